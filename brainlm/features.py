@@ -1,0 +1,211 @@
+"""Features: one named feature space, a row per word (or per sample), and the control spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from brainlm._checks import as_labels, check_finite, freeze, same_length
+from brainlm.recording import Recording
+from brainlm.stimulus import Stimulus
+
+__all__ = [
+    "Features",
+    "concatenate",
+    "random_like",
+    "random_walk",
+    "word_length",
+    "word_position",
+    "word_rate",
+    "zipf_frequency",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """One feature space.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables and figures, such as ``"layer 3"`` or ``"word length"``.
+    values : array of shape (n_words, n_features) or (n_samples, n_features)
+        Finite numbers.
+    stimulus : Stimulus, optional
+        The words that the rows describe. Without it the rows are samples of a recording.
+    columns : sequence of str, shape (n_features,), optional
+        Names of single features where they mean something.
+    origin : mapping
+        How the values were got: model, revision, layer, context, pooling, dtype, seed ...
+        JSON-able; it goes into every result.
+    """
+
+    name: str
+    values: Any
+    stimulus: Stimulus | None = None
+    columns: Any = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values)
+        if values.ndim != 2 or 0 in values.shape:
+            raise ValueError(
+                f"values of {self.name!r} must have shape (n_rows, n_features), neither zero, "
+                f"got {values.shape}"
+            )
+        if not np.issubdtype(values.dtype, np.floating):
+            values = values.astype(float)
+        check_finite(values, f"values of {self.name!r}")
+        if self.stimulus is not None:
+            same_length({f"rows of {self.name!r}": len(values), "words": self.stimulus.n_words})
+        if self.columns is not None:
+            columns = as_labels(self.columns, "columns")
+            same_length({f"columns of {self.name!r}": values.shape[1], "names": len(columns)})
+            object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "values", freeze(values))
+        object.__setattr__(self, "origin", MappingProxyType(dict(self.origin)))
+
+    @property
+    def n_features(self) -> int:
+        """Number of features (columns)."""
+        return self.values.shape[1]
+
+    @property
+    def level(self) -> str:
+        """``"word"`` when the rows are words, ``"sample"`` when they are samples."""
+        return "sample" if self.stimulus is None else "word"
+
+    def renamed(self, name: str) -> Features:
+        """Return the same space under another name."""
+        return replace(self, name=name)
+
+    def select_words(self, rows: Any) -> Features:
+        """Return the space on some of its words (a boolean mask or rising indices)."""
+        if self.stimulus is None:
+            raise ValueError(f"{self.name!r} has no words to select: its rows are samples")
+        return replace(self, values=self.values[rows], stimulus=self.stimulus.select(rows))
+
+    def __repr__(self) -> str:
+        return f"Features({self.name!r}, {len(self.values)} {self.level}s x {self.n_features})"
+
+
+def concatenate(spaces: Sequence[Features], name: str) -> Features:
+    """Return several spaces of the same words (or samples) side by side as one."""
+    if not spaces:
+        raise ValueError("spaces is empty: give at least one feature space")
+    first = spaces[0]
+    for space in spaces[1:]:
+        if space.stimulus is not first.stimulus:
+            raise ValueError(
+                f"{space.name!r} and {first.name!r} describe different stimuli: "
+                "embed both with the same Stimulus object"
+            )
+    same_length({space.name: len(space.values) for space in spaces})
+    origin = {"concatenated": [{"name": space.name, **space.origin} for space in spaces]}
+    values = np.hstack([space.values for space in spaces])
+    return Features(name, values, first.stimulus, origin=origin)
+
+
+def word_rate(stimulus: Stimulus) -> Features:
+    """One per word: summed into samples it becomes the number of words per sample."""
+    return Features("word rate", np.ones((stimulus.n_words, 1)), stimulus)
+
+
+def word_length(stimulus: Stimulus) -> Features:
+    """Number of letters or characters of each word; punctuation marks do not count."""
+    lengths = [sum(character.isalnum() for character in word) for word in stimulus.words]
+    return Features("word length", np.array(lengths, dtype=float)[:, None], stimulus)
+
+
+def zipf_frequency(stimulus: Stimulus) -> Features:
+    """Zipf frequency of each word: log10 of its occurrences per billion words (wordfreq).
+
+    A word that wordfreq's list does not hold gets 0, the value wordfreq gives it; how many there
+    were stands in ``origin["unknown_words"]``. In Chinese wordfreq infers the frequency of an
+    unseen word from its parts.
+
+    References
+    ----------
+    Speer, wordfreq (doi 10.5281/zenodo.7199437); scale of van Heuven et al. 2014.
+    """
+    import wordfreq
+
+    values = [wordfreq.zipf_frequency(word, stimulus.language) for word in stimulus.words]
+    unknown = int(np.sum(np.array(values) == 0))
+    origin = {"wordfreq": "large list where there is one", "unknown_words": unknown}
+    return Features("Zipf frequency", np.array(values)[:, None], stimulus, origin=origin)
+
+
+def word_position(stimulus: Stimulus) -> Features:
+    """Position of each word in its sentence and in its run, from 0 to 1."""
+    position = np.zeros((stimulus.n_words, 2))
+    for column, level in enumerate(("sentence", "run")):
+        for _, rows in stimulus.blocks(level):
+            position[rows, column] = np.linspace(0, 1, rows.stop - rows.start)
+    return Features("position", position, stimulus, columns=["in sentence", "in run"])
+
+
+def random_like(features: Features, seed: int = 0) -> Features:
+    """Random embeddings with the shape and the geometry of ``features``, and no meaning.
+
+    Row i is ``m + s * g_i``: ``m`` the mean row of ``features``, ``g_i`` standard normal and ``s``
+    such that the total variance agrees. Shape, mean norm and mean pairwise similarity
+    (anisotropy) are those of ``features``, so a score that these reach is a geometry effect.
+    Equal words get equal rows.
+
+    Parameters
+    ----------
+    features : Features
+        A space with words.
+    seed : int
+        Seed of the generator.
+    """
+    if features.stimulus is None:
+        raise ValueError("random_like needs a feature space with words, this one has samples")
+    values = np.asarray(features.values, dtype=float)
+    mean = values.mean(axis=0)
+    scale = np.sqrt(values.var(axis=0).mean())
+    types, index = np.unique(features.stimulus.words.astype(str), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    noise = rng.standard_normal((len(types), features.n_features))
+    drawn = (mean + scale * noise[index]).astype(features.values.dtype)
+    origin = {"random_like": features.name, "seed": seed}
+    return Features(f"random ({features.name})", drawn, features.stimulus, origin=origin)
+
+
+def random_walk(recording: Recording, n_features: int = 10, seed: int = 0) -> Features:
+    """A smooth random walk per run: autocorrelated features without any linguistic content.
+
+    Each column is a cumulative sum of normal steps, smoothed with a Gaussian of two samples and
+    standardised inside its run. What these predict is leakage between neighbouring samples; a
+    language model has to beat them.
+
+    Parameters
+    ----------
+    recording : Recording
+        A time series; one row is drawn per sample.
+    n_features : int
+        Number of independent walks.
+    seed : int
+        Seed of the generator.
+
+    References
+    ----------
+    The idea of an autocorrelated empty baseline: Feghhi et al. 2024, arXiv 2406.01538.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    if recording.times is None:
+        raise ValueError("random_walk needs a time series; this recording has items and no times")
+    rng = np.random.default_rng(seed)
+    values = np.empty((recording.n_samples, n_features))
+    for run in recording.runs:
+        rows = recording.run == run
+        walk = rng.standard_normal((int(rows.sum()), n_features)).cumsum(axis=0)
+        walk = gaussian_filter1d(walk, sigma=2.0, axis=0)
+        values[rows] = (walk - walk.mean(axis=0)) / walk.std(axis=0)
+    return Features("empty baseline", values, origin={"random_walk": n_features, "seed": seed})

@@ -1,0 +1,235 @@
+"""Recording: what was measured, samples x targets, with the clock or the items it was taken at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from brainlm._checks import as_labels, check_blocks, check_finite, freeze, same_length
+from brainlm.errors import unknown_name
+
+__all__ = ["MODALITIES", "Recording", "high_pass"]
+
+MODALITIES = ("fmri", "meg", "eeg", "eye-tracking", "reading-times", "ratings")
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Responses of one subject (or of a group), samples x targets.
+
+    Parameters
+    ----------
+    data : array of shape (n_samples, n_targets)
+        Responses; a target is a voxel, a region, a channel, a measure or a rated attribute.
+    targets : sequence of str, shape (n_targets,)
+        Unique target names.
+    modality : str
+        One of ``MODALITIES``.
+    unit : str
+        Unit of ``data``, such as ``"BOLD (a.u.)"`` or ``"rating 0-5"``.
+    times : sequence of float, shape (n_samples,), optional
+        Seconds from the start of the run, on the clock of the stimulus. For time series.
+    items : sequence of str, shape (n_samples,), optional
+        For data without a clock: the ``Stimulus.sentence`` that each sample is a response to.
+        Exactly one of ``times`` and ``items`` is given.
+    run : sequence of str, shape (n_samples,), optional
+        The unbroken recording that a sample belongs to. Default: ``"1"``.
+    subject : str
+        Who was recorded.
+    missing : {"refuse", "allow"}
+        What to do with NaN. Encoders refuse them in any case: select targets or samples first.
+    notes : sequence of str
+        Repairs and exclusions that were made on the way here; they go into every result.
+
+    Raises
+    ------
+    ValueError
+        When shapes disagree, names repeat, times do not rise within a run, or values are not
+        finite.
+    """
+
+    data: Any
+    targets: Any
+    modality: str
+    unit: str
+    times: Any = None
+    items: Any = None
+    run: Any = None
+    subject: str = "group"
+    missing: str = "refuse"
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        data = np.asarray(self.data)
+        if data.ndim != 2 or 0 in data.shape:
+            raise ValueError(
+                f"data must have shape (n_samples, n_targets), neither zero, got {data.shape}"
+            )
+        if not np.issubdtype(data.dtype, np.floating):
+            data = data.astype(float)
+        if self.modality not in MODALITIES:
+            raise unknown_name("modality", self.modality, MODALITIES)
+        if self.missing not in ("refuse", "allow"):
+            raise unknown_name("value of missing", self.missing, ("refuse", "allow"))
+        self._check_values(data)
+        targets = as_labels(self.targets, "targets")
+        run = as_labels(["1"] * len(data) if self.run is None else self.run, "run")
+        same_length({"columns of data": data.shape[1], "targets": len(targets)})
+        same_length({"rows of data": len(data), "run": len(run)})
+        if len(set(targets)) < len(targets):
+            twice = next(name for name in targets if (targets == name).sum() > 1)
+            raise ValueError(f"targets: {twice!r} appears more than once; names must be unique")
+        check_blocks(run, "run")
+        if (self.times is None) == (self.items is None):
+            raise ValueError("give exactly one of times (a time series) and items (isolated items)")
+        for name, value in (("data", freeze(data)), ("targets", targets), ("run", run)):
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "notes", tuple(self.notes))
+        if self.times is not None:
+            self._set_times()
+        else:
+            self._set_items()
+
+    def _check_values(self, data: np.ndarray) -> None:
+        if self.missing == "allow":
+            if np.isinf(data).any():
+                raise ValueError("data has infinite values: missing values are NaN")
+        else:
+            check_finite(data, "data")
+
+    def _set_times(self) -> None:
+        times = freeze(np.asarray(self.times, dtype=float))
+        same_length({"rows of data": self.n_samples, "times": len(times)})
+        check_finite(times, "times")
+        late = np.flatnonzero((np.diff(times) <= 0) & (self.run[1:] == self.run[:-1]))
+        if len(late):
+            i = int(late[0]) + 1
+            raise ValueError(
+                f"times[{i}] = {times[i]} s does not come after times[{i - 1}] = {times[i - 1]} s "
+                f"in run {self.run[i]!r}: sort the samples and drop repeated ones"
+            )
+        object.__setattr__(self, "times", times)
+
+    def _set_items(self) -> None:
+        items = as_labels(self.items, "items")
+        same_length({"rows of data": self.n_samples, "items": len(items)})
+        object.__setattr__(self, "items", items)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples (rows)."""
+        return self.data.shape[0]
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets (columns)."""
+        return self.data.shape[1]
+
+    @property
+    def runs(self) -> list[str]:
+        """The runs, in order."""
+        return list(dict.fromkeys(self.run))
+
+    @property
+    def constant_targets(self) -> list[str]:
+        """Names of the targets that never change (no score exists for them)."""
+        with np.errstate(invalid="ignore"):
+            return list(self.targets[np.ptp(self.data, axis=0) == 0])
+
+    @property
+    def missing_targets(self) -> list[str]:
+        """Names of the targets with at least one missing (NaN) value."""
+        return list(self.targets[np.isnan(self.data).any(axis=0)])
+
+    def select_targets(self, names: Any) -> Recording:
+        """Return the recording of the named targets, in the order given, with a note of it."""
+        names = [names] if isinstance(names, str) else list(names)
+        position = {name: i for i, name in enumerate(self.targets)}
+        for name in names:
+            if name not in position:
+                raise unknown_name("target", name, self.targets)
+        columns = [position[name] for name in names]
+        note = f"kept {len(names)} of {self.n_targets} targets"
+        return replace(
+            self,
+            data=self.data[:, columns],
+            targets=self.targets[columns],
+            notes=(*self.notes, note),
+        )
+
+    def with_data(self, data: np.ndarray, note: str) -> Recording:
+        """Return the same recording with other values of the same shape; ``note`` says why."""
+        if np.shape(data) != self.data.shape:
+            raise ValueError(f"data has shape {np.shape(data)}, the recording {self.data.shape}")
+        return replace(self, data=data, notes=(*self.notes, note))
+
+    def __repr__(self) -> str:
+        kind = "samples" if self.items is None else "items"
+        return (
+            f"Recording({self.modality!r}, subject {self.subject!r}, {self.n_samples} {kind} x "
+            f"{self.n_targets} targets, {len(self.runs)} run{'s' * (len(self.runs) != 1)}, "
+            f"unit {self.unit!r})"
+        )
+
+
+def high_pass(recording: Recording, period: float = 128.0) -> Recording:
+    """Remove drifts slower than ``period`` seconds, run by run.
+
+    Discrete cosines up to frequency 1 / ``period`` and the mean are regressed out of each target
+    of each run (nilearn's cosine filter, the one of SPM and fMRIPrep).
+
+    Parameters
+    ----------
+    recording : Recording
+        A time series with a constant sampling interval inside each run.
+    period : float
+        Longest period that is kept, in seconds.
+
+    Returns
+    -------
+    Recording
+        Zero mean per run and target, with a note.
+    """
+    from nilearn.signal import clean
+
+    if recording.times is None:
+        raise ValueError("high_pass needs a time series; this recording has items and no times")
+    filtered = np.empty_like(recording.data)
+    for run in recording.runs:
+        rows = recording.run == run
+        step = sampling_interval(recording.times[rows], run)
+        filtered[rows] = clean(
+            recording.data[rows],
+            detrend=False,
+            standardize=None,
+            filter="cosine",
+            high_pass=1.0 / period,
+            t_r=step,
+        )
+    filtered -= _run_means(filtered, recording.run)
+    return recording.with_data(filtered, f"high-passed at {period:g} s inside runs (cosines)")
+
+
+def _run_means(data: np.ndarray, run: np.ndarray) -> np.ndarray:
+    means = np.empty_like(data)
+    for label in dict.fromkeys(run):
+        means[run == label] = data[run == label].mean(axis=0)
+    return means
+
+
+def sampling_interval(times: np.ndarray, run: str = "1") -> float:
+    """Return the constant step of ``times`` in seconds; raise when there is none (1 % tolerance)."""
+    steps = np.diff(times)
+    if len(steps) == 0:
+        raise ValueError(f"run {run!r} has a single sample: no sampling interval exists")
+    step = float(np.median(steps))
+    uneven = np.flatnonzero(np.abs(steps - step) > 0.01 * step)
+    if len(uneven):
+        i = int(uneven[0])
+        raise ValueError(
+            f"run {run!r}: samples are not evenly spaced (step {steps[i]:.4f} s at {times[i]:.3f} s, "
+            f"median {step:.4f} s): fill or split the run where samples were lost"
+        )
+    return step

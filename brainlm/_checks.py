@@ -57,7 +57,7 @@ def check_finite(array: np.ndarray, name: str) -> None:
 
 def check_blocks(labels: np.ndarray, name: str) -> None:
     """Raise when a label comes back after another one began (a run or sentence cut in two)."""
-    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]]) if len(labels) else []
+    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
     seen: set[str] = set()
     for start in starts:
         label = str(labels[start])

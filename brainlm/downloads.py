@@ -157,7 +157,7 @@ def _extract(
     found = sha256_of(part)
     if found != digest:
         raise CorruptDataError(
-            f"{member} of {Path(str(archive.filename)).name}: SHA-256 is {found}, expected {digest}; "
-            "the file was changed or the download broke"
+            f"{member} of {Path(str(archive.filename)).name}: SHA-256 is {found}, expected "
+            f"{digest}; the file was changed or the download broke"
         )
     os.replace(part, folder / part.name)  # atomic: a reader sees the whole file or none

@@ -220,7 +220,7 @@ def _run_means(data: np.ndarray, run: np.ndarray) -> np.ndarray:
 
 
 def sampling_interval(times: np.ndarray, run: str = "1") -> float:
-    """Return the constant step of ``times`` in seconds; raise when there is none (1 % tolerance)."""
+    """Return the constant step of ``times`` in seconds; raise if there is none within 1 %."""
     steps = np.diff(times)
     if len(steps) == 0:
         raise ValueError(f"run {run!r} has a single sample: no sampling interval exists")
@@ -229,7 +229,7 @@ def sampling_interval(times: np.ndarray, run: str = "1") -> float:
     if len(uneven):
         i = int(uneven[0])
         raise ValueError(
-            f"run {run!r}: samples are not evenly spaced (step {steps[i]:.4f} s at {times[i]:.3f} s, "
-            f"median {step:.4f} s): fill or split the run where samples were lost"
+            f"run {run!r}: samples are not evenly spaced (step {steps[i]:.4f} s at "
+            f"{times[i]:.3f} s, median {step:.4f} s): fill or split the run where samples were lost"
         )
     return step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,20 +89,17 @@ class Stimulus:
             i = int(np.argmax(duration < 0))
             raise ValueError(f"duration[{i}] ({self.words[i]!r}) is negative: {duration[i]} s")
         same_run = self.run[1:] == self.run[:-1]
-        for problem, bad in (
-            ("begins before the word that precedes it", np.diff(onset) < 0),
-            (
-                "overlaps the word that precedes it",
-                onset[1:] < (onset + duration)[:-1] - OVERLAP_TOLERANCE,
-            ),
-        ):
+        early = np.diff(onset) < 0
+        overlapping = onset[1:] < (onset + duration)[:-1] - OVERLAP_TOLERANCE
+        for problem, bad in (("begins before", early), ("overlaps", overlapping)):
             rows = np.flatnonzero(bad & same_run) + 1
             if len(rows):
                 i = int(rows[0])
                 raise ValueError(
                     f"words[{i}] ({self.words[i]!r}, run {self.run[i]!r}, onset {onset[i]:.3f} s) "
-                    f"{problem} ({self.words[i - 1]!r}, onset {onset[i - 1]:.3f} s, duration "
-                    f"{duration[i - 1]:.3f} s); {len(rows)} such words: sort and mend the times"
+                    f"{problem} the word before it ({self.words[i - 1]!r}, onset "
+                    f"{onset[i - 1]:.3f} s, duration {duration[i - 1]:.3f} s); "
+                    f"{len(rows)} such words: sort them and mend their times"
                 )
         object.__setattr__(self, "onset", onset)
         object.__setattr__(self, "duration", duration)
@@ -133,7 +131,7 @@ class Stimulus:
         """Yield (label, rows) of each ``"run"``, ``"text"`` or ``"sentence"``, in order."""
         labels = {"run": self.run, "text": self.text, "sentence": self.sentence}[level]
         edges = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in itertools.pairwise(edges):
             yield str(labels[start]), slice(int(start), int(stop))
 
     def __repr__(self) -> str:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Decoding: from brain activity back to text."""

@@ -1,0 +1,138 @@
+"""cross_validate: held-out scores of an encoder, fold by fold, with nested inner folds."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from brainlm._checks import check_finite, check_targets, same_length
+from brainlm.encoders import AlphaEdgeWarning, edge_message
+from brainlm.errors import unknown_name
+from brainlm.ridge import edge_counts
+from brainlm.scores import Scores, pearson
+from brainlm.splits import Split
+
+__all__ = ["cross_validate"]
+
+
+def cross_validate(
+    encoder: Any,
+    X: np.ndarray,
+    Y: np.ndarray,
+    split: Split,
+    *,
+    metric: str = "r",
+    targets: Sequence[str] | None = None,
+    keep_predictions: bool = False,
+) -> Scores:
+    """Fit on the training samples of each fold, score on its test samples.
+
+    The score of a fold is computed inside the fold (so the means of different test folds never
+    mix) and ``Scores.mean`` averages over folds. An encoder whose ``cv`` is None chooses its
+    penalties in inner folds of the same kind as ``split``, made of the training samples only.
+
+    Parameters
+    ----------
+    encoder : scikit-learn estimator
+        Cloned for each fold; the caller's object stays unfitted.
+    X : array of shape (n_samples, n_features)
+    Y : array of shape (n_samples, n_targets)
+    split : Split
+        From ``brainlm.splits``, or any scikit-learn splitter (its inner folds are then the
+        encoder's own).
+    metric : {"r", "r2"}
+        Pearson correlation, or 1 - SSE / SST with SST about the mean of the test fold.
+    targets : sequence of str, optional
+        Names of the targets.
+    keep_predictions : bool
+        Keep the out-of-fold predictions, shape (n_samples, n_targets).
+
+    Returns
+    -------
+    Scores
+
+    Warns
+    -----
+    AlphaEdgeWarning
+        Once, with the number of targets and folds that chose an alpha on the edge of the grid.
+    """
+    if metric not in ("r", "r2"):
+        raise unknown_name("metric", metric, ("r", "r2"))
+    same_length({"rows of X": len(X), "rows of Y": len(Y)})
+    check_finite(np.asarray(X), "X")
+    names = [str(i) for i in range(Y.shape[1])] if targets is None else list(targets)
+    check_targets(np.asarray(Y), names)
+    predictions = np.full(Y.shape, np.nan) if keep_predictions else None
+    values, chosen, sizes, alphas = [], [], [], None
+    for train, test in split.split(X):
+        if np.intersect1d(train, test).size:
+            raise ValueError(f"split {split!r} has samples on both sides of a fold")
+        fitted = _fit(encoder, X[train], Y[train], split, train)
+        predicted = fitted.predict(X[test]).reshape(len(test), -1)
+        values.append(_score(predicted, Y[test], metric))
+        sizes.append(len(test))
+        last = fitted[-1] if hasattr(fitted, "steps") else fitted  # of a pipeline
+        if hasattr(last, "alpha_"):
+            chosen.append(last.alpha_)
+            alphas = last.alphas_
+        if predictions is not None:
+            predictions[test] = predicted
+    _check_defined(np.array(values))
+    return Scores(
+        values=np.array(values),
+        metric=metric,
+        targets=names,
+        encoder=re.sub(r"\s+", " ", repr(encoder)),
+        split=repr(split),
+        n_test=sizes,
+        alphas=np.array(chosen) if chosen else None,
+        predictions=predictions,
+        notes=_edge_note(chosen, alphas),
+    )
+
+
+def _fit(encoder: Any, X: np.ndarray, Y: np.ndarray, split: Split, train: np.ndarray) -> Any:
+    fresh = clone(encoder)
+    if hasattr(split, "within"):
+        # A pipeline names the parameter step__cv.
+        own = [
+            k for k, v in fresh.get_params().items() if re.fullmatch(r"(.+__)?cv", k) and v is None
+        ]
+        fresh.set_params(**{name: split.within(train) for name in own})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlphaEdgeWarning)  # summed up once, over all folds
+        return fresh.fit(X, Y)
+
+
+def _score(predicted: np.ndarray, truth: np.ndarray, metric: str) -> np.ndarray:
+    if metric == "r":
+        return pearson(predicted, truth)
+    total = np.square(truth - truth.mean(axis=0)).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(total > 0, 1 - np.square(truth - predicted).sum(axis=0) / total, np.nan)
+
+
+def _check_defined(values: np.ndarray) -> None:
+    missing = int(np.isnan(values).sum())
+    if missing:
+        raise ValueError(
+            f"{missing} of {values.size} fold scores are undefined: those targets are constant in "
+            "a test fold. Use fewer folds, or leave these targets out"
+        )
+
+
+def _edge_note(chosen: list[np.ndarray], alphas: np.ndarray | None) -> tuple[str, ...]:
+    if alphas is None or len(alphas) < 2:
+        return ()
+    picked = np.concatenate(chosen)
+    low, high = edge_counts(picked, alphas)
+    if low + high == 0:
+        return ()
+    message = edge_message(low, high, len(picked), alphas)
+    warnings.warn(message, AlphaEdgeWarning, stacklevel=3)
+    return (message,)

@@ -1,0 +1,244 @@
+"""Encoders: thin scikit-learn estimators over ``brainlm.ridge`` and ``brainlm.similarity``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from brainlm._checks import check_targets
+from brainlm.errors import unknown_name
+from brainlm.ridge import DEFAULT_ALPHAS, edge_counts, fit_ridge, solve_ridge_cv
+from brainlm.similarity import leave_one_out_scores, similarity_predict, standardize_rows
+from brainlm.splits import ContiguousBlocks
+
+__all__ = ["AlphaEdgeWarning", "RidgeEncoder", "SimilarityEncoder"]
+
+
+class AlphaEdgeWarning(UserWarning):
+    """Targets chose the first or last alpha of the grid: the best one may lie outside."""
+
+
+class _Encoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """What both encoders share: validation of X and Y, and the shape of the prediction."""
+
+    def _validated(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        X, y = validate_data(
+            self, X, y, multi_output=True, y_numeric=True, dtype=[np.float64, np.float32],
+            ensure_min_samples=2,
+        )  # fmt: skip
+        self._one_target = y.ndim == 1
+        Y = y.reshape(len(y), -1).astype(X.dtype, copy=False)
+        check_targets(Y)
+        return X, Y
+
+    def _new_samples(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+
+    def _shaped(self, Y: np.ndarray) -> np.ndarray:
+        return Y.ravel() if self._one_target else Y
+
+
+class RidgeEncoder(_Encoder):
+    """Ridge regression with one penalty per target, chosen in inner folds.
+
+    For each target v::
+
+        minimise ||y_v - X w - b||^2 + alpha_v ||w||^2
+
+    with X z-scored on the training samples and the intercept b not penalised. alpha_v maximises
+    the cross-validated R2 of v over the inner folds, in which mean and scale are learned anew.
+
+    Parameters
+    ----------
+    alphas : array of shape (n_alphas,), optional
+        Penalties to try; they multiply ||w||^2 (as in scikit-learn). Default: 19 values from
+        1e-2 to 1e7, ``brainlm.ridge.DEFAULT_ALPHAS``.
+    cv : int, split or iterable of (train, test), optional
+        Inner folds. An int is that many contiguous blocks. None (default): five contiguous blocks
+        when fitted alone, and folds of the outer kind (same gap, same groups, by run) inside
+        ``cross_validate``.
+    alpha_per : {"target", "all"}
+        One alpha for each target, or the one that is best on average over targets.
+    standardize : bool
+        z-score the features on the training samples (True) or centre them only.
+    warn_edge : bool
+        Warn when targets choose the first or the last alpha.
+
+    Attributes
+    ----------
+    alphas_ : array of shape (n_alphas,)
+        The grid that was tried.
+    alpha_ : array of shape (n_targets,)
+        Chosen penalties.
+    cv_r2_ : array of shape (n_targets,)
+        Cross-validated R2 over the inner folds at the chosen alpha (biased upwards by the choice).
+    cv_curve_ : array of shape (n_alphas, n_targets)
+        Cross-validated R2 of each alpha.
+    intercept_ : array of shape (n_targets,)
+
+    Raises
+    ------
+    ValueError
+        For NaN, infinite or constant targets, alphas that are not positive and rising, or too few
+        samples for the folds.
+    """
+
+    def __init__(
+        self,
+        alphas: Any = None,
+        *,
+        cv: Any = None,
+        alpha_per: str = "target",
+        standardize: bool = True,
+        warn_edge: bool = True,
+    ) -> None:
+        self.alphas = alphas
+        self.cv = cv
+        self.alpha_per = alpha_per
+        self.standardize = standardize
+        self.warn_edge = warn_edge
+
+    def fit(self, X: Any, y: Any) -> RidgeEncoder:
+        """Choose the penalties in inner folds, then fit on all samples.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+        y : array of shape (n_samples, n_targets) or (n_samples,)
+        """
+        X, Y = self._validated(X, y)
+        self.alphas_ = alphas = self._checked_alphas()
+        curve = solve_ridge_cv(X, Y, self._folds(X), alphas, standardize=self.standardize)
+        self.cv_curve_ = curve
+        best = self._best(curve)
+        self.alpha_ = alphas[best]
+        self.cv_r2_ = curve[best, np.arange(Y.shape[1])]
+        fit = fit_ridge(X, standardize=self.standardize)
+        mean = Y.mean(axis=0)
+        alpha = self.alpha_.astype(X.dtype)
+        self._fit, self._weights = fit, fit.weights(fit.project_targets(Y - mean), alpha)
+        self.intercept_, self._mean = mean - fit.standardizer.mean @ self.coef_.T, mean
+        if self.warn_edge:
+            self._warn_at_edge(alphas)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the targets, shape (n_samples, n_targets), or (n_samples,) for a 1-D ``y``."""
+        Z = self._new_samples(X)
+        Z = self._fit.standardizer.apply(Z)
+        if not self._fit.primal:
+            Z = Z @ self._fit.X.T  # (n_new, n_train)
+        return self._shaped(Z @ self._weights + self._mean)
+
+    @property
+    def coef_(self) -> np.ndarray:
+        """Weights in the units of X, shape (n_targets, n_features); computed when asked for."""
+        fit = self._fit
+        primal = self._weights if fit.primal else fit.X.T @ self._weights
+        return (primal / fit.standardizer.scale[:, None]).T
+
+    def _checked_alphas(self) -> np.ndarray:
+        alphas = np.atleast_1d(np.asarray(DEFAULT_ALPHAS if self.alphas is None else self.alphas))
+        if alphas.ndim != 1 or not len(alphas) or not np.all(alphas > 0):
+            raise ValueError(f"alphas must be a row of positive numbers, got {self.alphas!r}")
+        if (np.diff(alphas) <= 0).any():
+            raise ValueError(f"alphas must rise, got {self.alphas!r}: sort them")
+        return alphas.astype(float)
+
+    def _folds(self, X: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        cv = 5 if self.cv is None else self.cv
+        if isinstance(cv, int | np.integer):
+            cv = ContiguousBlocks(int(cv))
+        if hasattr(cv, "split"):
+            return list(cv.split(X))
+        if isinstance(cv, Iterable):
+            return [(np.asarray(train), np.asarray(test)) for train, test in cv]
+        raise ValueError(f"cv must be a number, a split or (train, test) pairs, got {cv!r}")
+
+    def _best(self, curve: np.ndarray) -> np.ndarray:
+        if self.alpha_per == "target":
+            return np.argmax(curve, axis=0)
+        if self.alpha_per == "all":
+            return np.full(curve.shape[1], np.argmax(curve.mean(axis=1)))
+        raise unknown_name("alpha_per", self.alpha_per, ("target", "all"))
+
+    def _warn_at_edge(self, alphas: np.ndarray) -> None:
+        low, high = edge_counts(self.alpha_, alphas)
+        if len(alphas) > 1 and low + high:
+            warnings.warn(edge_message(low, high, len(self.alpha_), alphas), AlphaEdgeWarning, 3)
+
+
+def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
+    """Return the sentence that says how many choices lie on the edge of the grid."""
+    return (
+        f"{low} of {n} alphas lie on the lower edge of the grid ({alphas[0]:g}) and {high} on the "
+        f"upper edge ({alphas[-1]:g}): widen alphas (targets without any signal go to the upper "
+        "edge whatever it is)"
+    )
+
+
+class SimilarityEncoder(_Encoder):
+    """Similarity encoding: responses as sums over similar items. Nothing is fitted.
+
+    ``form="anderson"``: ``W = corr(x, X_train)``, rows divided by their L1 norm, and
+    ``Y_hat = W @ Y_train``. ``form="mulcogbench"``: ``Y_hat = Z_x (Z' C) / d`` with Z the
+    row-standardised embeddings and C the z-scored responses of the training items; see
+    ``score_leave_one_out`` for the published evaluation.
+
+    Parameters
+    ----------
+    form : {"anderson", "mulcogbench"}
+    center : bool
+        Remove the training mean of the embedding columns (default). False is the published form,
+        which anisotropic embeddings drive towards -1; report both.
+
+    References
+    ----------
+    Anderson, Zinszer & Raizada 2016, NeuroImage 128:44. Zhang et al. 2024, arXiv 2403.01116.
+    """
+
+    def __init__(self, form: str = "anderson", *, center: bool = True) -> None:
+        self.form = form
+        self.center = center
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # Predictions follow the targets in rank and sign, not in scale: R2 is not their measure.
+        tags.regressor_tags.poor_score = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> SimilarityEncoder:
+        """Keep the training items.
+
+        Parameters
+        ----------
+        X : array of shape (n_items, n_features)
+        y : array of shape (n_items, n_targets) or (n_items,)
+        """
+        if self.form not in ("anderson", "mulcogbench"):
+            raise unknown_name("form", self.form, ("anderson", "mulcogbench"))
+        X, Y = self._validated(X, y)
+        self._mean = X.mean(axis=0) if self.center else np.zeros(X.shape[1], X.dtype)
+        self._X, self._Y = X, Y
+        standardize_rows(X - self._mean)  # refuses items that have no similarity
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict the targets, shape (n_items, n_targets), or (n_items,) for a 1-D ``y``."""
+        X = self._new_samples(X)
+        if self.form == "anderson":
+            return self._shaped(similarity_predict(X, self._X, self._Y, center=self.center))
+        Z = standardize_rows(self._X - self._mean)
+        C = (self._Y - self._Y.mean(axis=0)) / self._Y.std(axis=0)
+        return self._shaped(standardize_rows(X - self._mean) @ (Z.T @ C))
+
+    def score_leave_one_out(self) -> np.ndarray:
+        """Return MulCogBench's score of the fitted items: r per target, (n_targets,)."""
+        check_is_fitted(self)
+        return leave_one_out_scores(self._X, self._Y, center=self.center)

@@ -1,0 +1,128 @@
+"""Scores: held-out performance per target, with how it was got."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brainlm._checks import as_labels, same_length
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["Scores", "fisher_mean", "pearson"]
+
+
+def pearson(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """Pearson correlation of each column of ``A`` with the same column of ``B``.
+
+    Parameters
+    ----------
+    A, B : array of shape (n_samples, n_targets)
+
+    Returns
+    -------
+    array of shape (n_targets,)
+        In [-1, 1]. A column of ``A`` (the prediction) without any variation predicts nothing and
+        scores 0; a constant column of ``B`` (the data) has no score and gives NaN.
+    """
+    if A.shape != B.shape or A.ndim != 2:
+        raise ValueError(f"A and B must be 2-D and equal in shape, got {A.shape} and {B.shape}")
+    unit_A, flat_A = _unit_columns(A)
+    unit_B, flat_B = _unit_columns(B)
+    r = np.clip((unit_A * unit_B).sum(axis=0), -1, 1)
+    return np.where(flat_B, np.nan, np.where(flat_A, 0.0, r))
+
+
+def _unit_columns(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centred columns of length 1, and which columns vary by no more than rounding errors."""
+    eps = np.finfo(A.dtype if np.issubdtype(A.dtype, np.floating) else np.float64).eps
+    largest = np.abs(A).max(axis=0)
+    # Scaling first keeps tesla (1e-13) and large counts alike inside the range of squares.
+    scaled = A / np.where(largest > 0, largest, 1).astype(np.float64)
+    scaled = scaled - scaled.mean(axis=0)
+    length = np.linalg.norm(scaled, axis=0)
+    flat = length <= 10 * eps * np.sqrt(len(A))
+    return scaled / np.where(flat, 1, length), flat
+
+
+def fisher_mean(r: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Average correlations through Fisher's z: tanh(mean(arctanh(r))).
+
+    Correlations of exactly 1 or -1 are moved inwards by 1e-12 first.
+    """
+    limit = 1 - 1e-12
+    return np.tanh(np.mean(np.arctanh(np.clip(r, -limit, limit)), axis=axis))
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Held-out scores of one feature space for the targets of one recording.
+
+    Parameters
+    ----------
+    values : array of shape (n_folds, n_targets)
+        Score of each test fold, computed inside the fold.
+    metric : {"r", "r2"}
+        Pearson correlation, or the coefficient of determination.
+    targets : sequence of str, shape (n_targets,)
+    encoder, split, features : str
+        What was fitted, how the samples were divided, and on which feature space.
+    n_test : sequence of int, shape (n_folds,)
+        Samples in each test fold.
+    alphas : array of shape (n_folds, n_targets), optional
+        Penalty chosen in the inner folds of each outer fold.
+    predictions : array of shape (n_samples, n_targets), optional
+        Out-of-fold predictions. Do not correlate them over folds: each fold has its own mean.
+    notes : tuple of str
+        Warnings and exclusions on the way.
+    """
+
+    values: Any
+    metric: str
+    targets: Any
+    encoder: str
+    split: str
+    features: str = "X"
+    n_test: Any = ()
+    alphas: Any = None
+    predictions: Any = None
+    notes: tuple[str, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, dtype=float)
+        targets = as_labels(self.targets, "targets")
+        same_length({"columns of values": values.shape[1], "targets": len(targets)})
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "targets", targets)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Score per target over folds: Fisher-z mean of r, plain mean of R2. Shape (n_targets,)."""
+        return fisher_mean(self.values) if self.metric == "r" else self.values.mean(axis=0)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the scores as a labelled data set with dimensions fold and target."""
+        import xarray
+
+        data: dict[str, Any] = {
+            "score": (("fold", "target"), self.values),
+            "n_test": ("fold", np.asarray(self.n_test, dtype=int)),
+        }
+        if self.alphas is not None:
+            data["alpha"] = (("fold", "target"), self.alphas)
+        attributes = {"metric": self.metric, "encoder": self.encoder, "split": self.split}
+        return xarray.Dataset(
+            data, coords={"target": self.targets.astype(str)}, attrs=attributes
+        ).assign_attrs(features=self.features, notes="\n".join(self.notes))
+
+    def __repr__(self) -> str:
+        mean = self.mean
+        return (
+            f"Scores({self.features!r}, {self.metric} {np.nanmean(mean):.3f} on average, "
+            f"{np.nanmax(mean):.3f} at best, {len(mean)} targets, {self.split})"
+        )

@@ -1,0 +1,123 @@
+"""Similarity encoding: predict the response to an item from the items it resembles.
+
+Nothing is fitted. Items that a language model places close together should evoke alike responses,
+so the response to an item is a sum of the responses to the others, weighted by the correlation of
+their embeddings.
+
+Anisotropy, the trap. Where all embeddings of a layer point in one direction, every weight is
+positive and equal, the weighted sum of the *other* items is the negative of the item itself, and
+the leave-one-out score is driven to -1 whatever the layer knows. Centring the embedding columns
+removes the common direction; ``center=False`` gives the published form.
+
+References
+----------
+Anderson, Zinszer & Raizada 2016, NeuroImage 128:44, doi 10.1016/j.neuroimage.2015.12.035.
+Zhang et al. 2024, MulCogBench, arXiv 2403.01116.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from brainlm.scores import pearson
+
+__all__ = ["leave_one_out", "leave_one_out_scores", "similarity_predict", "standardize_rows"]
+
+# Rows of the weight matrix formed at a time: 64 MiB for 16,000 training items in float32.
+BLOCK_ELEMENTS = 1 << 24
+
+
+def standardize_rows(X: np.ndarray, name: str = "X") -> np.ndarray:
+    """Return each row with mean 0 and length 1, so that products of rows are correlations.
+
+    Raises
+    ------
+    ValueError
+        With a single column, or where a row is constant: it has no correlation with anything.
+    """
+    if X.shape[1] < 2:
+        raise ValueError(
+            f"{name} has a single feature (n_features = 1): items cannot be correlated over one "
+            "value; use ridge encoding for this feature space"
+        )
+    Z = X - X.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(Z, axis=1, keepdims=True)
+    scale = np.abs(X).max(axis=1, keepdims=True) * np.sqrt(X.shape[1])
+    flat = np.flatnonzero((length <= 10 * np.finfo(Z.dtype).eps * scale).ravel())
+    if len(flat):
+        raise ValueError(
+            f"{name}: {len(flat)} rows have no variation over features (the first: row {flat[0]}), "
+            "so no similarity exists for them: leave these items out"
+        )
+    return Z / length
+
+
+def similarity_predict(
+    X_test: np.ndarray, X_train: np.ndarray, Y_train: np.ndarray, *, center: bool = True
+) -> np.ndarray:
+    """Predict responses by Anderson's rule.
+
+    ``W = corr(x_test, X_train)``, each row divided by its L1 norm; ``Y_hat = W @ Y_train``.
+
+    Parameters
+    ----------
+    X_test : array of shape (n_test, n_features)
+    X_train : array of shape (n_train, n_features)
+    Y_train : array of shape (n_train, n_targets)
+    center : bool
+        Remove the training mean of the embedding columns, and of the targets before weighting
+        (added again afterwards): weights have signs and do not sum to 1, so a mean would be
+        scaled by the geometry of the embeddings. False: as published.
+
+    Returns
+    -------
+    array of shape (n_test, n_targets)
+        Weights are formed in blocks of rows; the n_test x n_train matrix is never held whole.
+    """
+    offset = Y_train.mean(axis=0) if center else np.zeros(Y_train.shape[1], Y_train.dtype)
+    mean = X_train.mean(axis=0) if center else np.zeros(X_train.shape[1], X_train.dtype)
+    train = standardize_rows(X_train - mean, "X_train")
+    test = standardize_rows(X_test - mean, "X_test")
+    centred = Y_train - offset
+    predicted = np.empty((len(test), Y_train.shape[1]), dtype=np.result_type(train, Y_train))
+    rows = max(1, BLOCK_ELEMENTS // len(train))
+    for start in range(0, len(test), rows):
+        weights = test[start : start + rows] @ train.T  # (rows, n_train)
+        norm = np.abs(weights).sum(axis=1, keepdims=True)
+        predicted[start : start + rows] = (weights @ centred) / norm
+    return predicted + offset
+
+
+def leave_one_out(X: np.ndarray, Y: np.ndarray, *, center: bool = True) -> np.ndarray:
+    """Re-represent every item by the others, MulCogBench's rule.
+
+    With Z the embeddings standardised per row and C the responses z-scored per column::
+
+        M = Z Z' / d,   C' = (M - I) C = Z (Z' C) / d - C
+
+    The diagonal of M is 1, so ``M - I`` leaves each item out of its own sum. Time and memory are
+    O(n d f): M is never built.
+
+    Parameters
+    ----------
+    X : array of shape (n_items, n_features)
+    Y : array of shape (n_items, n_targets)
+    center : bool
+        Remove the mean of the embedding columns first. False: as published.
+
+    Returns
+    -------
+    array of shape (n_items, n_targets)
+        C', in units of standard deviations times similarity: only its correlation with Y is
+        meaningful.
+    """
+    if len(X) != len(Y):
+        raise ValueError(f"X has {len(X)} items and Y {len(Y)}: give one row per item in both")
+    Z = standardize_rows(X - X.mean(axis=0) if center else X)
+    C = (Y - Y.mean(axis=0)) / Y.std(axis=0)
+    return Z @ (Z.T @ C) - C
+
+
+def leave_one_out_scores(X: np.ndarray, Y: np.ndarray, *, center: bool = True) -> np.ndarray:
+    """Return the Pearson correlation of each column of ``leave_one_out`` with Y, (n_targets,)."""
+    return pearson(leave_one_out(X, Y, center=center), Y)

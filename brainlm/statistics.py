@@ -1,0 +1,68 @@
+"""Statistics: permutation p values and false discovery rates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["fdr", "permutation_p", "permute_groups"]
+
+
+def permutation_p(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Return the one-sided p value of scores against their permutation null.
+
+    ``p = (1 + number of null scores >= observed) / (1 + number of permutations)``, never 0.
+
+    Parameters
+    ----------
+    observed : array of shape (...)
+    null : array of shape (n_permutations, ...)
+
+    References
+    ----------
+    Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39.
+    """
+    observed, null = np.asarray(observed), np.asarray(null)
+    if null.shape[1:] != observed.shape or len(null) == 0:
+        raise ValueError(
+            f"null must have shape (n_permutations, *{observed.shape}), got {null.shape}"
+        )
+    return (1 + (null >= observed).sum(axis=0)) / (1 + len(null))
+
+
+def fdr(p: np.ndarray) -> np.ndarray:
+    """Return Benjamini-Hochberg q values of a family of p values (scipy)."""
+    from scipy.stats import false_discovery_control
+
+    p = np.asarray(p, dtype=float)
+    return false_discovery_control(p.ravel()).reshape(p.shape)
+
+
+def permute_groups(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a permutation of rows that moves whole groups, each onto one of the same size.
+
+    Rows of a group (the sentences of a passage, a block of samples) resemble each other; moving
+    them together keeps that resemblance in the null. Groups of different sizes cannot change
+    places, so the permutation is made among the groups of each size.
+
+    Parameters
+    ----------
+    groups : array of shape (n_rows,)
+        Group of each row; a group's rows keep their order.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    array of int, shape (n_rows,)
+        ``rows[i]`` is the row that takes the place of row i.
+    """
+    labels, index = np.unique(np.asarray(groups).astype(str), return_inverse=True)
+    members = [np.flatnonzero(index == k) for k in range(len(labels))]
+    sizes = np.array([len(m) for m in members])
+    if len(labels) < 2:
+        raise ValueError("groups holds a single group: nothing can be permuted")
+    permuted = np.empty(len(index), dtype=int)
+    for size in np.unique(sizes):
+        same = np.flatnonzero(sizes == size)
+        for place, source in zip(same, rng.permutation(same), strict=True):
+            permuted[members[place]] = members[source]
+    return permuted

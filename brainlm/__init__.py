@@ -1,3 +1,37 @@
-"""brainlm: which features of language predict the brain, and what can be read back out of it."""
+"""brainlm: which features of language predict the brain, and what can be read back out of it.
+
+The names below are loaded when they are first used, so ``import brainlm`` is quick and loads
+neither torch nor transformers.
+"""
+
+import lazy_loader
 
 __version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "stimulus": ["Stimulus"],
+        "recording": ["Recording", "high_pass"],
+        "features": [
+            "Features",
+            "concatenate",
+            "random_like",
+            "random_walk",
+            "word_length",
+            "word_position",
+            "word_rate",
+            "zipf_frequency",
+        ],
+        "scores": ["Scores"],
+        "datasets": ["fetch_dataset", "list_datasets", "list_subjects", "open_dataset"],
+        "language_models": ["LanguageModel"],
+        "alignment": ["align", "delay", "resample"],
+        "splits": ["ContiguousBlocks", "Groups", "LeaveOneRunOut"],
+        "encoders": ["RidgeEncoder", "SimilarityEncoder"],
+        "cross_validation": ["cross_validate"],
+        "rdm": ["compare_rdms"],
+        "ceilings": ["leave_one_subject_out"],
+        "bundle": ["load_bundle", "save_bundle"],
+    },
+)

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainlm._checks import check_targets
 from brainlm.errors import unknown_name
-from brainlm.ridge import DEFAULT_ALPHAS, edge_counts, fit_ridge, solve_ridge_cv
+from brainlm.ridge import DEFAULT_ALPHAS, Standardizer, edge_counts, fit_ridge, solve_ridge_cv
 from brainlm.similarity import leave_one_out_scores, similarity_predict, standardize_rows
 from brainlm.splits import ContiguousBlocks
 
-__all__ = ["AlphaEdgeWarning", "RidgeEncoder", "SimilarityEncoder"]
+__all__ = ["AlphaEdgeWarning", "BlockScaler", "RidgeEncoder", "SimilarityEncoder"]
 
 
 class AlphaEdgeWarning(UserWarning):
@@ -181,6 +181,40 @@ def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
         f"upper edge ({alphas[-1]:g}): widen alphas (targets without any signal go to the upper "
         "edge whatever it is)"
     )
+
+
+class BlockScaler(TransformerMixin, BaseEstimator):
+    """z-score features, then give every block of them the same total variance.
+
+    Side by side under one penalty, a space of 5 features hardly counts beside one of 500. Dividing
+    each block by the square root of its number of features lets each weigh the same. Use it before
+    ``RidgeEncoder(standardize=False)`` in a pipeline; mean and scale are learned in ``fit``, so
+    within ``cross_validate`` on the training samples only.
+
+    Parameters
+    ----------
+    sizes : sequence of int, optional
+        Number of features in each block, in the order of the columns. Default: one block.
+    """
+
+    def __init__(self, sizes: Any = None) -> None:
+        self.sizes = sizes
+
+    def fit(self, X: Any, y: Any = None) -> BlockScaler:
+        """Learn mean and scale of each feature."""
+        X = validate_data(self, X, dtype=[np.float64, np.float32])
+        sizes = [X.shape[1]] if self.sizes is None else list(self.sizes)
+        if sum(sizes) != X.shape[1]:
+            raise ValueError(f"sizes {sizes} add up to {sum(sizes)}, X has {X.shape[1]} features")
+        self._standardizer = Standardizer.learn(X, scale=True)
+        self.weight_ = np.repeat(1 / np.sqrt(sizes), sizes).astype(X.dtype)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the scaled features, shape (n_samples, n_features)."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return self._standardizer.apply(X) * self.weight_
 
 
 class SimilarityEncoder(_Encoder):

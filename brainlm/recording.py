@@ -159,6 +159,14 @@ class Recording:
             notes=(*self.notes, note),
         )
 
+    def select_samples(self, rows: Any, note: str) -> Recording:
+        """Return the recording of some samples (a mask or rising indices); ``note`` says why."""
+        optional: dict[str, Any] = {
+            name: None if getattr(self, name) is None else getattr(self, name)[rows]
+            for name in ("times", "items", "run")
+        }
+        return replace(self, data=self.data[rows], **optional, notes=(*self.notes, note))
+
     def with_data(self, data: np.ndarray, note: str) -> Recording:
         """Return the same recording with other values of the same shape; ``note`` says why."""
         if np.shape(data) != self.data.shape:

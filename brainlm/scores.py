@@ -13,7 +13,7 @@ from brainlm._checks import as_labels, same_length
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Scores", "fisher_mean", "pearson"]
+__all__ = ["Scores", "fisher_mean", "held_out_choice", "pearson"]
 
 
 def pearson(A: np.ndarray, B: np.ndarray) -> np.ndarray:
@@ -126,3 +126,31 @@ class Scores:
             f"Scores({self.features!r}, {self.metric} {np.nanmean(mean):.3f} on average, "
             f"{np.nanmax(mean):.3f} at best, {len(mean)} targets, {self.split})"
         )
+
+
+def held_out_choice(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Score of each unit at the alternative that is best on average over the *other* units.
+
+    Choosing the best layer and reporting its score on the same data is biased upwards; here the
+    layer of a subject (or fold) is chosen without that subject (or fold).
+
+    Parameters
+    ----------
+    score : array of shape (n_units, n_alternatives, n_targets)
+
+    Returns
+    -------
+    chosen : array of int, shape (n_units,)
+        Alternative of each unit, the same for all targets.
+    held_out : array of shape (n_units, n_targets)
+    """
+    score = np.asarray(score, dtype=float)
+    if score.ndim != 3 or len(score) < 2:
+        raise ValueError(
+            f"score must have shape (n_units, n_alternatives, n_targets), two units or more; "
+            f"got {score.shape}"
+        )
+    per_unit = score.mean(axis=2)
+    others = (per_unit.sum(axis=0) - per_unit) / (len(score) - 1)
+    chosen = others.argmax(axis=1)
+    return chosen, score[np.arange(len(score)), chosen]

@@ -128,10 +128,14 @@ class Groups:
         Group of each sample (passage, topic, word family, story ...).
     n_splits : int, optional
         Number of folds. Default: one per group.
+    interleave : bool
+        Deal the groups like cards instead: group i goes to fold ``i % n_splits``, so neighbouring
+        groups are in different folds. Only where neighbours are not alike.
     """
 
     groups: Any
     n_splits: int | None = None
+    interleave: bool = False
 
     def __post_init__(self) -> None:
         labels = as_labels(self.groups, "groups")
@@ -156,8 +160,8 @@ class Groups:
         middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()  # where each group's middle lies
         n_splits = self.get_n_splits()
         fold_of_group = np.minimum((middle * n_splits).astype(int), n_splits - 1)
-        if self.n_splits is None:
-            fold_of_group = np.arange(len(sizes))
+        if self.n_splits is None or self.interleave:
+            fold_of_group = np.arange(len(sizes)) % n_splits
         elif len(set(fold_of_group)) < n_splits:  # a huge group swallowed a fold
             fold_of_group = np.arange(len(sizes)) * n_splits // len(sizes)
         fold = fold_of_group[number]
@@ -168,7 +172,7 @@ class Groups:
         """Return as many folds of the groups in ``train``, fewer where few are left."""
         left = self.groups[train]
         n_splits = None if self.n_splits is None else min(self.n_splits, len(set(left)))
-        return Groups(left, n_splits)
+        return Groups(left, n_splits, self.interleave)
 
     def __repr__(self) -> str:
         return f"Groups({len(set(self.groups))} groups, n_splits={self.get_n_splits()})"

@@ -1,0 +1,163 @@
+"""The command line: ``brainlm --help`` is its table of contents."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from brainlm.errors import unknown_name
+from brainlm.options import EXPECTED, run
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Language models and language in the brain: data, features, encoding, decoding, figures.",
+)
+
+Name = Annotated[str | None, typer.Argument(help="Name; leave it out for a list.")]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the data sets. Default: BRAINLM_DATA, then the cache."),
+]
+
+
+@app.command()
+def datasets(name: Name = None, root: RootOption = None) -> None:
+    """List the data sets, or show one card with its citation."""
+    from brainlm import datasets as data
+
+    if name is not None:
+        typer.echo(data.describe_card(name))
+        return
+    rows = [data.summary(each, root) for each in data.list_datasets()]
+    _table(rows)
+
+
+@app.command()
+def models() -> None:
+    """List the language models that need no model hub."""
+    from brainlm.language_models import sources
+
+    _table([sources.summary(name) for name in sources.list_models()])
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Data sets or language models.")],
+    root: RootOption = None,
+) -> None:
+    """Download data sets and language models into the cache, checked by SHA-256."""
+    from brainlm import datasets as data
+    from brainlm.language_models import sources
+
+    for name in names:
+        if name in sources.list_models():
+            path = sources.fetch_model(name)
+        elif name in data.list_datasets():
+            typer.echo(data.licence_line(name))
+            path = data.fetch_dataset(name, root)
+        else:
+            choices = [*data.list_datasets(), *sources.list_models()]
+            raise unknown_name("data set or language model", name, choices)
+        typer.echo(f"{name}: {path}")
+
+
+@app.command()
+def plot(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a result bundle.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the figures go. Default: into the bundle.")
+    ] = None,
+) -> None:
+    """Draw the figures of a result bundle again, without computing anything."""
+    from brainlm.bundle import load_bundle
+    from brainlm.plotting import save_figures
+
+    for path in save_figures(load_bundle(bundle), out):
+        typer.echo(str(path))
+
+
+@app.command(
+    "run",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def run_analysis(context: typer.Context, name: Name = None) -> None:
+    """Run an analysis: ``brainlm run NAME --help`` shows its options."""
+    if name is None or name in ("--help", "-h"):
+        typer.echo("Usage: brainlm run NAME [OPTIONS]    (brainlm run NAME --help)\n\nAnalyses:")
+        for each in list_analyses():
+            typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+        return
+    run(load_analysis(name).main, context.args, f"brainlm run {name}")
+
+
+@app.command()
+def doctor(root: RootOption = None) -> None:
+    """Say what is installed, found and missing, and what to do about it."""
+    from brainlm.doctor import examine
+
+    problems = 0
+    for finding in examine(root):
+        typer.echo(f"{finding.mark} {finding.what}")
+        if finding.advice:
+            typer.echo(f"    {finding.advice}")
+        problems += finding.mark == "!!"
+    if problems:
+        raise typer.Exit(1)
+
+
+def analyses_folder() -> Path:
+    """Return the folder of the analyses: in the installed package, or in the checkout."""
+    here = Path(__file__).parent
+    for folder in (here / "analyses", here.parent / "analyses"):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError("the analyses are not installed: reinstall brainlm")
+
+
+def list_analyses() -> list[str]:
+    """Return the names of the analyses, sorted."""
+    return sorted(p.stem for p in analyses_folder().glob("*.py") if not p.stem.startswith("_"))
+
+
+def load_analysis(name: str) -> ModuleType:
+    """Return the module of an analysis."""
+    if name.removesuffix(".py") not in list_analyses():
+        raise unknown_name("analysis", name, list_analyses())
+    path = analyses_folder() / f"{name.removesuffix('.py')}.py"
+    spec = importlib.util.spec_from_file_location(f"brainlm_analyses.{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _first_line(module: ModuleType) -> str:
+    return (module.__doc__ or "").strip().splitlines()[0]
+
+
+def _table(rows: list[dict[str, str]]) -> None:
+    widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
+    typer.echo("  ".join(key.ljust(width) for key, width in widths.items()).rstrip())
+    for row in rows:
+        typer.echo("  ".join(row[key].ljust(width) for key, width in widths.items()).rstrip())
+
+
+def main() -> None:
+    """Entry point: expected errors are one line on standard error and exit status 2."""
+    try:
+        app()
+    except EXPECTED as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,78 @@
+"""What all analyses share on the command line: their options, their errors, their progress.
+
+An analysis is a module with one function, ``main``, whose parameters are annotated with the types
+below; ``run`` turns it into a command.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
+
+__all__ = ["Debug", "Layers", "Model", "Out", "Overwrite", "Root", "Subjects", "choose", "run"]
+
+Subjects = Annotated[str, typer.Option(help="Subjects, separated by commas, or 'all'.")]
+Model = Annotated[
+    str,
+    typer.Option(help="Language model: a name that brainlm fetches, a Hugging Face id, a folder."),
+]
+Layers = Annotated[str, typer.Option(help="Layers, separated by commas (0 = input), or 'all'.")]
+Out = Annotated[Path, typer.Option(help="Folder of the result bundle.")]
+Root = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the data sets. Default: BRAINLM_DATA, then the cache."),
+]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="A small part in seconds, to see that it runs.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")]
+
+EXPECTED = (
+    CorruptDataError,
+    DataMissingError,
+    FileExistsError,
+    PermissionError,
+    UnknownNameError,
+)
+
+
+def layer_list(text: str) -> str | list[int]:
+    """Return ``"all"`` or the layer numbers in ``text``."""
+    if text.strip() == "all":
+        return "all"
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UnknownNameError(
+            f"--layers {text!r}: give whole numbers separated by commas, or 'all'"
+        ) from None
+
+
+def choose(text: str, available: Sequence[str], kind: str = "subject") -> list[str]:
+    """Return the names in ``text`` (or all available ones); raise for an unknown one."""
+    from brainlm.errors import unknown_name
+
+    if text.strip() == "all":
+        return list(available)
+    names = [part.strip() for part in text.split(",")]
+    for name in names:
+        if name not in available:
+            raise unknown_name(kind, name, available)
+    return names
+
+
+def run(main: Callable[..., None], arguments: Sequence[str] | None = None, name: str = "") -> None:
+    """Run an analysis as a command; an expected error is one line and exit status 2."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name=name or None)
+    except EXPECTED as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

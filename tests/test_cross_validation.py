@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+
+from brainlm.cross_validation import cross_validate
+from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, SimilarityEncoder
+from brainlm.scores import fisher_mean, pearson
+from brainlm.splits import ContiguousBlocks, Groups
+
+BLOCKS = ContiguousBlocks(5, gap=4)
+QUIET = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+
+
+def _autocorrelated(rng, n_samples, n_targets, smooth=8):
+    noise = rng.standard_normal((n_samples + smooth, n_targets)).cumsum(axis=0)
+    return noise[smooth:] - noise[:-smooth]
+
+
+@QUIET
+@pytest.mark.parametrize("encoder", [RidgeEncoder(), SimilarityEncoder(form="mulcogbench")])
+def test_exact_data_score_one(rng, encoder):
+    X = rng.standard_normal((400, 10))
+    Q = np.linalg.qr(rng.standard_normal((10, 10)))[0]
+    Y = X @ Q if isinstance(encoder, RidgeEncoder) else X[:, :3] * 2 + 5
+    scores = cross_validate(encoder, X, Y, BLOCKS)
+    limit = 0.9999 if isinstance(encoder, RidgeEncoder) else 0.9
+    assert (scores.mean > limit).all()
+
+
+@QUIET
+@pytest.mark.parametrize("encoder", [RidgeEncoder(), SimilarityEncoder()])
+def test_noise_scores_about_zero_not_below(rng, encoder):
+    X, Y = rng.standard_normal((300, 40)), _autocorrelated(rng, 300, 200)
+    scores = cross_validate(encoder, X, Y, BLOCKS)
+    assert abs(scores.mean.mean()) < 0.02
+
+
+@QUIET
+def test_autocorrelated_noise_scores_about_zero(rng):
+    """The trap: concatenated out-of-fold predictions of weak models correlate at -.3."""
+    X, Y = _autocorrelated(rng, 362, 20), _autocorrelated(rng, 362, 300)
+    scores = cross_validate(RidgeEncoder(), X, Y, BLOCKS, keep_predictions=True)
+    assert abs(scores.mean.mean()) < 0.04
+    weak = cross_validate(RidgeEncoder([1e6, 1e7]), X, Y, BLOCKS, keep_predictions=True)
+    assert pearson(weak.predictions, Y).mean() < -0.1  # what the fold-wise score protects from
+    assert abs(weak.mean.mean()) < 0.04
+
+
+@QUIET
+def test_scores_equal_a_loop_written_out(rng):
+    X = rng.standard_normal((100, 8))
+    Y = X @ rng.standard_normal((8, 3)) + 2 * rng.standard_normal((100, 3))
+    scores = cross_validate(RidgeEncoder([10.0]), X, Y, BLOCKS, targets=["a", "b", "c"])
+    expected = []
+    for train, test in BLOCKS.split(X):
+        fitted = RidgeEncoder([10.0]).fit(X[train], Y[train])
+        expected.append(
+            [np.corrcoef(fitted.predict(X[test])[:, v], Y[test, v])[0, 1] for v in range(3)]
+        )
+    np.testing.assert_allclose(scores.values, expected)
+    np.testing.assert_allclose(scores.mean, fisher_mean(np.array(expected)))
+    assert list(scores.targets) == ["a", "b", "c"]
+    assert scores.n_test == [20] * 5
+
+
+@QUIET
+def test_test_samples_never_reach_the_training(rng):
+    """Replacing all test responses by others leaves predictions and alphas as they are."""
+    X, Y = rng.standard_normal((100, 8)), rng.standard_normal((100, 3))
+    _, test = next(iter(BLOCKS.split(X)))
+    other = Y.copy()
+    other[test] = 100 * rng.standard_normal((len(test), 3))
+    first = cross_validate(RidgeEncoder(), X, Y, BLOCKS, keep_predictions=True)
+    second = cross_validate(RidgeEncoder(), X, other, BLOCKS, keep_predictions=True)
+    np.testing.assert_array_equal(first.predictions[test], second.predictions[test])
+    np.testing.assert_array_equal(first.alphas[0], second.alphas[0])
+
+
+@QUIET
+def test_inner_folds_are_of_the_outer_kind(rng, monkeypatch):
+    seen = []
+    fit = RidgeEncoder.fit
+    monkeypatch.setattr(
+        RidgeEncoder, "fit", lambda self, X, y: seen.append(self.cv) or fit(self, X, y)
+    )
+    X, Y = rng.standard_normal((100, 8)), rng.standard_normal((100, 3))
+    cross_validate(RidgeEncoder(), X, Y, BLOCKS)
+    assert all(isinstance(cv, ContiguousBlocks) and cv.gap == 4 for cv in seen)
+    seen.clear()
+    cross_validate(make_pipeline(PCA(4), RidgeEncoder()), X, Y, Groups(np.arange(100) // 5, 4))
+    assert all(isinstance(cv, Groups) for cv in seen)
+    seen.clear()
+    cross_validate(RidgeEncoder(cv=3), X, Y, BLOCKS)
+    assert seen == [3] * 5
+
+
+def test_the_edge_of_the_grid_is_told_once_for_all_folds(rng):
+    X, Y = rng.standard_normal((100, 8)), rng.standard_normal((100, 3))
+    with pytest.warns(AlphaEdgeWarning, match="of 15 alphas") as caught:
+        scores = cross_validate(RidgeEncoder([1.0, 2.0]), X, Y, BLOCKS)
+    assert len(caught) == 1
+    assert "of 15 alphas" in scores.notes[0]
+
+
+@QUIET
+def test_r2_of_the_training_mean_is_not_above_zero(rng):
+    X, Y = rng.standard_normal((100, 8)), rng.standard_normal((100, 30))
+    scores = cross_validate(RidgeEncoder([1e7]), X, Y, BLOCKS, metric="r2")
+    assert (scores.mean <= 0).all()
+    exact = cross_validate(RidgeEncoder([1e-6]), X, X, BLOCKS, metric="r2")
+    np.testing.assert_allclose(exact.mean, 1, atol=1e-9)
+
+
+def test_scores_become_a_labelled_data_set(rng):
+    X, Y = rng.standard_normal((100, 8)), rng.standard_normal((100, 3))
+    with pytest.warns(AlphaEdgeWarning):
+        scores = cross_validate(RidgeEncoder([1.0, 2.0]), X, Y, BLOCKS)
+    dataset = scores.to_xarray()
+    assert dict(dataset.sizes) == {"fold": 5, "target": 3}
+    assert "upper edge" in dataset.attrs["notes"]
+    assert "RidgeEncoder(alphas=[1.0, 2.0])" in dataset.attrs["encoder"]
+    assert "3 targets" in repr(scores)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, Y: (X[1:], Y), "lengths differ"),
+        (lambda X, Y: (np.where(X > 2, np.inf, X), Y), "X has"),
+        (lambda X, Y: (X, np.where(np.arange(100)[:, None] < 20, 1.0, Y)), "constant in a test"),
+        (lambda X, Y: (X, np.zeros_like(Y)), "targets are constant"),
+    ],
+)
+@QUIET
+def test_bad_input_is_refused(rng, change, message):
+    X, Y = change(rng.standard_normal((100, 8)), rng.standard_normal((100, 3)))
+    with pytest.raises(ValueError, match=message):
+        cross_validate(RidgeEncoder(), X, Y, BLOCKS)
+
+
+def test_a_split_with_samples_on_both_sides_is_refused(rng):
+    class Leaky:
+        def split(self, X):
+            yield np.arange(60), np.arange(50, 100)
+
+    with pytest.raises(ValueError, match="both sides"):
+        cross_validate(SimilarityEncoder(), rng.random((100, 5)), rng.random((100, 2)), Leaky())
+    with pytest.raises(ValueError, match="r, r2"):
+        cross_validate(
+            SimilarityEncoder(), rng.random((9, 5)), rng.random((9, 2)), BLOCKS, metric="R"
+        )

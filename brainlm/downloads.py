@@ -17,7 +17,7 @@ from pathlib import Path
 
 from brainlm.errors import CorruptDataError, DataMissingError
 
-__all__ = ["cache_folder", "check_content", "fetch_wheel", "sha256_of"]
+__all__ = ["cache_folder", "check_content", "fetch_url", "fetch_wheel", "sha256_of"]
 
 
 def cache_folder() -> Path:
@@ -75,6 +75,40 @@ def check_content(path: Path | str) -> Path:
         raise CorruptDataError(
             f"{path}: a git-LFS pointer, not data; get the content with `git lfs pull`"
         )
+    return path
+
+
+def fetch_url(url: str, sha256: str, path: Path, progress: bool = False) -> Path:
+    """Download ``url`` to ``path``; a file with the right checksum stays as it is.
+
+    Raises
+    ------
+    DataMissingError
+        The download failed.
+    CorruptDataError
+        What came has another checksum; it is not kept.
+    """
+    import pooch
+
+    path = Path(path)
+    if _is_intact(path, sha256):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as temporary:
+        part = Path(temporary) / path.name
+        try:
+            pooch.HTTPDownloader(progressbar=progress)(url, str(part), None)
+        except OSError as error:  # requests' errors are OSErrors
+            raise DataMissingError(
+                f"could not download {url}: {error}. Check the network, then try again"
+            ) from error
+        found = sha256_of(check_content(part))
+        if found != sha256:
+            raise CorruptDataError(
+                f"{url}: SHA-256 is {found}, expected {sha256}; the file was changed or the "
+                "download broke"
+            )
+        os.replace(part, path)  # atomic: a reader sees the whole file or none
     return path
 
 

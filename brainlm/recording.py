@@ -134,9 +134,10 @@ class Recording:
 
     @property
     def constant_targets(self) -> list[str]:
-        """Names of the targets that never change (no score exists for them)."""
-        with np.errstate(invalid="ignore"):
-            return list(self.targets[np.ptp(self.data, axis=0) == 0])
+        """Names of the targets that never change, missing values aside (no score exists)."""
+        # fmax and fmin pass over NaN; a target that is missing throughout compares as False.
+        varies = np.fmax.reduce(self.data, axis=0) > np.fmin.reduce(self.data, axis=0)
+        return list(self.targets[~varies])
 
     @property
     def missing_targets(self) -> list[str]:

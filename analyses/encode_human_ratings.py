@@ -1,0 +1,134 @@
+"""Which layers of a language model encode human meaning ratings?
+
+The Lancaster sensorimotor norms (six senses) and concreteness, predicted from every layer of a
+language model by ridge encoding and by similarity encoding, beside GloVe, word length and Zipf
+frequency, and random embeddings with the geometry of each layer. All spaces see the same words and
+the same folds: contiguous blocks of the alphabet, so that inflections of a word stay together.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from time import perf_counter
+
+import typer
+from tqdm import tqdm
+
+from brainlm.alignment import align
+from brainlm.bundle import check_output, save_bundle
+from brainlm.comparison import (
+    Space,
+    score_table,
+    stack_folds,
+    stack_predictions,
+    stack_scores,
+)
+from brainlm.cross_validation import cross_validate
+from brainlm.datasets import dataset_hashes, open_dataset
+from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, SimilarityEncoder
+from brainlm.features import concatenate, random_like, word_length, zipf_frequency
+from brainlm.language_models import LanguageModel
+from brainlm.options import Debug, Layers, Model, Out, Overwrite, Root, Subjects, layer_list, run
+from brainlm.scores import Scores
+from brainlm.similarity import leave_one_out_scores
+from brainlm.splits import ContiguousBlocks
+
+RIDGE, SIMILARITY = "ridge encoding", "similarity encoding"
+PUBLISHED = "similarity, published form"
+
+
+def main(
+    subjects: Subjects = "all",
+    model: Model = "minilm",
+    layers: Layers = "all",
+    out: Out = Path("results/encode_human_ratings"),
+    root: Root = None,
+    debug: Debug = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Which layers of a language model encode human meaning ratings?"""
+    start = perf_counter()
+    check_output(out, overwrite=overwrite)
+    stimulus, recording = open_dataset("human-ratings", None if subjects == "all" else subjects, root)
+    glove = LanguageModel("glove-6b-50d")
+    covered = glove.covers(stimulus)
+    if debug:
+        covered[600:] = False
+    n_left = int((~covered).sum())
+    stimulus = stimulus.select(covered)
+    note = f"left out {n_left} of {len(covered)} words that GloVe does not cover"
+    recording = recording.select_samples(covered, note if not debug else f"debug: {note}")
+
+    language_model = LanguageModel(model)
+    hidden = language_model.embed(stimulus, layer_list(layers), context="none", progress=True)
+    spaces = [Space(layer, "layer", layer.origin["layer"]) for layer in hidden]
+    spaces += [Space(random_like(layer), "random", layer.origin["layer"]) for layer in hidden]
+    spaces += [
+        Space(glove.embed(stimulus)[0].renamed("GloVe"), "reference"),
+        Space(
+            concatenate([word_length(stimulus), zipf_frequency(stimulus)], "length + frequency"),
+            "reference",
+        ),
+    ]
+
+    split = ContiguousBlocks(n_splits=5, gap=20)
+    scores: dict[str, list[Scores]] = {RIDGE: [], SIMILARITY: [], PUBLISHED: []}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes of the bundle
+        for space in tqdm(spaces, desc="spaces", unit="space"):
+            X, Y, _ = align(space.features, recording)
+            for method, encoder in (
+                (RIDGE, RidgeEncoder()),
+                (SIMILARITY, SimilarityEncoder()),
+                (PUBLISHED, SimilarityEncoder(center=False)),
+            ):
+                scores[method].append(
+                    cross_validate(
+                        encoder, X, Y, split, targets=recording.targets, keep_predictions=True
+                    )
+                )
+
+    dataset = stack_scores(
+        scores, spaces, label="held-out r (mean of folds)", title=f"{model}: human meaning ratings"
+    )
+    dataset = dataset.assign(
+        leave_one_out=(
+            ("center", "space", "target"),
+            [
+                [
+                    leave_one_out_scores(*align(s.features, recording)[:2], center=center)
+                    for s in spaces
+                ]
+                for center in (1, 0)
+            ],
+        )
+    )
+    typer.echo(f"\n{recording}\n{note}\n\n{score_table(dataset)}\n")
+    typer.echo(f"r: mean over {recording.n_targets} ratings and 5 folds ± 95 % interval over folds")
+    save_bundle(
+        out,
+        analysis="encode_human_ratings",
+        arrays={
+            "scores": dataset,
+            "predictions": stack_predictions(scores, spaces),
+            "folds": stack_folds(list(split.split(range(recording.n_samples))), recording.n_samples),
+        },
+        config={
+            "dataset": "human-ratings", "subjects": subjects, "model": model, "layers": layers,
+            "split": repr(split), "debug": debug, "n_words": stimulus.n_words,
+            "encoders": {method: each[0].encoder for method, each in scores.items()},
+        },
+        inputs={
+            "data": dataset_hashes("human-ratings", root=root),
+            "features": {space.name: dict(space.features.origin) for space in spaces},
+        },
+        notes=[*recording.notes, *(n for each in scores.values() for s in each for n in s.notes)],
+        figures=["layer_curve", "target_bars"],
+        overwrite=overwrite,
+    )  # fmt: skip
+    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+
+
+if __name__ == "__main__":
+    run(main)

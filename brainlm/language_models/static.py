@@ -1,0 +1,152 @@
+"""StaticVectors: one vector per word type (GloVe, word2vec), looked up by a stated rule."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainlm.downloads import check_content, sha256_of
+from brainlm.errors import CorruptDataError
+from brainlm.features import Features
+from brainlm.language_models.model import LanguageModel, check_choices, choose_layers
+from brainlm.language_models.sources import Source, find_source, list_models
+from brainlm.language_models.vector_files import read_vectors
+from brainlm.stimulus import Stimulus
+
+__all__ = ["StaticVectors", "is_static"]
+
+LOOK_UP = "exact, lower case, punctuation stripped, both"
+OUTER_PUNCTUATION = re.compile(r"^[\W_]+|[\W_]+$")
+
+
+def is_static(name: str | Path) -> bool:
+    """Return whether a name means static vectors: a pip-shipped table, or a file."""
+    shipped = {model.name for model in list_models() if model.form == "vectors"}
+    return name in shipped or Path(name).is_file()
+
+
+class StaticVectors(LanguageModel):
+    """Word vectors that know no context.
+
+    A word is looked up as it is, then in lower case, then without the punctuation around it, then
+    without it in lower case. A word found by none of these is an error, never a row of zeros.
+
+    Parameters
+    ----------
+    name : str or Path
+        ``"glove-6b-50d"``, or a file: see ``vector_files.read_vectors``.
+    options
+        ``device``, ``dtype`` and ``batch_size`` of ``LanguageModel``, so that a comparison can
+        give the same to all models; a look-up needs none of them.
+    """
+
+    kind = "static"
+    n_layers = 0
+    dtype = "float32"
+
+    def __init__(self, name: str | Path, **options: Any) -> None:
+        if Path(name).is_file() and name not in {model.name for model in list_models()}:
+            path = check_content(name)
+            self.source = Source(path.name, path.parent, sha256_of(path))
+            words, self.vectors = read_vectors(path)
+        else:
+            self.source = find_source(name)
+            words, self.vectors = _read_table(self.source.folder)
+        # The first of equal words counts, as in gensim.
+        self._row = {word: len(words) - 1 - i for i, word in enumerate(reversed(words))}
+
+    @property
+    def n_features(self) -> int:
+        """Width of a vector."""
+        return self.vectors.shape[1]
+
+    @cached_property
+    def n_words(self) -> int:
+        """Number of different words."""
+        return len(self._row)
+
+    def covers(self, stimulus: Stimulus) -> np.ndarray:
+        """Return whether each word has a vector, bool, (n_words,); see ``Stimulus.select``."""
+        return self._find(stimulus)[0] >= 0
+
+    def embed(
+        self,
+        stimulus: Stimulus,
+        layers: Any = "all",
+        *,
+        context: int | str = "none",
+        pooling: str | None = None,
+        level: str = "word",
+        progress: bool = False,
+    ) -> tuple[Features, ...]:
+        """Return the vectors of the words (or the mean of each sentence) as a tuple of one.
+
+        Parameters
+        ----------
+        stimulus, layers, level
+            As in ``LanguageModel.embed``; there is one layer, 0.
+        context, pooling, progress
+            Checked as there, without effect: ``origin["context"]`` always is "none".
+
+        Raises
+        ------
+        ValueError
+            Words without a vector; ``covers`` says which.
+        """
+        choose_layers(layers, 0)
+        check_choices("sentence" if level == "sentence" else context, pooling, level)
+        row, rule = self._find(stimulus)
+        lost = np.flatnonzero(row < 0)
+        if len(lost):
+            first = ", ".join(repr(word) for word in dict.fromkeys(stimulus.words[lost[:50]]))
+            raise ValueError(
+                f"{len(lost)} of {stimulus.n_words} words have no vector in {self.name}: "
+                f"{first[:200]}. Keep the others: stimulus.select(vectors.covers(stimulus))"
+            )
+        values = self.vectors[row]
+        found = dict(zip(LOOK_UP.split(", "), np.bincount(rule, minlength=4).tolist(), strict=True))
+        origin = {
+            "model": self.name,
+            "revision": self.revision,
+            "kind": self.kind,
+            "dtype": self.dtype,
+            "context": "none",
+            "layer": 0,
+            "look_up": found,
+        }
+        if level == "sentence":
+            rows = [rows for _, rows in stimulus.blocks("sentence")]
+            values = np.array([values[sentence].mean(axis=0) for sentence in rows])
+            origin |= {"sentences": "in order of the stimulus", "pooling": "mean of words"}
+        return (Features("layer 0", values, stimulus if level == "word" else None, origin=origin),)
+
+    def _find(self, stimulus: Stimulus) -> tuple[np.ndarray, np.ndarray]:
+        """Return the row of each word (-1: none) and the number of the rule that found it."""
+        found = {word: self._look_up(word) for word in set(stimulus.words)}
+        row, rule = np.array([found[word] for word in stimulus.words]).T
+        return row, rule
+
+    def _look_up(self, word: str) -> tuple[int, int]:
+        bare = OUTER_PUNCTUATION.sub("", word)
+        for rule, form in enumerate((word, word.lower(), bare, bare.lower())):
+            if form in self._row:
+                return self._row[form], rule
+        return -1, 0
+
+
+def _read_table(folder: Path) -> tuple[list[str], np.ndarray]:
+    """Read an .npy array and the parquet list of its words."""
+    import pyarrow.parquet
+
+    (array,), (index,) = folder.glob("*.npy"), folder.glob("*.parquet")
+    vectors = np.load(check_content(array), allow_pickle=False)
+    words = pyarrow.parquet.read_table(check_content(index)).column(0).to_pylist()
+    if vectors.ndim != 2 or len(words) != len(vectors):
+        raise CorruptDataError(
+            f"{index.name} has {len(words)} words, {array.name} the shape {vectors.shape}"
+        )
+    return words, vectors

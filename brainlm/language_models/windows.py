@@ -1,0 +1,181 @@
+"""The inputs of a model: which stretch of which text goes in, and where its words stand in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from brainlm.language_models.tokens import Frame, Tokens
+
+__all__ = ["Span", "Windows", "assemble", "overlapping_spans", "trailing_spans", "whole_spans"]
+
+POOLINGS = ("last", "mean", "first")
+
+
+@dataclass(frozen=True)
+class Span:
+    """One input: words ``start:stop`` of a text go in, words ``keep:stop`` are read out."""
+
+    text: int
+    start: int
+    keep: int
+    stop: int
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Inputs and the places to pool in them.
+
+    Parameters
+    ----------
+    inputs : list of int arrays
+        Token ids of each input, special tokens included.
+    row, window, position : arrays of int, shape (n_places,)
+        Row ``row`` of the output is the mean of the hidden states at all of its places
+        (``position`` in input ``window``); one place for the poolings "first" and "last".
+    n_rows : int
+        Rows of the output. All places of a row lie in one input.
+    """
+
+    inputs: list[np.ndarray]
+    row: np.ndarray
+    window: np.ndarray
+    position: np.ndarray
+    n_rows: int
+
+    def batches(self, n_tokens: int, n_inputs: int | None = None) -> Iterator[Batch]:
+        """Yield the windows, long ones first, in padded batches.
+
+        A batch holds ``n_inputs`` inputs or, by default, as many as fit ``n_tokens`` tokens.
+        """
+        lengths = np.array([len(ids) for ids in self.inputs])
+        order = np.argsort(-lengths, kind="stable")
+        edges = [0]
+        while edges[-1] < len(order):
+            longest = lengths[order[edges[-1]]]
+            edges.append(edges[-1] + (n_inputs or max(1, n_tokens // longest)))
+        rank = np.empty(len(order), dtype=int)
+        rank[order] = np.arange(len(order))
+        places = np.argsort(rank[self.window], kind="stable")
+        bounds = np.searchsorted(rank[self.window][places], edges)
+        for i, (begin, end) in enumerate(pairwise(edges)):
+            width = int(lengths[order[begin]])
+            mine = places[bounds[i] : bounds[i + 1]]
+            rows, unit = np.unique(self.row[mine], return_inverse=True)
+            place = (rank[self.window[mine]] - begin) * width + self.position[mine]
+            yield Batch([self.inputs[k] for k in order[begin:end]], rows, unit, place)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Inputs that go through the network together.
+
+    ``place`` counts through the padded batch, input after input; ``unit[k]`` says to which of
+    ``rows`` (rows of the output) place k belongs.
+    """
+
+    inputs: list[np.ndarray]
+    rows: np.ndarray
+    unit: np.ndarray
+    place: np.ndarray
+
+    def padded(self, pad: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return ids and mask, (n_inputs, width), padded on the right."""
+        lengths = np.array([len(ids) for ids in self.inputs])
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.full(mask.shape, pad)
+        ids[mask] = np.concatenate(self.inputs)
+        return ids, mask
+
+
+def whole_spans(texts: Sequence[Tokens], labels: Sequence[str], room: int) -> list[Span]:
+    """Return one span per text; raise when a text does not fit into ``room`` tokens."""
+    for tokens, label in zip(texts, labels, strict=True):
+        if len(tokens.ids) > room:
+            raise ValueError(
+                f"{label} has {len(tokens.ids)} tokens, the model takes {room} at a time besides "
+                "its special tokens: use a shorter unit, or an int as context (preceding words)"
+            )
+    return [Span(i, 0, 0, tokens.n_words) for i, tokens in enumerate(texts)]
+
+
+def overlapping_spans(texts: Sequence[Tokens], context: int, room: int) -> list[Span]:
+    """Return spans in which every word has ``context`` preceding words, or all there are.
+
+    A span is about twice as long as the longest stretch of ``context`` + 1 words, so that about
+    half of each is read out: every word is read once, in one pass over the text.
+    """
+    spans = []
+    for i, tokens in enumerate(texts):
+        needed = _longest_stretch(tokens, context, room)
+        length = min(2 * needed, room)
+        keep = 0
+        while keep < tokens.n_words:
+            start = max(0, keep - context)
+            end = tokens.start[start] + length
+            stop = int(np.searchsorted(tokens.stop, end, side="right"))
+            spans.append(Span(i, start, keep, stop))
+            keep = stop
+    return spans
+
+
+def trailing_spans(texts: Sequence[Tokens], context: int, room: int) -> list[Span]:
+    """Return a span per word, which ends with it and holds ``context`` words before it."""
+    spans = []
+    for i, tokens in enumerate(texts):
+        _longest_stretch(tokens, context, room)
+        spans += [Span(i, max(0, k - context), k, k + 1) for k in range(tokens.n_words)]
+    return spans
+
+
+def _longest_stretch(tokens: Tokens, context: int, room: int) -> int:
+    """Tokens in the longest stretch of ``context`` + 1 words; raise when they do not fit."""
+    first = np.maximum(np.arange(tokens.n_words) - context, 0)
+    stretch = tokens.stop - tokens.start[first]
+    if stretch.max() > room:
+        i = int(stretch.argmax())
+        raise ValueError(
+            f"context={context} words needs {stretch[i]} tokens at word {i} of its text, the model "
+            f"takes {room} at a time besides its special tokens: use a smaller context"
+        )
+    return int(stretch.max())
+
+
+def assemble(texts: Sequence[Tokens], spans: Sequence[Span], frame: Frame, pooling: str) -> Windows:
+    """Return the inputs of ``spans``, framed by special tokens, and the places to pool."""
+    offset = np.cumsum([0, *(tokens.n_words for tokens in texts)])
+    inputs, rows, windows, positions = [], [], [], []
+    for window, span in enumerate(spans):
+        tokens = texts[span.text]
+        begin = tokens.start[span.start]
+        inputs.append(
+            np.concatenate(
+                [frame.prefix, tokens.ids[begin : tokens.stop[span.stop - 1]], frame.suffix]
+            )
+        )
+        word, place = _places(tokens, np.arange(span.keep, span.stop), pooling)
+        rows.append(offset[span.text] + word)
+        windows.append(np.full(len(word), window))
+        positions.append(place - begin + len(frame.prefix))
+    return Windows(
+        [ids.astype(int) for ids in inputs],
+        np.concatenate(rows),
+        np.concatenate(windows),
+        np.concatenate(positions),
+        int(offset[-1]),
+    )
+
+
+def _places(tokens: Tokens, words: np.ndarray, pooling: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return word and token of every token to pool."""
+    start, stop = tokens.start[words], tokens.stop[words]
+    if pooling == "last":
+        return words, stop - 1
+    if pooling == "first":
+        return words, start
+    count = stop - start
+    first = np.repeat(start - np.cumsum(count) + count, count)
+    return np.repeat(words, count), first + np.arange(count.sum())

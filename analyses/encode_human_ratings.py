@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
 import typer
 from tqdm import tqdm
 
@@ -24,14 +25,14 @@ from brainlm.comparison import (
     stack_predictions,
     stack_scores,
 )
-from brainlm.cross_validation import cross_validate
+from brainlm.cross_validation import cross_validate, score_in_folds
 from brainlm.datasets import dataset_hashes, open_dataset
 from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, SimilarityEncoder
 from brainlm.features import concatenate, random_like, word_length, zipf_frequency
 from brainlm.language_models import LanguageModel
 from brainlm.options import Debug, Layers, Model, Out, Overwrite, Root, Subjects, layer_list, run
 from brainlm.scores import Scores
-from brainlm.similarity import leave_one_out_scores
+from brainlm.similarity import leave_one_out
 from brainlm.splits import ContiguousBlocks
 
 RIDGE, SIMILARITY = "ridge encoding", "similarity encoding"
@@ -50,20 +51,24 @@ def main(
     """Which layers of a language model encode human meaning ratings?"""
     start = perf_counter()
     check_output(out, overwrite=overwrite)
-    stimulus, recording = open_dataset("human-ratings", None if subjects == "all" else subjects, root)
+    stimulus, recording = open_dataset(
+        "human-ratings", None if subjects == "all" else subjects, root
+    )
     glove = LanguageModel("glove-6b-50d")
     covered = glove.covers(stimulus)
+    note = f"left out {int((~covered).sum())} of {len(covered)} words that GloVe does not cover"
     if debug:
-        covered[600:] = False
-    n_left = int((~covered).sum())
-    stimulus = stimulus.select(covered)
-    note = f"left out {n_left} of {len(covered)} words that GloVe does not cover"
-    recording = recording.select_samples(covered, note if not debug else f"debug: {note}")
+        covered[np.flatnonzero(covered)[400:]] = False
+        note += "; debug: kept the first 400 of the others"
+    stimulus, recording = stimulus.select(covered), recording.select_samples(covered, note)
 
     language_model = LanguageModel(model)
     hidden = language_model.embed(stimulus, layer_list(layers), context="none", progress=True)
     spaces = [Space(layer, "layer", layer.origin["layer"]) for layer in hidden]
-    spaces += [Space(random_like(layer), "random", layer.origin["layer"]) for layer in hidden]
+    spaces += [
+        Space(random_like(layer, seed=layer.origin["layer"]), "random", layer.origin["layer"])
+        for layer in hidden
+    ]
     spaces += [
         Space(glove.embed(stimulus)[0].renamed("GloVe"), "reference"),
         Space(
@@ -78,33 +83,23 @@ def main(
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes of the bundle
         for space in tqdm(spaces, desc="spaces", unit="space"):
             X, Y, _ = align(space.features, recording)
-            for method, encoder in (
-                (RIDGE, RidgeEncoder()),
-                (SIMILARITY, SimilarityEncoder()),
-                (PUBLISHED, SimilarityEncoder(center=False)),
-            ):
-                scores[method].append(
+            for analysis, encoder in ((RIDGE, RidgeEncoder()), (SIMILARITY, SimilarityEncoder())):
+                scores[analysis].append(
                     cross_validate(
                         encoder, X, Y, split, targets=recording.targets, keep_predictions=True
                     )
                 )
+            scores[PUBLISHED].append(
+                score_in_folds(
+                    leave_one_out(X, Y, center=False), Y, split, targets=recording.targets,
+                    encoder="MulCogBench leave-one-out, not centred",
+                )
+            )  # fmt: skip
 
     dataset = stack_scores(
         scores, spaces, label="held-out r (mean of folds)", title=f"{model}: human meaning ratings"
     )
-    dataset = dataset.assign(
-        leave_one_out=(
-            ("center", "space", "target"),
-            [
-                [
-                    leave_one_out_scores(*align(s.features, recording)[:2], center=center)
-                    for s in spaces
-                ]
-                for center in (1, 0)
-            ],
-        )
-    )
-    typer.echo(f"\n{recording}\n{note}\n\n{score_table(dataset)}\n")
+    typer.echo(f"\n{recording}\n{note}\n\n{score_table(dataset).to_string()}\n")
     typer.echo(f"r: mean over {recording.n_targets} ratings and 5 folds ± 95 % interval over folds")
     save_bundle(
         out,
@@ -112,12 +107,12 @@ def main(
         arrays={
             "scores": dataset,
             "predictions": stack_predictions(scores, spaces),
-            "folds": stack_folds(list(split.split(range(recording.n_samples))), recording.n_samples),
+            "folds": stack_folds(split, recording.n_samples),
         },
         config={
             "dataset": "human-ratings", "subjects": subjects, "model": model, "layers": layers,
             "split": repr(split), "debug": debug, "n_words": stimulus.n_words,
-            "encoders": {method: each[0].encoder for method, each in scores.items()},
+            "encoders": {analysis: each[0].encoder for analysis, each in scores.items()},
         },
         inputs={
             "data": dataset_hashes("human-ratings", root=root),

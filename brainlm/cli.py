@@ -33,21 +33,20 @@ RootOption = Annotated[
 @app.command()
 def datasets(name: Name = None, root: RootOption = None) -> None:
     """List the data sets, or show one card with its citation."""
-    from brainlm import datasets as data
+    from brainlm import catalogue
 
     if name is not None:
-        typer.echo(data.describe_card(name))
-        return
-    rows = [data.summary(each, root) for each in data.list_datasets()]
-    _table(rows)
+        typer.echo(catalogue.dataset_page(name, root))
+    else:
+        _table(catalogue.dataset_rows(root))
 
 
 @app.command()
 def models() -> None:
     """List the language models that need no model hub."""
-    from brainlm.language_models import sources
+    from brainlm import catalogue
 
-    _table([sources.summary(name) for name in sources.list_models()])
+    _table(catalogue.model_rows())
 
 
 @app.command()
@@ -56,18 +55,20 @@ def fetch(
     root: RootOption = None,
 ) -> None:
     """Download data sets and language models into the cache, checked by SHA-256."""
-    from brainlm import datasets as data
-    from brainlm.language_models import sources
+    from brainlm.catalogue import licence_line
+    from brainlm.datasets import fetch_dataset, list_datasets
+    from brainlm.language_models import fetch_model, list_models
 
+    models = {model.name: model for model in list_models()}
     for name in names:
-        if name in sources.list_models():
-            path = sources.fetch_model(name)
-        elif name in data.list_datasets():
-            typer.echo(data.licence_line(name))
-            path = data.fetch_dataset(name, root)
+        if name in models:
+            typer.echo(f"{models[name].title}. Licence: {models[name].licence}")
+            path = fetch_model(name)
+        elif name in list_datasets():
+            typer.echo(licence_line(name))
+            path = fetch_dataset(name, root, progress=True)
         else:
-            choices = [*data.list_datasets(), *sources.list_models()]
-            raise unknown_name("data set or language model", name, choices)
+            raise unknown_name("data set or language model", name, [*list_datasets(), *models])
         typer.echo(f"{name}: {path}")
 
 
@@ -161,3 +162,7 @@ def main() -> None:
     except EXPECTED as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

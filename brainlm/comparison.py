@@ -11,6 +11,7 @@ import numpy as np
 from brainlm.errors import unknown_name
 from brainlm.features import Features
 from brainlm.scores import Scores
+from brainlm.splits import Split
 
 if TYPE_CHECKING:
     import pandas
@@ -75,7 +76,7 @@ def stack_scores(
     Returns
     -------
     xarray.Dataset
-        ``score`` (method, space, subject or fold, target), and ``alpha`` (method, space, fold,
+        ``score`` (analysis, space, subject or fold, target), and ``alpha`` (analysis, space, fold,
         ...) where penalties were chosen.
     """
     import xarray
@@ -85,7 +86,7 @@ def stack_scores(
         raise ValueError(f"spaces: names must be unique, got {names}")
     methods = list(scores)
     coords = {
-        "method": methods,
+        "analysis": methods,
         "space": names,
         "kind": ("space", [space.kind for space in spaces]),
         "layer": ("space", [space.layer for space in spaces]),
@@ -96,11 +97,11 @@ def stack_scores(
         values = np.array([[each.mean for each in scores[method]] for method in methods])
         values = values.reshape(*values.shape[:2], len(subjects), -1)
         targets = [target.split("/", 1)[1] for target in targets[: values.shape[3]]]
-        dims = ("method", "space", "subject", "target")
+        dims = ("analysis", "space", "subject", "target")
         coords |= {"subject": list(subjects), "target": targets}
     else:
         values = np.array([[each.values for each in scores[method]] for method in methods])
-        dims = ("method", "space", "fold", "target")
+        dims = ("analysis", "space", "fold", "target")
         coords |= {"target": targets}
     dataset = xarray.Dataset({"score": (dims, values)}, coords=coords)
     dataset["alpha"] = _stack_alphas(scores, first.values.shape)
@@ -108,20 +109,20 @@ def stack_scores(
 
 
 def _stack_alphas(scores: Mapping[str, Sequence[Scores]], shape: tuple) -> xarray.DataArray:
-    """Chosen penalties, NaN for methods without any; dims method, space, fold, column."""
+    """Chosen penalties, NaN for methods without any; dims analysis, space, fold, column."""
     import xarray
 
     alphas = [
         [np.full(shape, np.nan) if each.alphas is None else each.alphas for each in of_method]
         for of_method in scores.values()
     ]
-    return xarray.DataArray(np.array(alphas), dims=("method", "space", "fold", "column"))
+    return xarray.DataArray(np.array(alphas), dims=("analysis", "space", "fold", "column"))
 
 
 def stack_predictions(
     scores: Mapping[str, Sequence[Scores]], spaces: Sequence[Space]
 ) -> xarray.Dataset:
-    """Return the out-of-fold predictions, (method, space, sample, column), as float32.
+    """Return the out-of-fold predictions, (analysis, space, sample, column), as float32.
 
     Columns are the targets in the order in which they were fitted. Methods without predictions
     are left out. Correlate them within folds only (see ``stack_folds``).
@@ -137,15 +138,16 @@ def stack_predictions(
         raise ValueError("no method kept its predictions: pass keep_predictions=True")
     columns = [str(target) for target in next(iter(scores.values()))[0].targets]
     return xarray.Dataset(
-        {"prediction": (("method", "space", "sample", "column"), np.stack(list(kept.values())))},
-        coords={"method": list(kept), "space": [s.name for s in spaces], "column": columns},
+        {"prediction": (("analysis", "space", "sample", "column"), np.stack(list(kept.values())))},
+        coords={"analysis": list(kept), "space": [s.name for s in spaces], "column": columns},
     )
 
 
-def stack_folds(folds: Sequence[tuple[np.ndarray, np.ndarray]], n_samples: int) -> xarray.Dataset:
-    """Return the folds as ``role`` (fold, sample): 1 train, 2 test, 0 in the gap."""
+def stack_folds(split: Split, n_samples: int) -> xarray.Dataset:
+    """Return the folds of a split as ``role`` (fold, sample): 1 train, 2 test, 0 in the gap."""
     import xarray
 
+    folds = list(split.split(range(n_samples)))
     role = np.zeros((len(folds), n_samples), dtype=np.int8)
     for fold, (train, test) in enumerate(folds):
         role[fold, train], role[fold, test] = 1, 2
@@ -164,16 +166,16 @@ def score_table(scores: xarray.Dataset) -> pandas.DataFrame:
     from scipy.stats import t
 
     unit = "subject" if "subject" in scores["score"].dims else "fold"
-    per_unit = scores["score"].mean("target").transpose("method", "space", unit).values
+    per_unit = scores["score"].mean("target").transpose("analysis", "space", unit).values
     n = per_unit.shape[2]
     half = t.ppf(0.975, n - 1) * per_unit.std(axis=2, ddof=1) / np.sqrt(n) if n > 1 else None
     mean = per_unit.mean(axis=2)
     cells = [
         [
             f"{mean[m, s]:6.3f}" + ("" if half is None else f" ± {half[m, s]:.3f}")
-            for m in range(scores.sizes["method"])
+            for m in range(scores.sizes["analysis"])
         ]
         for s in range(scores.sizes["space"])
     ]
-    columns = [str(method) for method in scores["method"].values]
+    columns = [str(method) for method in scores["analysis"].values]
     return pandas.DataFrame(cells, index=list(scores["space"].values), columns=columns)

@@ -17,7 +17,7 @@ from brainlm.ridge import edge_counts
 from brainlm.scores import Scores, pearson
 from brainlm.splits import Split
 
-__all__ = ["cross_validate"]
+__all__ = ["cross_validate", "score_in_folds"]
 
 
 def cross_validate(
@@ -93,6 +93,47 @@ def cross_validate(
         alphas=np.array(chosen) if chosen else None,
         predictions=predictions,
         notes=_edge_note(chosen, alphas),
+    )
+
+
+def score_in_folds(
+    predictions: np.ndarray,
+    Y: np.ndarray,
+    split: Split,
+    *,
+    encoder: str,
+    metric: str = "r",
+    targets: Sequence[str] | None = None,
+) -> Scores:
+    """Score predictions that are held out already, inside the test folds of a split.
+
+    For leave-one-out predictions (``brainlm.similarity.leave_one_out``), so that their score and
+    its spread stand beside cross-validated ones on the same blocks of samples.
+
+    Parameters
+    ----------
+    predictions, Y : array of shape (n_samples, n_targets)
+    split : Split
+    encoder : str
+        What made the predictions.
+    metric : {"r", "r2"}
+    targets : sequence of str, optional
+
+    Returns
+    -------
+    Scores
+    """
+    tests = [test for _, test in split.split(Y)]
+    values = np.array([_score(predictions[test], Y[test], metric) for test in tests])
+    _check_defined(values)
+    return Scores(
+        values=values,
+        metric=metric,
+        targets=[str(i) for i in range(Y.shape[1])] if targets is None else list(targets),
+        encoder=encoder,
+        split=repr(split),
+        n_test=[len(test) for test in tests],
+        predictions=predictions,
     )
 
 

@@ -16,7 +16,15 @@ from brainlm.readers.files import subjects_in
 from brainlm.recording import Recording, sampling_interval
 from brainlm.stimulus import Stimulus
 
-__all__ = ["fetch_dataset", "list_datasets", "list_subjects", "open_dataset", "read_card"]
+__all__ = [
+    "dataset_hashes",
+    "fetch_dataset",
+    "is_on_disk",
+    "list_datasets",
+    "list_subjects",
+    "open_dataset",
+    "read_card",
+]
 
 
 def list_datasets() -> list[str]:
@@ -133,6 +141,31 @@ def open_dataset(
     _check_targets(recording, where)
     _check_facts(card, stimulus, recording, where)
     return stimulus, replace(recording, notes=(*recording.notes, *card.repairs))
+
+
+def is_on_disk(name: str | Path, root: Path | str | None = None) -> bool:
+    """Return whether the files of a data set are found (they are checked when it is opened)."""
+    try:
+        _find_folder(read_card(name), root)
+    except DataMissingError:
+        return False
+    return True
+
+
+def dataset_hashes(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
+) -> dict[str, str]:
+    """Return path -> SHA-256 of the files that opening a subject reads.
+
+    Parameters
+    ----------
+    name, subject, root
+        As in `open_dataset`.
+    """
+    card = read_card(name)
+    folder = _find_folder(card, root)
+    paths = card.options.paths(_choose_subject(card, folder, subject))
+    return {str(path): sha256_of(folder / path) for path in paths}
 
 
 def _roots(root: Path | str | None) -> list[Path]:

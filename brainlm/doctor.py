@@ -80,18 +80,18 @@ def _folders(root: Path | None) -> Iterator[Finding]:
 
 
 def _data(root: Path | None) -> Iterator[Finding]:
-    from brainlm.datasets import list_datasets, summary
+    from brainlm.datasets import is_on_disk, list_datasets
 
     for name in list_datasets():
-        on_disk = summary(name, root)["on disk"] == "yes"
-        advice = "" if on_disk else f"brainlm datasets {name} (says where to get it)"
-        yield Finding("ok" if on_disk else "--", f"data set {name}", advice)
+        found = is_on_disk(name, root)
+        advice = "" if found else f"brainlm datasets {name} (says where to get it)"
+        yield Finding("ok" if found else "--", f"data set {name}", advice)
 
 
 def _models() -> Iterator[Finding]:
     from brainlm.language_models.sources import is_cached, list_models
 
-    for name in list_models():
-        cached = is_cached(name)
-        advice = "" if cached else f"brainlm fetch {name}"
-        yield Finding("ok" if cached else "--", f"language model {name}", advice)
+    for model in list_models():
+        cached = is_cached(model.name)
+        advice = "" if cached else f"brainlm fetch {model.name}"
+        yield Finding("ok" if cached else "--", f"language model {model.name}", advice)

@@ -6,7 +6,7 @@ without computing anything.
 
 The scores of a bundle are an ``xarray.Dataset`` with
 
-- ``score`` over the dimensions ``method``, ``space``, ``target`` and one of ``subject`` and
+- ``score`` over the dimensions ``analysis``, ``space``, ``target`` and one of ``subject`` and
   ``fold`` (the *units* whose spread is shown);
 - the coordinates ``kind`` (``"layer"``, ``"combined"``, ``"random"``, ``"reference"``) and
   ``layer`` (-1 where there is none) of each space;
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FIGURES",
     "draw",
+    "plot_accuracy_curve",
     "plot_layer_curve",
     "plot_null",
     "plot_scatter",
@@ -65,16 +66,16 @@ def _interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return values.mean(axis=0), np.broadcast_to(half, values.shape[1:])
 
 
-def _by_unit(scores: xarray.Dataset, method: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def _by_unit(scores: xarray.Dataset, analysis: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Layer numbers and scores (n_units, n_layers, n_targets) of the spaces of one kind."""
-    chosen = scores.sel(method=method).isel(space=np.flatnonzero(scores["kind"] == kind))
+    chosen = scores.sel(analysis=analysis).isel(space=np.flatnonzero(scores["kind"] == kind))
     order = np.argsort(chosen["layer"].values, kind="stable")
     chosen = chosen.isel(space=order)
     values = chosen["score"].transpose(_unit(scores), "space", "target").values
     return chosen["layer"].values, values
 
 
-def plot_layer_curve(scores: xarray.Dataset, method: str, ax: Axes) -> Axes:
+def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     """Draw score against layer, averaged over targets, with its references.
 
     Layers, layers combined with controls and the random embeddings of each layer are curves;
@@ -84,13 +85,13 @@ def plot_layer_curve(scores: xarray.Dataset, method: str, ax: Axes) -> Axes:
     ----------
     scores : xarray.Dataset
         Scores of a bundle (see the head of this module).
-    method : str
-        Which of ``scores.method``.
+    analysis : str
+        Which of ``scores.analysis``.
     ax : matplotlib.axes.Axes
     """
     labels = {"layer": "layers", "combined": "layers + controls", "random": "random, same geometry"}
     for kind, label in labels.items():
-        layers, values = _by_unit(scores, method, kind)
+        layers, values = _by_unit(scores, analysis, kind)
         if len(layers) == 0:
             continue
         mean, half = _interval(values.mean(axis=2))
@@ -99,7 +100,7 @@ def plot_layer_curve(scores: xarray.Dataset, method: str, ax: Axes) -> Axes:
         ax.fill_between(layers, mean - half, mean + half, color=COLOURS[kind], alpha=0.2, lw=0)
     references = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))
     for i, space in enumerate(references["space"].values):
-        value = float(scores["score"].sel(method=method, space=space).mean())
+        value = float(scores["score"].sel(analysis=analysis, space=space).mean())
         ax.axhline(value, color=REFERENCE_COLOURS[i % 6], lw=1.2, ls=(0, (4, 1 + i)), label=space)
     if "ceiling" in scores:
         middle, width = map(float, _interval(scores["ceiling"].mean("target").values))
@@ -108,11 +109,11 @@ def plot_layer_curve(scores: xarray.Dataset, method: str, ax: Axes) -> Axes:
     ax.axhline(0, color="black", lw=0.5)
     ax.set_xlabel("layer (0 = input embeddings)")
     ax.set_ylabel(scores.attrs["label"])
-    ax.set_title(str(method), loc="left")
+    ax.set_title(str(analysis), loc="left")
     return ax
 
 
-def plot_target_bars(scores: xarray.Dataset, method: str, ax: Axes) -> Axes:
+def plot_target_bars(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     """Draw the score of each target as bars: held-out best layer, then the references.
 
     The layer of each unit is the best one over the other units. Whiskers are 95 % intervals of
@@ -121,17 +122,17 @@ def plot_target_bars(scores: xarray.Dataset, method: str, ax: Axes) -> Axes:
     Parameters
     ----------
     scores : xarray.Dataset
-    method : str
+    analysis : str
     ax : matplotlib.axes.Axes
     """
     bars: list[tuple[str, np.ndarray, str]] = []
     for kind, label in (("layer", "best layer"), ("combined", "best layer + controls")):
-        layers, values = _by_unit(scores, method, kind)
+        layers, values = _by_unit(scores, analysis, kind)
         if len(layers):
             bars.append((f"{label} (held out)", held_out_choice(values)[1], COLOURS[kind]))
     reference = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))
     for i, space in enumerate(reference["space"].values):
-        at_space = scores["score"].sel(method=method, space=space)
+        at_space = scores["score"].sel(analysis=analysis, space=space)
         values = at_space.transpose(_unit(scores), "target").values
         bars.append((space, values, REFERENCE_COLOURS[i % 6]))
     targets = scores["target"].values
@@ -154,7 +155,7 @@ def plot_target_bars(scores: xarray.Dataset, method: str, ax: Axes) -> Axes:
     ax.axhline(0, color="black", lw=0.5)
     ax.set_xticks(range(len(targets)), targets, rotation=30 if len(targets) > 4 else 0, ha="right")
     ax.set_ylabel(scores.attrs["label"])
-    ax.set_title(str(method), loc="left")
+    ax.set_title(str(analysis), loc="left")
     return ax
 
 
@@ -184,6 +185,11 @@ def _panels(n: int, width: float, height: float) -> tuple[Figure, list[Any]]:
     return figure, list(axes[0])
 
 
+def _shared_legend(figure: Figure, ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+
+
 def _sample_text(scores: xarray.Dataset) -> str:
     unit = _unit(scores)
     return f"n = {scores.sizes[unit]} {unit}s, {scores.sizes['target']} targets"
@@ -191,11 +197,10 @@ def _sample_text(scores: xarray.Dataset) -> str:
 
 def _each_method(bundle: Bundle, plot: Callable, width: float) -> Figure:
     scores = bundle.arrays["scores"]
-    figure, axes = _panels(scores.sizes["method"], width, 3.6)
-    for ax, method in zip(axes, scores["method"].values, strict=True):
-        plot(scores, method, ax)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+    figure, axes = _panels(scores.sizes["analysis"], width, 3.6)
+    for ax, analysis in zip(axes, scores["analysis"].values, strict=True):
+        plot(scores, analysis, ax)
+    _shared_legend(figure, axes[0])
     figure.suptitle(f"{scores.attrs['title']} ({_sample_text(scores)})", fontsize=10)
     return figure
 
@@ -218,19 +223,65 @@ def _rdm_pair(bundle: Bundle) -> Figure:
     return figure
 
 
+ACCURACIES = {"pairwise": "2v2 accuracy", "rank": "rank accuracy"}
+
+
+def plot_accuracy_curve(scores: xarray.Dataset, analysis: str, name: str, ax: Axes) -> Axes:
+    """Draw decoding accuracy against layer with the range of the permutation null.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        ``name`` and ``name + "_null"`` over ``analysis``, ``space`` (and ``permutation``).
+    analysis : str
+    name : {"pairwise", "rank"}
+    ax : matplotlib.axes.Axes
+    """
+    chosen = scores.sel(analysis=analysis)
+    layers = chosen.isel(space=np.flatnonzero(chosen["kind"] == "layer"))
+    x, null = (
+        layers["layer"].values,
+        layers[f"{name}_null"].transpose("space", "permutation").values,
+    )
+    ax.plot(x, layers[name].values, "o-", ms=3, color=COLOURS["layer"], label="layers")
+    low, high = np.quantile(null, [0.025, 0.975], axis=1)
+    label = f"permuted passages, 95 % range (n = {null.shape[1]})"
+    ax.fill_between(x, low, high, color=COLOURS["random"], alpha=0.4, lw=0, label=label)
+    references = chosen.isel(space=np.flatnonzero(chosen["kind"] == "reference"))
+    for i, space in enumerate(references["space"].values):
+        value = float(references[name].sel(space=space))
+        ax.axhline(value, color=REFERENCE_COLOURS[i % 6], ls="--", lw=1.2, label=space)
+    ax.axhline(0.5, color="black", lw=0.8, ls=":", label="chance")
+    ax.set_xlabel("layer (0 = input embeddings)")
+    ax.set_ylabel(ACCURACIES[name])
+    ax.set_title(str(analysis), loc="left")
+    return ax
+
+
+def _decoding_curve(bundle: Bundle) -> Figure:
+    scores = bundle.arrays["scores"]
+    cases = [(each, name) for each in scores["analysis"].values for name in ACCURACIES]
+    figure, axes = _panels(len(cases), 3.8, 3.4)
+    for ax, (analysis, name) in zip(axes, cases, strict=True):
+        plot_accuracy_curve(scores, analysis, name, ax)
+    _shared_legend(figure, axes[0])
+    figure.suptitle(scores.attrs["title"], fontsize=10)
+    return figure
+
+
 def _decoding_null(bundle: Bundle) -> Figure:
     scores = bundle.arrays["scores"]
-    figure, axes = _panels(scores.sizes["method"] * 2, 3.6, 3.4)
-    cases = [(m, name) for m in scores["method"].values for name in ("pairwise", "rank")]
-    titles = {"pairwise": "2v2 accuracy", "rank": "rank accuracy"}
-    for ax, (method, name) in zip(axes, cases, strict=True):
-        best = scores.sel(method=method).isel(space=int(scores.attrs["shown"]))
-        plot_null(
-            float(best[name]), best[f"{name}_null"].values, ax, label=titles[name], chance=0.5
-        )
-        ax.set_title(str(method), loc="left")
+    cases = [(each, name) for each in scores["analysis"].values for name in ACCURACIES]
+    figure, axes = _panels(len(cases), 3.6, 3.4)
+    deepest = scores.isel(space=int(scores["layer"].values.argmax()))
+    for ax, (analysis, name) in zip(axes, cases, strict=True):
+        each = deepest.sel(analysis=analysis)
+        null = each[f"{name}_null"].values
+        plot_null(float(each[name]), null, ax, label=ACCURACIES[name], chance=0.5)
+        ax.set_title(str(analysis), loc="left")
         ax.legend(loc="upper center", fontsize=7)
-    figure.suptitle(scores.attrs["title"], fontsize=10)
+    space = str(deepest["space"].values)
+    figure.suptitle(f"{scores.attrs['title']}: {space}", fontsize=10)
     return figure
 
 
@@ -238,6 +289,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "layer_curve": _layer_curve,
     "target_bars": _target_bars,
     "rdm_pair": _rdm_pair,
+    "decoding_curve": _decoding_curve,
     "decoding_null": _decoding_null,
 }
 

@@ -1,0 +1,229 @@
+"""Which layers of a causal language model predict six brain regions during a story?
+
+Brennan et al. 2016: listeners of the first chapter of Alice in Wonderland, six regions. Every layer
+with 256 words of context, resampled with Lanczos windows, delays of 1 to 4 samples (2 to 8 s),
+alone and together with controls (word rate, length, frequency, position), beside the controls, an
+autocorrelated baseline without linguistic content, random embeddings, and the noise ceiling.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import typer
+from sklearn.pipeline import make_pipeline
+from tqdm import tqdm
+
+from brainlm.alignment import align
+from brainlm.bundle import check_output, save_bundle
+from brainlm.ceilings import leave_one_subject_out
+from brainlm.comparison import (
+    Space,
+    score_table,
+    stack_folds,
+    stack_predictions,
+    stack_scores,
+)
+from brainlm.cross_validation import cross_validate
+from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
+from brainlm.encoders import AlphaEdgeWarning, BlockScaler, RidgeEncoder
+from brainlm.errors import CorruptDataError
+from brainlm.features import (
+    Features,
+    concatenate,
+    random_like,
+    random_walk,
+    word_length,
+    word_position,
+    word_rate,
+    zipf_frequency,
+)
+from brainlm.language_models import LanguageModel
+from brainlm.options import (
+    Debug,
+    Layers,
+    Model,
+    Out,
+    Overwrite,
+    Root,
+    Subjects,
+    choose,
+    layer_list,
+    run,
+)
+from brainlm.recording import Recording, high_pass
+from brainlm.scores import Scores
+from brainlm.splits import ContiguousBlocks
+from brainlm.stimulus import Stimulus
+
+DATASET = "alice-fmri"
+RIDGE = "ridge encoding"
+DELAYS = (1, 2, 3, 4)
+
+
+def main(
+    subjects: Subjects = "all",
+    model: Model = "smollm2",
+    layers: Layers = "all",
+    out: Out = Path("results/encode_alice_fmri"),
+    root: Root = None,
+    debug: Debug = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Which layers of a causal language model predict six brain regions during a story?"""
+    start = perf_counter()
+    check_output(out, overwrite=overwrite)
+    stimulus, recordings, excluded = open_listeners(subjects, root, debug=debug)
+    everyone = side_by_side(recordings)
+    # Eight samples (16 s): the longest delay, the Lanczos window, and one to spare.
+    split = ContiguousBlocks(n_splits=3 if debug else 6, gap=8, runs=everyone.run)
+
+    language_model = LanguageModel(model)
+    if debug and layers == "all":
+        layers = f"1,{language_model.n_layers}"
+    hidden = language_model.embed(stimulus, layer_list(layers), context=256, progress=True)
+    controls = concatenate(
+        [f(stimulus) for f in (word_rate, word_length, zipf_frequency, word_position)], "controls"
+    )
+    scores: list[Scores] = []
+    spaces: list[Space] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes of the bundle
+        for space, parts in tqdm(cases(hidden, controls, everyone), desc="spaces", unit="space"):
+            X, sizes = side_by_side_features(parts, everyone)
+            encoder = make_pipeline(BlockScaler(sizes), RidgeEncoder(standardize=False))
+            fitted = cross_validate(
+                encoder, X, everyone.data, split, targets=everyone.targets, keep_predictions=True
+            )
+            scores.append(fitted)
+            spaces.append(space)
+
+    names = [recording.subject for recording in recordings]
+    dataset = stack_scores(
+        {RIDGE: scores}, spaces, label="held-out r (mean of folds)",
+        title=f"{model}: listening to a story", subjects=names,
+    )  # fmt: skip
+    if len(recordings) > 1:
+        data = np.stack([recording.data for recording in recordings])
+        folds = [test for _, test in split.split(everyone.data)]
+        dataset["ceiling"] = (("subject", "target"), leave_one_subject_out(data, folds))
+    report(dataset, excluded)
+    save_bundle(
+        out,
+        analysis="encode_alice_fmri",
+        arrays={
+            "scores": dataset,
+            "predictions": stack_predictions({RIDGE: scores}, spaces),
+            "folds": stack_folds(split, everyone.n_samples),
+        },
+        config={
+            "dataset": DATASET, "subjects": names, "model": model, "layers": layers,
+            "context_words": 256, "delays": DELAYS, "high_pass_s": 128, "split": repr(split),
+            "encoder": scores[0].encoder, "debug": debug,
+        },
+        inputs={
+            "data": {name: dataset_hashes(DATASET, name, root) for name in names},
+            "features": {space.name: dict(space.features.origin) for space in spaces},
+        },
+        notes=[*excluded, *recordings[0].notes, *(n for each in scores for n in each.notes)],
+        figures=["layer_curve", "target_bars"],
+        overwrite=overwrite,
+    )  # fmt: skip
+    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+
+
+def open_listeners(
+    subjects: str, root: Path | None, *, debug: bool
+) -> tuple[Stimulus, list[Recording], list[str]]:
+    """Open the recordings that pass the checks; a listener asked for by name must pass them."""
+    available = list_subjects(DATASET, root)
+    chosen = choose(subjects, available)
+    recordings, excluded = [], []
+    for subject in chosen:
+        try:
+            stimulus, recording = open_dataset(DATASET, subject, root)
+        except CorruptDataError as error:
+            if subjects != "all":
+                raise
+            excluded.append(f"excluded {subject}: {error}")
+            continue
+        recordings.append(standardised(high_pass(recording, period=128.0)))
+        if debug and len(recordings) == 2:
+            break
+    if debug:  # four minutes of two listeners
+        early = recordings[0].times < recordings[0].times[0] + 240
+        stimulus = stimulus.select(stimulus.onset < recordings[0].times[early][-1])
+        recordings = [r.select_samples(early, "debug: the first four minutes") for r in recordings]
+    return stimulus, recordings, excluded
+
+
+def standardised(recording: Recording) -> Recording:
+    """z-score each region over the story: listeners were scanned in different units."""
+    return recording.with_data(recording.data / recording.data.std(axis=0), "divided by the sd")
+
+
+def side_by_side(recordings: list[Recording]) -> Recording:
+    """All listeners' regions as targets of one recording: they heard the same samples."""
+    first = recordings[0]
+    targets = [f"{r.subject}/{target}" for r in recordings for target in r.targets]
+    return Recording(
+        np.hstack([r.data for r in recordings]), targets, first.modality, "z", times=first.times,
+        run=first.run, notes=first.notes,
+    )  # fmt: skip
+
+
+def cases(
+    hidden: tuple[Features, ...], controls: Features, recording: Recording
+) -> list[tuple[Space, list[Features]]]:
+    """What is compared: each space, and the features that are fitted for it."""
+    chosen: list[tuple[Space, list[Features]]] = []
+    for layer in hidden:
+        number = layer.origin["layer"]
+        together = concatenate([layer, controls], f"{layer.name} + controls")
+        random = random_like(layer, seed=number)
+        chosen += [
+            (Space(layer, "layer", number), [layer]),
+            (Space(together, "combined", number), [layer, controls]),
+            (Space(random, "random", number), [random]),
+        ]
+    empty = random_walk(recording)
+    return [
+        *chosen,
+        (Space(controls, "reference"), [controls]),
+        (Space(empty, "reference"), [empty]),
+    ]
+
+
+def side_by_side_features(
+    parts: list[Features], recording: Recording
+) -> tuple[np.ndarray, list[int]]:
+    """Align each part; return them side by side, and how many columns each has."""
+    aligned = [
+        align(part, recording, delays=DELAYS if part.level == "word" else (0,)).X for part in parts
+    ]
+    return np.hstack(aligned), [block.shape[1] for block in aligned]
+
+
+def report(dataset, excluded: list[str]) -> None:
+    """Print the table of scores and what was left out."""
+    typer.echo(f"\n{score_table(dataset).to_string()}\n")
+    n_subjects = dataset.sizes["subject"]
+    typer.echo(
+        f"r: mean over {dataset.sizes['target']} regions, "
+        f"± 95 % interval over {n_subjects} subjects"
+    )
+    if "ceiling" in dataset:
+        ceiling = dataset["ceiling"].mean("subject")
+        values = ", ".join(
+            f"{t} {v:.2f}" for t, v in zip(ceiling.target.values, ceiling.values, strict=True)
+        )
+        typer.echo(f"noise ceiling (correlation with the mean of the other listeners): {values}")
+    for line in excluded:
+        typer.echo(line)
+
+
+if __name__ == "__main__":
+    run(main)

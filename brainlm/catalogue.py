@@ -1,0 +1,78 @@
+"""What there is to open and to run, as rows and pages of text for the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from brainlm.card import Card, read_card
+from brainlm.datasets import is_on_disk, list_datasets
+from brainlm.language_models.sources import is_cached, list_models
+
+__all__ = ["dataset_page", "dataset_rows", "licence_line", "model_rows"]
+
+
+def dataset_rows(root: Path | str | None = None) -> list[dict[str, str]]:
+    """Return one row per data set: what it is, under which licence, and whether it is here."""
+    return [_dataset_row(read_card(name), root) for name in list_datasets()]
+
+
+def _dataset_row(card: Card, root: Path | str | None) -> dict[str, str]:
+    return {
+        "name": card.name,
+        "modality": card.modality,
+        "language": ",".join(card.languages),
+        "level": card.level,
+        "subjects": str(card.facts.n_subjects),
+        "licence": card.licence + (" (non-commercial)" if card.noncommercial else ""),
+        "on disk": "yes" if is_on_disk(card.name, root) else "no",
+    }
+
+
+def model_rows() -> list[dict[str, str]]:
+    """Return one row per language model that needs no model hub."""
+    return [
+        {
+            "name": model.name,
+            "model": model.title,
+            "language": ",".join(model.languages),
+            "layers x width": f"{model.n_layers} x {model.n_features}",
+            "licence": model.licence,
+            "cached": "yes" if is_cached(model.name) else "no",
+        }
+        for model in list_models()
+    ]
+
+
+def licence_line(name: str) -> str:
+    """Return the licence of a data set in a line, with what it asks of the user."""
+    card = read_card(name)
+    asks = " Not for commercial use." if card.noncommercial else ""
+    return f"{card.title}. Licence: {card.licence}.{asks} Cite: {card.references[0].text}"
+
+
+def dataset_page(name: str, root: Path | str | None = None) -> str:
+    """Return all that the card of a data set says, with the BibTeX to copy."""
+    card = read_card(name)
+    facts = card.facts.model_dump(exclude_none=True)
+    lines = [
+        f"{card.name}: {card.title}",
+        "",
+        *(
+            f"  {key:9s} {value}"
+            for key, value in _dataset_row(card, root).items()
+            if key != "name"
+        ),
+        "",
+        "  expected facts (of each subject; checked whenever it is opened)",
+        *(f"    {key:18s} {value}" for key, value in facts.items()),
+        "",
+        f"  source    {card.source.how}: {', '.join(card.source.pages)}",
+        *([f"            {card.source.instructions}"] if card.source.instructions else []),
+        f"  folder    {' or '.join(card.folder)}, under --root, BRAINLM_DATA or the cache",
+    ]
+    for title, entries in (("known problems", card.known_problems), ("repairs", card.repairs)):
+        if entries:
+            lines += ["", f"  {title}", *(f"    - {entry}" for entry in entries)]
+    for reference in card.references:
+        lines += ["", f"  {reference.text}", "", reference.bibtex.strip()]
+    return "\n".join(lines)

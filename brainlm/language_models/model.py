@@ -150,10 +150,10 @@ class LanguageModel:
             What the model reads with a word. "none": the word by itself, as a text of its own.
             "sentence" and "document": the whole sentence or text in one input (a masked model
             sees the words after, too). An int: that many preceding words, or all there are.
-            A causal model gets them in one pass over overlapping windows, so most words have
-            more than ``context`` words before them, at most about twice as many
-            (``origin["longest_context"]``), and never one after. A masked model gets one window
-            per word, with exactly ``context`` words before and none after: slower.
+            A causal model gets them in one pass over overlapping windows, in which a word has
+            from ``context`` to ``2 * context - 1`` words before it, never one after it. A masked
+            model gets one window per word, with exactly ``context`` words before it and none
+            after: slower. ``origin["longest_context"]`` says how many there were at most.
         pooling : {"last", "mean", "first"}, optional
             Which token of a word stands for it, or their mean. Default: "last" for words, "mean"
             for sentences (special tokens left out).
@@ -253,7 +253,8 @@ class LanguageModel:
         batches = list(windows.batches(BATCH_TOKENS, self.batch_size))
         for batch in tqdm(batches, desc=f"embed with {self.name}", disable=not progress):
             values[:, batch.rows] = self._forward(batch, layers)
-        finite = np.isfinite(values.sum(axis=(1, 2), dtype=np.float64))
+        with np.errstate(invalid="ignore"):
+            finite = np.isfinite(values.sum(axis=(1, 2), dtype=np.float64))
         if not finite.all():
             raise ValueError(
                 f"layer {layers[int(finite.argmin())]} of {self.name} is not finite in "

@@ -105,18 +105,19 @@ def whole_spans(texts: Sequence[Tokens], labels: Sequence[str], room: int) -> li
 def overlapping_spans(texts: Sequence[Tokens], context: int, room: int) -> list[Span]:
     """Return spans in which every word has ``context`` preceding words, or all there are.
 
-    A span is about twice as long as the longest stretch of ``context`` + 1 words, so that about
-    half of each is read out: every word is read once, in one pass over the text.
+    A span is ``2 * context`` words long (less where those do not fit into ``room``), and its later
+    half is read out: one pass over the text, no word with more than ``2 * context - 1`` words
+    before it. Where a span ends depends on no later word, so what a word sees does not either.
     """
+    longest = context + max(context, 1)
     spans = []
     for i, tokens in enumerate(texts):
-        needed = _longest_stretch(tokens, context, room)
-        length = min(2 * needed, room)
+        _check_stretches(tokens, context, room)
         keep = 0
         while keep < tokens.n_words:
             start = max(0, keep - context)
-            end = tokens.start[start] + length
-            stop = int(np.searchsorted(tokens.stop, end, side="right"))
+            fits = np.searchsorted(tokens.stop, tokens.start[start] + room, side="right")
+            stop = min(start + longest, int(fits))
             spans.append(Span(i, start, keep, stop))
             keep = stop
     return spans
@@ -126,13 +127,13 @@ def trailing_spans(texts: Sequence[Tokens], context: int, room: int) -> list[Spa
     """Return a span per word, which ends with it and holds ``context`` words before it."""
     spans = []
     for i, tokens in enumerate(texts):
-        _longest_stretch(tokens, context, room)
+        _check_stretches(tokens, context, room)
         spans += [Span(i, max(0, k - context), k, k + 1) for k in range(tokens.n_words)]
     return spans
 
 
-def _longest_stretch(tokens: Tokens, context: int, room: int) -> int:
-    """Tokens in the longest stretch of ``context`` + 1 words; raise when they do not fit."""
+def _check_stretches(tokens: Tokens, context: int, room: int) -> None:
+    """Raise when a word and the ``context`` words before it do not fit into ``room`` tokens."""
     first = np.maximum(np.arange(tokens.n_words) - context, 0)
     stretch = tokens.stop - tokens.start[first]
     if stretch.max() > room:
@@ -141,7 +142,6 @@ def _longest_stretch(tokens: Tokens, context: int, room: int) -> int:
             f"context={context} words needs {stretch[i]} tokens at word {i} of its text, the model "
             f"takes {room} at a time besides its special tokens: use a smaller context"
         )
-    return int(stretch.max())
 
 
 def assemble(texts: Sequence[Tokens], spans: Sequence[Span], frame: Frame, pooling: str) -> Windows:

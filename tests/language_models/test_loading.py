@@ -1,0 +1,93 @@
+import logging
+
+import pytest
+from transformers import (
+    BertConfig,
+    Gemma3TextConfig,
+    GPT2Config,
+    LlamaConfig,
+    T5Config,
+    ViTConfig,
+)
+
+from brainlm.errors import CorruptDataError, UnknownNameError
+from brainlm.language_models.loading import (
+    check_device,
+    kind_of,
+    load_network,
+    load_tokenizer,
+    quiet_transformers,
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        (LlamaConfig(), "causal"),
+        (GPT2Config(), "causal"),
+        (BertConfig(), "masked"),
+        (BertConfig(is_decoder=True), "causal"),
+        (Gemma3TextConfig(), "causal"),
+        (Gemma3TextConfig(use_bidirectional_attention=True), "masked"),
+    ],
+)
+def test_kind_follows_the_configuration(config, kind):
+    assert kind_of(config) == kind
+
+
+@pytest.mark.parametrize(
+    ("config", "message"), [(T5Config(), "encoder-decoder"), (ViTConfig(), "neither a causal nor")]
+)
+def test_other_kinds_are_refused(config, message):
+    with pytest.raises(ValueError, match=message):
+        kind_of(config)
+
+
+def test_missing_weights_are_refused_not_drawn(llama_folder, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    for path in llama_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    weights = load_file(llama_folder / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CorruptDataError, match=r"lack or misfit 1 .*layers\.1\.mlp\.up_proj"):
+        load_network(tmp_path, device="cpu", dtype="float32")
+
+
+def test_head_can_be_chosen(llama_folder):
+    network = load_network(llama_folder, device="cpu", dtype="float32", head="AutoModelForCausalLM")
+    assert hasattr(network, "lm_head")
+    assert not network.training
+
+
+def test_unknown_dtype_lists_the_choices(llama_folder):
+    with pytest.raises(UnknownNameError, match="Choices: float32, bfloat16, float16"):
+        load_network(llama_folder, device="cpu", dtype="half")
+
+
+def test_slow_tokenizer_is_refused(llama_folder, monkeypatch):
+    import transformers
+
+    class Slow:
+        is_fast = False
+
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda *_, **__: Slow())
+    with pytest.raises(ValueError, match="slow tokenizer without character offsets"):
+        load_tokenizer(llama_folder)
+
+
+def test_device_error_names_what_there_is():
+    assert check_device("cpu") == "cpu"
+    with pytest.raises(ValueError, match=r"'cuda:99' is not on this machine; torch finds: cpu"):
+        check_device("cuda:99")
+
+
+def test_quiet_restores_verbosity():
+    from transformers.utils import logging as transformers_logging
+
+    before = transformers_logging.get_verbosity()
+    with quiet_transformers():
+        assert transformers_logging.get_verbosity() == logging.ERROR
+    assert transformers_logging.get_verbosity() == before
+    assert transformers_logging.is_progress_bar_enabled()

@@ -1,0 +1,128 @@
+import json
+
+import numpy as np
+import pytest
+
+from brainlm.errors import CorruptDataError, UnknownNameError
+from brainlm.language_models import LanguageModel
+from brainlm.language_models.sources import is_cached
+from brainlm.language_models.static import StaticVectors, is_static
+from brainlm.stimulus import Stimulus
+
+TABLE = """the 1 0
+dog 2 0
+The 3 0
+dog 9 9
+, 4 0
+it's 5 0
+u.s. 6 0
+paris 7 0
+"""
+
+
+@pytest.fixture
+def vectors(tmp_path):
+    path = tmp_path / "tiny.txt"
+    path.write_text(TABLE)
+    return LanguageModel(path)
+
+
+def values(vectors, words):
+    (space,) = vectors.embed(Stimulus(words, "en"))
+    return space.values[:, 0].tolist(), space
+
+
+def test_look_up_goes_from_exact_to_bare(vectors):
+    found, space = values(vectors, ["The", "the", "Dog", "dog,", ",", "“Paris!”", "It's", "U.S."])
+    assert found == [3, 1, 2, 2, 4, 7, 5, 6]
+    assert space.origin["look_up"] == {
+        "exact": 3, "lower case": 3, "punctuation stripped": 1, "both": 1,
+    }  # fmt: skip
+
+
+def test_first_of_equal_words_counts(vectors):
+    assert values(vectors, ["dog"])[0] == [2]
+
+
+def test_language_model_of_a_file_is_static_vectors(vectors, tmp_path):
+    assert isinstance(vectors, StaticVectors)
+    assert is_static(tmp_path / "tiny.txt")
+    assert is_static("glove-6b-50d")
+    assert not is_static("minilm")
+    assert (vectors.kind, vectors.n_layers, vectors.n_features) == ("static", 0, 2)
+    assert vectors.n_words == 7
+    assert repr(vectors).startswith("StaticVectors('tiny.txt', static, 0 layers x 2")
+
+
+def test_options_of_language_models_are_taken(tmp_path, vectors):
+    assert LanguageModel(tmp_path / "tiny.txt", device="cpu", dtype="bfloat16").dtype == "float32"
+
+
+def test_origin_says_what_was_looked_up_where(vectors):
+    _, space = values(vectors, ["the", "dog"])
+    origin = json.loads(json.dumps(dict(space.origin)))
+    assert origin["model"] == "tiny.txt"
+    assert len(origin["revision"]) == 64
+    assert (origin["context"], origin["layer"]) == ("none", 0)
+    assert space.name == "layer 0"
+
+
+def test_word_without_vector_is_an_error_that_names_it(vectors):
+    stimulus = Stimulus(["the", "zebra", "dog", "quagga", "zebra"], "en")
+    with pytest.raises(
+        ValueError, match=r"3 of 5 words have no vector .*'zebra', 'quagga'.*covers"
+    ):
+        vectors.embed(stimulus)
+    assert vectors.covers(stimulus).tolist() == [True, False, True, False, False]
+    kept = stimulus.select(vectors.covers(stimulus))
+    assert vectors.embed(kept)[0].values[:, 0].tolist() == [1, 2]
+
+
+def test_sentences_are_means_of_words(vectors):
+    stimulus = Stimulus(["the", "dog", "paris"], "en", sentence=["a", "a", "b"])
+    (space,) = vectors.embed(stimulus, level="sentence")
+    assert space.stimulus is None
+    assert space.values[:, 0].tolist() == [1.5, 7]
+
+
+def test_interface_is_that_of_a_language_model(vectors):
+    stimulus = Stimulus(["the", "dog"], "en")
+    for layers in ("all", 0, -1, [0]):
+        for context in ("none", "sentence", 256):
+            assert len(vectors.embed(stimulus, layers, context=context, pooling="mean")) == 1
+    with pytest.raises(UnknownNameError, match="unknown layer 1"):
+        vectors.embed(stimulus, 1)
+    with pytest.raises(UnknownNameError, match="unknown context"):
+        vectors.embed(stimulus, context="page")
+
+
+def test_table_whose_words_and_rows_differ_is_refused(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    from brainlm.language_models.static import _read_table
+
+    np.save(tmp_path / "vectors.npy", np.zeros((3, 2), dtype=np.float32))
+    pyarrow.parquet.write_table(pyarrow.table({"index": ["a", "b"]}), tmp_path / "words.parquet")
+    with pytest.raises(CorruptDataError, match=r"has 2 words, vectors\.npy the shape \(3, 2\)"):
+        _read_table(tmp_path)
+
+
+def test_pickled_array_is_refused(tmp_path):
+    from brainlm.language_models.static import _read_table
+
+    np.save(tmp_path / "vectors.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    (tmp_path / "words.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match="allow_pickle"):
+        _read_table(tmp_path)
+
+
+def test_glove_knows_its_neighbours():
+    if not is_cached("glove-6b-50d"):
+        pytest.skip("GloVe is not in the cache: run fetch_model('glove-6b-50d')")
+    vectors = LanguageModel("glove-6b-50d")
+    assert (vectors.n_words, vectors.n_features) == (400_000, 50)
+    assert values(vectors, ["the"])[1].values[0, 0] == pytest.approx(0.418)
+    (space,) = vectors.embed(Stimulus(["king", "queen", "cabbage"], "en"))
+    similarity = np.corrcoef(space.values)
+    assert similarity[0, 1] > similarity[0, 2] + 0.3

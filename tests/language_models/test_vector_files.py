@@ -1,0 +1,109 @@
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+from brainlm.errors import CorruptDataError, DataMissingError
+from brainlm.language_models.vector_files import read_vectors
+
+WORDS = ["the", "dog", "公园", "New York"]
+VECTORS = np.array([[0.5, -1, 2], [3, 4, 5.25], [1e-3, 0, 7], [1, 1, 1]], dtype=np.float32)
+
+
+def text(header, words=WORDS, vectors=VECTORS):
+    lines = [f"{len(words)} {vectors.shape[1]}"] if header else []
+    rows = zip(words, vectors.tolist(), strict=True)
+    lines += [f"{word} {' '.join(map(str, row))}" for word, row in rows]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def binary(newline=b"\n", declared=(4, 3)):
+    body = b"".join(
+        word.encode() + b" " + struct.pack("<3f", *row) + newline
+        for word, row in zip(["the", "dog", "公园", "end"], VECTORS, strict=True)
+    )
+    return f"{declared[0]} {declared[1]}\n".encode() + body
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(content, name="vectors.txt"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return to_file
+
+
+@pytest.mark.parametrize("header", [False, True])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_text_is_read_with_and_without_header(write, header, pack):
+    words, vectors = read_vectors(write(pack(text(header))))
+    assert words == WORDS
+    np.testing.assert_array_equal(vectors, VECTORS)
+    assert vectors.dtype == np.float32
+
+
+@pytest.mark.parametrize("newline", [b"\n", b""])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_binary_is_read_with_and_without_newlines(write, newline, pack):
+    words, vectors = read_vectors(write(pack(binary(newline)), "words.vector"))
+    assert words == ["the", "dog", "公园", "end"]
+    np.testing.assert_array_equal(vectors, VECTORS)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("content", [text(True), binary()])
+def test_file_cut_short_is_refused(write, content, pack):
+    for cut in (5, len(content) // 2, len(content) - 8):
+        with pytest.raises(CorruptDataError):
+            read_vectors(write(pack(content[:cut])))
+
+
+def test_gzip_cut_short_is_refused(write):
+    packed = gzip.compress(text(True))
+    with pytest.raises(CorruptDataError, match="gzip stream is cut short"):
+        read_vectors(write(packed[:-12]))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_declared_size_is_checked_before_anything_is_allocated(write, pack):
+    with pytest.raises(CorruptDataError, match="declares 4000000000 words"):
+        read_vectors(write(pack(binary(declared=(4_000_000_000, 300)))))
+    with pytest.raises(CorruptDataError, match="declares"):
+        read_vectors(write(pack(binary(declared=(4, 10**15)))))
+
+
+def test_more_words_than_declared_are_refused(write):
+    with pytest.raises(CorruptDataError, match="declares 3 words and has 4"):
+        read_vectors(write(text(True).replace(b"4 3\n", b"3 3\n", 1)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"<!DOCTYPE html><html><body>404</body></html>", "HTML page"),
+        (b"", "empty"),
+        (b"the 1 2 3\ndog 1 x 3\n", "line 2 is no word and numbers"),
+        (b"the 1 2 3\ndog 1 2\n", "line 2"),
+        (b"the 1 2 3\ndog 1 nan 3\n", "line 2 .'dog'. has no 3 finite numbers"),
+        (b"prose without any number\n", "line 1"),
+        (b"word\n", "line 1"),
+        (b"\xff\xfe 1 2\n", "line 1"),
+    ],
+)
+def test_other_content_is_refused(write, content, message):
+    with pytest.raises(CorruptDataError, match=message):
+        read_vectors(write(content))
+
+
+def test_binary_with_nan_is_refused(write):
+    content = b"1 3\nthe " + struct.pack("<3f", 1, np.nan, 1)
+    with pytest.raises(CorruptDataError, match="NaN"):
+        read_vectors(write(content))
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(DataMissingError, match="no such file"):
+        read_vectors(tmp_path / "glove.txt")

@@ -80,7 +80,8 @@ def read_passages(
     expected = range(len(given.passages))
     if not isinstance(content, dict) or set(content) != set(expected):
         raise CorruptDataError(
-            f"{path}: expected a dict of passages 0 to {len(expected) - 1}, got {_describe(content)}"
+            f"{path}: expected a dict of passages 0 to {len(expected) - 1}, "
+            f"got {_describe(content)}"
         )
     rows = []  # (word, passage, sentence)
     patterns, items = [], []
@@ -112,7 +113,7 @@ def _read_passage(entry: Any, where: str) -> tuple[list[list[str]], np.ndarray]:
         sentences, pattern = entry["words"], np.asarray(entry["fmri"])
     except (KeyError, TypeError) as error:
         raise CorruptDataError(
-            f"{where}: has no 'words' or no 'fmri', got {_describe(entry)}"
+            f"{where}: has no 'words' or no 'fmri': {_describe(entry)}"
         ) from error
     if not isinstance(sentences, list) or not all(
         isinstance(words, list) and words and all(isinstance(word, str) for word in words)

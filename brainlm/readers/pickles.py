@@ -110,7 +110,7 @@ def _check_opcodes(content: bytes) -> None:
         if opcode.name not in OPCODES:
             raise ValueError(f"opcode {opcode.name} at byte {position} is not allowed")
         # The memo is an array up to this index: a huge one would exhaust the memory.
-        if opcode.name in ("PUT", "LONG_BINPUT") and int(argument) > len(content):
+        if opcode.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > len(content):
             raise ValueError(f"memo index {argument} at byte {position} is too large")
 
 

@@ -49,7 +49,7 @@ class TableOptions(ReaderOptions):
     columns: Names = ()
     first: str | None = None
     last: str | None = None
-    rename: dict[str, str] = {}
+    rename: dict[str, str] = Field(default_factory=dict)
     sheet: str | None = None
     description_rows: int = Field(default=0, ge=0)
     names_row: int | None = Field(default=None, ge=1)
@@ -202,7 +202,7 @@ def _columns(sheet: Sheet, table: TableOptions) -> list[str]:
 
 
 def _fill(template: str, sheet: Sheet) -> list[str]:
-    """Return the template with its ``{column}`` replaced, per row. (No format specifiers.)"""
+    """Return the template with its ``{column}`` replaced, per row; no format language."""
     names = re.findall(r"\{([^{}]+)\}", template)
     if not names:
         raise ValueError(f"template {template!r} names no column in braces")

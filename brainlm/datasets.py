@@ -33,7 +33,7 @@ def list_datasets() -> list[str]:
 
 
 def list_subjects(name: str | Path, root: Path | str | None = None) -> list[str]:
-    """Return the subjects of a data set that can be used, sorted.
+    """Return the subjects of a data set, sorted, before any check: one may be refused on opening.
 
     Parameters
     ----------
@@ -51,10 +51,8 @@ def list_subjects(name: str | Path, root: Path | str | None = None) -> list[str]
     """
     card = read_card(name)
     if card.pattern is None:
-        found = list(card.subjects)
-    else:
-        found = subjects_in(_find_folder(card, root), card.pattern)
-    return [subject for subject in found if subject not in card.excluded]
+        return list(card.subjects)
+    return subjects_in(_find_folder(card, root), card.pattern)
 
 
 def fetch_dataset(
@@ -207,16 +205,15 @@ def _how_to_get(card: Card, tried: list[str], root: Path) -> str:
 
 def _choose_subject(card: Card, folder: Path, subject: str | None) -> str:
     choices = list(card.subjects) or subjects_in(folder, str(card.pattern))
-    usable = [choice for choice in choices if choice not in card.excluded]
     if subject is None:
-        if len(usable) != 1:
+        if len(choices) != 1:
             raise ValueError(
-                f"data set {card.name!r} has {len(usable)} subjects: give subject=, one of "
-                f"{', '.join(usable) or '(none found)'}"
+                f"data set {card.name!r} has {len(choices)} subjects: give subject=, one of "
+                f"{', '.join(choices) or '(none found)'}"
             )
-        return usable[0]
+        return choices[0]
     if subject not in choices:
-        raise unknown_name(f"subject of {card.name}", subject, usable)
+        raise unknown_name(f"subject of {card.name}", subject, choices)
     return subject
 
 

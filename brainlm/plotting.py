@@ -213,6 +213,39 @@ def _target_bars(bundle: Bundle) -> Figure:
     return _each_method(bundle, plot_target_bars, 6.0)
 
 
+def _similarity_and_rsa(bundle: Bundle) -> Figure:
+    """Per language: similarity encoding (both forms) and RSA against layer."""
+    scores = bundle.arrays["scores"]
+    figure, axes = _panels(2 * scores.sizes["language"], 3.8, 3.6)
+    cases = [(lang, what) for lang in scores["language"].values for what in ("score", "rho")]
+    for ax, (language, what) in zip(axes, cases, strict=True):
+        chosen = scores.sel(language=language)
+        values = chosen["rho"] if what == "rho" else chosen["score"].mean("attribute")
+        curves = values.expand_dims(analysis=["RSA (rho)"]) if what == "rho" else values
+        _plot_layer_lines(curves, ax)
+        ax.set_ylabel("Spearman rho of RDMs" if what == "rho" else "r, mean of attributes")
+        n_words = int(chosen["n_words"])
+        ax.set_title(f"{language}: {'RSA' if what == 'rho' else 'similarity encoding'}", loc="left")
+        ax.annotate(f"n = {n_words} words", (0.98, 0.02), xycoords="axes fraction", ha="right")
+    _shared_legend(figure, axes[0])
+    figure.suptitle(scores.attrs["title"], fontsize=10)
+    return figure
+
+
+def _plot_layer_lines(values: xarray.DataArray, ax: Axes) -> None:
+    """One line per analysis for layers and for random embeddings, dashes for static vectors."""
+    for i, analysis in enumerate(values["analysis"].values):
+        colour, each = (COLOURS["layer"], COLOURS["combined"])[i], values.sel(analysis=analysis)
+        for kind, style in (("layer", "o-"), ("random", ":")):
+            curve = each.isel(space=np.flatnonzero(values["kind"] == kind)).dropna("space")
+            label = str(analysis) if kind == "layer" else f"random embeddings, {analysis}"
+            ax.plot(curve["layer"], curve, style, ms=3, lw=1.2, color=colour, label=label)
+        static = float(each.sel(space="static vectors"))
+        ax.axhline(static, color=colour, lw=1, ls="--", label=f"static vectors, {analysis}")
+    ax.axhline(0, color="black", lw=0.5)
+    ax.set_xlabel("layer (0 = input embeddings)")
+
+
 def _rdm_pair(bundle: Bundle) -> Figure:
     rdms = bundle.arrays["rdms"]
     figure, (ax,) = _panels(1, 4.6, 3.8)
@@ -288,6 +321,7 @@ def _decoding_null(bundle: Bundle) -> Figure:
 FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "layer_curve": _layer_curve,
     "target_bars": _target_bars,
+    "similarity_and_rsa": _similarity_and_rsa,
     "rdm_pair": _rdm_pair,
     "decoding_curve": _decoding_curve,
     "decoding_null": _decoding_null,

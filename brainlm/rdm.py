@@ -7,14 +7,14 @@ responses.
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial.distance import pdist
-from scipy.stats import kendalltau, spearmanr
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import kendalltau, rankdata
 
 from brainlm.errors import unknown_name
 from brainlm.scores import pearson
 from brainlm.similarity import standardize_rows
 
-__all__ = ["COMPARISONS", "DISTANCES", "compare_rdms", "rdm"]
+__all__ = ["COMPARISONS", "DISTANCES", "compare_rdms", "permuted_comparisons", "rdm"]
 
 DISTANCES = ("correlation", "cosine", "euclidean")
 COMPARISONS = ("spearman", "pearson", "kendall")
@@ -54,14 +54,52 @@ def compare_rdms(first: np.ndarray, second: np.ndarray, method: str = "spearman"
     method : {"spearman", "pearson", "kendall"}
         "kendall" is tau-b.
     """
-    if first.shape != second.shape:
+    if method not in COMPARISONS:
+        raise unknown_name("method", method, COMPARISONS)
+    if first.shape != second.shape or first.ndim != 1:
         raise ValueError(
             f"the RDMs have {first.shape} and {second.shape} pairs: compute both on the same items"
         )
-    if method == "spearman":
-        return float(spearmanr(first, second).statistic)
-    if method == "pearson":
-        return float(pearson(first[:, None], second[:, None])[0])
     if method == "kendall":
         return float(kendalltau(first, second).statistic)
-    raise unknown_name("method", method, COMPARISONS)
+    if method == "spearman":
+        first, second = rankdata(first), rankdata(second)
+    return float(pearson(first[:, None], second[:, None])[0])
+
+
+def permuted_comparisons(
+    rdms: np.ndarray, reference: np.ndarray, *, n_permutations: int, seed: int = 0
+) -> np.ndarray:
+    """Spearman correlations of RDMs with a reference whose items change places.
+
+    The null of RSA permutes items, not pairs: the pairs of one item are not independent. Ranks are
+    permuted with the items, so they are computed once.
+
+    Parameters
+    ----------
+    rdms : array of shape (n_rdms, n_pairs)
+    reference : array of shape (n_pairs,)
+    n_permutations : int
+    seed : int
+
+    Returns
+    -------
+    array of shape (n_permutations, n_rdms)
+        ``brainlm.statistics.permutation_p`` makes p values of them.
+    """
+    if rdms.ndim != 2 or rdms.shape[1:] != reference.shape:
+        raise ValueError(
+            f"rdms has shape {rdms.shape}, the reference {reference.shape}: give (n_rdms, n_pairs) "
+            "over the same items"
+        )
+    ranks = rankdata(rdms, axis=1).T  # (n_pairs, n_rdms)
+    ranks = (ranks - ranks.mean(axis=0)) / np.linalg.norm(ranks - ranks.mean(axis=0), axis=0)
+    ranked = rankdata(reference)
+    square = squareform((ranked - ranked.mean()) / np.linalg.norm(ranked - ranked.mean()))
+    upper = np.triu_indices(len(square), k=1)
+    rng = np.random.default_rng(seed)
+    null = np.empty((n_permutations, len(rdms)))
+    for i in range(n_permutations):
+        order = rng.permutation(len(square))
+        null[i] = square[order[upper[0]], order[upper[1]]] @ ranks
+    return null

@@ -44,7 +44,6 @@ level = "discourse"
 licence = "CC0-1.0"
 noncommercial = false
 folder = ["tiny", "tiny_alias"]
-excluded = { s2 = "all zero" }
 repairs = ["Declared."]
 
 [[references]]
@@ -163,7 +162,7 @@ def test_the_catalogue_lists_the_cards():
         ('"@misc{nobody,}"', '"Nobody"', "references.0.bibtex: String should match"),
         ('how = "manual"', 'how = "wheel"', "'wheel' needs requirement and members"),
         ('"Ask nobody."', '"Ask."\nbase_url = "http://a/"', "source.base_url: String should match"),
-        ("excluded =", 'subjects = ["x"]\nexcluded =', "give either subjects, or a pattern"),
+        ("repairs =", 'subjects = ["x"]\nrepairs =', "give either subjects, or a pattern"),
         ('name = "tiny"', 'name = "small"', "name is 'small', the file is 'tiny'"),
         ('name = "tiny"', "name = tiny", "not a TOML card"),
         ('title = "Tiny"', "title = 2000-01-01", "not a TOML card"),
@@ -207,13 +206,13 @@ def test_the_root_may_be_the_folder_or_hold_it_under_an_alias(tiny, root):
 def test_roots_are_the_argument_then_the_variable_then_the_cache(tiny, root, monkeypatch):
     for place in (root.parent / "cache" / "data", root):
         monkeypatch.setenv("BRAINLM_DATA", str(root))
-        assert list_subjects(tiny) == ["s1", "s3"]
+        assert list_subjects(tiny) == ["s1", "s2", "s3"]
         root.rename(root.parent / "elsewhere")
         with pytest.raises(DataMissingError):
             list_subjects(tiny)
         place.parent.mkdir(exist_ok=True)
         (root.parent / "elsewhere").rename(place)
-        assert list_subjects(tiny) == ["s1", "s3"]
+        assert list_subjects(tiny) == ["s1", "s2", "s3"]
         with pytest.raises(DataMissingError):  # a root that is given is the only one
             list_subjects(tiny, root=root.parent / "nowhere")
         if place != root:

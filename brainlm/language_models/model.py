@@ -62,8 +62,8 @@ class LanguageModel:
     of a model repository is run.
     """
 
-    def __new__(cls, name: str | Path, **options: Any) -> LanguageModel:
-        """Return a ``StaticVectors`` for the name of static vectors."""
+    def __new__(cls, name: str | Path = "", **options: Any) -> LanguageModel:
+        """Return a ``StaticVectors`` for the name of static vectors (unpickling gives no name)."""
         from brainlm.language_models.static import StaticVectors, is_static
 
         return object.__new__(StaticVectors if is_static(name) else cls)

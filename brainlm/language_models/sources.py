@@ -265,10 +265,11 @@ def _from_hub(name: str) -> Source:
             ignore_patterns=["*/*", "consolidated*"],
         )
     except (OSError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         cached = [shipped for shipped in _shipped() if is_cached(shipped)]
         raise DataMissingError(
             f"language model {name!r} could not be had from the Hugging Face hub: "
-            f"{str(error).strip().splitlines()[0]} Check the id and the network "
+            f"{reason.rstrip('.')}. Check the id and the network "
             f"(`hf download {repository}` fetches it beforehand), or use a pip-shipped model: "
             f"{', '.join(_shipped())} (in the cache: {', '.join(cached) or 'none'})"
         ) from error

@@ -39,16 +39,23 @@ class StaticVectors(LanguageModel):
     ----------
     name : str or Path
         ``"glove-6b-50d"``, or a file: see ``vector_files.read_vectors``.
-    options
-        ``device``, ``dtype`` and ``batch_size`` of ``LanguageModel``, so that a comparison can
-        give the same to all models; a look-up needs none of them.
+    device, dtype, batch_size
+        Those of ``LanguageModel``, so that a comparison can give the same to all models; a look-up
+        needs none of them.
     """
 
     kind = "static"
     n_layers = 0
     dtype = "float32"
 
-    def __init__(self, name: str | Path, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str | Path,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        batch_size: int | None = None,
+    ) -> None:
         if Path(name).is_file() and name not in {model.name for model in list_models()}:
             path = check_content(name)
             self.source = Source(path.name, path.parent, sha256_of(path))

@@ -56,6 +56,14 @@ def test_language_model_of_a_file_is_static_vectors(vectors, tmp_path):
 
 def test_options_of_language_models_are_taken(tmp_path, vectors):
     assert LanguageModel(tmp_path / "tiny.txt", device="cpu", dtype="bfloat16").dtype == "float32"
+    with pytest.raises(TypeError, match="dvice"):
+        LanguageModel(tmp_path / "tiny.txt", dvice="cpu")
+
+
+def test_vectors_survive_pickling(vectors):
+    import pickle
+
+    assert values(pickle.loads(pickle.dumps(vectors)), ["dog"])[0] == [2]
 
 
 def test_origin_says_what_was_looked_up_where(vectors):

@@ -251,11 +251,12 @@ def test_an_annex_link_without_content_says_how_to_get_it(tiny, root):
 
 
 def test_subjects_are_asked_for_and_checked(tiny, root):
-    with pytest.raises(ValueError, match="has 2 subjects: give subject=, one of s1, s3"):
+    with pytest.raises(ValueError, match="has 3 subjects: give subject=, one of s1, s2, s3"):
         open_dataset(tiny, root=root)
-    with pytest.raises(UnknownNameError, match="Choices: s1, s3"):
+    with pytest.raises(UnknownNameError, match="Choices: s1, s2, s3"):
         open_dataset(tiny, "s9", root=root)
-    (root / "tiny" / "s3.txt").unlink()
+    for other in ("s2", "s3"):
+        (root / "tiny" / f"{other}.txt").unlink()
     assert open_dataset(tiny, root=root)[1].subject == "s1"
 
 

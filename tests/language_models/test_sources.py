@@ -48,7 +48,7 @@ def files_of(folder):
 
 def test_list_has_the_shipped_models_with_checksums():
     models = {model.name: model for model in list_models()}
-    assert set(models) == {"minilm", "smollm2", "gemma3", "glove-6b-50d"}
+    assert set(models) == {"minilm", "smollm2", "gemma3", "glove-6b-50d", "synonyms-zh"}
     for model in models.values():
         assert model.title
         assert model.licence

@@ -108,21 +108,21 @@ def test_table_whose_words_and_rows_differ_is_refused(tmp_path):
     import pyarrow
     import pyarrow.parquet
 
-    from brainlm.language_models.static import _read_table
+    from brainlm.language_models.static import _read_shipped
 
     np.save(tmp_path / "vectors.npy", np.zeros((3, 2), dtype=np.float32))
     pyarrow.parquet.write_table(pyarrow.table({"index": ["a", "b"]}), tmp_path / "words.parquet")
     with pytest.raises(CorruptDataError, match=r"has 2 words, vectors\.npy the shape \(3, 2\)"):
-        _read_table(tmp_path)
+        _read_shipped(tmp_path)
 
 
 def test_pickled_array_is_refused(tmp_path):
-    from brainlm.language_models.static import _read_table
+    from brainlm.language_models.static import _read_shipped
 
     np.save(tmp_path / "vectors.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "words.parquet").write_bytes(b"PAR1")
     with pytest.raises(ValueError, match="allow_pickle"):
-        _read_table(tmp_path)
+        _read_shipped(tmp_path)
 
 
 def test_glove_knows_its_neighbours():

@@ -157,6 +157,8 @@ def stack_folds(split: Split, n_samples: int) -> xarray.Dataset:
 def score_table(scores: xarray.Dataset) -> pandas.DataFrame:
     """Return mean scores with 95 % intervals over units, one row per space, as text.
 
+    "-" stands for a score that does not exist (NaN).
+
     Parameters
     ----------
     scores : xarray.Dataset
@@ -172,7 +174,9 @@ def score_table(scores: xarray.Dataset) -> pandas.DataFrame:
     mean = per_unit.mean(axis=2)
     cells = [
         [
-            f"{mean[m, s]:6.3f}" + ("" if half is None else f" ± {half[m, s]:.3f}")
+            "-"
+            if np.isnan(mean[m, s])
+            else f"{mean[m, s]:6.3f}" + ("" if half is None else f" ± {half[m, s]:.3f}")
             for m in range(scores.sizes["analysis"])
         ]
         for s in range(scores.sizes["space"])

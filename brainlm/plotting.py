@@ -101,6 +101,8 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     references = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))
     for i, space in enumerate(references["space"].values):
         value = float(scores["score"].sel(analysis=analysis, space=space).mean())
+        if np.isnan(value):
+            continue  # not every analysis has a score for every space
         ax.axhline(value, color=REFERENCE_COLOURS[i % 6], lw=1.2, ls=(0, (4, 1 + i)), label=space)
     if "ceiling" in scores:
         middle, width = map(float, _interval(scores["ceiling"].mean("target").values))
@@ -134,7 +136,8 @@ def plot_target_bars(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     for i, space in enumerate(reference["space"].values):
         at_space = scores["score"].sel(analysis=analysis, space=space)
         values = at_space.transpose(_unit(scores), "target").values
-        bars.append((space, values, REFERENCE_COLOURS[i % 6]))
+        if not np.isnan(values).any():
+            bars.append((space, values, REFERENCE_COLOURS[i % 6]))
     targets = scores["target"].values
     width = 0.8 / len(bars)
     for i, (label, values, colour) in enumerate(bars):

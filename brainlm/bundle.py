@@ -171,7 +171,7 @@ def load_bundle(folder: Path | str) -> Bundle:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         names = record["arrays"]
-    except (ValueError, KeyError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CorruptDataError(f"{path}: not a readable bundle record ({error})") from error
     arrays = {}
     for name in names:

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.bundle import Bundle
 from brainlm.errors import unknown_name
 from brainlm.scores import held_out_choice
 
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from brainlm.bundle import Bundle
 
 __all__ = [
     "FIGURES",

@@ -16,7 +16,7 @@ The scores of a bundle are an ``xarray.Dataset`` with
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -351,21 +351,25 @@ def draw(bundle: Bundle, name: str) -> Figure:
     return figure
 
 
-def save_figures(bundle: Bundle, folder: Path | None = None) -> list[Path]:
-    """Draw all figures that a bundle lists, each as PNG and PDF; return their paths.
+def save_figures(
+    bundle: Bundle, folder: Path | None = None, names: Sequence[str] | None = None
+) -> list[Path]:
+    """Draw figures of a bundle, each as PNG and PDF; return their paths.
 
     Parameters
     ----------
     bundle : Bundle
     folder : Path, optional
         Where to; default: into the bundle.
+    names : sequence of str, optional
+        Which; default: all that the bundle lists.
     """
     import matplotlib.pyplot as plt
 
     folder = bundle.folder if folder is None else Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name in bundle.record["figures"]:
+    for name in bundle.record["figures"] if names is None else names:
         figure = draw(bundle, name)
         with plt.style.context(STYLE):
             for suffix in ("png", "pdf"):

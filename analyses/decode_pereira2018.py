@@ -46,7 +46,7 @@ from brainlm.statistics import permutation_p, permute_groups
 DATASET = "pereira2018"
 # The patterns keep the scale of their principal components, so that large components weigh more;
 # eigenvalues then lie between those of z-scored features and their squares.
-ALPHAS = np.logspace(1, 9, 17)
+ALPHAS = np.logspace(1, 9, 9)
 
 
 @dataclass(frozen=True)

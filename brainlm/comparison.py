@@ -105,7 +105,8 @@ def stack_scores(
         coords |= {"target": targets}
     dataset = xarray.Dataset({"score": (dims, values)}, coords=coords)
     dataset["alpha"] = _stack_alphas(scores, first.values.shape)
-    return dataset.assign_attrs(label=label, title=title, metric=first.metric)
+    n_samples = int(np.sum(first.n_test))
+    return dataset.assign_attrs(label=label, title=title, metric=first.metric, n_samples=n_samples)
 
 
 def _stack_alphas(scores: Mapping[str, Sequence[Scores]], shape: tuple) -> xarray.DataArray:

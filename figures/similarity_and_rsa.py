@@ -1,4 +1,4 @@
-"""Draw ``similarity_and_rsa`` from a bundle: figures/similarity_and_rsa.py [BUNDLE] [--out FOLDER]."""
+"""Draw ``similarity_and_rsa`` from a bundle: similarity_and_rsa.py [BUNDLE] [--out FOLDER]."""
 
 from brainlm.options import figure_command
 

@@ -81,6 +81,9 @@ def test_decode_pereira2018(tmp_path, capsys):
     assert abs(float(scores["pairwise_null"].mean()) - 0.5) < 0.05
     assert abs(float(scores["rank_null"].mean()) - 0.5) < 0.05
     assert (scores["pairwise_p"] >= 1 / 10).all()
+    predicted = bundle.arrays["predictions"]["prediction, leave topics out, layer 6"]
+    assert predicted.dims == ("sample", "feature_384")
+    assert np.isfinite(predicted).all()
 
 
 def test_similarity_binder(tmp_path, capsys):

@@ -32,8 +32,8 @@ class Recording:
     times : sequence of float, shape (n_samples,), optional
         Seconds from the start of the run, on the clock of the stimulus. For time series.
     items : sequence of str, shape (n_samples,), optional
-        For data without a clock: the ``Stimulus.sentence`` that each sample is a response to.
-        Exactly one of ``times`` and ``items`` is given.
+        For data without a clock: the ``Stimulus.item`` that each sample is a response to; an item
+        may come again (trials). Exactly one of ``times`` and ``items`` is given.
     run : sequence of str, shape (n_samples,), optional
         The unbroken recording that a sample belongs to. Default: ``"1"``.
     subject : str
@@ -167,6 +167,10 @@ class Recording:
             for name in ("times", "items", "run")
         }
         return replace(self, data=self.data[rows], **optional, notes=(*self.notes, note))
+
+    def noted(self, *notes: str) -> Recording:
+        """Return the same recording with more notes."""
+        return replace(self, notes=(*self.notes, *notes)) if notes else self
 
     def with_data(self, data: np.ndarray, note: str) -> Recording:
         """Return the same recording with other values of the same shape; ``note`` says why."""

@@ -43,6 +43,15 @@ class ReaderOptions(BaseModel):
         """
         raise NotImplementedError
 
+    @property
+    def finds_subjects(self) -> bool:
+        """Whether the subjects are known from the files (then the card does not list them)."""
+        return getattr(self, "pattern", None) is not None
+
+    def subjects(self, folder: Path) -> list[str]:
+        """Return the subjects that the files in the folder of the data set name, sorted."""
+        return subjects_in(folder, getattr(self, "pattern", ""))
+
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:

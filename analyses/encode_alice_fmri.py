@@ -1,9 +1,10 @@
 """Which layers of a causal language model predict six brain regions during a story?
 
 Brennan et al. 2016: listeners of the first chapter of Alice in Wonderland, six regions. Every layer
-with 256 words of context, resampled with Lanczos windows, delays of 1 to 4 samples (2 to 8 s),
-alone and together with controls (word rate, length, frequency, position), beside the controls, an
-autocorrelated baseline without linguistic content, random embeddings, and the noise ceiling.
+with 256 words of context, resampled with Lanczos windows, delays of 1 to 4 samples (2 to 8 s):
+alone, with controls (word rate, length, frequency, position), and with an autocorrelated baseline
+that is empty of language. Beside them the controls and that baseline themselves, random embeddings
+with the geometry of each layer, and the noise ceiling.
 """
 
 from __future__ import annotations
@@ -180,6 +181,7 @@ def cases(
 ) -> list[tuple[Space, list[Features]]]:
     """What is compared: each space, and the features that are fitted for it."""
     chosen: list[tuple[Space, list[Features]]] = []
+    empty = random_walk(recording)
     for layer in hidden:
         number = layer.origin["layer"]
         together = concatenate([layer, controls], f"{layer.name} + controls")
@@ -187,13 +189,15 @@ def cases(
         chosen += [
             (Space(layer, "layer", number), [layer]),
             (Space(together, "combined", number), [layer, controls]),
+            (Space(layer.renamed(f"{layer.name} + empty"), "with empty", number), [layer, empty]),
             (Space(random, "random", number), [random]),
         ]
-    empty = random_walk(recording)
+    both = controls.renamed("controls + empty baseline")
     return [
         *chosen,
         (Space(controls, "reference"), [controls]),
         (Space(empty, "reference"), [empty]),
+        (Space(both, "reference"), [controls, empty]),
     ]
 
 

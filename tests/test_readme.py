@@ -30,7 +30,7 @@ def test_second_block_runs_with_its_data_and_model(capsys):
 
 
 def test_commands_and_analyses_exist():
-    fenced = "".join(re.findall(r"```\n(.*?)```", TEXT, flags=re.DOTALL))
+    fenced = "".join(re.findall(r"^```\w*\n(.*?)^```", TEXT, flags=re.DOTALL | re.MULTILINE))
     commands = set(re.findall(r"^brainlm ([a-z]+)", fenced, flags=re.MULTILINE))
     assert len(commands) > 4
     named = {command.name or command.callback.__name__ for command in app.registered_commands}

@@ -125,9 +125,19 @@ def load_network(folder: Path, *, device: str, dtype: str, head: str = "AutoMode
         )
     # A pooler sits on top of the last layer: no hidden state depends on it.
     missing = [name for name in report["missing_keys"] if not name.startswith("pooler.")]
+    if missing and head != "AutoModel" and not _of_body(network, missing):
+        raise CorruptDataError(
+            f"{folder}: the model was published without a language-modelling head "
+            f"({missing[0]} is missing), so it predicts no words; use another model"
+        )
     if missing or report["mismatched_keys"]:
         raise CorruptDataError(
             f"{folder}: the weights lack or misfit {len(missing) + len(report['mismatched_keys'])} "
             f"tensors of the network ({[*missing, *report['mismatched_keys']][:3]})"
         )
     return network.eval().requires_grad_(False).to(device)
+
+
+def _of_body(network: Any, names: list[str]) -> list[str]:
+    """Return which weights belong to the network below the head."""
+    return [name for name in names if name.startswith(f"{network.base_model_prefix}.")]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,14 @@ import numpy as np
 from brainlm.errors import unknown_name
 from brainlm.features import Features
 from brainlm.language_models import loading
+from brainlm.language_models.choices import check_choices, choose_layers, units
+from brainlm.language_models.heads import begins_word
 from brainlm.language_models.sources import find_source
+from brainlm.language_models.surprisal import word_predictability
 from brainlm.language_models.tokens import Frame, Tokens, frame_of, tokenize
 from brainlm.language_models.windows import (
-    POOLINGS,
     Batch,
+    Span,
     Windows,
     assemble,
     overlapping_spans,
@@ -26,7 +28,7 @@ from brainlm.language_models.windows import (
 )
 from brainlm.stimulus import Stimulus
 
-__all__ = ["LanguageModel", "choose_layers"]
+__all__ = ["LanguageModel"]
 
 BATCH_TOKENS = 4096  # padded tokens per forward pass where batch_size is not given
 
@@ -122,10 +124,35 @@ class LanguageModel:
         """The special tokens around every input."""
         return frame_of(self.tokenizer, self.kind)
 
+    @property
+    def causal(self) -> bool:
+        """Whether a token sees only those before it."""
+        return self.kind == "causal"
+
     @cached_property
     def network(self) -> Any:
         """The torch module, without a language-modelling head."""
         return loading.load_network(self.source.folder, device=self.device, dtype=self.dtype)
+
+    @cached_property
+    def headed(self) -> Any:
+        """The torch module with its language-modelling head; ``network`` becomes a part of it."""
+        head = "AutoModelForCausalLM" if self.causal else "AutoModelForMaskedLM"
+        headed = loading.load_network(
+            self.source.folder, device=self.device, dtype=self.dtype, head=head
+        )
+        self.network = headed.base_model
+        return headed
+
+    @cached_property
+    def begins_word(self) -> np.ndarray:
+        """Which tokens begin with white space or end the text, bool, (n_vocabulary,)."""
+        return begins_word(self.tokenizer)
+
+    @property
+    def n_vocabulary(self) -> int:
+        """Number of different tokens."""
+        return int(self.config.vocab_size)
 
     def embed(
         self,
@@ -189,15 +216,19 @@ class LanguageModel:
                 f"{self.name} has no beginning-of-text token: with context='none' a word would "
                 "attend only to itself. Use a context, or another model"
             )
-        words, labels, copies = _units(stimulus, context, level)
+        words, labels, copies = units(stimulus, context, level)
         tokens = tokenize(self.tokenizer, words, stimulus.language)
-        windows, longest = self._windows(tokens, labels, context, pooling, level)
+        spans, longest = self.spans(tokens, labels, context)
+        if level == "sentence":
+            tokens = [text.as_one() for text in tokens]
+            spans = whole_spans(tokens, labels, self.window - len(self.frame))
+        windows = assemble(tokens, spans, self.frame, pooling)
         values = self._run(windows, chosen, progress)
         if copies is not None:
             values = values[:, copies]
         values.flags.writeable = False  # Features then takes it without a copy
         origin = {
-            **self._origin(tokens, stimulus),
+            **self.origin(tokens),
             "context": context if isinstance(context, str) else int(context),
             "longest_context": longest,
             "pooling": pooling,
@@ -214,7 +245,77 @@ class LanguageModel:
             for i, layer in enumerate(chosen)
         )
 
-    def _origin(self, tokens: list[Tokens], stimulus: Stimulus) -> dict[str, Any]:
+    def surprisal(
+        self,
+        stimulus: Stimulus,
+        *,
+        context: int | str = "sentence",
+        boundary: str = "auto",
+        progress: bool = False,
+    ) -> Features:
+        """Return how unpredictable each word is, in bits: ``-log2 p(word | context)``.
+
+        Causal models: the sum over the word's tokens of ``-log2 p(token | what stands before)``,
+        corrected for the space that a token carries in front of it. Such a token also says that
+        the word before has ended, so that probability is moved to where it belongs::
+
+            s(w) = -log2 p(tokens of w | c) + log2 P(space | c) - log2 P(space or end | c, w)
+
+        which makes the probabilities of all possible next words sum to 1. (Of a word at the very
+        start of a text, without a space, P(no space | c) is taken: ours.) Masked models: the
+        pseudo-log-likelihood; each token is predicted with itself and the later tokens of its
+        word masked, everything else of the input visible.
+
+        Parameters
+        ----------
+        stimulus, context, progress
+            As in ``embed``. With "none", what is predicted is a text's only word.
+        boundary : {"auto", "corrected", "raw"}
+            "auto" corrects wherever it applies: a causal model whose tokens carry the space before
+            a word, a language with spaces. ``origin["word_boundary"]`` says which it was.
+
+        Returns
+        -------
+        Features, shape (n_words, 1)
+            A token across two words counts half for each (``origin["tokens_of_two_words"]``).
+
+        Raises
+        ------
+        UnknownNameError
+            A context or boundary that does not exist.
+        ValueError
+            As in ``embed``; or the tokenizer has no mask token or no beginning-of-text token.
+        CorruptDataError
+            The model was published without a language-modelling head.
+
+        References
+        ----------
+        Pimentel & Meister 2024, arXiv 2406.14561; Oh & Schuler 2024, arXiv 2406.10851;
+        Kauf & Ivanova 2023, arXiv 2305.10588.
+        """
+        return word_predictability(
+            self, stimulus, context=context, boundary=boundary, progress=progress
+        )[0]
+
+    def entropy(
+        self, stimulus: Stimulus, *, context: int | str = "sentence", progress: bool = False
+    ) -> Features:
+        """Return how uncertain a causal model is before each word, in bits.
+
+        The entropy of its distribution over the word's first token,
+        ``-sum_t p(t | context) log2 p(t | context)``. Parameters and errors as in ``surprisal``;
+        a masked model raises ValueError.
+        """
+        if not self.causal:
+            raise ValueError(
+                f"{self.name} is masked and predicts no next word: entropy needs a causal model"
+            )
+        entropy = word_predictability(self, stimulus, context=context, progress=progress)[1]
+        assert entropy is not None
+        return entropy
+
+    def origin(self, tokens: list[Tokens]) -> dict[str, Any]:
+        """Return what results say about the model and the tokens of a text."""
         unknown = self.tokenizer.unk_token_id
         return {
             "model": self.name,
@@ -228,22 +329,18 @@ class LanguageModel:
             "tokens_of_two_words": sum(text.n_shared for text in tokens),
         }
 
-    def _windows(
-        self, tokens: list[Tokens], labels: list[str], context: int | str, pooling: str, level: str
-    ) -> tuple[Windows, int]:
-        """Return the inputs, and the most words that stand before any word in its input."""
+    def spans(
+        self, tokens: list[Tokens], labels: list[str], context: int | str
+    ) -> tuple[list[Span], int]:
+        """Return which stretches go in, and the most words that stand before any word in its."""
         room = self.window - len(self.frame)
         if isinstance(context, str):
             spans = whole_spans(tokens, labels, room)
-        elif self.kind == "causal":
+        elif self.causal:
             spans = overlapping_spans(tokens, context, room)
         else:
             spans = trailing_spans(tokens, context, room)
-        longest = max(span.stop - span.start - 1 for span in spans)
-        if level == "sentence":
-            tokens = [text.as_one() for text in tokens]
-            spans = whole_spans(tokens, labels, room)
-        return assemble(tokens, spans, self.frame, pooling), longest
+        return spans, max(span.stop - span.start - 1 for span in spans)
 
     def _run(self, windows: Windows, layers: Sequence[int], progress: bool) -> np.ndarray:
         """Return pooled hidden states, (n_layers, n_rows, n_features), float32."""
@@ -287,62 +384,3 @@ class LanguageModel:
             f"{type(self).__name__}({self.name!r}, {self.kind}, {self.n_layers} layers x "
             f"{self.n_features}, revision {self.revision[:8]})"
         )
-
-
-def choose_layers(layers: Any, n_layers: int) -> list[int]:
-    """Return the chosen layers as numbers from 0 to ``n_layers``; negative ones count back."""
-    wanted = range(n_layers + 1) if isinstance(layers, str) and layers == "all" else layers
-    wanted = [wanted] if isinstance(wanted, int | np.integer | str) else list(wanted)
-    chosen = []
-    for layer in wanted:
-        known = isinstance(layer, int | np.integer) and not isinstance(layer, bool)
-        if not known or not -n_layers - 1 <= layer <= n_layers:
-            raise unknown_name("layer", layer, ["all", *range(n_layers + 1)])
-        chosen.append(int(layer) % (n_layers + 1))
-    if len(set(chosen)) < len(chosen) or not chosen:
-        raise ValueError(f"layers must name at least one layer and each once, got {layers!r}")
-    return chosen
-
-
-def check_choices(context: int | str, pooling: str | None, level: str) -> None:
-    """Raise for a context, pooling or level that does not exist."""
-    if level not in ("word", "sentence"):
-        raise unknown_name("level", level, ("word", "sentence"))
-    if pooling is not None and pooling not in POOLINGS:
-        raise unknown_name("pooling", pooling, POOLINGS)
-    if isinstance(context, str):
-        if context not in ("none", "sentence", "document"):
-            raise unknown_name("context", context, ("none", "sentence", "document", "an int"))
-    elif isinstance(context, bool) or not isinstance(context, int | np.integer) or context < 0:
-        raise ValueError(f"context must be a number of preceding words, 0 or more, got {context!r}")
-    if level == "sentence" and context != "sentence":
-        raise ValueError(
-            f"level='sentence' embeds each sentence by itself: context={context!r} does not apply; "
-            "leave context at 'sentence'"
-        )
-
-
-def _units(
-    stimulus: Stimulus, context: int | str, level: str
-) -> tuple[list[list[str]], list[str], np.ndarray | None]:
-    """Return the texts to tokenise, a label for each and, for words alone, who is whose copy."""
-    if context == "none":
-        words, copies = np.unique(stimulus.words.astype(str), return_inverse=True)
-        return [[str(word)] for word in words], [f"word {word!r}" for word in words], copies
-    names = stimulus.text
-    if context == "sentence":
-        names = stimulus.sentence
-    changes = (names[1:] != names[:-1]) | (stimulus.text[1:] != stimulus.text[:-1])
-    edges = np.flatnonzero(np.r_[True, changes, True])
-    kind = "sentence" if context == "sentence" else "text"
-    pairs = list(pairwise(edges))
-    if level == "sentence" and len(pairs) > len(set(names)):
-        raise ValueError(
-            "a sentence of the stimulus lies in two texts, and no context crosses the edge of a "
-            "text: give each part a sentence label of its own"
-        )
-    return (
-        [stimulus.words[start:stop].tolist() for start, stop in pairs],
-        [f"{kind} {names[start]!r}" for start, _ in pairs],
-        None,
-    )

@@ -12,7 +12,8 @@ import numpy as np
 from brainlm.downloads import check_content, sha256_of
 from brainlm.errors import CorruptDataError
 from brainlm.features import Features
-from brainlm.language_models.model import LanguageModel, check_choices, choose_layers
+from brainlm.language_models.choices import check_choices, choose_layers
+from brainlm.language_models.model import LanguageModel
 from brainlm.language_models.sources import Source, find_source, list_models
 from brainlm.language_models.vector_files import read_vectors
 from brainlm.stimulus import Stimulus
@@ -130,6 +131,12 @@ class StaticVectors(LanguageModel):
             values = np.array([values[sentence].mean(axis=0) for sentence in rows])
             origin |= {"sentences": "in order of the stimulus", "pooling": "mean of words"}
         return (Features("layer 0", values, stimulus if level == "word" else None, origin=origin),)
+
+    def surprisal(self, *_: Any, **__: Any) -> Features:
+        """Raise: static vectors predict nothing."""
+        raise ValueError(f"{self.name}: static vectors predict no words; use a language model")
+
+    entropy = surprisal
 
     def _find(self, stimulus: Stimulus) -> tuple[np.ndarray, np.ndarray]:
         """Return the row of each word (-1: none) and the number of the rule that found it."""

@@ -5,7 +5,7 @@ import pytest
 
 from brainlm.errors import UnknownNameError
 from brainlm.language_models import LanguageModel
-from brainlm.language_models.model import choose_layers
+from brainlm.language_models.choices import choose_layers
 from brainlm.language_models.sources import is_cached
 from brainlm.stimulus import Stimulus
 

@@ -1,0 +1,73 @@
+"""What can be asked of a model: which layers, which context, and so which texts go in."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from brainlm.errors import unknown_name
+from brainlm.language_models.windows import POOLINGS
+from brainlm.stimulus import Stimulus
+
+__all__ = ["check_choices", "choose_layers", "units"]
+
+
+def choose_layers(layers: Any, n_layers: int) -> list[int]:
+    """Return the chosen layers as numbers from 0 to ``n_layers``; negative ones count back."""
+    wanted = range(n_layers + 1) if isinstance(layers, str) and layers == "all" else layers
+    wanted = [wanted] if isinstance(wanted, int | np.integer | str) else list(wanted)
+    chosen = []
+    for layer in wanted:
+        known = isinstance(layer, int | np.integer) and not isinstance(layer, bool)
+        if not known or not -n_layers - 1 <= layer <= n_layers:
+            raise unknown_name("layer", layer, ["all", *range(n_layers + 1)])
+        chosen.append(int(layer) % (n_layers + 1))
+    if len(set(chosen)) < len(chosen) or not chosen:
+        raise ValueError(f"layers must name at least one layer and each once, got {layers!r}")
+    return chosen
+
+
+def check_choices(context: int | str, pooling: str | None, level: str) -> None:
+    """Raise for a context, pooling or level that does not exist."""
+    if level not in ("word", "sentence"):
+        raise unknown_name("level", level, ("word", "sentence"))
+    if pooling is not None and pooling not in POOLINGS:
+        raise unknown_name("pooling", pooling, POOLINGS)
+    if isinstance(context, str):
+        if context not in ("none", "sentence", "document"):
+            raise unknown_name("context", context, ("none", "sentence", "document", "an int"))
+    elif isinstance(context, bool) or not isinstance(context, int | np.integer) or context < 0:
+        raise ValueError(f"context must be a number of preceding words, 0 or more, got {context!r}")
+    if level == "sentence" and context != "sentence":
+        raise ValueError(
+            f"level='sentence' embeds each sentence by itself: context={context!r} does not apply; "
+            "leave context at 'sentence'"
+        )
+
+
+def units(
+    stimulus: Stimulus, context: int | str, level: str
+) -> tuple[list[list[str]], list[str], np.ndarray | None]:
+    """Return the texts to tokenise, a label for each and, for words alone, who is whose copy."""
+    if context == "none":
+        words, copies = np.unique(stimulus.words.astype(str), return_inverse=True)
+        return [[str(word)] for word in words], [f"word {word!r}" for word in words], copies
+    names = stimulus.text
+    if context == "sentence":
+        names = stimulus.sentence
+    changes = (names[1:] != names[:-1]) | (stimulus.text[1:] != stimulus.text[:-1])
+    edges = np.flatnonzero(np.r_[True, changes, True])
+    kind = "sentence" if context == "sentence" else "text"
+    pairs = list(pairwise(edges))
+    if level == "sentence" and len(pairs) > len(set(names)):
+        raise ValueError(
+            "a sentence of the stimulus lies in two texts, and no context crosses the edge of a "
+            "text: give each part a sentence label of its own"
+        )
+    return (
+        [stimulus.words[start:stop].tolist() for start, stop in pairs],
+        [f"{kind} {names[start]!r}" for start, _ in pairs],
+        None,
+    )

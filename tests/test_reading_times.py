@@ -1,0 +1,75 @@
+"""Known effects on real reading times (BRAINLM_DATA), and surprisal against published columns."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainlm.features import word_length, zipf_frequency
+from brainlm.language_models import LanguageModel
+from brainlm.language_models.sources import is_cached
+from brainlm.stimulus import Stimulus
+
+
+def real(*parts):
+    path = Path(os.environ.get("BRAINLM_DATA", "nowhere"), *parts)
+    if not path.is_file():
+        pytest.skip(f"needs {'/'.join(parts)} under BRAINLM_DATA")
+    return path
+
+
+def correlation(a, b):
+    keep = np.isfinite(a) & np.isfinite(b)
+    return np.corrcoef(a[keep], b[keep])[0, 1]
+
+
+def ucl_sentences(n_sentences):
+    """Stimulus, the table of measured words, and the row of each of them in the stimulus."""
+    table = pd.read_csv(real("ucl_frank_devarda", "all_measures.csv"))
+    table = table[table["sent_id"].isin(table["sent_id"].drop_duplicates()[:n_sentences])]
+    words, labels = [], []
+    for _, row in table.drop_duplicates("sent_id").iterrows():
+        words += row["sentence"].split()
+        labels += [str(row["sent_id"])] * len(row["sentence"].split())
+    start = {label: labels.index(label) for label in set(labels)}
+    rows = np.array([start[str(s)] for s in table["sent_id"]]) + table["context_length"].to_numpy()
+    stimulus = Stimulus(words, "en", text=labels)
+    assert stimulus.words[rows].tolist() == table["word"].tolist()
+    return stimulus, table, rows
+
+
+def test_surprisal_agrees_with_published_columns_and_predicts_reading():
+    stimulus, table, rows = ucl_sentences(70)
+    if not is_cached("smollm2"):
+        pytest.skip("smollm2 is not in the cache: run `brainlm fetch smollm2`")
+    found = LanguageModel("smollm2", dtype="bfloat16").surprisal(stimulus).values[rows, 0]
+    # The published values of words of several tokens do not follow any stated rule.
+    single = (table["is_multitoken_GPT2"] == 0).to_numpy()
+    assert correlation(found[single], table["s_GPT2"].to_numpy()[single]) > 0.8
+    assert correlation(found[single], table["s_GPTNeo_125M"].to_numpy()[single]) > 0.8
+    assert correlation(found, table["cloze_s"].to_numpy()) > 0.5
+    assert correlation(found, table["RTfirstpass"].to_numpy()) > 0.3
+    assert correlation(found, table["N400"].to_numpy()) < -0.1
+
+
+def test_long_and_rare_english_words_are_read_longer():
+    stimulus, table, rows = ucl_sentences(205)
+    length, zipf = (f(stimulus).values[rows, 0] for f in (word_length, zipf_frequency))
+    for measure in ("RTfirstpass", "RTgopast"):
+        assert correlation(length, table[measure].to_numpy()) > 0.4
+        assert correlation(zipf, table[measure].to_numpy()) < -0.3
+
+
+def test_long_and_rare_chinese_words_are_read_longer():
+    table = pd.read_csv(real("cmcl_2021_2022", "data", "training_data", "train.csv"))
+    table = table[table["language"] == "zh"]
+    stimulus = Stimulus(
+        table["word"].tolist(), "zh", sentence=table["sentence_id"].astype(str).tolist()
+    )
+    gaze = table["TRTAvg"].to_numpy()
+    assert correlation(word_length(stimulus).values[:, 0], gaze) > 0.2
+    assert correlation(zipf_frequency(stimulus).values[:, 0], gaze) < -0.2

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._checks import is_mapped
 from brainlm.card import Card, card_names, read_card
 from brainlm.downloads import cache_folder, check_content, fetch_url, fetch_wheel, sha256_of
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError, unknown_name
@@ -369,8 +370,9 @@ def _facts_of(stimulus: Stimulus | None, recording: Recording) -> dict[str, Any]
         "n_samples": recording.n_samples,
         "n_targets": recording.n_targets,
         "n_runs": len(recording.runs),
-        "n_missing": int(np.isnan(recording.data).sum()),
     }
+    if not is_mapped(recording.data):  # counting would read the whole file
+        found["n_missing"] = int(np.isnan(recording.data).sum())
     return found if stimulus is None else {**found, "n_words": stimulus.n_words}
 
 

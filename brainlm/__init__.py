@@ -39,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "splits": ["ContiguousBlocks", "Groups", "LeaveOneRunOut"],
         "encoders": ["RidgeEncoder", "SimilarityEncoder"],
         "cross_validation": ["cross_validate"],
+        "leakage": ["leakage_probe"],
         "rdm": ["compare_rdms"],
         "ceilings": ["leave_one_subject_out"],
         "bundle": ["load_bundle", "save_bundle"],

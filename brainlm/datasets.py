@@ -254,7 +254,7 @@ def _read(
         raise ValueError(f"data set {card.name!r} holds {card.kind}: open it with {function}")
     folder = _find_folder(card, root)
     subject = _choose_subject(card, folder, subject)
-    paths = card.options.paths(subject)
+    paths = card.options.found_files(folder, subject)
     for path in paths:
         _check_file(card, folder / path, card.checksums.get(path))
     content = READERS[card.open.reader](folder, subject, **card.open.options)
@@ -282,7 +282,7 @@ def dataset_hashes(
     """
     card = read_card(name)
     folder = _find_folder(card, root)
-    paths = card.options.paths(_choose_subject(card, folder, subject))
+    paths = card.options.found_files(folder, _choose_subject(card, folder, subject))
     return {str(path): sha256_of(folder / path) for path in paths}
 
 

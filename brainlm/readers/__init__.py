@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from brainlm.readers.bids import BidsOptions, read_bids
 from brainlm.readers.brain_maps import MapsOptions, read_maps
 from brainlm.readers.files import ReaderOptions
 from brainlm.readers.passages import PassageOptions, read_passages
 from brainlm.readers.pickles import read_pickle
+from brainlm.readers.stories import StoriesOptions, read_stories
 from brainlm.readers.tables import TablesOptions, read_tables
 from brainlm.readers.textgrid import read_textgrid
 from brainlm.readers.timecourses import TimecourseOptions, read_timecourses
@@ -24,9 +26,11 @@ from brainlm.readers.word_times import WordTimesOptions, read_word_times
 __all__ = [
     "OPTIONS",
     "READERS",
+    "read_bids",
     "read_maps",
     "read_passages",
     "read_pickle",
+    "read_stories",
     "read_tables",
     "read_textgrid",
     "read_timecourses",
@@ -36,9 +40,11 @@ __all__ = [
 ]
 
 READERS: dict[str, Callable[..., Any]] = {
+    "bids": read_bids,
     "maps": read_maps,
     "pairs": read_word_pairs,
     "passages": read_passages,
+    "stories": read_stories,
     "tables": read_tables,
     "timecourses": read_timecourses,
     "word-responses": read_word_responses,
@@ -46,9 +52,11 @@ READERS: dict[str, Callable[..., Any]] = {
 }
 
 OPTIONS: dict[str, type[ReaderOptions]] = {
+    "bids": BidsOptions,
     "maps": MapsOptions,
     "pairs": WordPairsOptions,
     "passages": PassageOptions,
+    "stories": StoriesOptions,
     "tables": TablesOptions,
     "timecourses": TimecourseOptions,
     "word-responses": WordResponsesOptions,

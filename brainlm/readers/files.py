@@ -43,6 +43,10 @@ class ReaderOptions(BaseModel):
         """
         raise NotImplementedError
 
+    def found_files(self, folder: Path, subject: str) -> tuple[str, ...]:
+        """Return the files that are read for a subject, as they are found in the folder."""
+        return self.paths(subject)
+
     @property
     def finds_subjects(self) -> bool:
         """Whether the subjects are known from the files (then the card does not list them)."""

@@ -26,9 +26,11 @@ class Kind(NamedTuple):
 RESPONSES = Kind("responses", ("n_samples", "n_targets", "unit"))
 
 KINDS: dict[str, Kind] = {
+    "bids": RESPONSES,
     "maps": Kind("maps", ("n_maps", "n_voxels", "unit")),
     "pairs": Kind("pairs", ("n_pairs", "unit")),
     "passages": RESPONSES,
+    "stories": RESPONSES,
     "tables": RESPONSES,
     "timecourses": RESPONSES,
     "word-responses": RESPONSES,

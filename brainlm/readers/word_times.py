@@ -30,6 +30,11 @@ class WordTimesOptions(ReaderOptions):
         Language code.
     word, onset, offset : str
         Columns of a table; times in seconds.
+    header : sequence of str
+        Names of the columns of tables without a header.
+    required : sequence of str
+        Rows in which one of these columns is empty are left out, such as words that a forced
+        aligner did not find.
     run : str, optional
         Column that names the run of a row, where one table holds several.
     tier : str, optional
@@ -46,6 +51,8 @@ class WordTimesOptions(ReaderOptions):
     word: str = "word"
     onset: str = "onset"
     offset: str = "offset"
+    header: Names = ()
+    required: Names = ()
     run: str | None = None
     tier: str | None = None
     skip: Names = SILENCES
@@ -105,7 +112,7 @@ def _read_words(
     if path.suffix == ".TextGrid":
         entries = [(i.label, i.start, i.end, run) for i in read_intervals(path, given.tier)]
     else:
-        sheet = read_sheet(path)
+        sheet, _ = read_sheet(path, header=given.header).filled(*given.required)
         entries = list(
             zip(
                 _cells(sheet, given.word),

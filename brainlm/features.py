@@ -18,7 +18,9 @@ __all__ = [
     "concatenate",
     "random_like",
     "random_walk",
+    "sentence_length",
     "smooth_noise",
+    "stroke_count",
     "word_length",
     "word_position",
     "word_rate",
@@ -148,6 +150,40 @@ def word_position(stimulus: Stimulus) -> Features:
         for _, rows in stimulus.blocks(level):
             position[rows, column] = np.linspace(0, 1, rows.stop - rows.start)
     return Features("position", position, stimulus, columns=["in sentence", "in run"])
+
+
+def sentence_length(stimulus: Stimulus) -> Features:
+    """Number of words in the sentence of each word."""
+    length = np.empty((stimulus.n_words, 1))
+    for _, rows in stimulus.blocks("sentence"):
+        length[rows] = rows.stop - rows.start
+    return Features("sentence length", length, stimulus)
+
+
+def stroke_count(stimulus: Stimulus, strokes: Mapping[str, int]) -> Features:
+    """Number of strokes of each Chinese word, summed over its characters.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        The words; what is no letter or digit counts nothing.
+    strokes : mapping of str to int
+        Strokes of each character, from a table that the user has.
+
+    Raises
+    ------
+    ValueError
+        A character is not in the table.
+    """
+    written = [[c for c in word if c.isalnum()] for word in stimulus.words]
+    lacking = sorted({c for word in written for c in word if c not in strokes})
+    if lacking:
+        raise ValueError(
+            f"strokes lacks {len(lacking)} characters: {''.join(lacking[:40])}; complete the "
+            "table, or select other words"
+        )
+    counts = [[float(sum(strokes[c] for c in word))] for word in written]
+    return Features("stroke count", np.array(counts), stimulus)
 
 
 def random_like(features: Features, seed: int = 0) -> Features:

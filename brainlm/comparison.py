@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Space", "score_table", "stack_folds", "stack_predictions", "stack_scores"]
 
-KINDS = ("layer", "combined", "random", "reference")
+KINDS = ("layer", "combined", "with empty", "random", "reference")
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Space:
     ----------
     features : Features
         Its name must be unique in the comparison.
-    kind : {"layer", "combined", "random", "reference"}
-        A layer of the model; that layer with the controls; random embeddings with the geometry
-        of that layer; or anything that the layers are compared with.
+    kind : {"layer", "combined", "with empty", "random", "reference"}
+        A layer of the model; that layer with the controls; with an empty baseline; random
+        embeddings with the geometry of that layer; or anything that the layers are compared with.
     layer : int
         Number of the layer, -1 for references.
     """

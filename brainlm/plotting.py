@@ -8,8 +8,8 @@ The scores of a bundle are an ``xarray.Dataset`` with
 
 - ``score`` over the dimensions ``analysis``, ``space``, ``target`` and one of ``subject`` and
   ``fold`` (the *units* whose spread is shown);
-- the coordinates ``kind`` (``"layer"``, ``"combined"``, ``"random"``, ``"reference"``) and
-  ``layer`` (-1 where there is none) of each space;
+- the coordinates ``kind`` (``brainlm.comparison.KINDS``) and ``layer`` of each space (-1 where
+  there is none);
 - optionally ``ceiling`` over ``subject`` and ``target``;
 - the attributes ``label`` (of the score axis) and ``title``.
 """
@@ -47,10 +47,11 @@ __all__ = [
 COLOURS = {
     "layer": "#0072B2",
     "combined": "#D55E00",
+    "with empty": "#CC79A7",
     "random": "#8C8C8C",
     "ceiling": "#555555",
 }
-REFERENCE_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5D3A9B", "#000000")
+REFERENCE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#5D3A9B", "#000000")
 STYLE = Path(__file__).with_name("brainlm.mplstyle")
 
 
@@ -90,13 +91,19 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         Which of ``scores.analysis``.
     ax : matplotlib.axes.Axes
     """
-    labels = {"layer": "layers", "combined": "layers + controls", "random": "random, same geometry"}
+    labels = {
+        "layer": "layers",
+        "combined": "layers + controls",
+        "with empty": "layers + empty baseline",
+        "random": "random, same geometry",
+    }
     for kind, label in labels.items():
         layers, values = _by_unit(scores, analysis, kind)
         if len(layers) == 0:
             continue
         mean, half = _interval(values.mean(axis=2))
-        style = {"linestyle": "--", "linewidth": 1} if kind == "random" else {"marker": "o"}
+        plain = kind in ("random", "with empty")
+        style = {"linestyle": "--", "linewidth": 1} if plain else {"marker": "o"}
         ax.plot(layers, mean, color=COLOURS[kind], markersize=3, label=label, **style)
         ax.fill_between(layers, mean - half, mean + half, color=COLOURS[kind], alpha=0.2, lw=0)
     references = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))

@@ -7,6 +7,7 @@ from brainlm.features import (
     concatenate,
     random_like,
     random_walk,
+    smooth_noise,
     word_length,
     word_position,
     word_rate,
@@ -72,6 +73,16 @@ def test_random_walk_is_smooth_standardised_and_restarts_in_each_run():
         np.testing.assert_allclose(part.std(axis=0), 1)
         assert np.corrcoef(part[1:, 0], part[:-1, 0])[0, 1] > 0.95
     assert not np.allclose(walk[:100], walk[100:])
+
+
+def test_smooth_noise_is_alike_between_neighbours_only():
+    recording = Recording(
+        np.random.default_rng(0).random((300, 1)), ["x"], "fmri", "BOLD", times=np.arange(300.0)
+    )
+    similarity = np.corrcoef(smooth_noise(recording, 400).values)
+    # Two Gaussians of width 2 that lie d apart overlap by exp(-d**2 / 16).
+    for distance, expected in ((1, np.exp(-1 / 16)), (4, np.exp(-1)), (20, 0)):
+        assert np.diag(similarity, distance).mean() == pytest.approx(expected, abs=0.03)
 
 
 def test_concatenate_keeps_columns_and_origins():

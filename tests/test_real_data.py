@@ -54,7 +54,7 @@ def test_responses_agree_with_every_fact(name, rng):
     refused = []
     for subject in subjects:
         try:
-            stimulus, recording = _open_responses(name, subject, None)  # checks the other facts
+            stimulus, recording = skipping(_open_responses, name, subject, None)
         except CorruptDataError:
             refused.append(subject)
             continue

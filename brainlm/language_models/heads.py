@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm.language_models.hidden import BATCH_TOKENS
 from brainlm.language_models.windows import Batch, Windows
 
 if TYPE_CHECKING:
@@ -59,8 +60,6 @@ def predictions(
     """
     from tqdm import tqdm
 
-    from brainlm.language_models.model import BATCH_TOKENS
-
     log_p, entropy = np.empty(len(target)), np.empty(len(target))
     mass = np.empty((len(target), 2))
     batches = list(windows.batches(BATCH_TOKENS, model.batch_size))
@@ -87,7 +86,7 @@ def _predict(
     )
     with torch.inference_mode():
         rows = _rows_at_head(model, ids, mask.long(), torch.from_numpy(place).to(model.device))
-        size = max(1, LOGIT_BYTES // (4 * model.n_vocabulary))
+        size = max(1, LOGIT_BYTES // (4 * model.config.vocab_size))
         pieces = [
             _read(model, rows[start : start + size], target[start : start + size])
             for start in range(0, len(rows), size)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from brainlm.cache import release_pages, resolve_cache
 from brainlm.errors import unknown_name
 from brainlm.features import Features
 from brainlm.language_models import loading
 from brainlm.language_models.choices import check_choices, choose_layers, units
 from brainlm.language_models.heads import begins_word
+from brainlm.language_models.hidden import hidden_states
 from brainlm.language_models.sources import find_source
 from brainlm.language_models.surprisal import word_predictability
 from brainlm.language_models.tokens import Frame, Tokens, frame_of, tokenize
 from brainlm.language_models.windows import (
-    Batch,
     Span,
-    Windows,
     assemble,
     overlapping_spans,
     trailing_spans,
@@ -30,8 +29,6 @@ from brainlm.stimulus import Stimulus
 
 __all__ = ["LanguageModel"]
 
-BATCH_TOKENS = 4096  # padded tokens per forward pass where batch_size is not given
-
 
 class LanguageModel:
     """A pretrained language model that turns the words of a stimulus into features.
@@ -39,9 +36,9 @@ class LanguageModel:
     Parameters
     ----------
     name : str or Path
-        A pip-shipped name (see ``list_models``), a folder that ``save_pretrained`` wrote, or a
-        Hugging Face id, ``"org/model"`` or ``"org/model@revision"``. The static vectors among
-        them (``"glove-6b-50d"``) give a ``StaticVectors``, which is used in the same way.
+        A pip-shipped name (see ``list_models``), a folder that ``save_pretrained`` wrote, a
+        ``.gguf`` file, or a Hugging Face id, ``"org/model"`` or ``"org/model@revision"``. Static
+        vectors (``"glove-6b-50d"``) give a ``StaticVectors``, which is used in the same way.
     device : str
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``. One that is not there is an error.
     dtype : {"float32", "bfloat16", "float16"}
@@ -49,6 +46,10 @@ class LanguageModel:
         processors that have it and changes hidden states by about 1 %; float16 may overflow.
     batch_size : int, optional
         Inputs per forward pass. Default: as many as fit 4096 tokens.
+    cache : bool or path
+        Folder in which hidden states are kept, or True for the usual one. ``embed`` then streams
+        to disk, whatever the size, goes on where a killed run stopped, and a second call with the
+        same inputs is a read.
 
     Raises
     ------
@@ -77,6 +78,7 @@ class LanguageModel:
         device: str = "cpu",
         dtype: str = "float32",
         batch_size: int | None = None,
+        cache: bool | str | Path = False,
     ) -> None:
         from transformers import AutoConfig
 
@@ -87,6 +89,7 @@ class LanguageModel:
         self.device = loading.check_device(device)
         self.dtype = dtype
         self.batch_size = batch_size
+        self.cache = resolve_cache(cache)
         self.source = find_source(name)
         config = AutoConfig.from_pretrained(self.source.folder, trust_remote_code=False)
         self.config = config.get_text_config()
@@ -138,9 +141,8 @@ class LanguageModel:
     def headed(self) -> Any:
         """The torch module with its language-modelling head; ``network`` becomes a part of it."""
         head = "AutoModelForCausalLM" if self.causal else "AutoModelForMaskedLM"
-        headed = loading.load_network(
-            self.source.folder, device=self.device, dtype=self.dtype, head=head
-        )
+        where = {"device": self.device, "dtype": self.dtype}
+        headed = loading.load_network(self.source.folder, **where, head=head)
         self.network = headed.base_model
         return headed
 
@@ -148,11 +150,6 @@ class LanguageModel:
     def begins_word(self) -> np.ndarray:
         """Which tokens begin with white space or end the text, bool, (n_vocabulary,)."""
         return begins_word(self.tokenizer)
-
-    @property
-    def n_vocabulary(self) -> int:
-        """Number of different tokens."""
-        return int(self.config.vocab_size)
 
     def embed(
         self,
@@ -162,6 +159,7 @@ class LanguageModel:
         context: int | str = "sentence",
         pooling: str | None = None,
         level: str = "word",
+        exact: bool = False,
         progress: bool = False,
     ) -> tuple[Features, ...]:
         """Return the hidden states of the words (or sentences) of a stimulus, layer by layer.
@@ -187,6 +185,9 @@ class LanguageModel:
         level : {"word", "sentence"}
             "sentence": one row per ``stimulus.sentence``, in order, each embedded by itself; the
             features then carry no stimulus.
+        exact : bool
+            For an int as context: one input per word, with exactly ``context`` words before it.
+            Slow; for comparison with the overlapping windows of a causal model.
         progress : bool
             Whether to show a progress bar.
 
@@ -202,6 +203,8 @@ class LanguageModel:
         ValueError
             A context that does not fit into the model, a word without a token, or hidden states
             that are not finite.
+        MemoryError
+            The result does not fit into memory, and the model has no cache.
 
         Notes
         -----
@@ -218,15 +221,12 @@ class LanguageModel:
             )
         words, labels, copies = units(stimulus, context, level)
         tokens = tokenize(self.tokenizer, words, stimulus.language)
-        spans, longest = self.spans(tokens, labels, context)
+        spans, longest = self.spans(tokens, labels, context, exact)
         if level == "sentence":
             tokens = [text.as_one() for text in tokens]
             spans = whole_spans(tokens, labels, self.window - len(self.frame))
         windows = assemble(tokens, spans, self.frame, pooling)
-        values = self._run(windows, chosen, progress)
-        if copies is not None:
-            values = values[:, copies]
-        values.flags.writeable = False  # Features then takes it without a copy
+        values = hidden_states(self, windows, chosen, progress)
         origin = {
             **self.origin(tokens),
             "context": context if isinstance(context, str) else int(context),
@@ -235,15 +235,15 @@ class LanguageModel:
         }
         if level == "sentence":
             origin["sentences"] = "in order of the stimulus"
-        return tuple(
-            Features(
-                f"layer {layer}",
-                values[i],
-                stimulus if level == "word" else None,
-                origin={**origin, "layer": layer},
-            )
-            for i, layer in enumerate(chosen)
-        )
+        spaces = []
+        for layer, rows in zip(chosen, values, strict=True):
+            found = rows if copies is None else rows[copies]
+            found.flags.writeable = False  # Features then takes it without a copy
+            whose = stimulus if level == "word" else None
+            here = {**origin, "layer": layer}
+            spaces.append(Features(f"layer {layer}", found, whose, origin=here))
+            release_pages(rows)
+        return tuple(spaces)
 
     def surprisal(
         self,
@@ -330,54 +330,17 @@ class LanguageModel:
         }
 
     def spans(
-        self, tokens: list[Tokens], labels: list[str], context: int | str
+        self, tokens: list[Tokens], labels: list[str], context: int | str, exact: bool = False
     ) -> tuple[list[Span], int]:
         """Return which stretches go in, and the most words that stand before any word in its."""
         room = self.window - len(self.frame)
         if isinstance(context, str):
             spans = whole_spans(tokens, labels, room)
-        elif self.causal:
+        elif self.causal and not exact:
             spans = overlapping_spans(tokens, context, room)
         else:
             spans = trailing_spans(tokens, context, room)
         return spans, max(span.stop - span.start - 1 for span in spans)
-
-    def _run(self, windows: Windows, layers: Sequence[int], progress: bool) -> np.ndarray:
-        """Return pooled hidden states, (n_layers, n_rows, n_features), float32."""
-        from tqdm import tqdm
-
-        values = np.empty((len(layers), windows.n_rows, self.n_features), dtype=np.float32)
-        batches = list(windows.batches(BATCH_TOKENS, self.batch_size))
-        for batch in tqdm(batches, desc=f"embed with {self.name}", disable=not progress):
-            values[:, batch.rows] = self._forward(batch, layers)
-        with np.errstate(invalid="ignore"):
-            finite = np.isfinite(values.sum(axis=(1, 2), dtype=np.float64))
-        if not finite.all():
-            raise ValueError(
-                f"layer {layers[int(finite.argmin())]} of {self.name} is not finite in "
-                f"{self.dtype}: use dtype='bfloat16' or 'float32'"
-            )
-        return values
-
-    def _forward(self, batch: Batch, layers: Sequence[int]) -> np.ndarray:
-        import torch
-
-        pad = self.tokenizer.pad_token_id
-        ids, mask = (torch.from_numpy(a).to(self.device) for a in batch.padded(pad or 0))
-        place, unit = (torch.from_numpy(a).to(self.device) for a in (batch.place, batch.unit))
-        with torch.inference_mode():
-            states = self.network(
-                input_ids=ids,
-                attention_mask=mask.long(),
-                output_hidden_states=True,
-                use_cache=False,
-            ).hidden_states
-            pooled = torch.zeros(len(layers), len(batch.rows), self.n_features, device=self.device)
-            for i, layer in enumerate(layers):
-                flat = states[layer].reshape(-1, self.n_features)  # (n_inputs * width, n_features)
-                pooled[i].index_add_(0, unit, flat[place].float())
-            pooled /= torch.bincount(unit, minlength=len(batch.rows))[None, :, None]
-        return pooled.cpu().numpy()
 
     def __repr__(self) -> str:
         return (

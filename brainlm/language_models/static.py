@@ -27,7 +27,7 @@ OUTER_PUNCTUATION = re.compile(r"^[\W_]+|[\W_]+$")
 def is_static(name: str | Path) -> bool:
     """Return whether a name means static vectors: a pip-shipped table, or a file."""
     shipped = {model.name for model in list_models() if model.form == "vectors"}
-    return name in shipped or Path(name).is_file()
+    return name in shipped or (Path(name).is_file() and Path(name).suffix != ".gguf")
 
 
 class StaticVectors(LanguageModel):
@@ -40,7 +40,7 @@ class StaticVectors(LanguageModel):
     ----------
     name : str or Path
         ``"glove-6b-50d"``, or a file: see ``vector_files.read_vectors``.
-    device, dtype, batch_size
+    device, dtype, batch_size, cache
         Those of ``LanguageModel``, so that a comparison can give the same to all models; a look-up
         needs none of them.
     """
@@ -56,6 +56,7 @@ class StaticVectors(LanguageModel):
         device: str = "cpu",
         dtype: str = "float32",
         batch_size: int | None = None,
+        cache: bool | str | Path = False,
     ) -> None:
         if Path(name).is_file() and name not in {model.name for model in list_models()}:
             path = check_content(name)
@@ -89,6 +90,7 @@ class StaticVectors(LanguageModel):
         context: int | str = "none",
         pooling: str | None = None,
         level: str = "word",
+        exact: bool = False,
         progress: bool = False,
     ) -> tuple[Features, ...]:
         """Return the vectors of the words (or the mean of each sentence) as a tuple of one.
@@ -97,7 +99,7 @@ class StaticVectors(LanguageModel):
         ----------
         stimulus, layers, level
             As in ``LanguageModel.embed``; there is one layer, 0.
-        context, pooling, progress
+        context, pooling, exact, progress
             Checked as there, without effect: ``origin["context"]`` always is "none".
 
         Raises

@@ -54,7 +54,7 @@ def test_encode_alice_fmri(tmp_path, capsys):
     bundle = _run("encode_alice_fmri", tmp_path / "out")
     scores = bundle.arrays["scores"]
     assert scores.sizes["subject"] == 2
-    assert set(scores["kind"].values) == {"layer", "combined", "random", "reference"}
+    assert set(scores["kind"].values) == {"layer", "combined", "with empty", "random", "reference"}
     assert "empty baseline" in scores["space"].values
     assert np.isfinite(scores["score"]).all()
     assert scores["ceiling"].shape == (2, 6)

@@ -48,7 +48,8 @@ def files_of(folder):
 
 def test_list_has_the_shipped_models_with_checksums():
     models = {model.name: model for model in list_models()}
-    assert set(models) == {"minilm", "smollm2", "gemma3", "glove-6b-50d", "synonyms-zh"}
+    names = {"minilm", "smollm2", "gemma3", "qwen0.5b", "glove-6b-50d", "synonyms-zh"}
+    assert set(models) == names
     for model in models.values():
         assert model.title
         assert model.licence
@@ -56,7 +57,9 @@ def test_list_has_the_shipped_models_with_checksums():
         for requirement, members in model.wheels:
             assert "==" in requirement
             assert all(len(digest) == 64 for digest in members.values())
-            assert not any(member.endswith((".bin", ".pt", ".py")) for member in members)
+            assert not any(member.endswith((".pt", ".py")) for member in members)
+            if model.form != "gguf":  # parts of a GGUF file may have any name
+                assert not any(member.endswith(".bin") for member in members)
 
 
 def test_shipped_folder_is_fetched_once_and_loads(monkeypatch, tmp_path, llama_folder, empty_cache):
@@ -172,6 +175,19 @@ def test_converted_gguf_has_the_weights_of_the_file(tmp_path):
     model = LanguageModel(tmp_path / "model")
     assert (model.kind, model.n_layers, model.n_features) == ("causal", 1, 32)
     assert model.network is not None
+
+
+def test_gguf_file_is_a_source_and_converted_once(tmp_path, monkeypatch, empty_cache):
+    from tiny_models import byte_level_bpe
+
+    path = tmp_path / "mine.gguf"
+    write_gguf(path, None, byte_level_bpe())
+    model = LanguageModel(path)
+    assert (model.name, model.n_layers, model.kind) == ("mine", 1, "causal")
+    assert model.revision == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert model.source.folder.parent == empty_cache / "language_models"
+    monkeypatch.setattr(sources, "_convert", None)
+    assert LanguageModel(str(path)).source == model.source
 
 
 def test_gguf_without_some_weights_is_refused(tmp_path):

@@ -95,7 +95,7 @@ def test_entropy_is_that_of_the_token_after_the_context(causal):
     expected = -(np.exp2(log_p) * log_p).sum(axis=1)[starts[:-1]]
     found = causal.entropy(story(), context="document")
     np.testing.assert_allclose(found.values[:, 0], expected, atol=1e-4)
-    assert 0 < found.values.min() < found.values.max() <= np.log2(causal.n_vocabulary)
+    assert 0 < found.values.min() < found.values.max() <= np.log2(causal.config.vocab_size)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_logits_of_a_text_never_exist_at_once(llama, monkeypatch):
         return original(model, rows)
 
     monkeypatch.setattr(heads, "_logits", watched)
-    monkeypatch.setattr(heads, "LOGIT_BYTES", 5 * 4 * llama.n_vocabulary)
+    monkeypatch.setattr(heads, "LOGIT_BYTES", 5 * 4 * llama.config.vocab_size)
     llama.surprisal(story(WORDS * 5), context="document")
     assert len(sizes) > 20
     assert max(sizes) == 5

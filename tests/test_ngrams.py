@@ -1,0 +1,109 @@
+import gzip
+import math
+
+import numpy as np
+import pytest
+
+from brainlm.errors import CorruptDataError
+from brainlm.ngrams import END, START, UNKNOWN, NgramModel, read_arpa, train_kneser_ney
+from brainlm.stimulus import Stimulus
+
+TEXT = [s.split() for s in ["the dog ran", "the cat ran", "the dog sat", "a dog ran home"]]
+
+ARPA = """made by hand
+\\data\\
+ngram 1=4
+ngram 2=2
+
+\\1-grams:
+-1.0\t<unk>
+-99\t<s>\t-0.5
+-0.5\tthe\t-0.25
+-0.7\tdog
+
+\\2-grams:
+-0.1\t<s> the
+-0.2\tthe dog
+
+\\end\\
+"""
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_probabilities_after_any_context_sum_to_one(order):
+    model = train_kneser_ney(TEXT, order)
+    words = [gram[0] for gram in model.log_p if len(gram) == 1]
+    assert START not in words
+    assert {END, UNKNOWN} <= set(words)
+    for context in ([START], [START, "the"], ["the", "dog"], ["home"], [UNKNOWN], ["ran", "cat"]):
+        total = sum(10 ** model.log10(word, context) for word in words)
+        assert total == pytest.approx(1)
+
+
+def test_kneser_ney_bigram_by_hand():
+    model = train_kneser_ney([["a", "b"], ["a", "c"]], order=2, discount=0.5)
+    # Contexts: a after 1 (<s>), b 1, c 1, </s> 2; 5 pairs, 4 types, 5 words with <unk>.
+    p_b = 0.5 / 5 + 0.5 * 4 / 5 / 5
+    assert 10 ** model.log10("b") == pytest.approx(p_b)
+    # After "a": b and c once each.
+    assert 10 ** model.log10("b", ["a"]) == pytest.approx(0.5 / 2 + 0.5 * 2 / 2 * p_b)
+    # "a" never follows "a": only the lower order.
+    p_a = p_b
+    assert 10 ** model.log10("a", ["a"]) == pytest.approx(0.5 * p_a)
+
+
+def test_word_of_many_contexts_is_likelier_than_its_frequency_says():
+    """The reason for Kneser-Ney: "Francisco" is frequent, but follows "San" only."""
+    sentences = [["San", "Francisco"]] * 10 + [[f"w{i}", "dog"] for i in range(5)]
+    model = train_kneser_ney(sentences, 2)
+    assert model.log10("dog", [UNKNOWN]) > model.log10("Francisco", [UNKNOWN])
+    assert model.log10("Francisco", ["San"]) > model.log10("dog", ["San"])
+
+
+def test_surprisal_of_words_starts_anew_with_each_sentence():
+    model = train_kneser_ney(TEXT, 3)
+    stimulus = Stimulus(["The", "dog", "ran", "the", "zebra"], "en", sentence=list("aaabb"))
+    found = model.surprisal(stimulus)
+    expected = [
+        model.log10("the", [START]), model.log10("dog", [START, "the"]),
+        model.log10("ran", ["the", "dog"]), model.log10("the", [START]),
+        model.log10(UNKNOWN, [START, "the"]),
+    ]  # fmt: skip
+    np.testing.assert_allclose(found.values[:, 0], -np.array(expected) / math.log10(2))
+    assert found.origin["unknown_words"] == 1
+    assert found.name == "3-gram surprisal"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_arpa_file_backs_off(tmp_path, pack):
+    (tmp_path / "m.arpa").write_bytes(pack(ARPA.encode()))
+    model = read_arpa(tmp_path / "m.arpa")
+    assert model.order == 2
+    assert model.log10("the", [START]) == -0.1
+    assert model.log10("dog", [START]) == pytest.approx(-0.5 - 0.7)
+    assert model.log10("the", ["the"]) == pytest.approx(-0.25 - 0.5)
+    assert model.log10("the", ["dog"]) == -0.5  # no weight: 1
+    assert model.log10("dog", [START, "a", "the"]) == -0.2
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (ARPA.replace("ngram 2=2", "ngram 2=3"), "cut short"),
+        (ARPA.replace("-0.2\tthe dog", "-0.2\tthe"), "line 14 is no 2-gram"),
+        ("just text\n", "no ARPA file"),
+    ],
+)
+def test_broken_arpa_files_are_refused(tmp_path, content, message):
+    (tmp_path / "m.arpa").write_text(content)
+    with pytest.raises(CorruptDataError, match=message):
+        read_arpa(tmp_path / "m.arpa")
+
+
+def test_bad_requests_are_named():
+    with pytest.raises(ValueError, match="at least one sentence"):
+        train_kneser_ney([])
+    with pytest.raises(ValueError, match="got 0 and"):
+        train_kneser_ney(TEXT, 0)
+    with pytest.raises(ValueError, match="no 'dog' and no <unk>"):
+        NgramModel(1, {("a",): -1.0}, {}).surprisal(Stimulus(["dog"], "en"))

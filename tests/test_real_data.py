@@ -7,12 +7,12 @@ import pytest
 
 from brainlm.card import card_names, read_card
 from brainlm.datasets import (
-    _open_responses,
     _roots,
     list_subjects,
     open_dataset,
     open_maps,
     open_pairs,
+    open_responses,
     open_stimulus,
 )
 from brainlm.errors import CorruptDataError, DataMissingError
@@ -54,7 +54,7 @@ def test_responses_agree_with_every_fact(name, rng):
     refused = []
     for subject in subjects:
         try:
-            stimulus, recording = skipping(_open_responses, name, subject, None)
+            stimulus, recording = skipping(open_responses, name, subject, None)
         except CorruptDataError:
             refused.append(subject)
             continue

@@ -13,7 +13,13 @@ import numpy as np
 from brainlm._checks import is_mapped
 from brainlm.card import Card, card_names, read_card
 from brainlm.downloads import cache_folder, check_content, fetch_url, fetch_wheel, sha256_of
-from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError, unknown_name
+from brainlm.errors import (
+    CorruptDataError,
+    DataMissingError,
+    LicenceError,
+    UnknownNameError,
+    unknown_name,
+)
 from brainlm.maps import BrainMaps
 from brainlm.pairs import WordPairs
 from brainlm.readers import READERS
@@ -94,7 +100,7 @@ def fetch_dataset(
     ------
     UnknownNameError
         There is no such data set or subject.
-    ValueError
+    LicenceError
         The licence forbids commercial use and was not accepted.
     DataMissingError
         It must be got by hand (the message says how) and is not here, or the download failed.
@@ -105,7 +111,7 @@ def fetch_dataset(
     source = card.source
     wanted = _wanted_files(card, subjects)
     if card.must_be_accepted and source.how != "manual" and not accept_licence:
-        raise ValueError(
+        raise LicenceError(
             f"data set {card.name!r}: licence {card.licence}; not for commercial use. Read it at "
             f"{source.pages[0]}, and if you keep to it, fetch with accept_licence=True "
             "(--accept-licence)"

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
+from brainlm.errors import CorruptDataError, DataMissingError, LicenceError, UnknownNameError
 
 __all__ = [
     "Debug",
@@ -49,6 +49,7 @@ EXPECTED = (
     CorruptDataError,
     DataMissingError,
     FileExistsError,
+    LicenceError,
     PermissionError,
     UnknownNameError,
 )

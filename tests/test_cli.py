@@ -93,6 +93,7 @@ def test_every_analysis_takes_the_common_options(name):
         (["fetch", "minilmm"], "Did you mean 'minilm'"),
         (["run", "encode_alice"], "Did you mean 'encode_alice_fmri'"),
         (["plot", "nowhere"], "not a result bundle"),
+        (["fetch", "pereira2018"], "--accept-licence"),
     ],
 )
 def test_wrong_names_suggest_the_right_one(nothing_here, monkeypatch, capsys, arguments, message):

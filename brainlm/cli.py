@@ -42,6 +42,32 @@ def datasets(name: Name = None, root: RootOption = None) -> None:
 
 
 @app.command()
+def describe(
+    name: Annotated[str, typer.Argument(help="Data set.")],
+    subject: Annotated[str | None, typer.Option(help="Default: the first one.")] = None,
+    root: RootOption = None,
+    out: Annotated[Path | None, typer.Option(help="Draw words and responses to this file.")] = None,
+) -> None:
+    """Open one subject of a data set and say what is in it."""
+    from brainlm.datasets import list_subjects, open_responses
+    from brainlm.inspection import describe as lines_about
+    from brainlm.inspection import plot_recording
+
+    subject = list_subjects(name, root)[0] if subject is None else subject
+    stimulus, recording = open_responses(name, subject, root)
+    typer.echo(lines_about(stimulus, recording))
+    if out is not None:
+        if stimulus is None or recording is None:
+            raise ValueError(f"data set {name!r}: words and responses are needed to draw them")
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        plot_recording(stimulus, recording, figure.subplots())
+        figure.savefig(out, dpi=150)
+        typer.echo(str(out))
+
+
+@app.command()
 def models() -> None:
     """List the language models that need no model hub."""
     from brainlm import catalogue

@@ -36,6 +36,7 @@ __all__ = [
     "open_maps",
     "open_pairs",
     "open_recording",
+    "open_responses",
     "open_stimulus",
     "read_card",
 ]
@@ -179,7 +180,7 @@ def open_dataset(
         A file is not what its checksum says, a target is constant, or a number differs from the
         facts on the card.
     """
-    stimulus, recording = _open_responses(name, subject, root)
+    stimulus, recording = open_responses(name, subject, root)
     if stimulus is None or recording is None:
         lacks, function = (
             ("recording", "open_stimulus") if recording is None else ("words", "open_recording")
@@ -195,7 +196,7 @@ def open_stimulus(
 
     Parameters and errors as in `open_dataset`.
     """
-    stimulus, _ = _open_responses(name, subject, root)
+    stimulus, _ = open_responses(name, subject, root)
     if stimulus is None:
         raise ValueError(f"data set {str(name)!r} has no words: open it with open_recording")
     return stimulus
@@ -208,7 +209,7 @@ def open_recording(
 
     Parameters and errors as in `open_dataset`.
     """
-    _, recording = _open_responses(name, subject, root)
+    _, recording = open_responses(name, subject, root)
     if recording is None:
         raise ValueError(f"data set {str(name)!r} has no recording: open it with open_stimulus")
     return recording
@@ -237,9 +238,13 @@ def open_maps(
     return replace(content, notes=(*content.notes, *card.repairs))
 
 
-def _open_responses(
-    name: str | Path, subject: str | None, root: Path | str | None
+def open_responses(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
 ) -> tuple[Stimulus | None, Recording | None]:
+    """Open the words and the recording of a data set, whichever of them it has.
+
+    Parameters and errors as in `open_dataset`.
+    """
     card, (stimulus, recording), where = _read(name, subject, root, ("responses", "words"))
     if recording is None:
         found = {"n_words": stimulus.n_words, "n_runs": len(stimulus.runs)}

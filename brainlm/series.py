@@ -1,14 +1,15 @@
 """Long recordings without long memory: blocks of samples go into an array, or into a file.
 
 Below a limit the array is in memory. Above it, it is written once into brainlm's cache and mapped
-from there, so that opening costs megabytes and reading some targets costs those targets.
+from there, so that opening costs megabytes. Samples lie one after the other in the file: reading
+some samples costs those, reading some targets passes once through the file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def stack_blocks(
     """
     if int(np.prod(shape, dtype=object)) * 4 <= LARGEST_IN_MEMORY:
         array = np.empty(shape, dtype=np.float32)
-        _fill(array, blocks, sources)
+        for row, block in _checked(blocks, shape, sources):
+            array[row : row + len(block)] = block
         array.flags.writeable = False
         return array
     state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sources]
@@ -61,29 +63,32 @@ def stack_blocks(
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
         try:
-            target = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=shape)
-            _fill(target, blocks, sources)
-            target.flush()
-            del target
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            with open(part, "wb") as file:  # written and not mapped: dirty pages are memory, too
+                np.lib.format.write_array_header_1_0(file, header)
+                for _, block in _checked(blocks, shape, sources):
+                    file.write(np.ascontiguousarray(block, dtype="<f4").data)
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _fill(array: np.ndarray, blocks: Iterable[np.ndarray], sources: Sequence[Path]) -> None:
+def _checked(
+    blocks: Iterable[np.ndarray], shape: tuple[int, int], sources: Sequence[Path]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (row, block); raise unless the blocks fill the shape exactly."""
     row = 0
     for block in blocks:
-        stop = row + len(block)
-        if block.shape[1:] != array.shape[1:] or stop > len(array):
+        if block.shape[1:] != shape[1:] or row + len(block) > shape[0]:
             raise CorruptDataError(
                 f"{sources[0]}: a block of shape {block.shape} at row {row} does not fit into "
-                f"{array.shape}"
+                f"{shape}"
             )
-        array[row:stop] = block
-        row = stop
-    if row != len(array):
-        raise CorruptDataError(f"{sources[0]}: {row} samples, its header says {len(array)}")
+        yield row, block
+        row += len(block)
+    if row != shape[0]:
+        raise CorruptDataError(f"{sources[0]}: {row} samples, its header says {shape[0]}")
 
 
 def read_masked(image: Any, mask: np.ndarray, labels: np.ndarray | None = None) -> Any:

@@ -7,12 +7,12 @@ import pytest
 
 from brainlm.card import card_names, read_card
 from brainlm.datasets import (
-    _open_responses,
     _roots,
     list_subjects,
     open_dataset,
     open_maps,
     open_pairs,
+    open_responses,
     open_stimulus,
 )
 from brainlm.errors import CorruptDataError, DataMissingError
@@ -54,7 +54,7 @@ def test_responses_agree_with_every_fact(name, rng):
     refused = []
     for subject in subjects:
         try:
-            stimulus, recording = skipping(_open_responses, name, subject, None)
+            stimulus, recording = skipping(open_responses, name, subject, None)
         except CorruptDataError:
             refused.append(subject)
             continue
@@ -165,3 +165,59 @@ def test_ratings_stay_on_their_scales():
     assert not any(" " in word for word in stimulus.words)
     row = dict(zip(stimulus.words, recording.data, strict=True))["aardvark"]
     np.testing.assert_array_equal(row[:6], [4.12, 1.62, 1.62, 0.06, 0.56, 1.25])
+
+
+def spearman(x, y):
+    from scipy.stats import spearmanr
+
+    return spearmanr(x, y).statistic
+
+
+def test_longer_words_are_read_longer():
+    stimulus, recording = real("geco", "pp21")
+    lengths = [len(word) for word in stimulus.words]
+    assert spearman(lengths, recording.data[:, 0]) > 0.3
+    stimulus, recording = real("bsc-gaze")
+    length = {item: len(w) for item, w in zip(stimulus.item, stimulus.words, strict=True)}
+    times = recording.data[:, list(recording.targets).index("TRTAvg")]
+    assert spearman([length[item] for item in recording.items], times) == pytest.approx(
+        0.32, abs=0.01
+    )
+
+
+def test_responses_meet_their_own_words():
+    stimulus, recording = real("nieuwland2018", "edin1")
+    place = dict(zip(stimulus.item, stimulus.words, strict=True))
+    assert all(place[item] == item.split("-")[1].split("/")[0] for item in recording.items)
+    stimulus, recording = real("ucl-gaze")
+    lengths = {item: len(w) for item, w in zip(stimulus.item, stimulus.words, strict=True)}
+    first_pass = recording.data[:, list(recording.targets).index("RTfirstpass")]
+    assert spearman([lengths[item] for item in recording.items], first_pass) > 0.75
+
+
+@pytest.mark.parametrize(("language", "side"), [("en", -1), ("zh", 1), ("fr", -1)])
+def test_listeners_agree_most_in_auditory_cortex(language, side):
+    maps = skipping(open_maps, f"littleprince-{language}-isc")
+    x, y, z = maps.coordinates()[maps.data.mean(axis=0).argmax()]
+    assert 45 < side * x < 65
+    assert -30 < y < 5
+    assert 0 <= z < 15
+
+
+def test_parcels_lie_in_the_hemisphere_of_their_name():
+    maps = skipping(open_maps, "evlab-parcels")
+    x = maps.coordinates()[:, 0]
+    for number, name in maps.labels.items():
+        inside = x[maps.data[0] == number]
+        assert (np.sign(np.median(inside)) < 0) == name.startswith("left")
+
+
+def test_norms_know_their_words():
+    stimulus, recording = real("lancaster")
+    row = dict(zip(stimulus.words, recording.data, strict=True))
+    senses = list(recording.targets)
+    assert senses[row["thunder"].argmax()] == "Auditory"
+    assert senses[row["lemon"].argmax()] in ("Gustatory", "Visual")
+    stimulus, recording = real("questions-218")
+    answers = dict(zip(stimulus.words, recording.data[:, 0], strict=True))
+    assert answers["bear"] == 5 > answers["hammer"]

@@ -14,6 +14,7 @@ from brainlm.readers.bids import BidsOptions, read_bids
 from brainlm.readers.brain_maps import MapsOptions, read_maps
 from brainlm.readers.files import ReaderOptions
 from brainlm.readers.passages import PassageOptions, read_passages
+from brainlm.readers.patterns import PatternsOptions, read_patterns
 from brainlm.readers.pickles import read_pickle
 from brainlm.readers.stories import StoriesOptions, read_stories
 from brainlm.readers.tables import TablesOptions, read_tables
@@ -29,6 +30,7 @@ __all__ = [
     "read_bids",
     "read_maps",
     "read_passages",
+    "read_patterns",
     "read_pickle",
     "read_stories",
     "read_tables",
@@ -44,6 +46,7 @@ READERS: dict[str, Callable[..., Any]] = {
     "maps": read_maps,
     "pairs": read_word_pairs,
     "passages": read_passages,
+    "patterns": read_patterns,
     "stories": read_stories,
     "tables": read_tables,
     "timecourses": read_timecourses,
@@ -56,6 +59,7 @@ OPTIONS: dict[str, type[ReaderOptions]] = {
     "maps": MapsOptions,
     "pairs": WordPairsOptions,
     "passages": PassageOptions,
+    "patterns": PatternsOptions,
     "stories": StoriesOptions,
     "tables": TablesOptions,
     "timecourses": TimecourseOptions,

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from brainlm.downloads import check_content
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.readers.brain_maps import read_volume
 from brainlm.readers.files import Names, ReaderOptions, naming, read_text
 from brainlm.readers.sheets import read_sheet
 from brainlm.readers.word_times import read_word_times
@@ -155,11 +156,14 @@ def read_bids(
     runs = _runs(folder, given, subject)
     subject = str(subject)
     paths = [folder / _fill(given.pattern, subject, run) for run in runs]
-    mask = _load(folder / given.mask.replace("{subject}", subject))
-    kept = np.asanyarray(mask.dataobj).squeeze() > 0
+    mask_path = folder / given.mask.replace("{subject}", subject)
+    mask, affine = read_volume(mask_path)
+    if affine is None or not (mask > 0).any():
+        raise CorruptDataError(f"{mask_path}: no volume, or no voxel above 0")
+    kept = mask > 0
     images = [_load(path) for path in paths]
     for path, image in zip(paths, images, strict=True):
-        _check_image(path, image, mask)
+        _check_image(path, image, kept, affine)
     step = _sampling_interval(paths, images, given.sampling_interval)
     counts = [image.shape[3] for image in images]
     stimulus = _read_words(folder, given, paths, runs)
@@ -176,7 +180,7 @@ def read_bids(
             run=np.repeat(labels, counts),
             subject=subject,
             notes=_notes(given),
-            positions=voxels @ mask.affine[:3, :3].T + mask.affine[:3, 3],
+            positions=voxels @ affine[:3, :3].T + affine[:3, 3],
         )
     _check_ends(stimulus, recording, step, paths)
     return stimulus, recording
@@ -218,10 +222,10 @@ def _load(path: Path) -> Any:
         raise CorruptDataError(f"{path}: not a readable image ({error}); fetch it again") from error
 
 
-def _check_image(path: Path, image: Any, mask: Any) -> None:
+def _check_image(path: Path, image: Any, mask: np.ndarray, affine: np.ndarray) -> None:
     if len(image.shape) != 4:
         raise CorruptDataError(f"{path}: expected volumes over time, got shape {image.shape}")
-    if image.shape[:3] != mask.shape[:3] or not np.allclose(image.affine, mask.affine, atol=1e-3):
+    if image.shape[:3] != mask.shape[:3] or not np.allclose(image.affine, affine, atol=1e-3):
         raise CorruptDataError(
             f"{path}: grid {image.shape[:3]}, the mask {mask.shape[:3]}, or their affines differ: "
             "take the mask of the same space, or resample it (nilearn.image.resample_to_img)"

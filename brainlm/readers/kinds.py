@@ -30,6 +30,7 @@ KINDS: dict[str, Kind] = {
     "maps": Kind("maps", ("n_maps", "n_voxels", "unit")),
     "pairs": Kind("pairs", ("n_pairs", "unit")),
     "passages": RESPONSES,
+    "patterns": RESPONSES,
     "stories": RESPONSES,
     "tables": RESPONSES,
     "timecourses": RESPONSES,

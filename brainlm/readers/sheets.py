@@ -153,8 +153,9 @@ def read_sheet(
     Parameters
     ----------
     path : path
-        ``.csv``, ``.tsv``, ``.txt`` (UTF-8 or UTF-16), ``.xlsx``, ``.rda`` (R data frames) or
-        ``.npz`` (a matrix with the names of its rows and columns).
+        ``.csv``, ``.tsv``, ``.txt`` (UTF-8 or UTF-16), ``.xlsx``, ``.rda`` (R data frames),
+        ``.npz`` (a matrix with the names of its rows and columns) or ``.mat`` (MATLAB lists of one
+        length).
     sheet : str, optional
         Sheet of an XLSX file, data frame of an RDA file. Default: the only one.
     delimiter : str, optional
@@ -303,5 +304,20 @@ def _npz_rows(path: Path, sheet: str | None) -> list[list[Any]]:
     return [header, *([n, *r] for n, r in zip(names[rows[0]], matrix.tolist(), strict=True))]
 
 
+def _mat_rows(path: Path, sheet: str | None) -> list[list[Any]]:
+    """Return the variables that are lists of one length, side by side."""
+    from brainlm.readers.mat import read_mat
+
+    columns = {
+        name: value if isinstance(value, list) else np.atleast_1d(value).tolist()
+        for name, value in read_mat(path).items()
+        if isinstance(value, list) or np.ndim(value) == 1
+    }
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) != 1:
+        raise CorruptDataError(f"{path}: no table: its variables have lengths {lengths}")
+    return [list(columns), *map(list, zip(*columns.values(), strict=True))]
+
+
 LARGEST_TABLE = 1 << 30  # bytes; a table that is read into memory whole
-_BINARY = {".xlsx": _xlsx_rows, ".rda": _rda_rows, ".npz": _npz_rows}
+_BINARY = {".xlsx": _xlsx_rows, ".rda": _rda_rows, ".npz": _npz_rows, ".mat": _mat_rows}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -137,11 +138,8 @@ def read_stories(
     shapes = []
     for path in paths:
         check_content(path)
-        try:
-            with h5py.File(path, "r") as file:
-                shapes.append(_dataset(file, path, given.keys).shape)
-        except OSError as error:
-            raise CorruptDataError(f"{path}: not a readable HDF5 file ({error})") from error
+        with _broken(path), h5py.File(path, "r") as file:
+            shapes.append(_dataset(file, path, given.keys).shape)
         if shapes[-1][1] != shapes[0][1]:
             raise CorruptDataError(f"{path}: {shapes[-1][1]} targets, {paths[0]} {shapes[0][1]}")
     _check_counts(folder, given, stories, paths, [shape[0] for shape in shapes])
@@ -177,6 +175,19 @@ def _stories(folder: Path, given: StoriesOptions, subject: str | None) -> list[s
     return stories
 
 
+@contextmanager
+def _broken(path: Path) -> Iterator[None]:
+    """Name the file in whatever h5py raises: broken files make it raise nearly anything."""
+    try:
+        yield
+    except CorruptDataError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+        raise CorruptDataError(
+            f"{path}: not a readable HDF5 file ({error}); fetch it again"
+        ) from error
+
+
 def _dataset(file: Any, path: Path, keys: tuple[str, ...]) -> Any:
     key = next((key for key in keys if key in file), None)
     if key is None:
@@ -191,13 +202,10 @@ def _blocks(paths: list[Path], keys: tuple[str, ...]) -> Iterator[np.ndarray]:
     import h5py
 
     for path in paths:
-        try:
-            with h5py.File(path, "r") as file:
-                dataset = _dataset(file, path, keys)
-                for start in range(0, dataset.shape[0], ROWS):
-                    yield dataset[start : start + ROWS]
-        except OSError as error:
-            raise CorruptDataError(f"{path}: broken ({error}); fetch it again") from error
+        with _broken(path), h5py.File(path, "r") as file:
+            dataset = _dataset(file, path, keys)
+            for start in range(0, dataset.shape[0], ROWS):
+                yield dataset[start : start + ROWS]
 
 
 def _check_counts(

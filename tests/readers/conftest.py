@@ -64,3 +64,67 @@ def sheet(tmp_path) -> Path:
         book.active.append(row)
     book.save(tmp_path / "ratings.xlsx")
     return tmp_path
+
+
+@pytest.fixture
+def gaze(tmp_path) -> Path:
+    """One reader of two sentences."""
+    (tmp_path / "r1.csv").write_text(
+        "sentence_id,word_id,word,TRT\na,0,null,10\na,1,sheep,20\nb,0,nan,35\nb,1,NA,40\n"
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def r_data(tmp_path) -> Path:
+    """A data frame of three words."""
+    import pandas as pd
+    import pyreadr
+
+    frame = pd.DataFrame({"Word": ["null", "nan", "dog"], "Conc": [1.5, 2.25, 4.9]})
+    pyreadr.write_rdata(tmp_path / "norms.rda", frame, df_name="norms", compress="gzip")
+    return tmp_path
+
+
+@pytest.fixture
+def matlab(tmp_path) -> Path:
+    """Two sentences x 4 voxels."""
+    from scipy.io import savemat
+
+    labels = np.empty((2, 1), dtype=object)
+    labels[:, 0] = ["Bees sting.", "Run!"]
+    content = {"examples": np.random.default_rng(3).normal(size=(2, 4)), "keySentences": labels}
+    savemat(tmp_path / "P1.mat", content, do_compression=True)
+    return tmp_path
+
+
+@pytest.fixture
+def stories(tmp_path) -> Path:
+    """One story of 5 samples x 2 voxels."""
+    import h5py
+
+    (tmp_path / "s1").mkdir()
+    with h5py.File(tmp_path / "s1" / "story.hf5", "w") as file:
+        data = np.random.default_rng(4).normal(size=(5, 2))
+        file.create_dataset("data", data=data, compression="gzip", fletcher32=True)
+    (tmp_path / "story.TextGrid").write_text(textgrid())
+    return tmp_path
+
+
+@pytest.fixture
+def bids(tmp_path) -> Path:
+    """One run of 6 volumes, two voxels in the mask, two words."""
+    import nibabel as nib
+
+    image = nib.Nifti1Image(
+        np.random.default_rng(5).normal(size=(2, 2, 2, 6)).astype(np.float32), np.eye(4)
+    )
+    image.header.set_zooms((1, 1, 1, 2.0))
+    nib.save(image, tmp_path / "sub-s1_run-1_bold.nii.gz")
+    kept = np.zeros((2, 2, 2), dtype=np.uint8)
+    kept[0, 0] = 1
+    nib.save(nib.Nifti1Image(kept, np.eye(4)), tmp_path / "mask.nii")
+    (tmp_path / "sub-s1_run-1_events.tsv").write_text(
+        "onset\tduration\tword\n1.0\t0.5\tonce\n2.0\t0.4\tnull\n"
+    )
+    return tmp_path

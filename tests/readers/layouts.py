@@ -60,6 +60,53 @@ XLSX = {
     ],
 }
 
+GAZE = {
+    "language": "en",
+    "modality": "eye-tracking",
+    "unit": "ms",
+    "words": {
+        "path": "{subject}.csv",
+        "word": "word",
+        "sentence": "{sentence_id}",
+        "item": "{sentence_id}/{word_id}",
+    },
+    "responses": {
+        "path": "{subject}.csv",
+        "item": "{sentence_id}/{word_id}",
+        "word": "word",
+        "columns": ["TRT"],
+    },
+}
+R_DATA = {
+    "language": "en",
+    "unit": "rating 1-5",
+    "tables": [{"path": "norms.rda", "word": "Word", "columns": ["Conc"]}],
+}
+MATLAB = {
+    "pattern": "{subject}.mat",
+    "data": "examples",
+    "labels": "keySentences",
+    "language": "en",
+    "modality": "fmri",
+    "unit": "a.u.",
+}
+STORIES = {
+    "pattern": "{subject}/{story}.hf5",
+    "words": "{story}.TextGrid",
+    "language": "en",
+    "first_sample": 0.0,
+    "sampling_interval": 2.0,
+    "unit": "z",
+}
+BIDS = {
+    "pattern": "sub-{subject}_run-{run}_bold.nii.gz",
+    "mask": "mask.nii",
+    "language": "en",
+    "runs": ["1"],
+    "word": "word",
+    "unit": "a.u.",
+}
+
 
 def textgrid(intervals=INTERVALS, tier="word", style="long") -> str:
     """Return a TextGrid with one interval tier as Praat writes it."""

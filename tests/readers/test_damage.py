@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
-from layouts import PASSAGES, TABLES, TIMECOURSES, XLSX
+from layouts import (
+    BIDS,
+    GAZE,
+    MATLAB,
+    PASSAGES,
+    R_DATA,
+    STORIES,
+    TABLES,
+    TIMECOURSES,
+    XLSX,
+)
 
 from brainlm.datasets import open_dataset
+from brainlm.readers import OPTIONS
 
-N_DAMAGES = 300
+# Of each layout; `BRAINLM_FUZZ=600 python -m pytest tests/readers/test_damage.py` does 5400.
+N_DAMAGES = int(os.environ.get("BRAINLM_FUZZ", "100"))
 
 CARD = """
 name = "tiny"
@@ -40,7 +53,15 @@ LAYOUTS = {
     "passages": ("patterns", PASSAGES, "one", (3, 3, 7)),
     "tables": ("norms", TABLES, "one", (4, 3, 4)),
     "sheet": ("sheet", XLSX, "one", (3, 2, 3)),
+    "word-responses": ("gaze", GAZE, "r1", (4, 1, 4)),
+    "r-data": ("r_data", R_DATA, "one", (3, 1, 3)),
+    "patterns": ("matlab", MATLAB, "P1", (2, 4, 3)),
+    "stories": ("stories", STORIES, "s1", (5, 2, 2)),
+    "bids": ("bids", BIDS, "s1", (6, 2, 2)),
 }
+
+
+READS = {layout: OPTIONS.get(layout, OPTIONS["tables"]) for layout in LAYOUTS}
 
 
 def toml(value):
@@ -54,13 +75,15 @@ def toml(value):
 
 def write_card(folder, options, layout, shape):
     card = CARD.format(
-        modality=options.get("modality", "ratings"),
+        modality=options.get("modality", "fmri" if layout in ("bids", "stories") else "ratings"),
         unit=options["unit"],
-        subjects="" if "pattern" in options else 'subjects = ["one"]',
+        subjects=""
+        if READS[layout].model_validate(options, strict=False).finds_subjects
+        else 'subjects = ["one"]',
     )
     for name, value in zip(("n_samples", "n_targets", "n_words"), shape, strict=True):
         card += f"{name} = {value}\n"
-    reader = "tables" if layout == "sheet" else layout
+    reader = layout if layout in OPTIONS else "tables"
     card += f'[open]\nreader = "{reader}"\noptions = {toml(options)}\n'
     path = folder / "tiny.toml"
     path.write_text(card, encoding="utf-8")
@@ -107,6 +130,6 @@ def test_a_damaged_file_gives_the_right_shape_or_an_error_with_its_path(layout, 
         assert (*recording.data.shape, stimulus.n_words) == shape
         assert np.isfinite(recording.data).all()
         if recording.items is not None:
-            assert set(recording.items) == set(stimulus.sentence)
+            assert set(recording.items) == set(stimulus.item)
     assert n_refused > N_DAMAGES / 4
     open_dataset(card, subject, root=folder)

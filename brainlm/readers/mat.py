@@ -1,0 +1,102 @@
+"""MATLAB files, old (up to v7) and new (v7.3, which is HDF5), as plain arrays, texts and dicts.
+
+Nothing in them is run: MATLAB objects and functions stay opaque and are refused where used.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainlm.downloads import check_content
+from brainlm.errors import CorruptDataError, unknown_name
+
+__all__ = ["read_mat"]
+
+
+def read_mat(path: Path | str) -> dict[str, Any]:
+    """Read the variables of a ``.mat`` file.
+
+    Returns
+    -------
+    dict of str to object
+        Matrices as arrays (with MATLAB's own shape; vectors are 1-D), texts as str, cell arrays as
+        lists, structs as dicts, struct arrays as lists of dicts.
+
+    Raises
+    ------
+    DataMissingError, CorruptDataError
+        The file is missing, broken, or no MATLAB file.
+    """
+    path = check_content(path)
+    with open(path, "rb") as file:
+        head = file.read(1024)
+    try:
+        if head.startswith((b"MATLAB 7.3", b"\x89HDF")):
+            return _read_new(path)
+        return _read_old(path)
+    except Exception as error:  # a broken file can raise nearly anything
+        raise CorruptDataError(
+            f"{path}: not a readable MATLAB file ({type(error).__name__}: {error}); fetch it again"
+        ) from error
+
+
+def _read_old(path: Path) -> dict[str, Any]:
+    from scipy.io import loadmat
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # scipy only warns about a variable that is broken
+        content = loadmat(path, simplify_cells=True)
+    return {name: _plain(value) for name, value in content.items() if not name.startswith("__")}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return [_plain(entry) for entry in value.ravel()]
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def _read_new(path: Path) -> dict[str, Any]:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return {name: _decode(file, file[name], 0) for name in file if not name.startswith("#")}
+
+
+def _decode(file: Any, entry: Any, depth: int) -> Any:
+    import h5py
+
+    if depth > 10:
+        raise ValueError("cells within cells without end")
+    if isinstance(entry, h5py.Group):
+        return {name: _decode(file, entry[name], depth + 1) for name in entry}
+    kind = entry.attrs.get("MATLAB_class", b"").decode()
+    if entry.attrs.get("MATLAB_empty", 0):
+        return "" if kind == "char" else []
+    if entry.dtype == object:  # a cell array: references to its entries
+        return [_decode(file, file[reference], depth + 1) for reference in entry[()].T.ravel()]
+    values = entry[()].T  # MATLAB stores columns first
+    if kind == "char":
+        return values.astype(np.uint16).ravel(order="C").tobytes().decode("utf-16-le")
+    return values.squeeze() if 1 in values.shape else values
+
+
+def find(content: dict[str, Any], name: str, path: Path) -> Any:
+    """Return a variable, or a field in it (``"info.word"``, for each entry of a struct array)."""
+    value: Any = content
+    for part in name.split("."):
+        if isinstance(value, list) and value and all(isinstance(x, dict) for x in value):
+            value = [entry.get(part) for entry in value]
+            continue
+        if not isinstance(value, dict) or part not in value:
+            choices = value if isinstance(value, dict) else []
+            raise CorruptDataError(f"{path}: {unknown_name('variable', name, choices)}")
+        value = value[part]
+    return value

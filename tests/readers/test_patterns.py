@@ -1,0 +1,160 @@
+"""MATLAB layouts: sentence sets with passages, trials in a struct array, v7.3 word times."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from brainlm.errors import CorruptDataError, UnknownNameError
+from brainlm.readers import read_patterns, read_word_times
+from brainlm.readers.mat import read_mat
+
+SENTENCES = {
+    "pattern": "{subject}/data_384sentences.mat",
+    "data": "examples",
+    "labels": "keySentences",
+    "texts": "labelsPassageForEachSentence",
+    "text_names": "keyPassages",
+    "positions": "meta.colToCoord",
+    "language": "en",
+    "modality": "fmri",
+    "unit": "a.u.",
+}
+TRIALS = {
+    "pattern": "data-science-{subject}.mat",
+    "data": "data",
+    "labels": "info.word",
+    "trials": "keep",
+    "language": "en",
+    "modality": "fmri",
+    "unit": "percent signal change",
+}
+
+
+def cells(values):
+    array = np.empty((len(values), 1), dtype=object)
+    array[:, 0] = values
+    return array
+
+
+def sentence_set(**changes):
+    rng = np.random.default_rng(0)
+    content = {
+        "examples": rng.normal(size=(3, 4)),
+        "keySentences": cells(["A piano is loud.", "It has keys.", "Bees sting."]),
+        "labelsPassageForEachSentence": np.array([[1.0], [1.0], [2.0]]),
+        "keyPassages": cells(["piano", "bee"]),
+        "meta": {"colToCoord": np.arange(12.0).reshape(4, 3), "dimx": 3},
+    }
+    return {**content, **changes}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "P01").mkdir()
+    savemat(tmp_path / "P01" / "data_384sentences.mat", sentence_set(), do_compression=True)
+    rng = np.random.default_rng(0)
+    words = ["celery", "nan", "celery", "nan"]
+    info = np.empty((1, 4), dtype=[("cond", object), ("word", object), ("epoch", object)])
+    for i, word in enumerate(words):
+        info[0, i] = ("vegetable", word, i + 1)
+    data = cells([rng.normal(size=(1, 5)) for _ in words])
+    savemat(tmp_path / "data-science-P1.mat", {"info": info, "data": data, "meta": {"nvoxels": 5}})
+    return tmp_path
+
+
+def test_sentences_of_passages_with_the_places_of_voxels(folder):
+    stimulus, recording = read_patterns(folder, "P01", **SENTENCES)
+    assert " ".join(stimulus.words) == "A piano is loud. It has keys. Bees sting."
+    assert list(dict.fromkeys(stimulus.text)) == ["1 piano", "2 bee"]
+    assert recording.items.tolist() == ["A piano is loud.", "It has keys.", "Bees sting."]
+    np.testing.assert_array_equal(recording.data, sentence_set()["examples"])
+    np.testing.assert_array_equal(recording.positions[1], [3, 4, 5])
+
+
+def test_trials_of_a_struct_array_repeat_their_words(folder):
+    stimulus, recording = read_patterns(folder, "P1", **TRIALS)
+    assert stimulus.words.tolist() == ["celery", "nan"]
+    assert recording.items.tolist() == ["celery", "nan", "celery", "nan"]
+    assert recording.data.shape == (4, 5)
+    with pytest.raises(CorruptDataError, match="'celery' comes more than once"):
+        read_patterns(folder, "P1", **{**TRIALS, "trials": "refuse"})
+
+
+def test_labels_may_stand_in_a_text_file(folder):
+    (folder / "words.txt").write_text("苹果\n香蕉\n桌子\n", encoding="utf-8")
+    options = {k: v for k, v in SENTENCES.items() if k not in ("labels", "texts", "text_names")}
+    stimulus, _ = read_patterns(
+        folder, "P01", **{**options, "labels_file": "words.txt", "language": "zh"}
+    )
+    assert stimulus.words.tolist() == ["苹果", "香蕉", "桌子"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"keySentences": cells(["A", "B"])}, "2 labels for 3 responses"),
+        ({"keySentences": np.arange(3.0)}, "'keySentences' is no list of texts"),
+        ({"examples": np.zeros((3, 4)) * np.nan}, "NaN"),
+        ({"labelsPassageForEachSentence": np.array([1, 1, 3])}, "counts beyond 2 texts"),
+        ({"labelsPassageForEachSentence": np.array([1, 1])}, "2 numbers of texts for 3"),
+        ({"meta": {"dimx": 3}}, r"unknown variable 'meta\.colToCoord'.*dimx"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_the_file(folder, changes, message):
+    savemat(folder / "P01" / "data_384sentences.mat", sentence_set(**changes))
+    with pytest.raises(CorruptDataError, match=rf"data_384sentences\.mat: .*{message}"):
+        read_patterns(folder, "P01", **SENTENCES)
+    with pytest.raises(UnknownNameError, match="P01"):
+        read_patterns(folder, "P02", **SENTENCES)
+
+
+def write_new(path, words, **columns):
+    """Write lists as MATLAB does in v7.3: transposed numbers, cells as references to UTF-16."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        references = np.empty((1, len(words)), dtype=h5py.ref_dtype)
+        for i, word in enumerate(words):
+            codes = np.frombuffer(word.encode("utf-16-le"), dtype=np.uint16)[:, None]
+            entry = file.create_dataset(f"#refs#/{i}", data=codes)
+            entry.attrs["MATLAB_class"] = np.bytes_("char")
+            references[0, i] = entry.ref
+        file.create_dataset("word", data=references, dtype=h5py.ref_dtype)
+        file["word"].attrs["MATLAB_class"] = np.bytes_("cell")
+        for name, values in columns.items():
+            file.create_dataset(name, data=np.array([values]))
+            file[name].attrs["MATLAB_class"] = np.bytes_("double")
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file")
+
+
+def test_word_times_of_the_new_format_with_their_declared_lead(tmp_path):
+    write_new(
+        tmp_path / "story_1_word_time.mat", ["很久", "以前"], start=[10.65, 11.0], end=[11.0, 11.5]
+    )
+    stimulus, _ = read_word_times(
+        tmp_path,
+        files=["story_1_word_time.mat"],
+        language="zh",
+        onset="start",
+        offset="end",
+        shift=-10.65,
+    )
+    assert stimulus.words.tolist() == ["很久", "以前"]
+    assert stimulus.onset == pytest.approx([0, 0.35])
+    assert stimulus.duration == pytest.approx([0.35, 0.5])
+
+
+@pytest.mark.parametrize("new", [True, False])
+def test_broken_files_are_refused(tmp_path, new):
+    path = tmp_path / "a.mat"
+    if new:
+        write_new(path, ["a"], start=[0.0])
+    else:
+        savemat(path, {"x": np.arange(1000.0)})
+    content = path.read_bytes()
+    for cut in (600, len(content) // 2, len(content) - 3):
+        path.write_bytes(content[:cut])
+        with pytest.raises(CorruptDataError, match=r"a\.mat: not a readable MATLAB file"):
+            read_mat(path)

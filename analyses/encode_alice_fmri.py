@@ -1,9 +1,10 @@
 """Which layers of a causal language model predict six brain regions during a story?
 
 Brennan et al. 2016: listeners of the first chapter of Alice in Wonderland, six regions. Every layer
-with 256 words of context, resampled with Lanczos windows, delays of 1 to 4 samples (2 to 8 s),
-alone and together with controls (word rate, length, frequency, position), beside the controls, an
-autocorrelated baseline without linguistic content, random embeddings, and the noise ceiling.
+with 256 words of context, resampled with Lanczos windows, delays of 1 to 4 samples (2 to 8 s):
+alone, with controls (word rate, length, frequency, position), and with an autocorrelated baseline
+that is empty of language. Beside them the controls and that baseline themselves, random embeddings
+with the geometry of each layer, and the noise ceiling.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from time import perf_counter
 
 import numpy as np
 import typer
+import xarray
 from sklearn.pipeline import make_pipeline
 from tqdm import tqdm
 
@@ -42,6 +44,7 @@ from brainlm.features import (
     zipf_frequency,
 )
 from brainlm.language_models import LanguageModel
+from brainlm.leakage import leakage_probe
 from brainlm.options import (
     Debug,
     Layers,
@@ -81,6 +84,8 @@ def main(
     # Eight samples (16 s): the longest delay, the Lanczos window, and one to spare.
     split = ContiguousBlocks(n_splits=3 if debug else 6, gap=8, runs=everyone.run)
 
+    probe = leakage_probe(everyone, split, n_draws=5 if debug else 20)
+
     language_model = LanguageModel(model)
     if debug and layers == "all":
         layers = f"1,{language_model.n_layers}"
@@ -110,7 +115,7 @@ def main(
         data = np.stack([recording.data for recording in recordings])
         folds = [test for _, test in split.split(everyone.data)]
         dataset["ceiling"] = (("subject", "target"), leave_one_subject_out(data, folds))
-    report(dataset, excluded)
+    report(dataset, [str(probe), *excluded])
     save_bundle(
         out,
         analysis="encode_alice_fmri",
@@ -128,7 +133,10 @@ def main(
             "data": {name: dataset_hashes(DATASET, name, root) for name in names},
             "features": {space.name: dict(space.features.origin) for space in spaces},
         },
-        notes=[*excluded, *recordings[0].notes, *(n for each in scores for n in each.notes)],
+        notes=[
+            str(probe), *excluded, *recordings[0].notes,
+            *(note for each in scores for note in each.notes),
+        ],
         figures=["layer_curve", "target_bars"],
         overwrite=overwrite,
     )  # fmt: skip
@@ -180,6 +188,7 @@ def cases(
 ) -> list[tuple[Space, list[Features]]]:
     """What is compared: each space, and the features that are fitted for it."""
     chosen: list[tuple[Space, list[Features]]] = []
+    empty = random_walk(recording)
     for layer in hidden:
         number = layer.origin["layer"]
         together = concatenate([layer, controls], f"{layer.name} + controls")
@@ -187,13 +196,15 @@ def cases(
         chosen += [
             (Space(layer, "layer", number), [layer]),
             (Space(together, "combined", number), [layer, controls]),
+            (Space(layer.renamed(f"{layer.name} + empty"), "with empty", number), [layer, empty]),
             (Space(random, "random", number), [random]),
         ]
-    empty = random_walk(recording)
+    both = controls.renamed("controls + empty baseline")
     return [
         *chosen,
         (Space(controls, "reference"), [controls]),
         (Space(empty, "reference"), [empty]),
+        (Space(both, "reference"), [controls, empty]),
     ]
 
 
@@ -207,8 +218,8 @@ def side_by_side_features(
     return np.hstack(aligned), [block.shape[1] for block in aligned]
 
 
-def report(dataset, excluded: list[str]) -> None:
-    """Print the table of scores and what was left out."""
+def report(dataset: xarray.Dataset, remarks: list[str]) -> None:
+    """Print the table of scores and the remarks, such as who was left out."""
     typer.echo(f"\n{score_table(dataset).to_string()}\n")
     n_subjects = dataset.sizes["subject"]
     typer.echo(
@@ -221,7 +232,7 @@ def report(dataset, excluded: list[str]) -> None:
             f"{t} {v:.2f}" for t, v in zip(ceiling.target.values, ceiling.values, strict=True)
         )
         typer.echo(f"noise ceiling (correlation with the mean of the other listeners): {values}")
-    for line in excluded:
+    for line in remarks:
         typer.echo(line)
 
 

@@ -9,6 +9,7 @@ the same folds: contiguous blocks of the alphabet, so that inflections of a word
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -33,7 +34,7 @@ from brainlm.language_models import LanguageModel
 from brainlm.options import Debug, Layers, Model, Out, Overwrite, Root, Subjects, layer_list, run
 from brainlm.scores import Scores
 from brainlm.similarity import leave_one_out
-from brainlm.splits import ContiguousBlocks
+from brainlm.splits import ContiguousBlocks, Split
 
 RIDGE, SIMILARITY = "ridge encoding", "similarity encoding"
 PUBLISHED = "similarity, published form"
@@ -83,24 +84,15 @@ def main(
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes of the bundle
         for space in tqdm(spaces, desc="spaces", unit="space"):
             X, Y, _ = align(space.features, recording)
-            for analysis, encoder in ((RIDGE, RidgeEncoder()), (SIMILARITY, SimilarityEncoder())):
-                scores[analysis].append(
-                    cross_validate(
-                        encoder, X, Y, split, targets=recording.targets, keep_predictions=True
-                    )
-                )
-            scores[PUBLISHED].append(
-                score_in_folds(
-                    leave_one_out(X, Y, center=False), Y, split, targets=recording.targets,
-                    encoder="MulCogBench leave-one-out, not centred",
-                )
-            )  # fmt: skip
+            for analysis, fitted in score_space(X, Y, split, list(recording.targets)).items():
+                scores[analysis].append(fitted)
 
     dataset = stack_scores(
         scores, spaces, label="held-out r (mean of folds)", title=f"{model}: human meaning ratings"
     )
     typer.echo(f"\n{recording}\n{note}\n\n{score_table(dataset).to_string()}\n")
     typer.echo(f"r: mean over {recording.n_targets} ratings and 5 folds ± 95 % interval over folds")
+    typer.echo("-: similarity encoding is undefined for two features")
     save_bundle(
         out,
         analysis="encode_human_ratings",
@@ -123,6 +115,27 @@ def main(
         overwrite=overwrite,
     )  # fmt: skip
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+
+
+def score_space(
+    X: np.ndarray, Y: np.ndarray, split: Split, targets: list[str]
+) -> dict[str, Scores]:
+    """Score one feature space by all three analyses on the same folds."""
+    ridge = cross_validate(RidgeEncoder(), X, Y, split, targets=targets, keep_predictions=True)
+    if X.shape[1] < 3:  # a correlation over two features is 1 or -1, whatever they are
+        undefined = replace(
+            ridge, values=np.full_like(ridge.values, np.nan), encoder="undefined: two features",
+            alphas=None, predictions=np.full(Y.shape, np.nan), notes=(),
+        )  # fmt: skip
+        return {RIDGE: ridge, SIMILARITY: undefined, PUBLISHED: undefined}
+    similarity = cross_validate(
+        SimilarityEncoder(), X, Y, split, targets=targets, keep_predictions=True
+    )
+    published = score_in_folds(
+        leave_one_out(X, Y, center=False), Y, split, targets=targets,
+        encoder="MulCogBench leave-one-out, not centred",
+    )  # fmt: skip
+    return {RIDGE: ridge, SIMILARITY: similarity, PUBLISHED: published}
 
 
 if __name__ == "__main__":

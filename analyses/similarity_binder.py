@@ -92,13 +92,10 @@ def main(
         f"median r = {float(languages['attribute_r'].median()):.2f} over "
         f"{languages.sizes['attribute']}"
     )
-    dataset = xarray.concat(
-        tables, dim="language", join="outer", coords="minimal", compat="override", data_vars="all"
-    )
     save_bundle(
         out,
         analysis="similarity_binder",
-        arrays={"scores": dataset, "rdms": languages},
+        arrays={"english": tables[0], "chinese": tables[1], "rdms": languages},
         config={
             "datasets": ["binder-en", "binder-zh"], "model": model, "model_zh": model_zh,
             "vectors": vectors, "vectors_zh": vectors_zh, "layers": layers,
@@ -185,7 +182,7 @@ def compare(ratings: Ratings, spaces: list[Space], n_permutations: int) -> xarra
             "layer": ("space", [space.layer for space in spaces]),
             "language": ratings.language,
         },
-        attrs={"title": "attribute ratings and language models"},
+        attrs={"title": f"{ratings.dataset}: {len(Y)} words, {Y.shape[1]} attributes"},
     )
 
 

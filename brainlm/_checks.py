@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_labels", "check_blocks", "check_finite", "check_targets", "freeze", "same_length"]
+__all__ = [
+    "as_labels",
+    "check_blocks",
+    "check_finite",
+    "check_targets",
+    "freeze",
+    "is_mapped",
+    "same_length",
+]
 
 
 def freeze(array: np.ndarray) -> np.ndarray:
@@ -14,6 +22,14 @@ def freeze(array: np.ndarray) -> np.ndarray:
     frozen = array.copy() if array.flags.writeable else array
     frozen.flags.writeable = False
     return frozen
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    """Return whether an array is a read-only view of a file on disk (a memory map)."""
+    base: Any = array
+    while base is not None and not isinstance(base, np.memmap):
+        base = getattr(base, "base", None)
+    return base is not None and not array.flags.writeable
 
 
 def as_labels(values: Any, name: str) -> np.ndarray:

@@ -331,15 +331,15 @@ def _align_items(features: Features, recording: Recording, method: str) -> np.nd
                 f"{recording.n_samples} items: give one row per item"
             )
         return features.values
-    labels, rows = zip(*stimulus.blocks("sentence"), strict=True)
+    labels, rows = zip(*stimulus.blocks("item"), strict=True)
     place = {label: i for i, label in enumerate(labels)}
     absent = [item for item in recording.items if item not in place]
     if absent:
         raise ValueError(
             f"{len(absent)} of {recording.n_samples} items have no words in the stimulus (the "
-            f"first: {absent[0]!r}): items and Stimulus.sentence must use the same labels"
+            f"first: {absent[0]!r}): items and Stimulus.item must use the same labels"
         )
-    # Sentences are blocks of rows that follow each other, so one reduceat sums them all.
+    # Items are blocks of rows that follow each other, so one reduceat sums them all.
     combined = np.add.reduceat(features.values, [block.start for block in rows], axis=0)
     if method == "mean":
         lengths = np.array([block.stop - block.start for block in rows])

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainlm.errors import CorruptDataError, DataMissingError
+from brainlm.plotting import save_figures
 
 if TYPE_CHECKING:
     import xarray
@@ -142,7 +143,7 @@ def save_bundle(
         for name, dataset in arrays.items():
             dataset.to_netcdf(scratch / f"{name}.nc", engine="h5netcdf")
         (scratch / "bundle.json").write_text(text + "\n", encoding="utf-8")
-        _draw(scratch)
+        save_figures(load_bundle(scratch))
         scratch.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -171,7 +172,7 @@ def load_bundle(folder: Path | str) -> Bundle:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         names = record["arrays"]
-    except (ValueError, KeyError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise CorruptDataError(f"{path}: not a readable bundle record ({error})") from error
     arrays = {}
     for name in names:
@@ -183,12 +184,6 @@ def load_bundle(folder: Path | str) -> Bundle:
         except (OSError, ValueError) as error:
             raise CorruptDataError(f"{file}: not a readable NetCDF file ({error})") from error
     return Bundle(folder, record, arrays)
-
-
-def _draw(folder: Path) -> None:
-    from brainlm.plotting import save_figures
-
-    save_figures(load_bundle(folder))
 
 
 def _command() -> str:

@@ -10,17 +10,20 @@ import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 from brainlm.readers import OPTIONS, ReaderOptions
+from brainlm.readers.kinds import KINDS
 from brainlm.recording import MODALITIES
 
 __all__ = ["Card", "Facts", "Reference", "card_names", "read_card"]
 
 Text = Annotated[str, Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=1)] | tuple[int, int]
 Doi = Annotated[str, Field(pattern=r"^10\.[0-9]{4,9}/\S+$")]
 
 
@@ -60,6 +63,8 @@ class Source(_Table):
     base_url : str
         For ``"url"``: each file of the card's ``checksums`` is fetched from
         ``base_url`` + its path.
+    urls : dict of str to str
+        For ``"url"``: path of a file, or of the folder that holds it -> its own address.
     """
 
     how: Literal["wheel", "url", "manual"]
@@ -67,21 +72,32 @@ class Source(_Table):
     instructions: str = ""
     requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==\S+$")] | None = None
     members: tuple[Text, ...] = ()
-    base_url: Annotated[str, Field(pattern=r"^https://\S+/$")] | None = None
+    base_url: Annotated[str, Field(pattern=r"^(https://|http://127\.0\.0\.1:)\S+/$")] | None = None
+    urls: dict[str, Annotated[str, Field(pattern=r"^(https://|http://127\.0\.0\.1:)\S+$")]] = {}
 
     @model_validator(mode="after")
     def _is_complete(self) -> Source:
         given = {
             "wheel": bool(self.requirement and self.members),
-            "url": self.base_url is not None,
+            "url": self.base_url is not None or bool(self.urls),
             "manual": bool(self.instructions),
         }
         if not given[self.how]:
             raise ValueError(
-                "'wheel' needs requirement and members, 'url' needs base_url, 'manual' needs "
-                "instructions"
+                "'wheel' needs requirement and members, 'url' needs base_url or urls, 'manual' "
+                "needs instructions"
             )
         return self
+
+    def address(self, path: str) -> str:
+        """Return the URL of a file of the data set (for ``"url"``)."""
+        for named in (path, *(f"{folder}/" for folder in Path(path).parents)):
+            if named in self.urls:
+                rest = path[len(named) :] if named.endswith("/") else ""
+                return self.urls[named] + quote(rest)
+        if self.base_url is None:
+            raise ValueError(f"{path}: the card gives no address for it")
+        return self.base_url + quote(path)
 
 
 class Opening(_Table):
@@ -92,30 +108,52 @@ class Opening(_Table):
 
 
 class Facts(_Table):
-    """What an opened data set must be; `open_dataset` refuses anything else.
+    """What an opened data set must be; opening it refuses anything else.
+
+    Which facts a card gives depends on what its reader returns. A count that differs between
+    subjects is given as the smallest and the largest: ``n_samples = [62, 81]``.
 
     Attributes
     ----------
     n_subjects : int
         Subjects that can be used.
-    n_samples, n_targets, n_words, n_runs : int
+    n_samples, n_targets, n_words, n_runs : int or pair of int
         Of each subject.
+    n_pairs : int
+        Pairs of words.
+    n_maps, n_voxels : int or pair of int
+        Brain maps, and the voxels (or vertices) of each.
     unit : str
         Unit of the responses.
     sampling_interval : float, optional
         Seconds; for time series.
-    n_missing : int
+    n_missing : int or pair of int
         Missing values (NaN) of each subject.
     """
 
     n_subjects: Annotated[int, Field(ge=1)]
-    n_samples: Annotated[int, Field(ge=1)]
-    n_targets: Annotated[int, Field(ge=1)]
-    n_words: Annotated[int, Field(ge=1)]
-    n_runs: Annotated[int, Field(ge=1)]
-    unit: Text
+    n_samples: Count | None = None
+    n_targets: Count | None = None
+    n_words: Count | None = None
+    n_runs: Count | None = None
+    n_pairs: Count | None = None
+    n_maps: Count | None = None
+    n_voxels: Count | None = None
+    unit: Text | None = None
     sampling_interval: Annotated[float, Field(gt=0)] | None = None
-    n_missing: Annotated[int, Field(ge=0)] = 0
+    n_missing: Annotated[int, Field(ge=0)] | tuple[int, int] | None = None
+
+    def differences(self, found: dict[str, Any]) -> list[str]:
+        """Return a line for each found value that is not the expected one."""
+        lines = []
+        for name, value in found.items():
+            expected = getattr(self, name)
+            expected = 0 if name == "n_missing" and expected is None else expected
+            if isinstance(expected, tuple) and expected[0] <= value <= expected[1]:
+                continue
+            if value != expected:
+                lines.append(f"{name} is {value!r}, expected {expected!r}")
+        return lines
 
 
 class Card(_Table):
@@ -126,7 +164,7 @@ class Card(_Table):
     name, title : str
         Name in calls; title in reports.
     modality : str
-        One of `brainlm.recording.MODALITIES`.
+        One of `brainlm.recording.MODALITIES`, or ``"words"`` for a stimulus without responses.
     languages : sequence of str
         Language codes.
     level : {"word", "sentence", "discourse"}
@@ -147,6 +185,8 @@ class Card(_Table):
         The subjects, where files are not named after them.
     known_problems, repairs : sequence of str
         Defects of the data; what is changed on the way, which goes into every result.
+    unverified : sequence of str
+        What the card takes from publications and nobody has compared with the files yet.
     open : Opening
         Reader and options.
     facts : Facts
@@ -167,21 +207,29 @@ class Card(_Table):
     subjects: tuple[Text, ...] = ()
     known_problems: tuple[Text, ...] = ()
     repairs: tuple[Text, ...] = ()
+    unverified: tuple[Text, ...] = ()
     open: Opening
     facts: Facts
 
     @model_validator(mode="after")
     def _fits_together(self) -> Card:
-        if self.modality not in MODALITIES:
-            raise unknown_name("modality", self.modality, MODALITIES)
+        if self.modality not in (*MODALITIES, "words"):
+            raise unknown_name("modality", self.modality, (*MODALITIES, "words"))
         if self.open.reader not in OPTIONS:
             raise unknown_name("reader", self.open.reader, OPTIONS)
-        if (self.pattern is None) == (not self.subjects):
-            raise ValueError("give either subjects, or a pattern with {subject} in open.options")
+        if self.options.finds_subjects == bool(self.subjects):
+            raise ValueError(
+                "give either subjects, or a path with {subject} or a column of subjects in "
+                "open.options"
+            )
         unchecked = {Path(member).name for member in self.source.members} - set(self.checksums)
         if unchecked or (self.source.how == "url" and not self.checksums):
             raise ValueError(f"files that are fetched need checksums: {sorted(unchecked)}")
-        _ = self.options
+        lacking = [
+            fact for fact in KINDS[self.open.reader].facts if getattr(self.facts, fact) is None
+        ]
+        if lacking:
+            raise ValueError(f"facts lack {', '.join(lacking)}")
         return self
 
     @property
@@ -191,9 +239,14 @@ class Card(_Table):
         return OPTIONS[self.open.reader].model_validate_json(json.dumps(self.open.options))
 
     @property
-    def pattern(self) -> str | None:
-        """Path of a subject's file with ``{subject}`` in it, if files are named after subjects."""
-        return self.open.options.get("pattern")
+    def must_be_accepted(self) -> bool:
+        """Whether a stated licence forbids commercial use, so that fetching asks to accept it."""
+        return self.noncommercial and "not stated" not in self.licence
+
+    @property
+    def kind(self) -> str:
+        """What opening gives: one of `brainlm.readers.kinds`, such as ``"responses"``."""
+        return KINDS[self.open.reader].name
 
 
 def _cards_folder() -> Path:

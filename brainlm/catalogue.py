@@ -70,7 +70,11 @@ def dataset_page(name: str, root: Path | str | None = None) -> str:
         *([f"            {card.source.instructions}"] if card.source.instructions else []),
         f"  folder    {' or '.join(card.folder)}, under --root, BRAINLM_DATA or the cache",
     ]
-    for title, entries in (("known problems", card.known_problems), ("repairs", card.repairs)):
+    for title, entries in (
+        ("known problems", card.known_problems),
+        ("repairs", card.repairs),
+        ("not verified on the files", card.unverified),
+    ):
         if entries:
             lines += ["", f"  {title}", *(f"    - {entry}" for entry in entries)]
     for reference in card.references:

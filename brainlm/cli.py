@@ -53,6 +53,12 @@ def models() -> None:
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Data sets or language models.")],
     root: RootOption = None,
+    subjects: Annotated[
+        str | None, typer.Option(help="Only these subjects of a data set: s18,s22.")
+    ] = None,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="You keep to a non-commercial licence.")
+    ] = False,
 ) -> None:
     """Download data sets and language models into the cache, checked by SHA-256."""
     from brainlm.catalogue import licence_line
@@ -66,7 +72,13 @@ def fetch(
             path = fetch_model(name)
         elif name in list_datasets():
             typer.echo(licence_line(name))
-            path = fetch_dataset(name, root, progress=True)
+            path = fetch_dataset(
+                name,
+                root,
+                subjects=subjects.split(",") if subjects else None,
+                accept_licence=accept_licence,
+                progress=True,
+            )
         else:
             raise unknown_name("data set or language model", name, [*list_datasets(), *models])
         typer.echo(f"{name}: {path}")
@@ -140,6 +152,7 @@ def load_analysis(name: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "Space", "score_table", "stack_folds", "stack_predictions", "stack_scores"]
 
-KINDS = ("layer", "combined", "random", "reference")
+KINDS = ("layer", "combined", "with empty", "random", "reference")
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Space:
     ----------
     features : Features
         Its name must be unique in the comparison.
-    kind : {"layer", "combined", "random", "reference"}
-        A layer of the model; that layer with the controls; random embeddings with the geometry
-        of that layer; or anything that the layers are compared with.
+    kind : {"layer", "combined", "with empty", "random", "reference"}
+        A layer of the model; that layer with the controls; with an empty baseline; random
+        embeddings with the geometry of that layer; or anything that the layers are compared with.
     layer : int
         Number of the layer, -1 for references.
     """
@@ -105,7 +105,8 @@ def stack_scores(
         coords |= {"target": targets}
     dataset = xarray.Dataset({"score": (dims, values)}, coords=coords)
     dataset["alpha"] = _stack_alphas(scores, first.values.shape)
-    return dataset.assign_attrs(label=label, title=title, metric=first.metric)
+    n_samples = int(np.sum(first.n_test))
+    return dataset.assign_attrs(label=label, title=title, metric=first.metric, n_samples=n_samples)
 
 
 def _stack_alphas(scores: Mapping[str, Sequence[Scores]], shape: tuple) -> xarray.DataArray:
@@ -157,6 +158,8 @@ def stack_folds(split: Split, n_samples: int) -> xarray.Dataset:
 def score_table(scores: xarray.Dataset) -> pandas.DataFrame:
     """Return mean scores with 95 % intervals over units, one row per space, as text.
 
+    "-" stands for a score that does not exist (NaN).
+
     Parameters
     ----------
     scores : xarray.Dataset
@@ -172,7 +175,9 @@ def score_table(scores: xarray.Dataset) -> pandas.DataFrame:
     mean = per_unit.mean(axis=2)
     cells = [
         [
-            f"{mean[m, s]:6.3f}" + ("" if half is None else f" ± {half[m, s]:.3f}")
+            "-"
+            if np.isnan(mean[m, s])
+            else f"{mean[m, s]:6.3f}" + ("" if half is None else f" ± {half[m, s]:.3f}")
             for m in range(scores.sizes["analysis"])
         ]
         for s in range(scores.sizes["space"])

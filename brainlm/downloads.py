@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from brainlm.errors import CorruptDataError, DataMissingError
+from brainlm.transfers import download
 
 __all__ = ["cache_folder", "check_content", "fetch_sdist", "fetch_url", "fetch_wheel", "sha256_of"]
 
@@ -84,34 +85,40 @@ def check_content(path: Path | str) -> Path:
 def fetch_url(url: str, sha256: str, path: Path, progress: bool = False) -> Path:
     """Download ``url`` to ``path``; a file with the right checksum stays as it is.
 
+    A transfer that broke off goes on where it stopped (see `brainlm.transfers.download`).
+
     Raises
     ------
     DataMissingError
         The download failed.
     CorruptDataError
-        What came has another checksum; it is not kept.
+        What came is empty, a web page, a pointer, or has another checksum; it is not kept.
     """
-    import pooch
-
     path = Path(path)
     if _is_intact(path, sha256):
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as temporary:
-        part = Path(temporary) / path.name
+    # Named after the content: parts of another version of the file are not gone on with.
+    part = path.parent / f".{path.name}.{sha256[:12]}.part"
+    resumed = part.exists()
+    download(url, part, progress)
+    found = sha256_of(part)
+    if found != sha256 and resumed:  # the part was not the beginning of this file: begin again
+        part.unlink()
+        found = sha256_of(download(url, part, progress))
+    if found != sha256:
         try:
-            pooch.HTTPDownloader(progressbar=progress)(url, str(part), None)
-        except OSError as error:  # requests' errors are OSErrors
-            raise DataMissingError(
-                f"could not download {url}: {error}. Check the network, then try again"
-            ) from error
-        found = sha256_of(check_content(part))
-        if found != sha256:
-            raise CorruptDataError(
-                f"{url}: SHA-256 is {found}, expected {sha256}; the file was changed or the "
-                "download broke"
-            )
-        os.replace(part, path)  # atomic: a reader sees the whole file or none
+            check_content(part)
+        except CorruptDataError as error:
+            problem = str(error).partition(": ")[2]
+            raise CorruptDataError(f"{url}: {problem}") from error
+        finally:
+            part.unlink()
+        raise CorruptDataError(
+            f"{url}: SHA-256 is {found}, expected {sha256}; the file was changed or the "
+            "download broke"
+        )
+    os.replace(part, path)  # atomic: a reader sees the whole file or none
     return path
 
 

@@ -1,11 +1,17 @@
-"""The three things that go wrong with other people's data, each with advice."""
+"""What goes wrong with other people's data; the messages give advice."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["CorruptDataError", "DataMissingError", "UnknownNameError", "unknown_name"]
+__all__ = [
+    "CorruptDataError",
+    "DataMissingError",
+    "LicenceError",
+    "UnknownNameError",
+    "unknown_name",
+]
 
 
 class UnknownNameError(ValueError):
@@ -18,6 +24,10 @@ class DataMissingError(FileNotFoundError):
 
 class CorruptDataError(ValueError):
     """A file that is not what its name or its card says it is."""
+
+
+class LicenceError(ValueError):
+    """A licence that has to be accepted before the data are fetched."""
 
 
 def unknown_name(kind: str, name: object, choices: Iterable[object]) -> UnknownNameError:

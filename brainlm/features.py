@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ __all__ = [
     "random_like",
     "random_walk",
     "sentence_length",
+    "smooth_noise",
     "stroke_count",
     "word_length",
     "word_position",
@@ -235,13 +236,56 @@ def random_walk(recording: Recording, n_features: int = 10, seed: int = 0) -> Fe
     """
     from scipy.ndimage import gaussian_filter1d
 
+    values = _per_run(
+        recording,
+        n_features,
+        seed,
+        lambda noise: gaussian_filter1d(noise.cumsum(axis=0), sigma=2.0, axis=0),
+    )
+    return Features("empty baseline", values, origin={"random_walk": n_features, "seed": seed})
+
+
+def smooth_noise(
+    recording: Recording, n_features: int = 100, *, width: float = 2.0, seed: int = 0
+) -> Features:
+    """White noise smoothed in time, inside each run: neighbouring samples have alike features.
+
+    Enough of these columns tell which sample is a neighbour of which and nothing else, so they
+    predict held-out samples exactly where training samples stand beside them.
+
+    Parameters
+    ----------
+    recording : Recording
+        A time series; one row is drawn per sample.
+    n_features : int
+        Number of independent columns, each standardised inside its run.
+    width : float
+        Standard deviation of the Gaussian, in samples.
+    seed : int
+        Seed of the generator.
+
+    References
+    ----------
+    Feghhi et al. 2024, arXiv 2406.01538, use a blurred identity matrix; this is its random form.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    values = _per_run(
+        recording, n_features, seed, lambda noise: gaussian_filter1d(noise, sigma=width, axis=0)
+    )
+    return Features("smooth noise", values, origin={"smooth_noise": n_features, "seed": seed})
+
+
+def _per_run(
+    recording: Recording, n_features: int, seed: int, smooth: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Smoothed standard normal numbers, standardised inside each run."""
     if recording.times is None:
-        raise ValueError("random_walk needs a time series; this recording has items and no times")
+        raise ValueError("needs a time series; this recording has items and no times")
     rng = np.random.default_rng(seed)
     values = np.empty((recording.n_samples, n_features))
     for run in recording.runs:
         rows = recording.run == run
-        walk = rng.standard_normal((int(rows.sum()), n_features)).cumsum(axis=0)
-        walk = gaussian_filter1d(walk, sigma=2.0, axis=0)
-        values[rows] = (walk - walk.mean(axis=0)) / walk.std(axis=0)
-    return Features("empty baseline", values, origin={"random_walk": n_features, "seed": seed})
+        drawn = smooth(rng.standard_normal((int(rows.sum()), n_features)))
+        values[rows] = (drawn - drawn.mean(axis=0)) / drawn.std(axis=0)
+    return values

@@ -13,9 +13,21 @@ from typing import Annotated
 
 import typer
 
-from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
+from brainlm.errors import CorruptDataError, DataMissingError, LicenceError, UnknownNameError
 
-__all__ = ["Debug", "Layers", "Model", "Out", "Overwrite", "Root", "Subjects", "choose", "run"]
+__all__ = [
+    "Debug",
+    "Layers",
+    "Model",
+    "Out",
+    "Overwrite",
+    "Root",
+    "Subjects",
+    "choose",
+    "figure_command",
+    "layer_list",
+    "run",
+]
 
 Subjects = Annotated[str, typer.Option(help="Subjects, separated by commas, or 'all'.")]
 Model = Annotated[
@@ -37,6 +49,7 @@ EXPECTED = (
     CorruptDataError,
     DataMissingError,
     FileExistsError,
+    LicenceError,
     PermissionError,
     UnknownNameError,
 )
@@ -76,3 +89,19 @@ def run(main: Callable[..., None], arguments: Sequence[str] | None = None, name:
     except EXPECTED as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+
+
+def figure_command(name: str, bundle: str) -> None:
+    """Run a script of ``figures/``: draw one figure of a bundle, by default of ``bundle``."""
+
+    def main(
+        bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")] = Path(bundle),
+        out: Annotated[Path | None, typer.Option(help="Where to. Default: the bundle.")] = None,
+    ) -> None:
+        from brainlm.bundle import load_bundle
+        from brainlm.plotting import save_figures
+
+        for path in save_figures(load_bundle(bundle), out, [name]):
+            typer.echo(str(path))
+
+    run(main)

@@ -8,21 +8,20 @@ The scores of a bundle are an ``xarray.Dataset`` with
 
 - ``score`` over the dimensions ``analysis``, ``space``, ``target`` and one of ``subject`` and
   ``fold`` (the *units* whose spread is shown);
-- the coordinates ``kind`` (``"layer"``, ``"combined"``, ``"random"``, ``"reference"``) and
-  ``layer`` (-1 where there is none) of each space;
+- the coordinates ``kind`` (``brainlm.comparison.KINDS``) and ``layer`` of each space (-1 where
+  there is none);
 - optionally ``ceiling`` over ``subject`` and ``target``;
 - the attributes ``label`` (of the score axis) and ``title``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.bundle import Bundle
 from brainlm.errors import unknown_name
 from brainlm.scores import held_out_choice
 
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from brainlm.bundle import Bundle
 
 __all__ = [
     "FIGURES",
@@ -46,10 +47,11 @@ __all__ = [
 COLOURS = {
     "layer": "#0072B2",
     "combined": "#D55E00",
+    "with empty": "#CC79A7",
     "random": "#8C8C8C",
     "ceiling": "#555555",
 }
-REFERENCE_COLOURS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5D3A9B", "#000000")
+REFERENCE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#5D3A9B", "#000000")
 STYLE = Path(__file__).with_name("brainlm.mplstyle")
 
 
@@ -89,18 +91,26 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         Which of ``scores.analysis``.
     ax : matplotlib.axes.Axes
     """
-    labels = {"layer": "layers", "combined": "layers + controls", "random": "random, same geometry"}
+    labels = {
+        "layer": "layers",
+        "combined": "layers + controls",
+        "with empty": "layers + empty baseline",
+        "random": "random, same geometry",
+    }
     for kind, label in labels.items():
         layers, values = _by_unit(scores, analysis, kind)
         if len(layers) == 0:
             continue
         mean, half = _interval(values.mean(axis=2))
-        style = {"linestyle": "--", "linewidth": 1} if kind == "random" else {"marker": "o"}
+        plain = kind in ("random", "with empty")
+        style = {"linestyle": "--", "linewidth": 1} if plain else {"marker": "o"}
         ax.plot(layers, mean, color=COLOURS[kind], markersize=3, label=label, **style)
         ax.fill_between(layers, mean - half, mean + half, color=COLOURS[kind], alpha=0.2, lw=0)
     references = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))
     for i, space in enumerate(references["space"].values):
         value = float(scores["score"].sel(analysis=analysis, space=space).mean())
+        if np.isnan(value):
+            continue  # not every analysis has a score for every space
         ax.axhline(value, color=REFERENCE_COLOURS[i % 6], lw=1.2, ls=(0, (4, 1 + i)), label=space)
     if "ceiling" in scores:
         middle, width = map(float, _interval(scores["ceiling"].mean("target").values))
@@ -134,7 +144,8 @@ def plot_target_bars(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     for i, space in enumerate(reference["space"].values):
         at_space = scores["score"].sel(analysis=analysis, space=space)
         values = at_space.transpose(_unit(scores), "target").values
-        bars.append((space, values, REFERENCE_COLOURS[i % 6]))
+        if not np.isnan(values).any():
+            bars.append((space, values, REFERENCE_COLOURS[i % 6]))
     targets = scores["target"].values
     width = 0.8 / len(bars)
     for i, (label, values, colour) in enumerate(bars):
@@ -192,7 +203,10 @@ def _shared_legend(figure: Figure, ax: Axes) -> None:
 
 def _sample_text(scores: xarray.Dataset) -> str:
     unit = _unit(scores)
-    return f"n = {scores.sizes[unit]} {unit}s, {scores.sizes['target']} targets"
+    n_samples = scores.attrs["n_samples"]
+    return (
+        f"n = {scores.sizes[unit]} {unit}s, {n_samples} samples, {scores.sizes['target']} targets"
+    )
 
 
 def _each_method(bundle: Bundle, plot: Callable, width: float) -> Figure:
@@ -215,34 +229,34 @@ def _target_bars(bundle: Bundle) -> Figure:
 
 def _similarity_and_rsa(bundle: Bundle) -> Figure:
     """Per language: similarity encoding (both forms) and RSA against layer."""
-    scores = bundle.arrays["scores"]
-    figure, axes = _panels(2 * scores.sizes["language"], 3.8, 3.6)
-    cases = [(lang, what) for lang in scores["language"].values for what in ("score", "rho")]
-    for ax, (language, what) in zip(axes, cases, strict=True):
-        chosen = scores.sel(language=language)
-        values = chosen["rho"] if what == "rho" else chosen["score"].mean("attribute")
-        curves = values.expand_dims(analysis=["RSA (rho)"]) if what == "rho" else values
-        _plot_layer_lines(curves, ax)
-        ax.set_ylabel("Spearman rho of RDMs" if what == "rho" else "r, mean of attributes")
-        n_words = int(chosen["n_words"])
-        ax.set_title(f"{language}: {'RSA' if what == 'rho' else 'similarity encoding'}", loc="left")
-        ax.annotate(f"n = {n_words} words", (0.98, 0.02), xycoords="axes fraction", ha="right")
+    tables = [bundle.arrays[name] for name in ("english", "chinese")]
+    figure, axes = _panels(2 * len(tables), 3.8, 3.6)
+    for i, scores in enumerate(tables):
+        encoding, rsa = axes[2 * i : 2 * i + 2]
+        _plot_layer_lines(scores["score"].mean("attribute"), encoding)
+        encoding.set_ylabel("r, mean of attributes")
+        encoding.set_title(scores.attrs["title"], loc="left", fontsize=9)
+        _plot_layer_lines(scores["rho"].expand_dims(analysis=["RSA"]), rsa)
+        rsa.set_ylabel("Spearman rho of RDMs")
+        rsa.set_title("RSA", loc="left", fontsize=9)
     _shared_legend(figure, axes[0])
-    figure.suptitle(scores.attrs["title"], fontsize=10)
     return figure
 
 
 def _plot_layer_lines(values: xarray.DataArray, ax: Axes) -> None:
     """One line per analysis for layers and for random embeddings, dashes for static vectors."""
+    from matplotlib.ticker import MaxNLocator
+
     for i, analysis in enumerate(values["analysis"].values):
         colour, each = (COLOURS["layer"], COLOURS["combined"])[i], values.sel(analysis=analysis)
         for kind, style in (("layer", "o-"), ("random", ":")):
-            curve = each.isel(space=np.flatnonzero(values["kind"] == kind)).dropna("space")
+            curve = each.isel(space=np.flatnonzero(values["kind"] == kind)).sortby("layer")
             label = str(analysis) if kind == "layer" else f"random embeddings, {analysis}"
             ax.plot(curve["layer"], curve, style, ms=3, lw=1.2, color=colour, label=label)
         static = float(each.sel(space="static vectors"))
         ax.axhline(static, color=colour, lw=1, ls="--", label=f"static vectors, {analysis}")
     ax.axhline(0, color="black", lw=0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("layer (0 = input embeddings)")
 
 
@@ -347,21 +361,25 @@ def draw(bundle: Bundle, name: str) -> Figure:
     return figure
 
 
-def save_figures(bundle: Bundle, folder: Path | None = None) -> list[Path]:
-    """Draw all figures that a bundle lists, each as PNG and PDF; return their paths.
+def save_figures(
+    bundle: Bundle, folder: Path | None = None, names: Sequence[str] | None = None
+) -> list[Path]:
+    """Draw figures of a bundle, each as PNG and PDF; return their paths.
 
     Parameters
     ----------
     bundle : Bundle
     folder : Path, optional
         Where to; default: into the bundle.
+    names : sequence of str, optional
+        Which; default: all that the bundle lists.
     """
     import matplotlib.pyplot as plt
 
     folder = bundle.folder if folder is None else Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name in bundle.record["figures"]:
+    for name in bundle.record["figures"] if names is None else names:
         figure = draw(bundle, name)
         with plt.style.context(STYLE):
             for suffix in ("png", "pdf"):

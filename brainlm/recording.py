@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from brainlm._checks import as_labels, check_blocks, check_finite, freeze, same_length
+from brainlm._checks import as_labels, check_blocks, check_finite, freeze, is_mapped, same_length
 from brainlm.errors import unknown_name
 
 __all__ = ["MODALITIES", "Recording", "high_pass"]
@@ -22,7 +22,9 @@ class Recording:
     Parameters
     ----------
     data : array of shape (n_samples, n_targets)
-        Responses; a target is a voxel, a region, a channel, a measure or a rated attribute.
+        Responses; a target is a voxel, a region, a channel, a measure or a rated attribute. A
+        read-only memory map stays on disk: of its values only a spread of rows is checked here,
+        the others when they are used.
     targets : sequence of str, shape (n_targets,)
         Unique target names.
     modality : str
@@ -32,8 +34,8 @@ class Recording:
     times : sequence of float, shape (n_samples,), optional
         Seconds from the start of the run, on the clock of the stimulus. For time series.
     items : sequence of str, shape (n_samples,), optional
-        For data without a clock: the ``Stimulus.sentence`` that each sample is a response to.
-        Exactly one of ``times`` and ``items`` is given.
+        For data without a clock: the ``Stimulus.item`` that each sample is a response to; an item
+        may come again (trials). Exactly one of ``times`` and ``items`` is given.
     run : sequence of str, shape (n_samples,), optional
         The unbroken recording that a sample belongs to. Default: ``"1"``.
     subject : str
@@ -42,6 +44,8 @@ class Recording:
         What to do with NaN. Encoders refuse them in any case: select targets or samples first.
     notes : sequence of str
         Repairs and exclusions that were made on the way here; they go into every result.
+    positions : array of shape (n_targets, 3), optional
+        Where the targets are: channels in metres in head coordinates, voxels in millimetres.
 
     Raises
     ------
@@ -60,6 +64,7 @@ class Recording:
     subject: str = "group"
     missing: str = "refuse"
     notes: tuple[str, ...] = ()
+    positions: Any = None
 
     def __post_init__(self) -> None:
         data = np.asarray(self.data)
@@ -87,17 +92,30 @@ class Recording:
         for name, value in (("data", freeze(data)), ("targets", targets), ("run", run)):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "notes", tuple(self.notes))
+        self._set_positions()
         if self.times is not None:
             self._set_times()
         else:
             self._set_items()
 
     def _check_values(self, data: np.ndarray) -> None:
+        if is_mapped(data):
+            data = data[spread_rows(len(data))]
         if self.missing == "allow":
             if np.isinf(data).any():
                 raise ValueError("data has infinite values: missing values are NaN")
         else:
             check_finite(data, "data")
+
+    def _set_positions(self) -> None:
+        if self.positions is None:
+            return
+        positions = freeze(np.array(self.positions, dtype=float))
+        if positions.shape != (self.n_targets, 3):
+            raise ValueError(
+                f"positions must have shape ({self.n_targets}, 3), got {positions.shape}"
+            )
+        object.__setattr__(self, "positions", positions)
 
     def _set_times(self) -> None:
         times = freeze(np.asarray(self.times, dtype=float))
@@ -136,7 +154,13 @@ class Recording:
     def constant_targets(self) -> list[str]:
         """Names of the targets that never change, missing values aside (no score exists)."""
         # fmax and fmin pass over NaN; a target that is missing throughout compares as False.
-        varies = np.fmax.reduce(self.data, axis=0) > np.fmin.reduce(self.data, axis=0)
+        data = self.data
+        if is_mapped(data):  # a target that varies over a few rows varies: read the rest of few
+            few = data[spread_rows(len(data))]
+            still = np.flatnonzero(~(np.fmax.reduce(few) > np.fmin.reduce(few)))
+            columns = data[:, still]
+            return list(self.targets[still[~(np.fmax.reduce(columns) > np.fmin.reduce(columns))]])
+        varies = np.fmax.reduce(data, axis=0) > np.fmin.reduce(data, axis=0)
         return list(self.targets[~varies])
 
     @property
@@ -157,6 +181,7 @@ class Recording:
             self,
             data=self.data[:, columns],
             targets=self.targets[columns],
+            positions=None if self.positions is None else self.positions[columns],
             notes=(*self.notes, note),
         )
 
@@ -167,6 +192,10 @@ class Recording:
             for name in ("times", "items", "run")
         }
         return replace(self, data=self.data[rows], **optional, notes=(*self.notes, note))
+
+    def noted(self, *notes: str) -> Recording:
+        """Return the same recording with more notes."""
+        return replace(self, notes=(*self.notes, *notes)) if notes else self
 
     def with_data(self, data: np.ndarray, note: str) -> Recording:
         """Return the same recording with other values of the same shape; ``note`` says why."""
@@ -181,6 +210,11 @@ class Recording:
             f"{self.n_targets} targets, {len(self.runs)} run{'s' * (len(self.runs) != 1)}, "
             f"unit {self.unit!r})"
         )
+
+
+def spread_rows(n_rows: int, most: int = 50) -> np.ndarray:
+    """Return up to ``most`` row numbers, evenly spread from the first to the last row."""
+    return np.unique(np.linspace(0, n_rows - 1, most).astype(int))
 
 
 def high_pass(recording: Recording, period: float = 128.0) -> Recording:

@@ -31,8 +31,9 @@ __all__ = [
 # Half-decade steps. Wide enough for z-scored features from 30 samples to 100,000.
 DEFAULT_ALPHAS = np.logspace(-2, 7, 19)
 
-# Targets per block: the block of predictions (n_samples x 2048 float64) stays in the caches.
-BLOCK = 2048
+# Columns (targets x alphas) predicted at a time: a block of weights or predictions stays small
+# beside the data, and the products stay large enough for BLAS.
+BLOCK_COLUMNS = 4096
 
 
 @dataclass(frozen=True)
@@ -157,18 +158,22 @@ def solve_ridge_cv(
     n_targets = Y.shape[1]
     error = np.zeros((len(alphas), n_targets))
     baseline = np.zeros(n_targets)
+    penalties = np.asarray(alphas, dtype=X.dtype)
+    step = max(1, BLOCK_COLUMNS // len(alphas))
     for train, test in folds:
         fit = fit_ridge(X[train], standardize=standardize)
         A = fit.project_samples(X[test])  # (n_test, k)
         mean = Y[train].mean(axis=0)
-        for start in range(0, n_targets, BLOCK):
-            block = slice(start, start + BLOCK)
+        for start in range(0, n_targets, step):
+            block = slice(start, start + step)
             B = fit.project_targets(Y[train, block] - mean[block])  # (k, n_block)
             truth = Y[test, block] - mean[block]
             baseline[block] += np.square(truth).mean(axis=0)
-            for i, alpha in enumerate(alphas):
-                residual = (A / (fit.eigenvalues + alpha)) @ B - truth
-                error[i, block] += np.square(residual).mean(axis=0)
+            shrunken = B[:, None] / (fit.eigenvalues[:, None] + penalties)[:, :, None]
+            shape = (len(test), len(alphas), B.shape[1])  # (n_test, n_alphas, n_block)
+            residual = (A @ shrunken.reshape(len(B), -1)).reshape(shape)
+            residual -= truth[:, None]
+            error[:, block] += np.square(residual, out=residual).mean(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return 1 - error / baseline
 

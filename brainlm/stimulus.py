@@ -37,12 +37,15 @@ class Stimulus:
         The document a word belongs to; a context never crosses its edge. Default: the run.
     sentence : sequence of str, shape (n_words,), optional
         The sentence a word belongs to, named uniquely in the whole stimulus. Default: the text.
+    item : sequence of str, shape (n_words,), optional
+        What a response without a clock is a response to (see `Recording.items`), named uniquely in
+        the whole stimulus: a sentence, or a single word of it. Default: the sentence.
 
     Raises
     ------
     ValueError
         When lengths differ, a word is empty, times are not finite, words are out of order or
-        overlap within a run, or a run, text or sentence is cut in two.
+        overlap within a run, or a run, text, sentence or item is cut in two.
 
     Notes
     -----
@@ -56,6 +59,7 @@ class Stimulus:
     run: Any = None
     text: Any = None
     sentence: Any = None
+    item: Any = None
 
     def __post_init__(self) -> None:
         words = as_labels(self.words, "words")
@@ -65,14 +69,14 @@ class Stimulus:
         run = as_labels(["1"] * n_words if self.run is None else self.run, "run")
         text = run if self.text is None else as_labels(self.text, "text")
         sentence = text if self.sentence is None else as_labels(self.sentence, "sentence")
-        same_length(
-            {"words": n_words, "run": len(run), "text": len(text), "sentence": len(sentence)}
-        )
+        item = sentence if self.item is None else as_labels(self.item, "item")
+        labels = {"run": run, "text": text, "sentence": sentence, "item": item}
+        same_length({"words": n_words, **{name: len(value) for name, value in labels.items()}})
         if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]+)*", self.language):
             raise ValueError(f"language must be a code such as 'en' or 'zh', got {self.language!r}")
-        for name, labels in (("run", run), ("text", text), ("sentence", sentence)):
-            check_blocks(labels, name)
-        for name, value in (("words", words), ("run", run), ("text", text), ("sentence", sentence)):
+        for name, value in labels.items():
+            check_blocks(value, name)
+        for name, value in {"words": words, **labels}.items():
             object.__setattr__(self, name, value)
         if (self.onset is None) != (self.duration is None):
             raise ValueError("onset and duration go together: give both or neither")
@@ -123,13 +127,14 @@ class Stimulus:
         """Return the stimulus of the given rows (a boolean mask or indices in rising order)."""
         optional = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows]
-            for name in ("onset", "duration", "run", "text", "sentence")
+            for name in ("onset", "duration", "run", "text", "sentence", "item")
         }
         return Stimulus(self.words[rows], self.language, **optional)
 
     def blocks(self, level: str) -> Iterator[tuple[str, slice]]:
-        """Yield (label, rows) of each ``"run"``, ``"text"`` or ``"sentence"``, in order."""
-        labels = {"run": self.run, "text": self.text, "sentence": self.sentence}[level]
+        """Yield (label, rows) of each run, text, sentence or item (``level``), in order."""
+        levels = {"run": self.run, "text": self.text, "sentence": self.sentence, "item": self.item}
+        labels = levels[level]
         edges = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1], True])
         for start, stop in itertools.pairwise(edges):
             yield str(labels[start]), slice(int(start), int(stop))

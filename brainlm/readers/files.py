@@ -43,6 +43,19 @@ class ReaderOptions(BaseModel):
         """
         raise NotImplementedError
 
+    def found_files(self, folder: Path, subject: str) -> tuple[str, ...]:
+        """Return the files that are read for a subject, as they are found in the folder."""
+        return self.paths(subject)
+
+    @property
+    def finds_subjects(self) -> bool:
+        """Whether the subjects are known from the files (then the card does not list them)."""
+        return getattr(self, "pattern", None) is not None
+
+    def subjects(self, folder: Path) -> list[str]:
+        """Return the subjects that the files in the folder of the data set name, sorted."""
+        return subjects_in(folder, getattr(self, "pattern", ""))
+
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:

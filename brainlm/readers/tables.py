@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from brainlm.errors import CorruptDataError
-from brainlm.readers.files import Names, ReaderOptions, naming, parse_number
+from brainlm.readers.files import Names, ReaderOptions, naming
 from brainlm.readers.sheets import Sheet, read_sheet
 from brainlm.recording import Recording
 from brainlm.stimulus import Stimulus
@@ -25,7 +24,7 @@ class TableOptions(ReaderOptions):
     Attributes
     ----------
     path : str
-        Path in the folder; ``.csv`` (commas), ``.tsv`` (tabs) or ``.xlsx``.
+        Path in the folder; a format of `brainlm.readers.sheets.read_sheet`.
     word : str
         Column with the words. Every text is a word here, ``"nan"`` and ``"null"`` too.
     columns : sequence of str
@@ -35,13 +34,17 @@ class TableOptions(ReaderOptions):
     rename : dict of str to str
         Column -> target name, where they differ.
     sheet : str, optional
-        Sheet of an XLSX file. Default: the only one.
+        Sheet of an XLSX file, data frame of an RDA file. Default: the only one.
+    delimiter : str, optional
+        Between the cells of a text file, where it is not the usual one.
     description_rows : int
         Rows under the header that describe the columns.
     names_row : int, optional
         Which of them (from 1) holds the column names to use; its empty cells leave the header's.
     missing_values : sequence of str
         Cells that stand for a missing value; ``""`` is an empty cell.
+    required : sequence of str
+        Rows in which one of these columns is empty are left out (noted).
     """
 
     path: str
@@ -51,9 +54,11 @@ class TableOptions(ReaderOptions):
     last: str | None = None
     rename: dict[str, str] = Field(default_factory=dict)
     sheet: str | None = None
+    delimiter: str | None = None
     description_rows: int = Field(default=0, ge=0)
     names_row: int | None = Field(default=None, ge=1)
     missing_values: Names = ()
+    required: Names = ()
 
 
 class TablesOptions(ReaderOptions):
@@ -78,6 +83,8 @@ class TablesOptions(ReaderOptions):
         An item that comes twice in a file is an error, or only its first row is used (noted).
     single_words : bool
         Leave out expressions of several words (with white space), and note how many.
+    lower_case : bool
+        Write the words in lower case (noted).
     sort : {"file", "word"}
         Order of the first file, or of the words by code point.
     """
@@ -90,6 +97,7 @@ class TablesOptions(ReaderOptions):
     missing: Literal["refuse", "allow", "drop"] = "refuse"
     duplicates: Literal["refuse", "keep-first"] = "refuse"
     single_words: bool = False
+    lower_case: bool = False
     sort: Literal["file", "word"] = "file"
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
@@ -175,16 +183,21 @@ def _read_ratings(path: Path, table: TableOptions, given: TablesOptions) -> _Rat
     sheet = read_sheet(
         path,
         sheet=table.sheet,
+        delimiter=table.delimiter,
         description_rows=table.description_rows,
         names_row=table.names_row,
     )
     columns = _columns(sheet, table)
+    sheet, notes = sheet.filled(*table.required)
     words = sheet.texts(table.word)
-    items = words if given.item is None else _fill(given.item, sheet)
-    texts = items if given.text is None else _fill(given.text, sheet)
-    values = np.column_stack([_numbers(sheet, name, table.missing_values) for name in columns])
+    if given.lower_case:
+        words = [word.lower() for word in words]
+        notes = (*notes, f"{path.name}: words written in lower case")
+    items = words if given.item is None else sheet.fill(given.item)
+    texts = items if given.text is None else sheet.fill(given.text)
+    values = np.column_stack([sheet.numbers(name, table.missing_values) for name in columns])
     targets = [table.rename.get(name, name) for name in columns]
-    ratings = _Ratings(words, items, texts, values, targets)
+    ratings = _Ratings(words, items, texts, values, targets, notes)
     return _without_duplicates(_without_missing(ratings, path, given), path, given)
 
 
@@ -199,38 +212,6 @@ def _columns(sheet: Sheet, table: TableOptions) -> list[str]:
     if stop < start:
         raise CorruptDataError(f"{sheet.path}: column {table.last!r} stands before {table.first!r}")
     return sheet.header[start : stop + 1]
-
-
-def _fill(template: str, sheet: Sheet) -> list[str]:
-    """Return the template with its ``{column}`` replaced, per row; no format language."""
-    names = re.findall(r"\{([^{}]+)\}", template)
-    if not names:
-        raise ValueError(f"template {template!r} names no column in braces")
-    filled = [template] * len(sheet.rows)
-    for name in names:
-        cells = sheet.texts(name)
-        filled = [
-            text.replace("{" + name + "}", cell) for text, cell in zip(filled, cells, strict=True)
-        ]
-    return filled
-
-
-def _numbers(sheet: Sheet, name: str, missing_values: tuple[str, ...]) -> np.ndarray:
-    position = sheet.position(name)
-    column = np.empty(len(sheet.rows))
-    for i, row in enumerate(sheet.rows):
-        cell = row[position]
-        if isinstance(cell, str) and cell.strip() in missing_values:
-            column[i] = np.nan
-            continue
-        try:
-            column[i] = parse_number(cell)
-        except ValueError as error:
-            raise CorruptDataError(
-                f"{sheet.path}, row {sheet.lines[i]}, column {name!r}: {error}; if it stands for "
-                "a missing value, declare it in missing_values"
-            ) from error
-    return column
 
 
 def _without_missing(ratings: _Ratings, path: Path, given: TablesOptions) -> _Ratings:

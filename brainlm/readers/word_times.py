@@ -1,0 +1,134 @@
+"""Word times of a story without responses: tables or TextGrids, one per section."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from brainlm.errors import CorruptDataError
+from brainlm.readers.files import Names, ReaderOptions, naming
+from brainlm.readers.sheets import Sheet, read_sheet
+from brainlm.readers.textgrid import SILENCES, read_intervals
+from brainlm.stimulus import Stimulus
+
+__all__ = ["WordTimesOptions", "read_word_times"]
+
+
+class WordTimesOptions(ReaderOptions):
+    """Options of `read_word_times`.
+
+    Attributes
+    ----------
+    files : sequence of str
+        Tables, or TextGrids (``.TextGrid``), in the order of the story. Each is a run, unless
+        ``run`` names a column.
+    runs : sequence of str
+        Names of the runs, one per file.
+    language : str
+        Language code.
+    word, onset, offset : str
+        Columns of a table; times in seconds.
+    header : sequence of str
+        Names of the columns of tables without a header.
+    required : sequence of str
+        Rows in which one of these columns is empty are left out, such as words that a forced
+        aligner did not find.
+    run : str, optional
+        Column that names the run of a row, where one table holds several.
+    tier : str, optional
+        Tier of a TextGrid with the words. Default: the only one.
+    skip : sequence of str
+        Entries that are not words (silences, punctuation). ``""`` is an empty cell.
+    shift : float
+        Seconds that are added to all times (a declared repair).
+    """
+
+    files: Annotated[Names, Field(min_length=1)]
+    runs: Names = ()
+    language: str
+    word: str = "word"
+    onset: str = "onset"
+    offset: str = "offset"
+    header: Names = ()
+    required: Names = ()
+    run: str | None = None
+    tier: str | None = None
+    skip: Names = SILENCES
+    shift: float = 0.0
+
+    def paths(self, subject: str | None) -> tuple[str, ...]:
+        """Return the files."""
+        return self.files
+
+
+def read_word_times(
+    folder: Path | str, subject: str | None = None, **options: Any
+) -> tuple[Stimulus, None]:
+    """Read the words of a story with their times.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the data set.
+    subject : str, optional
+        Not used: everyone hears the same story.
+    **options
+        See `WordTimesOptions`.
+
+    Returns
+    -------
+    stimulus : Stimulus
+        Words with times from the start of their run; one text per run.
+    recording : None
+
+    Raises
+    ------
+    DataMissingError, CorruptDataError
+        A file is missing or broken, or its words overlap or are out of order.
+    """
+    given = WordTimesOptions.model_validate(options, strict=False)
+    paths = [Path(folder) / name for name in given.files]
+    runs = given.runs or tuple(str(i + 1) for i in range(len(paths)))
+    rows = []
+    for path, run in zip(paths, runs, strict=True):
+        rows += _read_words(path, run, given)
+    words, onset, offset, run_of_word = zip(*rows, strict=True)
+    with naming(paths[0] if len(paths) == 1 else Path(folder)):
+        return Stimulus(
+            words,
+            given.language,
+            onset=[start + given.shift for start in onset],
+            duration=[end - start for start, end in zip(onset, offset, strict=True)],
+            run=run_of_word,
+        ), None
+
+
+def _read_words(
+    path: Path, run: str, given: WordTimesOptions
+) -> list[tuple[str, float, float, str]]:
+    """Return (word, onset, offset, run) of the entries that are words."""
+    if path.suffix == ".TextGrid":
+        entries = [(i.label, i.start, i.end, run) for i in read_intervals(path, given.tier)]
+    else:
+        sheet, _ = read_sheet(path, header=given.header).filled(*given.required)
+        entries = list(
+            zip(
+                _cells(sheet, given.word),
+                sheet.numbers(given.onset).tolist(),
+                sheet.numbers(given.offset).tolist(),
+                [run] * len(sheet.rows) if given.run is None else sheet.texts(given.run),
+                strict=True,
+            )
+        )
+    skipped = {"", *given.skip}
+    words = [entry for entry in entries if entry[0] not in skipped]
+    if not words:
+        raise CorruptDataError(f"{path}: holds no words besides {sorted(skipped)}")
+    return words
+
+
+def _cells(sheet: Sheet, name: str) -> list[str]:
+    position = sheet.position(name)
+    return [str(row[position]).strip() for row in sheet.rows]

@@ -1,0 +1,138 @@
+"""Every analysis from end to end in --debug, on the real data where this machine has them."""
+
+import numpy as np
+import pytest
+
+from brainlm.bundle import load_bundle
+from brainlm.cli import load_analysis
+from brainlm.datasets import is_on_disk
+from brainlm.errors import UnknownNameError
+from brainlm.language_models.sources import is_cached
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::brainlm.encoders.AlphaEdgeWarning", "ignore::brainlm.alignment.AlignmentWarning"
+)
+
+
+def _need(datasets, models):
+    for name in datasets:
+        if not is_on_disk(name):
+            pytest.skip(f"needs the data set {name}: brainlm datasets {name} says where it is")
+    for name in models:
+        if not is_cached(name):
+            pytest.skip(f"needs the model {name}: brainlm fetch {name}")
+
+
+def _run(name, folder, **options):
+    load_analysis(name).main(out=folder, debug=True, **options)
+    bundle = load_bundle(folder)
+    for figure in bundle.record["figures"]:
+        assert (folder / f"{figure}.png").stat().st_size > 10_000
+        assert (folder / f"{figure}.pdf").is_file()
+    assert bundle.record["config"]["debug"] is True
+    return bundle
+
+
+def test_encode_human_ratings(tmp_path, capsys):
+    _need(["human-ratings"], ["minilm", "glove-6b-50d"])
+    bundle = _run("encode_human_ratings", tmp_path / "out", layers="0,-1")
+    score = bundle.arrays["scores"]["score"].mean(("target", "fold"))
+    ridge = score.sel(analysis="ridge encoding")
+    assert float(ridge.sel(space="GloVe")) > 0.3
+    assert float(ridge.sel(space="layer 6")) > float(ridge.sel(space="random (layer 6)")) + 0.1
+    assert abs(float(score.sel(analysis="similarity encoding", space="random (layer 6)"))) < 0.15
+    printed = capsys.readouterr().out
+    assert "layer 6" in printed
+    assert "left out" in printed
+    revision = bundle.record["inputs"]["features"]["layer 6"]["revision"]
+    assert len(revision) == 64
+    assert all(len(sha) == 64 for sha in bundle.record["inputs"]["data"].values())
+
+
+def test_encode_alice_fmri(tmp_path, capsys):
+    _need(["alice-fmri"], ["smollm2"])
+    bundle = _run("encode_alice_fmri", tmp_path / "out")
+    scores = bundle.arrays["scores"]
+    assert scores.sizes["subject"] == 2
+    assert set(scores["kind"].values) == {"layer", "combined", "with empty", "random", "reference"}
+    assert "empty baseline" in scores["space"].values
+    assert np.isfinite(scores["score"]).all()
+    assert scores["ceiling"].shape == (2, 6)
+    roles = bundle.arrays["folds"]["role"].values
+    assert ((roles == 2).sum(axis=0) == 1).all()
+    assert (roles == 0).sum() >= 8 * 2  # the gaps
+
+
+def test_the_corrupt_listener_is_left_out_and_told():
+    _need(["alice-fmri"], [])
+    analysis = load_analysis("encode_alice_fmri")
+    _, recordings, excluded = analysis.open_listeners("all", None, debug=False)
+    assert len(recordings) == 27
+    assert len(excluded) == 1
+    assert "s33" in excluded[0]
+    assert "constant" in excluded[0]
+
+
+def test_decode_pereira2018(tmp_path, capsys):
+    _need(["pereira2018"], ["minilm", "glove-6b-50d"])
+    bundle = _run("decode_pereira2018", tmp_path / "out", layers="-1", permutations=9)
+    scores = bundle.arrays["scores"]
+    assert (scores["pairwise"] > 0.55).all()
+    assert abs(float(scores["pairwise_null"].mean()) - 0.5) < 0.05
+    assert abs(float(scores["rank_null"].mean()) - 0.5) < 0.05
+    assert (scores["pairwise_p"] >= 1 / 10).all()
+    predicted = bundle.arrays["predictions"]["prediction, leave topics out, layer 6"]
+    assert predicted.dims == ("sample", "feature_384")
+    assert np.isfinite(predicted).all()
+
+
+def test_similarity_binder(tmp_path, capsys):
+    _need(["binder-en", "binder-zh"], ["minilm", "glove-6b-50d", "synonyms-zh"])
+    model = "gemma3" if is_cached("gemma3") else "synonyms-zh"
+    bundle = _run("similarity_binder", tmp_path / "out", model_zh=model)
+    for language in ("english", "chinese"):
+        static = bundle.arrays[language].sel(space="static vectors")
+        assert float(static["score"].sel(analysis="similarity encoding").mean("attribute")) > 0.3
+        assert float(static["rho"]) > 0.15
+    assert float(bundle.arrays["rdms"]["rho"]) > 0.6
+
+
+def test_english_and_chinese_ratings_agree_as_published():
+    _need(["binder-en", "binder-zh"], [])
+    analysis = load_analysis("similarity_binder")
+    both = [
+        analysis.open_ratings(language, f"binder-{language}", "", "", (None, None))
+        for language in ("en", "zh")
+    ]
+    languages = analysis.compare_languages(both, 20)
+    assert float(languages["rho"]) == pytest.approx(0.74, abs=0.01)
+    assert float(languages["p"]) == pytest.approx(1 / 21)
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "options", "message"),
+    [
+        ("encode_alice_fmri", "alice-fmri", {"subjects": "s99"}, "unknown subject 's99'.* s18"),
+        ("decode_pereira2018", "pereira2018", {"subjects": "P01"}, "unknown subject 'P01'"),
+        ("encode_human_ratings", "human-ratings", {"subjects": "me"}, "unknown subject"),
+        ("similarity_binder", "binder-en", {"subjects": "me"}, "unknown subject"),
+    ],
+)
+def test_unknown_subjects_list_the_choices(tmp_path, name, dataset, options, message):
+    _need([dataset], [])
+    with pytest.raises(UnknownNameError, match=message):
+        _run(name, tmp_path / "out", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "minilmm"}, "Did you mean 'minilm'"),
+        ({"layers": "99"}, "unknown layer 99.* 0, 1, 2, 3, 4, 5, 6"),
+        ({"layers": "last"}, "whole numbers"),
+    ],
+)
+def test_unknown_models_and_layers_list_the_choices(tmp_path, options, message):
+    _need(["human-ratings"], ["minilm", "glove-6b-50d"])
+    with pytest.raises(UnknownNameError, match=message):
+        _run("encode_human_ratings", tmp_path / "out", **options)

@@ -1,0 +1,163 @@
+"""A small BIDS folder with run numbers that differ between subjects, and the usual traps."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
+from brainlm.readers import read_bids
+from brainlm.readers.bids import BidsOptions
+
+AFFINE = np.diag([2.0, 2, 2, 1])
+BASE = "sub-{subject}/func/sub-{subject}_task-lppEN_run-{run}"
+EVENTS = {
+    "pattern": BASE + "_bold.nii.gz",
+    "mask": "mask.nii.gz",
+    "language": "en",
+    "n_runs": 2,
+    "word": "word",
+    "skip": ["#"],
+    "unit": "BOLD (a.u.)",
+}
+SHARED = {
+    **{key: value for key, value in EVENTS.items() if key not in ("word", "skip")},
+    "words": {"files": ["words.csv"], "run": "section"},
+}
+CONFOUNDS = {
+    **EVENTS,
+    "confounds": BASE + "_desc-confounds_timeseries.tsv",
+    "regress_out": ["trans_x", "trans_x_derivative1"],
+}
+
+
+def run_path(root, subject, run, suffix):
+    name = BASE.replace("{subject}", subject).replace("{run}", run) + suffix
+    return root / name
+
+
+def add_run(root, subject, run, rng, n_volumes=8):
+    path = run_path(root, subject, run, "_bold.nii.gz")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(rng.normal(size=(3, 2, 2, n_volumes)).astype(np.float32), AFFINE)
+    image.header.set_zooms((2, 2, 2, 2.0))
+    nib.save(image, path)
+    run_path(root, subject, run, "_bold.json").write_text(json.dumps({"RepetitionTime": 2.0}))
+    run_path(root, subject, run, "_events.tsv").write_text(
+        "onset\tduration\tword\n0.0\t0.5\t#\n1.0\t0.5\tonce\n2.0\t0.4\tnull\n"
+    )
+    confounds = rng.normal(size=n_volumes)
+    rows = [f"{x:.6f}\t{'n/a' if i == 0 else x / 2:}" for i, x in enumerate(confounds)]
+    run_path(root, subject, run, "_desc-confounds_timeseries.tsv").write_text(
+        "trans_x\ttrans_x_derivative1\n" + "\n".join(rows) + "\n"
+    )
+
+
+@pytest.fixture
+def root(tmp_path, rng):
+    for subject, runs in (("EN057", ("9", "10")), ("EN058", ("15", "16"))):
+        for run in runs:
+            add_run(tmp_path, subject, run, rng)
+    kept = np.zeros((3, 2, 2), dtype=np.uint8)
+    kept[1] = 1
+    nib.save(nib.Nifti1Image(kept, AFFINE), tmp_path / "mask.nii.gz")
+    (tmp_path / "words.csv").write_text(
+        "word,onset,offset,section\nonce,0.1,0.7,1\nwhen,0.7,0.9,1\nI,0.4,0.5,2\n"
+    )
+    return tmp_path
+
+
+def test_runs_in_the_order_of_their_numbers_with_the_words_of_their_events(root):
+    stimulus, recording = read_bids(root, "EN057", **EVENTS)
+    assert stimulus.words.tolist() == ["once", "null"] * 2
+    assert stimulus.runs == recording.runs == ["9", "10"]
+    assert recording.data.shape == (16, 4)
+    image = nib.load(run_path(root, "EN057", "10", "_bold.nii.gz"))
+    np.testing.assert_allclose(recording.data[8:], image.get_fdata()[1].reshape(4, 8).T, rtol=1e-6)
+    assert recording.times[[0, 7, 8]].tolist() == [0, 14, 0]
+    assert recording.targets[3] == "1,1,1"
+    assert recording.positions[3].tolist() == [2, 2, 2]
+
+
+def test_sections_that_all_subjects_share_go_to_the_runs_in_order(root):
+    stimulus, recording = read_bids(root, "EN058", **SHARED)
+    assert stimulus.runs == recording.runs == ["1", "2"]
+    assert stimulus.words.tolist() == ["once", "when", "I"]
+
+
+def test_confounds_are_regressed_out_of_each_run(root):
+    _, plain = read_bids(root, "EN057", **EVENTS)
+    _, clean = read_bids(root, "EN057", **CONFOUNDS)
+    text = run_path(root, "EN057", "9", "_desc-confounds_timeseries.tsv").read_text()
+    motion = [float(line.split("\t")[0]) for line in text.splitlines()[1:]]
+    assert np.abs(np.array(motion) @ clean.data[:8]).max() < 1e-4
+    assert np.abs(clean.data[:8].mean(axis=0)).max() < 1e-5
+    assert np.abs(plain.data[:8].mean(axis=0)).max() > 1e-2
+    assert "trans_x" in clean.notes[0]
+
+
+def spoil(root, what, rng):
+    path = run_path(root, "EN057", "10", "_bold.nii.gz")
+    if what == "late":
+        events = path.with_name(path.name.replace("_bold.nii.gz", "_events.tsv"))
+        events.write_text("onset\tduration\tword\n1\t.5\tonce\n16.5\t.5\tlate\n")
+    elif what == "row":
+        table = run_path(root, "EN057", "10", "_desc-confounds_timeseries.tsv")
+        table.write_text(table.read_text() + "0\t0\n")
+    elif what == "TR":
+        run_path(root, "EN057", "10", "_bold.json").write_text('{"RepetitionTime": 1.5}')
+    elif what == "no TR":
+        run_path(root, "EN057", "10", "_bold.json").write_text("{}")
+    elif what == "doubled":
+        add_run(root, "EN057", "11", rng)
+    elif what == "grid":
+        nib.save(
+            nib.Nifti1Image(np.ones((3, 2, 2), dtype=np.uint8), np.eye(4)), root / "mask.nii.gz"
+        )
+    elif what == "3-D":
+        nib.save(nib.Nifti1Image(np.ones((3, 2, 2), dtype=np.float32), AFFINE), path)
+    elif what == "annex":
+        path.unlink()
+        path.symlink_to(".git/annex/objects/aa/bb/x.nii.gz")
+    else:
+        path.write_bytes(path.read_bytes()[:-60])
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("late", r"run-10_bold.* 1 words begin after the last volume ends at 16\.00 s.*'late'"),
+        ("row", r"run-10_desc-confounds_timeseries\.tsv: 9 rows for 8 volumes"),
+        ("TR", r"repetition times differ: .*1\.5"),
+        ("no TR", r"run-10_bold\.json: has no RepetitionTime"),
+        ("doubled", r"'EN057' has 3 runs \(9, 10, 11\), expected 2"),
+        ("grid", "take the mask of the same space"),
+        ("3-D", "expected volumes over time"),
+        ("annex", "git-annex link without its content"),
+        ("cut", r"run-10_bold\.nii\.gz"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_file(root, what, message, rng):
+    spoil(root, what, rng)
+    with pytest.raises((CorruptDataError, DataMissingError), match=message):
+        read_bids(root, "EN057", **CONFOUNDS)
+
+
+def test_unknown_subjects_runs_and_options(root):
+    with pytest.raises(UnknownNameError, match=r"'EN059'.*EN057, EN058"):
+        read_bids(root, "EN059", **EVENTS)
+    with pytest.raises(DataMissingError, match=r"lacks the runs \['3'\]"):
+        read_bids(root, "EN057", **{**EVENTS, "runs": ["9", "3"]})
+    with pytest.raises(ValueError, match="either words"):
+        read_bids(root, "EN057", **{**SHARED, "word": "word"})
+    with pytest.raises(DataMissingError, match="no image matches"):
+        read_bids(root / "sub-EN057", "EN057", **EVENTS)
+
+
+def test_the_files_of_a_subject_are_named(root):
+    files = BidsOptions.model_validate(SHARED, strict=False).found_files(root, "EN058")
+    assert all((root / name).is_file() for name in files)
+    assert len(files) == 4

@@ -1,0 +1,43 @@
+"""Small stacked scores for the tests of comparison and plotting."""
+
+import numpy as np
+
+from brainlm.comparison import Space, stack_scores
+from brainlm.features import Features
+from brainlm.scores import Scores
+
+KINDS = ["layer", "layer", "random", "random", "reference"]
+
+
+def spaces():
+    """Two layers, their random embeddings, and a reference."""
+    names = ["layer 0", "layer 1", "random 0", "random 1", "GloVe"]
+    layers = [0, 1, 0, 1, -1]
+    return [
+        Space(Features(name, np.ones((20, 3))), kind, layer)
+        for name, kind, layer in zip(names, KINDS, layers, strict=True)
+    ]
+
+
+def _scores(rng, targets, level):
+    values = np.clip(rng.standard_normal((4, len(targets))) * 0.05 + level, -1, 1)
+    return Scores(
+        values, "r", targets, "encoder", "split", n_test=[5] * 4,
+        alphas=np.ones((4, len(targets))), predictions=rng.standard_normal((20, len(targets))),
+    )  # fmt: skip
+
+
+def by_fold(rng):
+    """Scores of two analyses, five spaces, four folds, two targets; and the stacked data set."""
+    levels = [0.3, 0.5, 0.0, 0.0, 0.4]
+    scores = {name: [_scores(rng, ["a", "b"], x) for x in levels] for name in ("one", "two")}
+    return scores, stack_scores(scores, spaces(), label="r", title="test")
+
+
+def by_subject(rng):
+    """Stacked scores of three subjects, with a ceiling."""
+    targets = [f"{subject}/{target}" for subject in ("s1", "s2", "s3") for target in "ab"]
+    scores = {"one": [_scores(rng, targets, level) for level in (0.3, 0.5, 0.0, 0.0, 0.4)]}
+    dataset = stack_scores(scores, spaces(), label="r", title="test", subjects=["s1", "s2", "s3"])
+    dataset["ceiling"] = (("subject", "target"), np.full((3, 2), 0.6))
+    return dataset

@@ -1,0 +1,67 @@
+import json
+
+import numpy as np
+import pytest
+import xarray
+
+from brainlm.bundle import check_output, load_bundle, save_bundle
+from brainlm.errors import CorruptDataError, DataMissingError
+
+
+def _save(folder, **options):
+    scores = xarray.Dataset({"score": ("target", [0.1, 0.2])}, coords={"target": ["a", "b"]})
+    settings = {
+        "analysis": "test", "arrays": {"scores": scores}, "config": {"delays": [1, 2]},
+        "inputs": {"data": {"file": "sha"}}, "notes": ["said twice", "said twice"],
+    }  # fmt: skip
+    return save_bundle(folder, **(settings | options))
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    bundle = load_bundle(_save(tmp_path / "deep" / "bundle"))
+    np.testing.assert_array_equal(bundle.arrays["scores"]["score"], [0.1, 0.2])
+    assert bundle.record["config"] == {"delays": [1, 2]}
+    assert bundle.record["notes"] == ["said twice"]
+    assert bundle.record["environment"]["numpy"] == np.__version__
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["bundle"]
+
+
+def test_a_bundle_is_replaced_only_when_asked(tmp_path):
+    folder = _save(tmp_path / "bundle")
+    with pytest.raises(FileExistsError, match="pass --overwrite"):
+        _save(folder)
+    _save(folder, analysis="second", overwrite=True)
+    assert load_bundle(folder).record["analysis"] == "second"
+
+
+def test_a_folder_that_is_no_bundle_is_never_removed(tmp_path):
+    (tmp_path / "thesis.docx").write_text("years of work")
+    with pytest.raises(FileExistsError, match="is not a result bundle"):
+        _save(tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.docx").is_file()
+    assert check_output(tmp_path / "new") == tmp_path / "new"
+
+
+def test_a_failure_leaves_neither_a_half_bundle_nor_the_old_one_changed(tmp_path):
+    folder = _save(tmp_path / "bundle")
+    with pytest.raises(TypeError):
+        _save(folder, config={"bad": object()}, overwrite=True)
+    with pytest.raises(ValueError, match="unknown figure"):
+        _save(folder, figures=["no_such_figure"], overwrite=True)
+    assert load_bundle(folder).record["config"] == {"delays": [1, 2]}
+    assert [p.name for p in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_missing_and_broken_bundles_are_named(tmp_path):
+    with pytest.raises(DataMissingError, match="no bundle"):
+        load_bundle(tmp_path)
+    folder = _save(tmp_path / "bundle")
+    (folder / "scores.nc").write_bytes(b"<html>")
+    with pytest.raises(CorruptDataError, match=r"scores.nc: not a readable NetCDF"):
+        load_bundle(folder)
+    (folder / "scores.nc").unlink()
+    with pytest.raises(DataMissingError, match=r"scores.nc: missing"):
+        load_bundle(folder)
+    (folder / "bundle.json").write_text(json.dumps([1]))
+    with pytest.raises(CorruptDataError, match="not a readable bundle record"):
+        load_bundle(folder)

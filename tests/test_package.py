@@ -1,0 +1,60 @@
+"""The package as a whole: quick to import, complete, and no code where only data belong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import brainlm
+
+ROOT = Path(brainlm.__file__).parent
+
+
+def test_import_is_light():
+    """No heavy library is loaded, which is what keeps the import under half a second."""
+    code = (
+        "import brainlm, sys; print([m for m in sys.modules if m.split('.')[0] in "
+        "('torch', 'transformers', 'numpy', 'scipy', 'sklearn', 'nilearn', 'mne', 'pandas')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
+        cwd=ROOT.parent,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", [n for n in brainlm.__all__ if n != "doctor"])
+def test_every_public_name_is_there_and_documented(name):
+    member = getattr(brainlm, name)
+    if callable(member):
+        assert member.__doc__
+
+
+def test_encoders_load_neither_data_sets_nor_language_models():
+    code = (
+        "import sys, brainlm.encoders, brainlm.cross_validation; "
+        "print([m for m in sys.modules if m.startswith(('brainlm.dat', 'brainlm.lang', 'torch'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_library_prints_nothing():
+    printing = [
+        path.name
+        for path in ROOT.rglob("*.py")
+        if "analyses" not in path.parts
+        for line in path.read_text("utf-8").splitlines()
+        if line.strip().startswith("print(")
+    ]
+    assert printing == []
+
+
+def test_the_network_is_blocked_in_tests():
+    import socket
+
+    with pytest.raises(Exception, match="socket"):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from scipy.stats import kstest
+from statsmodels.stats.multitest import multipletests
+
+from brainlm.statistics import fdr, permutation_p, permute_groups
+
+
+def test_permutation_p_by_hand():
+    null = np.array([[0.1], [0.2], [0.3], [0.4]])
+    assert permutation_p(np.array([0.3]), null)[0] == 3 / 5
+    assert permutation_p(np.array([1.0]), null)[0] == 1 / 5
+    with pytest.raises(ValueError, match="n_permutations"):
+        permutation_p(np.array([0.3]), null[:0])
+
+
+def test_p_values_of_noise_are_uniform(rng):
+    observed, null = rng.standard_normal(2000), rng.standard_normal((199, 2000))
+    assert kstest(permutation_p(observed, null), "uniform").pvalue > 0.01
+
+
+def test_fdr_equals_statsmodels(rng):
+    p = rng.uniform(size=(4, 25)) ** 2
+    expected = multipletests(p.ravel(), method="fdr_bh")[1].reshape(p.shape)
+    np.testing.assert_allclose(fdr(p), expected)
+
+
+def test_groups_move_whole_and_keep_their_order(rng):
+    groups = np.repeat(["a", "b", "c", "d", "e"], [3, 4, 3, 4, 3])
+    order = permute_groups(groups, rng)
+    assert sorted(order) == list(range(17))
+    for label in set(groups):
+        place = groups == label
+        source = order[place]
+        assert (np.diff(source) == 1).all()
+        assert len(set(groups[source])) == 1
+    assert any((permute_groups(groups, rng) != np.arange(17)).any() for _ in range(5))
+    with pytest.raises(ValueError, match="single group"):
+        permute_groups(np.array(["a", "a"]), rng)

@@ -57,9 +57,10 @@ def check_finite(array: np.ndarray, name: str) -> None:
     """Raise when ``array`` holds NaN or infinity, saying how many and where the first one is."""
     if not np.issubdtype(array.dtype, np.number):
         raise ValueError(f"{name} must be numeric, got dtype {array.dtype}")
-    # One pass without a mask in the usual case: a sum is finite only if every entry is.
+    # One pass without a mask in the usual case: a sum is finite only if every entry is. (One that
+    # overflows is looked at entry by entry below.)
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum(dtype=np.float64)):
+        if np.isfinite(array.sum(dtype=np.float64 if array.itemsize < 4 else None)):
             return
     bad = np.argwhere(~np.isfinite(array))
     if len(bad) == 0:

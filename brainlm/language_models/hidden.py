@@ -133,7 +133,7 @@ def _forward(model: LanguageModel, batch: Batch, layers: Sequence[int]) -> np.nd
             input_ids=ids,
             attention_mask=mask.long(),
             output_hidden_states=True,
-            use_cache=False,
+            **({"use_cache": False} if model.causal else {}),
         ).hidden_states
         pooled = torch.zeros(len(layers), len(batch.rows), model.n_features, device=model.device)
         for i, layer in enumerate(layers):

@@ -52,14 +52,15 @@ def check_device(device: str) -> str:
 
 
 def kind_of(config: Any) -> str:
-    """Return ``"causal"`` or ``"masked"`` (every token sees both sides) for a configuration."""
+    """Return what a configuration describes.
+
+    ``"causal"``; ``"masked"`` (every token sees both sides); or ``"encoder"`` for an
+    encoder-decoder model, of which the encoder is read: every token sees both sides, too.
+    """
     from transformers.models.auto import modeling_auto as auto
 
     if getattr(config, "is_encoder_decoder", False):
-        raise ValueError(
-            f"{config.model_type!r} is an encoder-decoder model, which brainlm does not read; "
-            "use a causal or a masked model"
-        )
+        return "encoder"
     decoder = getattr(config, "is_decoder", False)
     both_sides = getattr(config, "use_bidirectional_attention", False)
     if both_sides or (config.model_type in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not decoder):
@@ -135,6 +136,8 @@ def load_network(folder: Path, *, device: str, dtype: str, head: str = "AutoMode
             f"{folder}: the weights lack or misfit {len(missing) + len(report['mismatched_keys'])} "
             f"tensors of the network ({[*missing, *report['mismatched_keys']][:3]})"
         )
+    if network.config.is_encoder_decoder:
+        network = network.get_encoder()
     return network.eval().requires_grad_(False).to(device)
 
 

@@ -57,7 +57,7 @@ class LanguageModel:
         See ``fetch_model``.
     ValueError
         The device is not there, the tokenizer has no character offsets, or the model is neither
-        causal nor masked.
+        causal nor masked nor an encoder-decoder (of which the encoder is read).
 
     Notes
     -----

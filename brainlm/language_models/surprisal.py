@@ -60,6 +60,11 @@ def word_predictability(
     check_choices(context, None, "word")
     if boundary not in BOUNDARIES:
         raise unknown_name("boundary", boundary, BOUNDARIES)
+    if model.kind == "encoder":
+        raise ValueError(
+            f"{model.name} is an encoder-decoder model, of which the encoder is read; it predicts "
+            "no words: use a causal or a masked model"
+        )
     words, labels, copies = units(stimulus, context, "word")
     tokens = tokenize(model.tokenizer, words, stimulus.language)
     if model.kind == "causal" and not model.frame.prefix:

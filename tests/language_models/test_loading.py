@@ -26,6 +26,7 @@ from brainlm.language_models.loading import (
         (LlamaConfig(), "causal"),
         (GPT2Config(), "causal"),
         (BertConfig(), "masked"),
+        (T5Config(), "encoder"),
         (BertConfig(is_decoder=True), "causal"),
         (Gemma3TextConfig(), "causal"),
         (Gemma3TextConfig(use_bidirectional_attention=True), "masked"),
@@ -35,12 +36,36 @@ def test_kind_follows_the_configuration(config, kind):
     assert kind_of(config) == kind
 
 
-@pytest.mark.parametrize(
-    ("config", "message"), [(T5Config(), "encoder-decoder"), (ViTConfig(), "neither a causal nor")]
-)
-def test_other_kinds_are_refused(config, message):
-    with pytest.raises(ValueError, match=message):
-        kind_of(config)
+def test_other_kinds_are_refused():
+    with pytest.raises(ValueError, match="neither a causal nor"):
+        kind_of(ViTConfig())
+
+
+def test_encoder_of_an_encoder_decoder_is_read(tmp_path):
+    import numpy as np
+    import torch
+    from tiny_models import save, unigram
+    from transformers import AutoModel
+
+    from brainlm.language_models import LanguageModel
+    from brainlm.stimulus import Stimulus
+
+    tokenizer = unigram()
+    config = T5Config(
+        vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=16, num_layers=2, num_heads=2,
+        decoder_start_token_id=0, pad_token_id=0,
+    )  # fmt: skip
+    model = LanguageModel(save(tmp_path / "t5", config, tokenizer, auto="AutoModel"))
+    assert (model.kind, model.n_layers, model.n_features) == ("encoder", 2, 16)
+    stimulus = Stimulus(["The", "dog", "chased", "the", "cat"], "en")
+    spaces = model.embed(stimulus, context="document")
+    ids = tokenizer("The dog chased the cat", return_tensors="pt")["input_ids"]
+    whole = AutoModel.from_pretrained(tmp_path / "t5").eval()
+    with torch.no_grad():
+        states = whole.get_encoder()(input_ids=ids, output_hidden_states=True).hidden_states
+    np.testing.assert_allclose(spaces[-1].values[-1], states[-1][0, -1].numpy(), atol=1e-5)
+    with pytest.raises(ValueError, match="predicts no words"):
+        model.surprisal(stimulus)
 
 
 def test_missing_weights_are_refused_not_drawn(llama_folder, tmp_path):

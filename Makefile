@@ -25,7 +25,7 @@ demo: fetch
 
 # The models of the tests, where they can be had; without them the tests that need them skip.
 test: install
-	-$(BIN)/brainlm fetch human-ratings minilm glove-6b-50d smollm2
+	-$(BIN)/brainlm fetch human-ratings minilm glove-6b-50d smollm2 synonyms-zh
 	$(BIN)/python -m pytest
 
 lint: install

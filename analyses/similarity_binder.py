@@ -22,7 +22,7 @@ from brainlm.alignment import align
 from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison import Space
 from brainlm.datasets import dataset_hashes, open_dataset
-from brainlm.features import Features, random_like
+from brainlm.features import random_like
 from brainlm.language_models import LanguageModel
 from brainlm.options import Debug, Layers, Model, Out, Overwrite, Root, Subjects, layer_list, run
 from brainlm.rdm import compare_rdms, permuted_comparisons, rdm
@@ -141,16 +141,14 @@ def embed_words(ratings: Ratings, layers: str) -> tuple[list[Space], str]:
     note = f"{ratings.dataset}: left out {(~covered).sum()} of {len(covered)} words without vector"
     static = table.embed(stimulus)[0].renamed("static vectors")
     hidden = LanguageModel(ratings.model).embed(stimulus, layer_list(layers), context="none")
-    spaces = [Space(static, "reference"), Space(random(static, 0), "reference")]
+    spaces = [Space(static, "reference"), Space(random_like(static), "reference")]
     for layer in hidden:
         number = layer.origin["layer"]
-        spaces += [Space(layer, "layer", number), Space(random(layer, number), "random", number)]
+        spaces += [
+            Space(layer, "layer", number),
+            Space(random_like(layer, seed=number), "random", number),
+        ]
     return spaces, f"{note} ({lost})" if lost else note
-
-
-def random(features: Features, seed: int) -> Features:
-    """Random embeddings with the geometry of a space."""
-    return random_like(features, seed=seed)
 
 
 def compare(ratings: Ratings, spaces: list[Space], n_permutations: int) -> xarray.Dataset:

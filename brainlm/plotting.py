@@ -47,11 +47,11 @@ __all__ = [
 COLOURS = {
     "layer": "#0072B2",
     "combined": "#D55E00",
-    "with empty": "#CC79A7",
+    "with empty": "#5D3A9B",
     "random": "#8C8C8C",
     "ceiling": "#555555",
 }
-REFERENCE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#5D3A9B", "#000000")
+REFERENCE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 STYLE = Path(__file__).with_name("brainlm.mplstyle")
 
 
@@ -105,13 +105,20 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         plain = kind in ("random", "with empty")
         style = {"linestyle": "--", "linewidth": 1} if plain else {"marker": "o"}
         ax.plot(layers, mean, color=COLOURS[kind], markersize=3, label=label, **style)
-        ax.fill_between(layers, mean - half, mean + half, color=COLOURS[kind], alpha=0.2, lw=0)
+        if kind != "with empty":  # one band fewer to look through
+            ax.fill_between(layers, mean - half, mean + half, color=COLOURS[kind], alpha=0.2, lw=0)
     references = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))
     for i, space in enumerate(references["space"].values):
         value = float(scores["score"].sel(analysis=analysis, space=space).mean())
         if np.isnan(value):
             continue  # not every analysis has a score for every space
-        ax.axhline(value, color=REFERENCE_COLOURS[i % 6], lw=1.2, ls=(0, (4, 1 + i)), label=space)
+        ax.axhline(
+            value,
+            color=REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)],
+            lw=1.2,
+            ls=(0, (4, 1 + i)),
+            label=space,
+        )
     if "ceiling" in scores:
         middle, width = map(float, _interval(scores["ceiling"].mean("target").values))
         ax.axhline(middle, color=COLOURS["ceiling"], lw=1, ls=":", label="noise ceiling (others)")
@@ -145,7 +152,7 @@ def plot_target_bars(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         at_space = scores["score"].sel(analysis=analysis, space=space)
         values = at_space.transpose(_unit(scores), "target").values
         if not np.isnan(values).any():
-            bars.append((space, values, REFERENCE_COLOURS[i % 6]))
+            bars.append((space, values, REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)]))
     targets = scores["target"].values
     width = 0.8 / len(bars)
     for i, (label, values, colour) in enumerate(bars):
@@ -297,7 +304,9 @@ def plot_accuracy_curve(scores: xarray.Dataset, analysis: str, name: str, ax: Ax
     references = chosen.isel(space=np.flatnonzero(chosen["kind"] == "reference"))
     for i, space in enumerate(references["space"].values):
         value = float(references[name].sel(space=space))
-        ax.axhline(value, color=REFERENCE_COLOURS[i % 6], ls="--", lw=1.2, label=space)
+        ax.axhline(
+            value, color=REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)], ls="--", lw=1.2, label=space
+        )
     ax.axhline(0.5, color="black", lw=0.8, ls=":", label="chance")
     ax.set_xlabel("layer (0 = input embeddings)")
     ax.set_ylabel(ACCURACIES[name])

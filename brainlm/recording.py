@@ -76,6 +76,8 @@ class Recording:
             data = data.astype(float)
         if self.modality not in MODALITIES:
             raise unknown_name("modality", self.modality, MODALITIES)
+        if not str(self.unit).strip():
+            raise ValueError("unit is empty: say what data are measured in, such as 'microvolt'")
         if self.missing not in ("refuse", "allow"):
             raise unknown_name("value of missing", self.missing, ("refuse", "allow"))
         self._check_values(data)

@@ -60,6 +60,7 @@ def test_sampling_interval_needs_even_steps():
         ({"missing": "maybe"}, "refuse, allow"),
         ({"targets": ["a"]}, "lengths differ"),
         ({"targets": ["a", "a"]}, "'a' appears more than once"),
+        ({"unit": " "}, "unit is empty"),
         ({"modality": "mri"}, "Did you mean 'fmri'"),
         ({"times": [0.0, 2.0]}, "lengths differ"),
         ({"times": [0.0, 2.0, 2.0]}, "does not come after"),

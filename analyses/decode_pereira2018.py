@@ -4,9 +4,9 @@ Pereira et al. 2018, 627 sentences, one pattern of 1,000 principal components ea
 maps the pattern to the embedding of the sentence (every layer of a language model; GloVe), with
 whole passages and whole topics left out. 2v2 and rank accuracy are computed among the held-out
 sentences of each fold, 2v2 between different passages only, against refitted permutations in which
-passages of the same length change places. That null lies a little above .5: passages of three
-sentences come from one of the two experiments only, so permuting keeps a part of the difference
-between the experiments, which identifies an experiment and not a sentence.
+passages of the same length change places. That null lies a little above .5, mostly because
+passages of three sentences come from one of the two experiments only: permuting keeps a part of the
+difference between the experiments, which identifies an experiment and not a sentence.
 """
 
 from __future__ import annotations

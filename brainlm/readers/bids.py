@@ -190,7 +190,7 @@ def _notes(given: BidsOptions) -> tuple[str, ...]:
     if not given.regress_out:
         return ()
     names = ", ".join(given.regress_out)
-    return (f"regressed out of each run, with the mean: {names}; a missing first value is 0",)
+    return (f"regressed out of each run, with the mean: {names}; a missing first difference is 0",)
 
 
 def _runs(folder: Path, given: BidsOptions, subject: str | None) -> list[str]:
@@ -272,6 +272,10 @@ def _all_blocks(
         yield _without_confounds(whole, folder / _fill(given.confounds, subject, run), given)
 
 
+# Confounds of fMRIPrep that are differences between neighbouring volumes.
+DIFFERENCES = re.compile(r"derivative1|framewise_displacement|dvars|rmsd")
+
+
 def _without_confounds(data: np.ndarray, path: Path, given: BidsOptions) -> np.ndarray:
     """Return the residuals of a least-squares fit of the confounds and the mean."""
     sheet = read_sheet(path)
@@ -285,10 +289,14 @@ def _without_confounds(data: np.ndarray, path: Path, given: BidsOptions) -> np.n
     missing = [
         name for name, column in zip(given.regress_out, columns, strict=True) if np.isnan(column[0])
     ]
-    if missing:  # derivatives have no first value; nilearn and fMRIPrep put 0 there, too
+    if all(DIFFERENCES.search(name) for name in missing):
+        # A difference has no first value; nilearn puts 0 there, too. The notes say so.
         table[0] = np.nan_to_num(table[0])
     if np.isnan(table).any():
-        raise CorruptDataError(f"{path}: missing values (n/a) after the first row")
+        raise CorruptDataError(
+            f"{path}: missing values (n/a) in {', '.join(given.regress_out)}; only the first value "
+            "of a difference (derivative, displacement, DVARS, RMSD) may be missing"
+        )
     weights, *_ = np.linalg.lstsq(table, data, rcond=None)
     return data - table @ weights
 

@@ -99,6 +99,15 @@ def test_confounds_are_regressed_out_of_each_run(root):
     assert "trans_x" in clean.notes[0]
 
 
+def test_only_a_difference_may_lack_its_first_value(root):
+    table = run_path(root, "EN057", "9", "_desc-confounds_timeseries.tsv")
+    lines = table.read_text().splitlines()
+    lines[1] = "n/a\tn/a"
+    table.write_text("\n".join(lines) + "\n")
+    with pytest.raises(CorruptDataError, match=r"missing values \(n/a\) in trans_x"):
+        read_bids(root, "EN057", **CONFOUNDS)
+
+
 def spoil(root, what, rng):
     path = run_path(root, "EN057", "10", "_bold.nii.gz")
     if what == "late":

@@ -13,6 +13,7 @@ from typing import Any
 from brainlm.readers.bids import BidsOptions, read_bids
 from brainlm.readers.brain_maps import MapsOptions, read_maps
 from brainlm.readers.files import ReaderOptions
+from brainlm.readers.meeg import MeegOptions, read_meeg
 from brainlm.readers.passages import PassageOptions, read_passages
 from brainlm.readers.patterns import PatternsOptions, read_patterns
 from brainlm.readers.pickles import read_pickle
@@ -29,6 +30,7 @@ __all__ = [
     "READERS",
     "read_bids",
     "read_maps",
+    "read_meeg",
     "read_passages",
     "read_patterns",
     "read_pickle",
@@ -44,6 +46,7 @@ __all__ = [
 READERS: dict[str, Callable[..., Any]] = {
     "bids": read_bids,
     "maps": read_maps,
+    "meeg": read_meeg,
     "pairs": read_word_pairs,
     "passages": read_passages,
     "patterns": read_patterns,
@@ -57,6 +60,7 @@ READERS: dict[str, Callable[..., Any]] = {
 OPTIONS: dict[str, type[ReaderOptions]] = {
     "bids": BidsOptions,
     "maps": MapsOptions,
+    "meeg": MeegOptions,
     "pairs": WordPairsOptions,
     "passages": PassageOptions,
     "patterns": PatternsOptions,

@@ -72,6 +72,8 @@ class TablesOptions(ReaderOptions):
         Language code of the words.
     unit : str
         Scale of the ratings.
+    modality : str
+        As in `Recording`; words read in isolation may have reading times.
     item : str
         What identifies a row, as a template of columns such as ``"{EngID}"``. It becomes
         ``Recording.items`` and ``Stimulus.sentence``. Default: the word.
@@ -92,6 +94,7 @@ class TablesOptions(ReaderOptions):
     tables: Annotated[tuple[TableOptions, ...], Field(strict=False, min_length=1)]
     language: str
     unit: str
+    modality: str = "ratings"
     item: str | None = None
     text: str | None = None
     missing: Literal["refuse", "allow", "drop"] = "refuse"
@@ -146,7 +149,7 @@ def read_tables(
     stimulus : Stimulus
         Isolated words without times, each a text and a sentence of its own.
     recording : Recording
-        Modality ``"ratings"``, shape (n_words, n_targets); ``items`` are the words' sentences.
+        Shape (n_words, n_targets); ``items`` are the words' sentences.
 
     Raises
     ------
@@ -169,7 +172,7 @@ def read_tables(
         recording = Recording(
             ratings.values,
             targets=ratings.targets,
-            modality="ratings",
+            modality=given.modality,
             unit=given.unit,
             items=ratings.items,
             subject=subject or "group",

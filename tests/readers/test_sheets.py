@@ -60,7 +60,7 @@ def test_other_archives_are_refused_and_never_unpickled(tmp_path, arrays, messag
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("brainlm.readers.sheets.LARGEST_TABLE", 1000)
+    monkeypatch.setattr("brainlm.readers.cells.LARGEST_TABLE", 1000)
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", bytes(5000))
     with pytest.raises(CorruptDataError, match="unpacks to more than 1000 bytes"):

@@ -24,7 +24,7 @@ from brainlm.readers.confounds import ConfoundOptions, Confounds, read_confounds
 from brainlm.readers.files import Names, naming
 from brainlm.readers.runs import choose_runs, fill, find_runs, inherited, sidecar
 from brainlm.readers.sheets import read_sheet
-from brainlm.readers.word_times import read_word_times
+from brainlm.readers.word_times import read_word_times, word_files
 from brainlm.recording import Recording
 from brainlm.series import stack_blocks
 from brainlm.stimulus import Stimulus
@@ -111,11 +111,11 @@ class BidsOptions(ConfoundOptions):
         runs = choose_runs(folder, self.left, subject, self.runs, self.n_runs)
         images = [path for run in runs for path in self.files(subject, run)]
         masks = [fill(self.mask, subject, run, self.left) for run in runs] if self.mask else []
-        return (*images, *dict.fromkeys(masks), *self.words.get("files", ()))
+        return (*images, *dict.fromkeys(masks), *word_files(self.words, self.language))
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
         """Return the shared files, and the subject's where the options name the runs."""
-        shared = tuple(self.words.get("files", ()))
+        shared = word_files(self.words, self.language)
         if self.mask is not None and "{" not in self.mask:
             shared = (self.mask, *shared)
         if subject is None:

@@ -19,7 +19,7 @@ from brainlm.errors import CorruptDataError
 from brainlm.readers.events import EventsOptions, read_events, read_start
 from brainlm.readers.files import Names, ReaderOptions, naming
 from brainlm.readers.runs import Run, choose_runs, fill, find_runs
-from brainlm.readers.word_times import read_word_times
+from brainlm.readers.word_times import read_word_times, word_files
 from brainlm.recording import Recording
 from brainlm.series import stack_blocks
 from brainlm.stimulus import Stimulus
@@ -115,7 +115,7 @@ class MeegOptions(ReaderOptions):
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
         """Return the shared files, and the subject's where the options name the runs."""
-        shared = tuple(self.words.get("files", ()))
+        shared = word_files(self.words, self.language)
         if subject is None:
             return shared
         return (*(fill(self.pattern, subject, run) for run in self.runs), *shared)
@@ -127,7 +127,7 @@ class MeegOptions(ReaderOptions):
             path = folder / fill(self.pattern, subject, run)
             parts = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
             files += [part.relative_to(folder).as_posix() for part in parts]
-        return (*files, *self.words.get("files", ()))
+        return (*files, *word_files(self.words, self.language))
 
 
 def read_meeg(

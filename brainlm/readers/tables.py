@@ -30,7 +30,8 @@ class TableOptions(ReaderOptions):
     columns : sequence of str
         Columns that become targets.
     first, last : str
-        Instead of ``columns``: all columns from ``first`` to ``last``.
+        Instead of ``columns``: all columns from ``first`` to ``last``. Default: every column but
+        the word.
     rename : dict of str to str
         Column -> target name, where they differ.
     sheet : str, optional
@@ -205,12 +206,14 @@ def _read_ratings(path: Path, table: TableOptions, given: TablesOptions) -> _Rat
 
 
 def _columns(sheet: Sheet, table: TableOptions) -> list[str]:
-    if bool(table.columns) == (table.first is not None and table.last is not None):
+    if (table.first is None) != (table.last is None) or (table.columns and table.first):
         raise ValueError(f"{table.path}: give either columns, or both first and last")
     for name in (*table.columns, *table.rename, *filter(None, (table.first, table.last))):
         sheet.position(name)
     if table.columns:
         return list(table.columns)
+    if table.first is None:
+        return [name for name in sheet.header if name and name != table.word]
     start, stop = sheet.position(str(table.first)), sheet.position(str(table.last))
     if stop < start:
         raise CorruptDataError(f"{sheet.path}: column {table.last!r} stands before {table.first!r}")

@@ -86,6 +86,17 @@ def describe(
 
 
 @app.command()
+def bids(folder: Annotated[Path, typer.Argument(help="A BIDS folder of your own.")]) -> None:
+    """Say what recordings lie in a BIDS folder, and how to name them in read_bids."""
+    from brainlm.readers.survey import survey_bids
+
+    for row in survey_bids(folder):
+        for key, value in row.items():
+            typer.echo(f"{key:9s} {value}")
+        typer.echo("")
+
+
+@app.command()
 def models() -> None:
     """List the language models that need no model hub."""
     from brainlm import catalogue

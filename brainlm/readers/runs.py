@@ -127,6 +127,8 @@ def choose_runs(
 def inherited(folder: Path, path: Path, suffix: str) -> Path | None:
     """Return the nearest file of BIDS that applies to a file: beside it, or in a folder above.
 
+    For a file of ``derivatives/PIPELINE/`` the folders of the raw data come next: events lie there.
+
     Parameters
     ----------
     folder : path
@@ -137,16 +139,21 @@ def inherited(folder: Path, path: Path, suffix: str) -> Path | None:
         Such as ``"bold.json"`` or ``"events.tsv"``.
     """
     entities = set(path.name.split("_")[:-1])
-    for above in (path.parent, *path.parent.parents):
-        fitting = [
-            each
-            for each in sorted({*above.glob(f"*_{suffix}"), *above.glob(suffix)})
-            if set(each.name.removesuffix(suffix).strip("_").split("_")) - {""} <= entities
-        ]
-        if fitting:
-            return max(fitting, key=lambda each: len(each.name))
-        if above == folder:
-            break
+    place = path.relative_to(folder).parts[:-1] if path.is_relative_to(folder) else ()
+    homes = [path.parent]
+    if place[:1] == ("derivatives",) and len(place) > 2:
+        homes.append(folder.joinpath(*place[2:]))
+    for home in homes:
+        for above in (home, *home.parents):
+            fitting = [
+                each
+                for each in sorted({*above.glob(f"*_{suffix}"), *above.glob(suffix)})
+                if set(each.name.removesuffix(suffix).strip("_").split("_")) - {""} <= entities
+            ]
+            if fitting:
+                return max(fitting, key=lambda each: len(each.name))
+            if above == folder:
+                break
     return None
 
 

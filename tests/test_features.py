@@ -132,7 +132,6 @@ def test_mapped_values_are_not_read_whole(tmp_path):
         Features("x", np.load(tmp_path / "x.npy"))
 
 
-
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -133,9 +133,7 @@ def _forward(model: LanguageModel, batch: Batch, layers: Sequence[int]) -> np.nd
     ids, mask = (torch.from_numpy(a).to(model.device) for a in batch.padded(pad or 0))
     n_rows = len(batch.rows)
     order = np.argsort(batch.unit, kind="stable")  # places of one row side by side
-    place, unit = (
-        torch.from_numpy(a[order]).to(model.device) for a in (batch.place, batch.unit)
-    )
+    place, unit = (torch.from_numpy(a[order]).to(model.device) for a in (batch.place, batch.unit))
     with torch.inference_mode():
         states = model.network(
             input_ids=ids,

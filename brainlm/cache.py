@@ -225,7 +225,7 @@ def _write_rows(
     for i, array in enumerate(values.astype("<f4", copy=False)):
         for a, b in runs:
             file.seek(start + 4 * n_columns * (i * n_rows + int(rows[a])))
-            data = memoryview(np.ascontiguousarray(array[a:b])).cast("B")
+            data = np.ascontiguousarray(array[a:b]).data.cast("B")
             while data:
                 data = data[file.write(data) :]
 

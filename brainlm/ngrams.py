@@ -1,8 +1,8 @@
-"""n-gram baselines: surprisal from counted texts (Kneser-Ney), ARPA files and kenlm's binary files.
+"""n-gram baselines: surprisal from counted texts (Kneser-Ney), ARPA files and kenlm's binaries.
 
-Training is ours: kenlm's Python package only asks trained models, and nltk's `KneserNeyInterpolated`
-gives a word it has not seen no probability, counts the padding before a sentence as words, and
-writes no file. What both compute is what the tests compare with.
+Training is ours: kenlm's Python package only asks trained models, and nltk's class gives words it
+has not seen no probability, counts the padding before a sentence as words, and writes no file. The
+tests compare with what kenlm's own training and nltk compute.
 """
 
 from __future__ import annotations

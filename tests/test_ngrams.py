@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from brainlm.errors import CorruptDataError
-from brainlm.ngrams import END, START, UNKNOWN, BackoffModel, KenlmModel, read_ngrams, train_kneser_ney
+from brainlm.ngrams import (
+    END,
+    START,
+    UNKNOWN,
+    BackoffModel,
+    KenlmModel,
+    read_ngrams,
+    train_kneser_ney,
+)
 from brainlm.stimulus import Stimulus
 
 TEXT = [s.split() for s in ["the dog ran", "the cat ran", "the dog sat", "a dog ran home"]]
@@ -135,6 +143,31 @@ def test_levels_above_the_unigrams_are_those_of_nltk(order):
     for context in contexts:
         for word in sorted(seen | {END}):
             assert 10 ** ours.log10(word, context) == pytest.approx(theirs.score(word, context))
+
+
+# What kenlm's lmplz -o 3 --discount_fallback 0.75 0.75 0.75 writes for SMALL, in which no n-gram has
+# the counts from which it would estimate other discounts: log10 p, log10 back-off weight.
+SMALL = ["the dog ran", "the cat ran", "a dog sat", "a cat sat", "home", "well", "well"]
+LMPLZ = {
+    "<unk>": (-1.3748162, 0), "</s>": (-0.61028033, 0), "the": (-1.2379782, -0.12493875),
+    "dog": (-0.91968924, -0.12493875), "ran": (-0.91968924, -0.42596874),
+    "home": (-1.2379782, -0.12493875), "ran </s>": (-0.14448558, 0), "home </s>": (-0.3625259, 0),
+    "<s> the": (-0.69175965, -0.12493875), "the dog": (-0.6670884, -0.12493875),
+    "dog ran": (-0.6670884, -0.12493875), "<s> home": (-1.2183087, -0.12493875),
+    "<s> well": (-0.69175965, -0.42596874), "dog ran </s>": (-0.10361481, 0),
+    "<s> home </s>": (-0.23996353, 0), "<s> well </s>": (-0.10361481, 0),
+    "<s> the dog": (-0.54298794, 0), "the dog ran": (-0.3857085, 0),
+}  # fmt: skip
+
+
+def test_model_is_that_of_kenlms_own_training():
+    model = train_kneser_ney([sentence.split() for sentence in SMALL], 3)
+    assert [sum(len(gram) == n for gram in model.log_p) for n in (1, 2, 3)] == [10, 16, 14]
+    for words, (log_p, weight) in LMPLZ.items():
+        gram = tuple(words.split())
+        assert model.log_p[gram] == pytest.approx(log_p, abs=1e-6)
+        assert model.log_backoff.get(gram, 0) == pytest.approx(weight, abs=1e-6)
+    assert model.log_backoff[(START,)] == pytest.approx(-0.36797678, abs=1e-6)
 
 
 def test_what_is_saved_is_read_again_alike(tmp_path):

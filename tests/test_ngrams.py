@@ -145,7 +145,7 @@ def test_levels_above_the_unigrams_are_those_of_nltk(order):
             assert 10 ** ours.log10(word, context) == pytest.approx(theirs.score(word, context))
 
 
-# What kenlm's lmplz -o 3 --discount_fallback 0.75 0.75 0.75 writes for SMALL, in which no n-gram has
+# What kenlm's lmplz -o 3 --discount_fallback 0.75 0.75 0.75 writes for SMALL, where no n-gram has
 # the counts from which it would estimate other discounts: log10 p, log10 back-off weight.
 SMALL = ["the dog ran", "the cat ran", "a dog sat", "a cat sat", "home", "well", "well"]
 LMPLZ = {

@@ -95,8 +95,8 @@ def test_wordnet_is_read_through_nltk(nltk_data):
 def test_missing_wordnet_says_how_to_get_it(nltk_data, monkeypatch):
     with pytest.raises(DataMissingError, match=r"no WordNet .*nltk\.downloader wordnet"):
         wordnet_norm(["dog"], 1)
-    monkeypatch.setitem(sys.modules, "nltk.corpus", None)
-    with pytest.raises(DataMissingError, match=r"not there: `pip install brainlm\[wordnet\]`"):
+    with monkeypatch.context() as patch, pytest.raises(DataMissingError, match=r"not there: `pip install brainlm\[wordnet\]`"):
+        patch.setitem(sys.modules, "nltk.corpus", None)
         wordnet_norm(["dog"], 1)
 
 

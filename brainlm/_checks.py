@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ __all__ = [
     "check_targets",
     "freeze",
     "is_mapped",
+    "mapped_file",
     "same_length",
 ]
 
@@ -26,10 +28,15 @@ def freeze(array: np.ndarray) -> np.ndarray:
 
 def is_mapped(array: np.ndarray) -> bool:
     """Return whether an array is a read-only view of a file on disk (a memory map)."""
+    return mapped_file(array) is not None
+
+
+def mapped_file(array: np.ndarray) -> Path | None:
+    """Return the file that a read-only memory map is a view of; None for other arrays."""
     base: Any = array
     while base is not None and not isinstance(base, np.memmap):
         base = getattr(base, "base", None)
-    return base is not None and not array.flags.writeable
+    return None if base is None or array.flags.writeable else Path(str(base.filename))
 
 
 def as_labels(values: Any, name: str) -> np.ndarray:

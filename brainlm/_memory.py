@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["available_memory", "check_memory"]
+from brainlm.errors import CorruptDataError
+
+__all__ = ["available_memory", "check_declared", "check_memory"]
+
+MOST_COMPRESSED = 1032  # deflate cannot do better
+SLACK = 1 << 26  # bytes; files of constant values that are not even stored
 
 
 def available_memory() -> int:
@@ -41,4 +46,23 @@ def check_memory(n_bytes: int, what: str, advice: str) -> None:
         raise MemoryError(
             f"{what} needs {n_bytes / 1e9:.1f} GB of memory, {there / 1e9:.1f} GB are there: "
             f"{advice}"
+        )
+
+
+def check_declared(path: Path, n_bytes: int, stored: int | None = None) -> None:
+    """Raise when a file declares more values than its bytes can hold, however well compressed.
+
+    Parameters
+    ----------
+    path : path
+    n_bytes : int
+        What its header declares.
+    stored : int, optional
+        Bytes that hold the values. Default: those of the file.
+    """
+    stored = path.stat().st_size if stored is None else stored
+    if n_bytes > MOST_COMPRESSED * stored + SLACK:
+        raise CorruptDataError(
+            f"{path}: its header declares {n_bytes} bytes, which {stored} stored bytes cannot "
+            "hold: the header is broken, or the file is cut off; fetch it again"
         )

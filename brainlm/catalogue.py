@@ -8,7 +8,16 @@ from brainlm.card import Card, read_card
 from brainlm.datasets import is_on_disk, list_datasets
 from brainlm.language_models.sources import is_cached, list_models
 
-__all__ = ["dataset_page", "dataset_rows", "licence_line", "model_rows"]
+__all__ = ["dataset_page", "dataset_rows", "datasets_markdown", "licence_line", "model_rows"]
+
+PAGE_HEAD = """# Data sets
+
+Written from the cards in `datasets/` by `brainlm datasets --markdown > docs/datasets.md`; a test
+fails when it is out of date. {n} cards; {n_checked} of them were checked on the true files. The
+others describe public layouts whose files no test machine has: `brainlm datasets NAME` lists what
+is not verified. Opening a data set checks every fact of its card, so a file that differs is an
+error and no wrong number.
+"""
 
 
 def dataset_rows(root: Path | str | None = None) -> list[dict[str, str]]:
@@ -26,6 +35,21 @@ def _dataset_row(card: Card, root: Path | str | None) -> dict[str, str]:
         "licence": card.licence + (" (non-commercial)" if card.noncommercial else ""),
         "on disk": "yes" if is_on_disk(card.name, root) else "no",
     }
+
+
+def datasets_markdown() -> str:
+    """Return the page ``docs/datasets.md``: every card as a row, the same on every machine."""
+    rows = []
+    for name in list_datasets():
+        card = read_card(name)
+        row = _dataset_row(card, None)
+        del row["on disk"]
+        rows.append({**row, "checked on the files": "no" if card.unverified else "yes"})
+    n_checked = sum(row["checked on the files"] == "yes" for row in rows)
+    table = [list(rows[0]), ["---"] * len(rows[0]), *([*row.values()] for row in rows)]
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in table]
+    lines = [f"| {' | '.join(line)} |" for line in cells]
+    return f"{PAGE_HEAD.format(n=len(rows), n_checked=n_checked)}\n" + "\n".join(lines) + "\n"
 
 
 def model_rows() -> list[dict[str, str]]:

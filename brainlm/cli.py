@@ -31,11 +31,21 @@ RootOption = Annotated[
 
 
 @app.command()
-def datasets(name: Name = None, root: RootOption = None) -> None:
+def datasets(
+    name: Name = None,
+    root: RootOption = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table of docs/datasets.md.")
+    ] = False,
+) -> None:
     """List the data sets, or show one card with its citation."""
     from brainlm import catalogue
 
-    if name is not None:
+    if markdown:
+        if name is not None:
+            raise ValueError(f"--markdown is the table of all data sets: leave {name!r} out")
+        typer.echo(catalogue.datasets_markdown(), nl=False)
+    elif name is not None:
         typer.echo(catalogue.dataset_page(name, root))
     else:
         _table(catalogue.dataset_rows(root))

@@ -24,6 +24,7 @@ from brainlm.maps import BrainMaps
 from brainlm.pairs import WordPairs
 from brainlm.readers import READERS
 from brainlm.recording import Recording, sampling_interval
+from brainlm.series import constant_columns
 from brainlm.stimulus import Stimulus
 
 __all__ = [
@@ -363,10 +364,15 @@ def _check_file(card: Card, path: Path, digest: str | None) -> None:
 
 
 def _check_targets(recording: Recording, where: str) -> None:
-    constant = recording.constant_targets
-    if not constant:
+    known = constant_columns(recording.data)  # of mapped data, without reading them
+    columns = (
+        np.isin(recording.targets.astype(str), recording.constant_targets)
+        if known is None
+        else np.isin(np.arange(recording.n_targets), known)
+    )
+    if not columns.any():
         return
-    columns = np.isin(recording.targets.astype(str), constant)
+    constant = recording.targets[columns]
     n_zero = int((np.nan_to_num(recording.data[:, columns]) == 0).all(axis=0).sum())
     raise CorruptDataError(
         f"{where}: {len(constant)} of {recording.n_targets} targets are constant ({n_zero} of them "

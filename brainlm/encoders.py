@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from brainlm._checks import check_targets
+from brainlm._checks import as_labels, check_targets
 from brainlm.errors import unknown_name
-from brainlm.ridge import DEFAULT_ALPHAS, Standardizer, edge_counts, fit_ridge, solve_ridge_cv
+from brainlm.ridge import DEFAULT_ALPHAS, Standardizer, edge_counts, fit_ridge
+from brainlm.ridge_cv import solve_ridge_cv
 from brainlm.similarity import leave_one_out_scores, similarity_predict, standardize_rows
 from brainlm.splits import ContiguousBlocks
 
@@ -52,7 +53,8 @@ class RidgeEncoder(_Encoder):
         minimise ||y_v - X w - b||^2 + alpha_v ||w||^2
 
     with X z-scored on the training samples and the intercept b not penalised. alpha_v maximises
-    the cross-validated R2 of v over the inner folds, in which mean and scale are learned anew.
+    the cross-validated R2 of v over the inner folds, in which means and weights are learned anew
+    (``brainlm.ridge_cv.solve_ridge_cv``).
 
     Parameters
     ----------
@@ -63,10 +65,16 @@ class RidgeEncoder(_Encoder):
         Inner folds. An int is that many contiguous blocks. None (default): five contiguous blocks
         when fitted alone, and folds of the outer kind (same gap, same groups, by run) inside
         ``cross_validate``.
-    alpha_per : {"target", "all"}
-        One alpha for each target, or the one that is best on average over targets.
+    alpha_per : {"target", "group", "all"}
+        One alpha for each target, or the one that is best on average over the targets of a group
+        or over all.
+    groups : sequence, shape (n_targets,), optional
+        Group of each target, such as its region; needed for ``alpha_per="group"`` only.
     standardize : bool
         z-score the features on the training samples (True) or centre them only.
+    search : {"fast", "exact"}
+        How the best alpha is found in large problems: to within 1e-3 of the best cross-validated
+        R2 (default), or with every alpha's predictions made in full precision.
     warn_edge : bool
         Warn when targets choose the first or the last alpha.
 
@@ -95,13 +103,17 @@ class RidgeEncoder(_Encoder):
         *,
         cv: Any = None,
         alpha_per: str = "target",
+        groups: Any = None,
         standardize: bool = True,
+        search: str = "fast",
         warn_edge: bool = True,
     ) -> None:
         self.alphas = alphas
         self.cv = cv
         self.alpha_per = alpha_per
+        self.groups = groups
         self.standardize = standardize
+        self.search = search
         self.warn_edge = warn_edge
 
     def fit(self, X: Any, y: Any) -> RidgeEncoder:
@@ -114,15 +126,17 @@ class RidgeEncoder(_Encoder):
         """
         X, Y = self._validated(X, y)
         self.alphas_ = alphas = self._checked_alphas()
-        curve = solve_ridge_cv(X, Y, self._folds(X), alphas, standardize=self.standardize)
+        curve = solve_ridge_cv(
+            X, Y, self._folds(X), alphas, standardize=self.standardize, search=self.search
+        )
         self.cv_curve_ = curve
         best = self._best(curve)
         self.alpha_ = alphas[best]
         self.cv_r2_ = curve[best, np.arange(Y.shape[1])]
-        fit = fit_ridge(X, standardize=self.standardize)
+        smallest = float(self.alpha_.min())
+        fit = fit_ridge(X, standardize=self.standardize, smallest_alpha=smallest)
         mean = Y.mean(axis=0)
-        alpha = self.alpha_.astype(X.dtype)
-        self._fit, self._weights = fit, fit.weights(fit.project_targets(Y - mean), alpha)
+        self._fit, self._weights = fit, fit.weights(Y - mean, self.alpha_)
         self.intercept_, self._mean = mean - fit.standardizer.mean @ self.coef_.T, mean
         if self.warn_edge:
             self._warn_at_edge(alphas)
@@ -130,11 +144,8 @@ class RidgeEncoder(_Encoder):
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the targets, shape (n_samples, n_targets), or (n_samples,) for a 1-D ``y``."""
-        Z = self._new_samples(X)
-        Z = self._fit.standardizer.apply(Z)
-        if not self._fit.primal:
-            Z = Z @ self._fit.X.T  # (n_new, n_train)
-        return self._shaped(Z @ self._weights + self._mean)
+        X = self._new_samples(X)
+        return self._shaped(self._fit.project(X) @ self._weights + self._mean)
 
     @property
     def coef_(self) -> np.ndarray:
@@ -162,11 +173,24 @@ class RidgeEncoder(_Encoder):
         raise ValueError(f"cv must be a number, a split or (train, test) pairs, got {cv!r}")
 
     def _best(self, curve: np.ndarray) -> np.ndarray:
+        n_targets = curve.shape[1]
         if self.alpha_per == "target":
             return np.argmax(curve, axis=0)
         if self.alpha_per == "all":
-            return np.full(curve.shape[1], np.argmax(curve.mean(axis=1)))
-        raise unknown_name("alpha_per", self.alpha_per, ("target", "all"))
+            return np.full(n_targets, np.argmax(curve.mean(axis=1)))
+        if self.alpha_per != "group":
+            raise unknown_name("alpha_per", self.alpha_per, ("target", "group", "all"))
+        if self.groups is None or len(self.groups) != n_targets:
+            got = "None" if self.groups is None else f"{len(self.groups)} entries"
+            raise ValueError(
+                f"groups must name the group of each of {n_targets} targets for "
+                f"alpha_per='group', got {got}"
+            )
+        best = np.empty(n_targets, dtype=int)
+        labels = as_labels(self.groups, "groups")
+        for label in set(labels):
+            best[labels == label] = np.argmax(curve[:, labels == label].mean(axis=1))
+        return best
 
     def _warn_at_edge(self, alphas: np.ndarray) -> None:
         low, high = edge_counts(self.alpha_, alphas)

@@ -1,28 +1,28 @@
-"""Your own data: from tables, images and mne objects to a Stimulus and a Recording."""
+"""Your own data: from tables and images to a Stimulus and a Recording."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm.images import (
+    ImageSeries,
+    changing,
+    load_image,
+    open_cifti,
+    open_surfaces,
+    open_volumes,
+)
 from brainlm.recording import Recording
-from brainlm.series import read_masked, stack_blocks
+from brainlm.series import stack_blocks
 from brainlm.stimulus import Stimulus
 
 if TYPE_CHECKING:
-    import mne
     import pandas as pd
 
-__all__ = [
-    "epoch_words",
-    "event_onsets",
-    "from_epochs",
-    "from_image",
-    "from_raw",
-    "from_tables",
-]
+__all__ = ["from_cifti", "from_image", "from_surfaces", "from_tables"]
 
 WORD_COLUMNS = ("word", "onset", "duration", "run", "text", "sentence", "item")
 
@@ -150,255 +150,126 @@ def from_image(
     ValueError
         When grids differ, or the mask is empty.
     """
-    image, mask = _loaded(image), _loaded(mask)
-    kept = np.asanyarray(mask.dataobj).squeeze() > 0
-    if len(image.shape) != 4:
-        raise ValueError(f"image must be 4-D, got shape {image.shape}")
-    _check_same_grid(image, mask, "mask")
-    regions = None
-    if labels is not None:
-        labels = _loaded(labels)
-        _check_same_grid(image, labels, "labels")
-        numbers = np.asanyarray(labels.dataobj).squeeze()
-        kept = kept & (numbers > 0)
-        regions = numbers[kept]
-    if not kept.any():
-        raise ValueError("mask is empty: no voxel is above 0 (and has a label)")
-    voxels = np.argwhere(kept)
-    names = [",".join(map(str, voxel)) for voxel in voxels.tolist()]
-    positions = voxels @ image.affine[:3, :3].T + image.affine[:3, 3]
-    if regions is not None:
-        names = [f"{number:g}" for number in np.unique(regions).tolist()]
-        positions = np.stack([positions[regions == r].mean(axis=0) for r in np.unique(regions)])
+    series = open_volumes(image, mask, labels)
+    return _from_series(
+        series,
+        sampling_interval,
+        (mask, labels),
+        first_sample=first_sample,
+        run=run,
+        subject=subject,
+        unit=unit,
+    )
+
+
+def from_cifti(
+    image: Any,
+    *,
+    sampling_interval: float | None = None,
+    first_sample: float = 0.0,
+    run: str = "1",
+    subject: str = "group",
+    unit: str = "BOLD (a.u.)",
+) -> Recording:
+    """Make a recording from a CIFTI time series (``.dtseries.nii``), read in blocks.
+
+    Parameters
+    ----------
+    image : path or nibabel image
+    sampling_interval : float, optional
+        Seconds between samples. Default: what the file says.
+    first_sample, run, subject, unit
+        As in `from_image`.
+
+    Returns
+    -------
+    Recording
+        Targets are grayordinates, such as "CORTEX_LEFT 5" and "THALAMUS_LEFT 3,4,5".
+    """
+    series = open_cifti(image)
+    return _from_series(
+        series,
+        sampling_interval,
+        (),
+        first_sample=first_sample,
+        run=run,
+        subject=subject,
+        unit=unit,
+    )
+
+
+def from_surfaces(
+    left: Any,
+    right: Any,
+    *,
+    sampling_interval: float | None = None,
+    first_sample: float = 0.0,
+    run: str = "1",
+    subject: str = "group",
+    unit: str = "BOLD (a.u.)",
+) -> Recording:
+    """Make a recording from GIFTI time series of both hemispheres (``.func.gii``).
+
+    Vertices without data (NaN, or one value throughout: the medial wall) are left out and counted
+    in the notes.
+
+    Parameters
+    ----------
+    left, right : path or nibabel image
+    sampling_interval : float, optional
+        Seconds between samples. Default: the ``TimeStep`` of the file.
+    first_sample, run, subject, unit
+        As in `from_image`.
+
+    Returns
+    -------
+    Recording
+        Targets are vertices, such as "left 5".
+    """
+    series = open_surfaces(left, right)
+    kept = changing([series])
+    recording = _from_series(
+        series.select(kept), sampling_interval, (),
+        first_sample=first_sample, run=run, subject=subject, unit=unit,
+    )  # fmt: skip
+    n_empty = int((~kept).sum())
+    return recording.noted(*([f"{n_empty} vertices without data left out"] if n_empty else []))
+
+
+def _from_series(
+    series: ImageSeries,
+    sampling_interval: float | None,
+    read_with: tuple[Any, ...],
+    *,
+    first_sample: float,
+    run: str,
+    subject: str,
+    unit: str,
+) -> Recording:
+    step = series.sampling_interval if sampling_interval is None else sampling_interval
+    if step is None:
+        raise ValueError("sampling_interval: the file does not say it, so give it (in seconds)")
+    shape = (series.n_samples, len(series.targets))
+    if series.sources:
+        key = (series.targets, [_digest(each) for each in read_with])
+        data = stack_blocks(series.blocks(), shape, series.sources, key)
+    else:  # made in memory, so it fits there
+        data = np.concatenate(list(series.blocks())).astype(np.float32)
     return Recording(
-        _series(image, kept, regions, len(names)),
-        targets=names,
+        data,
+        targets=series.targets,
         modality="fmri",
         unit=unit,
-        times=first_sample + sampling_interval * np.arange(image.shape[3]),
-        run=[run] * image.shape[3],
+        times=first_sample + step * np.arange(series.n_samples),
+        run=[run] * series.n_samples,
         subject=subject,
-        positions=positions,
+        positions=series.positions,
     )
 
 
-def _loaded(image: Any) -> Any:
-    import nibabel as nib
-
-    # The file stays open, so that a compressed one is read once through and not again per block.
-    return nib.load(image, keep_file_open=True) if isinstance(image, (str, Path)) else image
-
-
-def _series(image: Any, kept: np.ndarray, regions: np.ndarray | None, width: int) -> np.ndarray:
-    path = image.get_filename()
-    blocks = read_masked(image, kept, regions)
-    shape = (image.shape[3], width)
-    if path is None:  # made in memory, so it fits there
-        return np.concatenate(list(blocks)).astype(np.float32)
-    key = (kept.tobytes(), None if regions is None else regions.tobytes())
-    return stack_blocks(blocks, shape, [Path(path)], key)
-
-
-def _check_same_grid(image: Any, other: Any, name: str) -> None:
-    if image.shape[:3] != tuple(other.shape[:3]) or not np.allclose(
-        image.affine, other.affine, atol=1e-3
-    ):
-        raise ValueError(
-            f"{name} has grid {other.shape[:3]} and the image {image.shape[:3]}, or their affines "
-            "differ: resample one to the other (nilearn.image.resample_to_img)"
-        )
-
-
-def event_onsets(events: Any, raw: mne.io.BaseRaw) -> np.ndarray:
-    """Return the seconds from the first sample of ``raw`` at which events happened.
-
-    mne counts event samples from the start of the acquisition, which is ``raw.first_samp`` samples
-    before the first one of the file.
-
-    Parameters
-    ----------
-    events : int array of shape (n_events, 3)
-        As `mne.find_events` gives them.
-    raw : mne.io.Raw
-
-    Raises
-    ------
-    ValueError
-        When an event lies outside of the file, as it does when ``first_samp`` was subtracted
-        before, or the events belong to another file.
-    """
-    samples = np.asarray(events)[:, 0]
-    outside = (samples < raw.first_samp) | (samples > raw.last_samp)
-    if outside.any():
-        raise ValueError(
-            f"events: {int(outside.sum())} of {len(samples)} lie outside of the file (samples "
-            f"{raw.first_samp} to {raw.last_samp}; the first: {samples[outside][0]}): events count "
-            "from raw.first_samp: do not subtract it, and take the events of this file"
-        )
-    return (samples - raw.first_samp) / raw.info["sfreq"]
-
-
-def from_raw(
-    raw: mne.io.BaseRaw, *, picks: Any = "data", run: str = "1", subject: str = "group"
-) -> Recording:
-    """Make a recording (a time series) from an `mne.io.Raw`.
-
-    Parameters
-    ----------
-    raw : mne.io.Raw
-        Filtered and decimated as you want it.
-    picks : str or sequence of str
-        Channels of one type; as in mne.
-    run, subject : str
-        As in `Recording`.
-
-    Returns
-    -------
-    Recording
-        Time 0 is the first sample of the file: take word onsets from `event_onsets`.
-    """
-    names, modality, unit, positions = _channels(raw, picks)
-    return Recording(
-        raw.get_data(picks=names).T,
-        targets=names,
-        modality=modality,
-        unit=unit,
-        times=np.arange(raw.n_times) / raw.info["sfreq"],
-        run=[run] * raw.n_times,
-        subject=subject,
-        positions=positions,
-    )
-
-
-def _channels(data: Any, picks: Any) -> tuple[list[str], str, str, np.ndarray | None]:
-    """Return names, modality, unit and positions of channels of one type."""
-    import mne
-
-    # An empty evoked response picks by name or type as mne does, without copying the data.
-    empty = mne.EvokedArray(np.zeros((len(data.ch_names), 1)), data.info, verbose="error")
-    info = empty.pick(picks, exclude="bads").info
-    types = set(info.get_channel_types())
-    units = {"mag": ("meg", "T"), "grad": ("meg", "T/m"), "eeg": ("eeg", "V")}
-    if len(types) != 1 or not types <= set(units):
-        raise ValueError(f"picks: channels of types {sorted(types)}; choose one of {list(units)}")
-    modality, unit = units[types.pop()]
-    positions = np.array([channel["loc"][:3] for channel in info["chs"]])
-    known = np.isfinite(positions).all() and positions.any()
-    return list(info["ch_names"]), modality, unit, positions if known else None
-
-
-def from_epochs(
-    epochs: mne.BaseEpochs,
-    stimulus: Stimulus,
-    *,
-    picks: Any = "data",
-    bin_width: float | None = None,
-    subject: str = "group",
-) -> Recording:
-    """Make a recording from epochs around the words of a stimulus, one per word and in order.
-
-    Parameters
-    ----------
-    epochs : mne.Epochs
-        ``epochs.selection`` says which words are left after rejection.
-    stimulus : Stimulus
-        Whose ``item`` names every word by itself.
-    picks : str or sequence of str
-        Channels of one type; as in mne.
-    bin_width : float, optional
-        Seconds, such as 0.1: means over bins instead of every time point. Bins begin at the first
-        time point; one that does not fit in whole is left out (noted).
-    subject : str
-
-    Returns
-    -------
-    Recording
-        Shape (n_epochs, n_channels * n_times); a target is named "channel@100ms" after the start of
-        its bin. Dropped epochs are counted in the notes.
-
-    Raises
-    ------
-    ValueError
-        When there were more or fewer epochs than words, before any was dropped.
-    """
-    n_before = len([log for log in epochs.drop_log if log != ("IGNORED",)])
-    if n_before != stimulus.n_words:
-        raise ValueError(
-            f"epochs: {n_before} before rejection, the stimulus has {stimulus.n_words} words: make "
-            "one epoch per word (words too close to the edges must be left out of both)"
-        )
-    if len(set(stimulus.item)) < stimulus.n_words:
-        raise ValueError("stimulus: give every word an item of its own, to which an epoch responds")
-    names, modality, unit, positions = _channels(epochs, picks)
-    data = epochs.get_data(picks=names)  # (n_epochs, n_channels, n_times)
-    times, notes = epochs.times, [f"{n_before - len(data)} of {n_before} epochs were dropped"]
-    if bin_width is not None:
-        data, times, note = _binned(data, times, epochs.info["sfreq"], bin_width)
-        notes.append(note)
-    dropped = np.flatnonzero([log != ("IGNORED",) for log in epochs.drop_log])
-    rows = np.searchsorted(dropped, epochs.selection)
-    return Recording(
-        data.reshape(len(data), -1),
-        targets=[f"{name}@{1000 * t:.0f}ms" for name in names for t in times],
-        modality=modality,
-        unit=unit,
-        items=stimulus.item[rows],
-        subject=subject,
-        notes=tuple(notes),
-        positions=None if positions is None else np.repeat(positions, len(times), axis=0),
-    )
-
-
-def _binned(
-    data: np.ndarray, times: np.ndarray, rate: float, width: float
-) -> tuple[np.ndarray, np.ndarray, str]:
-    step = round(width * rate)
-    if step < 1 or step > data.shape[2]:
-        raise ValueError(f"bin_width {width} s holds {step} of {data.shape[2]} time points")
-    n_bins = data.shape[2] // step
-    rest = data.shape[2] - n_bins * step
-    kept = data[:, :, : n_bins * step].reshape(*data.shape[:2], n_bins, step)
-    note = f"means over {n_bins} bins of {step} time points; {rest} at the end left out"
-    return kept.mean(axis=-1), times[: n_bins * step : step], note
-
-
-def epoch_words(
-    raw: mne.io.BaseRaw,
-    stimulus: Stimulus,
-    *,
-    tmin: float = -0.2,
-    tmax: float = 1.0,
-    baseline: tuple[float | None, float | None] | None = (None, 0),
-    decimate: int = 1,
-    reject: dict[str, float] | None = None,
-) -> mne.Epochs:
-    """Cut epochs around the onsets of words, on the clock of the first sample of ``raw``.
-
-    Filter ``raw`` before. Parameters as in `mne.Epochs`.
-
-    Raises
-    ------
-    ValueError
-        When the words have no times, lie in several runs, or an epoch does not fit into the file.
-    """
-    import mne
-
-    if not stimulus.timed or len(stimulus.runs) != 1:
-        raise ValueError("stimulus: give the timed words of one run (stimulus.select)")
-    samples = np.round(stimulus.onset * raw.info["sfreq"]).astype(int)
-    last = raw.n_times - 1
-    outside = (stimulus.onset + tmin < 0) | (stimulus.onset + tmax > last / raw.info["sfreq"])
-    if outside.any():
-        i = int(np.argmax(outside))
-        raise ValueError(
-            f"stimulus: the epochs of {int(outside.sum())} words do not fit into the file (the "
-            f"first: {stimulus.words[i]!r} at {stimulus.onset[i]:.3f} s of "
-            f"{last / raw.info['sfreq']:.3f} s): leave them out, or mend the clock"
-        )
-    if len(np.unique(samples)) < len(samples):
-        raise ValueError("stimulus: two words begin in the same sample of raw: merge them")
-    events = np.column_stack([samples + raw.first_samp, np.zeros_like(samples), samples * 0 + 1])
-    return mne.Epochs(
-        raw, events, tmin=tmin, tmax=tmax, baseline=baseline, decim=decimate, reject=reject,
-        preload=True, verbose="error",
-    )  # fmt: skip
+def _digest(image: Any) -> str:
+    """Name the values of a mask or of labels, by which a cached series is found."""
+    if image is None:
+        return ""
+    values = np.asanyarray(load_image(image).dataobj)
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()

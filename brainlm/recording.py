@@ -12,6 +12,7 @@ from brainlm.errors import unknown_name
 
 __all__ = ["MODALITIES", "Recording", "high_pass"]
 
+COLUMNS = 1 << 24  # values of a mapped array that are read at a time
 MODALITIES = ("fmri", "meg", "eeg", "eye-tracking", "reading-times", "ratings")
 
 
@@ -23,8 +24,8 @@ class Recording:
     ----------
     data : array of shape (n_samples, n_targets)
         Responses; a target is a voxel, a region, a channel, a measure or a rated attribute. A
-        read-only memory map stays on disk: of its values only a spread of rows is checked here,
-        the others when they are used.
+        read-only memory map stays on disk: of its values only a spread is checked here, the others
+        when they are used.
     targets : sequence of str, shape (n_targets,)
         Unique target names.
     modality : str
@@ -102,7 +103,7 @@ class Recording:
 
     def _check_values(self, data: np.ndarray) -> None:
         if is_mapped(data):
-            data = data[spread_rows(len(data))]
+            data = spread(data)
         if self.missing == "allow":
             if np.isinf(data).any():
                 raise ValueError("data has infinite values: missing values are NaN")
@@ -155,15 +156,7 @@ class Recording:
     @property
     def constant_targets(self) -> list[str]:
         """Names of the targets that never change, missing values aside (no score exists)."""
-        # fmax and fmin pass over NaN; a target that is missing throughout compares as False.
-        data = self.data
-        if is_mapped(data):  # a target that varies over a few rows varies: read the rest of few
-            few = data[spread_rows(len(data))]
-            still = np.flatnonzero(~(np.fmax.reduce(few) > np.fmin.reduce(few)))
-            columns = data[:, still]
-            return list(self.targets[still[~(np.fmax.reduce(columns) > np.fmin.reduce(columns))]])
-        varies = np.fmax.reduce(data, axis=0) > np.fmin.reduce(data, axis=0)
-        return list(self.targets[~varies])
+        return list(self.targets[_constant(self.data)])
 
     @property
     def missing_targets(self) -> list[str]:
@@ -214,9 +207,22 @@ class Recording:
         )
 
 
-def spread_rows(n_rows: int, most: int = 50) -> np.ndarray:
-    """Return up to ``most`` row numbers, evenly spread from the first to the last row."""
-    return np.unique(np.linspace(0, n_rows - 1, most).astype(int))
+def spread(data: np.ndarray, most: int = 50) -> np.ndarray:
+    """Return up to ``most`` rows, or columns where these lie together, evenly spread."""
+    by_target = data.flags.f_contiguous and not data.flags.c_contiguous
+    chosen = np.unique(np.linspace(0, data.shape[int(by_target)] - 1, most).astype(int))
+    return data[:, chosen] if by_target else data[chosen]
+
+
+def _constant(data: np.ndarray) -> np.ndarray:
+    """Return which columns never change; a mapped array is read in blocks of columns."""
+    step = max(1, COLUMNS // max(1, len(data))) if is_mapped(data) else data.shape[1]
+    still = []
+    for start in range(0, data.shape[1], step):
+        block = data[:, start : start + step]
+        # fmax and fmin pass over NaN; a target that is missing throughout compares as False.
+        still.append(~(np.fmax.reduce(block, axis=0) > np.fmin.reduce(block, axis=0)))
+    return np.concatenate(still)
 
 
 def high_pass(recording: Recording, period: float = 128.0) -> Recording:

@@ -5,15 +5,13 @@ training samples, every target v has its own penalty::
 
     w_v = argmin ||y_v - X w||^2 + alpha_v ||w||^2
 
-alpha multiplies ||w||^2 itself, as in scikit-learn and himalaya (not alpha squared). One symmetric
-eigendecomposition per training set serves all alphas and all targets: of X'X (primal form) where
-there are fewer features than samples, of XX' (kernel form) otherwise. In both forms the prediction
-for new samples is ``A @ (B / (eigenvalues + alpha))`` with A from the new samples and B from Y.
+alpha multiplies ||w||^2 itself, as in scikit-learn and himalaya (not alpha squared). With fewer
+features than samples the normal equations are those of X'X (primal form); otherwise those of XX'
+(kernel form). How the penalty is chosen in inner folds is the room of ``brainlm.ridge_cv``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,15 +23,16 @@ __all__ = [
     "Standardizer",
     "edge_counts",
     "fit_ridge",
-    "solve_ridge_cv",
 ]
 
 # Half-decade steps. Wide enough for z-scored features from 30 samples to 100,000.
 DEFAULT_ALPHAS = np.logspace(-2, 7, 19)
 
-# Columns (targets x alphas) predicted at a time: a block of weights or predictions stays small
-# beside the data, and the products stay large enough for BLAS.
-BLOCK_COLUMNS = 4096
+# Below this share of the largest eigenvalue a penalty drowns in the rounding of single precision
+# (of the Gram matrix, of its factors), and below the last one in that of double precision, too.
+SINGLE = 1e-4
+SINGLE_GRAM = 1e-5
+DOUBLE = 1e-11
 
 
 @dataclass(frozen=True)
@@ -65,117 +64,108 @@ class Standardizer:
 
 @dataclass(frozen=True)
 class RidgeFit:
-    """A factorised training set: every alpha and every target is cheap from here.
+    """The training side of a ridge regression: any penalty, any target.
 
     Attributes
     ----------
-    eigenvalues : array of shape (k,)
-        Of X'X or XX', not negative.
-    vectors : array of shape (n_features, k) or (n_samples, k)
     X : array of shape (n_samples, n_features)
         Standardised training features.
     standardizer : Standardizer
     primal : bool
+        Fewer features than samples: q = n_features, otherwise q = n_samples.
+    gram : array of shape (q, q)
+        X'X or XX', in double precision where the smallest penalty asks for it.
+    largest : float
+        Its largest eigenvalue.
     """
 
-    eigenvalues: np.ndarray
-    vectors: np.ndarray
     X: np.ndarray
     standardizer: Standardizer
     primal: bool
+    gram: np.ndarray
+    largest: float
 
-    def project_targets(self, Y: np.ndarray) -> np.ndarray:
-        """Return B (k, n_targets) of the centred training targets ``Y``."""
-        return self.vectors.T @ (self.X.T @ Y if self.primal else Y)
-
-    def project_samples(self, X: np.ndarray) -> np.ndarray:
-        """Return A (n_new, k) of new samples ``X`` in the units of the caller."""
+    def project(self, X: np.ndarray) -> np.ndarray:
+        """Return what multiplies the weights for new samples ``X``, (n_new, q)."""
         Z = self.standardizer.apply(X)
-        return (Z if self.primal else Z @ self.X.T) @ self.vectors
+        return Z if self.primal else Z @ self.X.T
 
-    def weights(self, B: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    def weights(self, Y: np.ndarray, alphas: np.ndarray) -> np.ndarray:
         """Return primal weights (n_features, n_targets), or dual ones (n_samples, n_targets).
 
         Parameters
         ----------
-        B : array of shape (k, n_targets)
+        Y : array of shape (n_samples, n_targets)
+            Training targets, centred.
         alphas : array of shape (n_targets,)
+            Targets of one penalty share one factorisation.
         """
-        return self.vectors @ (B / (self.eigenvalues[:, None] + alphas))
+        R = self.X.T @ Y if self.primal else Y
+        W = np.empty(R.shape, dtype=self.X.dtype)
+        for alpha in np.unique(alphas):
+            own = np.flatnonzero(alphas == alpha)
+            W[:, own] = self._solve(float(alpha), R[:, own], Y[:, own])
+        return W
+
+    def _solve(self, alpha: float, R: np.ndarray, Y: np.ndarray) -> np.ndarray:
+        """Return (gram + alpha I)^-1 R, in the precision that alpha asks for."""
+        if self._extreme(alpha):  # the Gram matrix itself has lost what alpha decides about
+            U, s, Vt = linalg.svd(self.X.astype(np.float64), full_matrices=False)
+            inner = (U.T @ Y) / (s**2 + alpha)[:, None]
+            return Vt.T @ (s[:, None] * inner) if self.primal else U @ inner
+        shifted = self.shifted(alpha)
+        factor = linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
+        return linalg.cho_solve(factor, R.astype(shifted.dtype, copy=False), check_finite=False)
+
+    def shifted(self, alpha: float) -> np.ndarray:
+        """Return a copy of gram + alpha I in the precision that alpha asks for."""
+        double = self.X.dtype == np.float64 or alpha < SINGLE * self.largest
+        shifted: np.ndarray = self.gram.astype(np.float64 if double else np.float32)
+        shifted.flat[:: len(shifted) + 1] += alpha
+        return shifted
+
+    def _extreme(self, alpha: float) -> bool:
+        return alpha < DOUBLE * self.largest
 
 
-def fit_ridge(X: np.ndarray, *, standardize: bool = True) -> RidgeFit:
-    """Factorise a training set.
+def fit_ridge(X: np.ndarray, *, standardize: bool = True, smallest_alpha: float = 0.0) -> RidgeFit:
+    """Prepare a training set.
 
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-        Training features, float32 or float64; the arithmetic is done in that precision.
+        Training features, float32 or float64; the arithmetic is done in that precision, except
+        that penalties too small for float32 are worked with in float64.
     standardize : bool
         Divide each feature by its standard deviation as well as centring it.
+    smallest_alpha : float
+        The smallest penalty that will be asked for.
     """
     standardizer = Standardizer.learn(X, standardize)
     Z = standardizer.apply(X)
-    n_samples, n_features = Z.shape
-    primal = n_features <= n_samples
+    primal = Z.shape[1] < len(Z)
     gram = Z.T @ Z if primal else Z @ Z.T
-    eigenvalues, vectors = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
-    return RidgeFit(np.maximum(eigenvalues, 0), vectors, Z, standardizer, primal)
+    largest = largest_eigenvalue(gram)
+    if smallest_alpha < SINGLE_GRAM * largest and gram.dtype == np.float32:
+        double = Z.astype(np.float64)
+        gram = double.T @ double if primal else double @ double.T
+    if not primal:  # rounding leaves means of 1e-8 in Z, which a small penalty would blow up
+        gram -= gram.mean(axis=0)
+        gram -= gram.mean(axis=1, keepdims=True)
+    return RidgeFit(Z, standardizer, primal, gram, largest)
 
 
-def solve_ridge_cv(
-    X: np.ndarray,
-    Y: np.ndarray,
-    folds: Sequence[tuple[np.ndarray, np.ndarray]],
-    alphas: np.ndarray = DEFAULT_ALPHAS,
-    *,
-    standardize: bool = True,
-) -> np.ndarray:
-    """Return the cross-validated R2 of every alpha for every target.
-
-    For target v and alpha a::
-
-        R2[a, v] = 1 - mean_f MSE_f(a, v) / mean_f MSE_f(training mean, v)
-
-    where f runs over the folds, and mean, scale and weights are learned on the training samples of
-    each fold. The best alpha of a target does not depend on the denominator.
-
-    Parameters
-    ----------
-    X : array of shape (n_samples, n_features)
-    Y : array of shape (n_samples, n_targets)
-    folds : sequence of (train, test)
-        Row numbers; contiguous or by run for time series.
-    alphas : array of shape (n_alphas,)
-        Positive, rising.
-    standardize : bool
-        z-score the features inside each training fold.
-
-    Returns
-    -------
-    array of shape (n_alphas, n_targets)
-    """
-    n_targets = Y.shape[1]
-    error = np.zeros((len(alphas), n_targets))
-    baseline = np.zeros(n_targets)
-    penalties = np.asarray(alphas, dtype=X.dtype)
-    step = max(1, BLOCK_COLUMNS // len(alphas))
-    for train, test in folds:
-        fit = fit_ridge(X[train], standardize=standardize)
-        A = fit.project_samples(X[test])  # (n_test, k)
-        mean = Y[train].mean(axis=0)
-        for start in range(0, n_targets, step):
-            block = slice(start, start + step)
-            B = fit.project_targets(Y[train, block] - mean[block])  # (k, n_block)
-            truth = Y[test, block] - mean[block]
-            baseline[block] += np.square(truth).mean(axis=0)
-            shrunken = B[:, None] / (fit.eigenvalues[:, None] + penalties)[:, :, None]
-            shape = (len(test), len(alphas), B.shape[1])  # (n_test, n_alphas, n_block)
-            residual = (A @ shrunken.reshape(len(B), -1)).reshape(shape)
-            residual -= truth[:, None]
-            error[:, block] += np.square(residual, out=residual).mean(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return 1 - error / baseline
+def largest_eigenvalue(gram: np.ndarray) -> float:
+    """Return the largest eigenvalue of a positive matrix, nearly (power method)."""
+    vector = np.random.default_rng(0).standard_normal(len(gram)).astype(gram.dtype)
+    size = 0.0
+    for _ in range(20):
+        vector = gram @ vector
+        size = float(np.linalg.norm(vector))
+        if size == 0:
+            return 0.0
+        vector /= size
+    return size
 
 
 def edge_counts(chosen: np.ndarray, alphas: np.ndarray) -> tuple[int, int]:

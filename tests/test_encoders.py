@@ -53,12 +53,14 @@ def test_ridge_equals_scikit_learn_grid_search_for_each_target(rng, n_features, 
     ours = RidgeEncoder(ALPHAS, cv=4, warn_edge=False).fit(X, Y)
     folds = list(ContiguousBlocks(4).split(X))
     X_new = X[:20] + 1
-    pipeline = make_pipeline(StandardScaler(), Ridge(solver="svd"))
     for v in range(Y.shape[1]):
-        search = GridSearchCV(
-            pipeline, {"ridge__alpha": ALPHAS}, cv=folds, scoring="neg_mean_squared_error"
+        search = make_pipeline(
+            StandardScaler(),
+            GridSearchCV(
+                Ridge(solver="svd"), {"alpha": ALPHAS}, cv=folds, scoring="neg_mean_squared_error"
+            ),
         ).fit(X.astype(float), Y[:, v].astype(float))
-        assert ours.alpha_[v] == search.best_params_["ridge__alpha"]
+        assert ours.alpha_[v] == search[-1].best_params_["alpha"]
         theirs = search.predict(X_new)
         tolerance = 1e-9 if dtype is np.float64 else 1e-5
         limits = {"rtol": tolerance, "atol": tolerance * np.abs(theirs).max()}
@@ -133,7 +135,7 @@ def test_alphas_that_are_not_positive_and_rising_are_refused(rng, alphas):
 
 def test_unknown_choices_are_answered_with_the_choices(rng):
     X, Y = _problem(rng)
-    with pytest.raises(ValueError, match="target, all"):
+    with pytest.raises(ValueError, match="target, group, all"):
         RidgeEncoder(alpha_per="voxel").fit(X, Y)
     with pytest.raises(ValueError, match="anderson, mulcogbench"):
         SimilarityEncoder(form="andersen").fit(X, Y)

@@ -13,6 +13,8 @@ from typing import Any
 from brainlm.readers.bids import BidsOptions, read_bids
 from brainlm.readers.brain_maps import MapsOptions, read_maps
 from brainlm.readers.files import ReaderOptions
+from brainlm.readers.item_maps import ItemMapsOptions, read_item_maps
+from brainlm.readers.meeg import MeegOptions, read_meeg
 from brainlm.readers.passages import PassageOptions, read_passages
 from brainlm.readers.patterns import PatternsOptions, read_patterns
 from brainlm.readers.pickles import read_pickle
@@ -28,7 +30,9 @@ __all__ = [
     "OPTIONS",
     "READERS",
     "read_bids",
+    "read_item_maps",
     "read_maps",
+    "read_meeg",
     "read_passages",
     "read_patterns",
     "read_pickle",
@@ -43,7 +47,9 @@ __all__ = [
 
 READERS: dict[str, Callable[..., Any]] = {
     "bids": read_bids,
+    "item-maps": read_item_maps,
     "maps": read_maps,
+    "meeg": read_meeg,
     "pairs": read_word_pairs,
     "passages": read_passages,
     "patterns": read_patterns,
@@ -56,7 +62,9 @@ READERS: dict[str, Callable[..., Any]] = {
 
 OPTIONS: dict[str, type[ReaderOptions]] = {
     "bids": BidsOptions,
+    "item-maps": ItemMapsOptions,
     "maps": MapsOptions,
+    "meeg": MeegOptions,
     "pairs": WordPairsOptions,
     "passages": PassageOptions,
     "patterns": PatternsOptions,

@@ -1,42 +1,52 @@
-"""BIDS fMRI: one 4-D image per run, its mask, sidecar and confounds, and the words of each run."""
+"""BIDS fMRI: images of each run (volumes, CIFTI, surfaces), its sidecars, confounds and words."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from brainlm.downloads import check_content
-from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
-from brainlm.readers.brain_maps import read_volume
-from brainlm.readers.files import Names, ReaderOptions, naming, read_text
+from brainlm.errors import CorruptDataError, DataMissingError
+from brainlm.images import (
+    ImageSeries,
+    changing,
+    load_image,
+    open_cifti,
+    open_surfaces,
+    open_volumes,
+)
+from brainlm.readers.confounds import ConfoundOptions, Confounds, read_confounds
+from brainlm.readers.files import Names, naming
+from brainlm.readers.runs import choose_runs, fill, find_runs, inherited, sidecar
 from brainlm.readers.sheets import read_sheet
-from brainlm.readers.word_times import read_word_times
+from brainlm.readers.word_times import read_word_times, word_files
 from brainlm.recording import Recording
-from brainlm.series import read_masked, stack_blocks
+from brainlm.series import stack_blocks
 from brainlm.stimulus import Stimulus
 
 __all__ = ["BidsOptions", "read_bids"]
 
 
-class BidsOptions(ReaderOptions):
-    """Options of `read_bids`.
+class BidsOptions(ConfoundOptions):
+    """Options of `read_bids`; those of `brainlm.readers.confounds.ConfoundOptions` come on top.
 
     Attributes
     ----------
     pattern : str
-        Path of the image of a run, with ``{subject}`` and ``{run}`` in it.
-    mask : str
-        Path of the mask image; may hold ``{subject}``.
+        Path of the image of a run, with ``{subject}`` and ``{run}`` in it, if need be also
+        ``{session}`` and ``{task}`` (see `brainlm.readers.runs`). A volume, a CIFTI time series
+        (``.dtseries.nii``), or with ``{hemisphere}`` (L and R) a GIFTI surface (``.gii``).
+    mask : str, optional
+        Path of the mask image of volumes; may hold the same names.
     language : str
         Language code of the words.
     runs : sequence of str
-        What stands for ``{run}``, in order. Default: all that are there, by number.
+        Names of the runs, in order. Default: all that are there, by number.
     n_runs : int, optional
         How many runs a subject must have. Where run numbers differ between subjects, the k-th run
         of a subject belongs to the k-th run of the words.
@@ -44,23 +54,22 @@ class BidsOptions(ReaderOptions):
         Options of `brainlm.readers.read_word_times`: the words of each run in files that all
         subjects share.
     word : str, optional
-        Instead of ``words``: column with the words in the ``_events.tsv`` beside each image.
+        Instead of ``words``: column with the words in the ``_events.tsv`` that applies to a run.
     skip : sequence of str
         Entries of the events that are not words.
     sampling_interval : float, optional
-        Seconds. Default: ``RepetitionTime`` of the JSON sidecar.
+        Seconds. Default: ``RepetitionTime`` of the JSON sidecar, then the header.
     first_sample : float
         Time of the first volume on the clock of the words.
-    confounds : str, optional
-        Path of a table of confounds, with ``{subject}`` and ``{run}`` in it.
-    regress_out : sequence of str
-        Columns of it that are regressed out of the run, with its mean (noted).
+    constant : {"refuse", "leave out"}
+        Targets without data (NaN, or one value throughout a run: the medial wall, voxels outside of
+        the field of view) are an error when opened by a card, or left out and counted.
     unit : str
         Unit of the responses.
     """
 
     pattern: str
-    mask: str
+    mask: str | None = None
     language: str
     runs: Names = ()
     n_runs: int | None = None
@@ -69,62 +78,55 @@ class BidsOptions(ReaderOptions):
     skip: Names = ()
     sampling_interval: float | None = None
     first_sample: float = 0.0
-    confounds: str | None = None
-    regress_out: Names = ()
+    constant: Literal["refuse", "leave out"] = "refuse"
     unit: str
 
     @model_validator(mode="after")
     def _is_complete(self) -> BidsOptions:
         if bool(self.words) == (self.word is not None):
             raise ValueError("give either words (shared files) or word (a column of the events)")
-        if bool(self.regress_out) != (self.confounds is not None):
-            raise ValueError("confounds and regress_out go together: give both or neither")
+        is_volume = not self.pattern.endswith((".dtseries.nii", ".gii"))
+        if is_volume == (self.mask is None):
+            raise ValueError("mask belongs to volumes: give it for them, and only for them")
+        if self.pattern.endswith(".gii") and "{hemisphere}" not in self.pattern:
+            raise ValueError("pattern of a surface needs {hemisphere}, which is L and R")
         return self
 
     def subjects(self, folder: Path) -> list[str]:
         """Return the subjects with at least one image, sorted."""
-        return sorted({subject for subject, _ in _images(folder, self.pattern)})
+        return sorted({subject for subject, _ in find_runs(folder, self.left)})
+
+    @property
+    def left(self) -> str:
+        """The pattern, of the left hemisphere where there are two."""
+        return self.pattern.replace("{hemisphere}", "L")
+
+    def files(self, subject: str, run: str) -> tuple[str, ...]:
+        """Return the image of a run, or its two hemispheres."""
+        sides = ("L", "R") if "{hemisphere}" in self.pattern else ("",)
+        return tuple(fill(self.pattern.replace("{hemisphere}", s), subject, run) for s in sides)
 
     def found_files(self, folder: Path, subject: str) -> tuple[str, ...]:
-        """Return the images of the subject's runs, the mask and the words."""
-        images = [_fill(self.pattern, subject, run) for run in _runs(folder, self, subject)]
-        shared = [path for path in self.paths(None) if path != self.mask]
-        return (*images, self.mask.replace("{subject}", subject), *shared)
+        """Return the images of the subject's runs, the masks and the words."""
+        runs = choose_runs(folder, self.left, subject, self.runs, self.n_runs)
+        images = [path for run in runs for path in self.files(subject, run)]
+        masks = [fill(self.mask, subject, run, self.left) for run in runs] if self.mask else []
+        return (*images, *dict.fromkeys(masks), *word_files(self.words, self.language))
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
         """Return the shared files, and the subject's where the options name the runs."""
-        shared = tuple(self.words.get("files", ()))
-        if "{subject}" not in self.mask:
+        shared = word_files(self.words, self.language)
+        if self.mask is not None and "{" not in self.mask:
             shared = (self.mask, *shared)
         if subject is None:
             return shared
-        return (*(_fill(self.pattern, subject, run) for run in self.runs), *shared)
-
-
-def _fill(pattern: str, subject: str, run: str) -> str:
-    return pattern.replace("{subject}", subject).replace("{run}", run)
-
-
-def _images(folder: Path, pattern: str) -> list[tuple[str, str]]:
-    """Return (subject, run) of all images, runs in the order of their numbers."""
-    expression = re.escape(pattern)
-    for name in ("subject", "run"):
-        first, _, rest = expression.partition(re.escape("{" + name + "}"))
-        expression = f"{first}(?P<{name}>[^/_]+){rest}" if rest or first != expression else first
-        expression = expression.replace(re.escape("{" + name + "}"), f"(?P={name})")
-    found = []
-    for path in folder.glob(re.sub(r"\{[a-z]+\}", "*", pattern)):
-        match = re.fullmatch(expression, path.relative_to(folder).as_posix())
-        if match:
-            groups = match.groupdict()
-            found.append((groups["subject"], groups.get("run", "")))
-    return sorted(found, key=lambda key: (key[0], len(key[1]), key[1]))
+        return (*(path for run in self.runs for path in self.files(subject, run)), *shared)
 
 
 def read_bids(
     folder: Path | str, subject: str | None = None, **options: Any
 ) -> tuple[Stimulus, Recording]:
-    """Read the runs of one subject through a mask, with the words of each run.
+    """Read the runs of one subject with the words of each run.
 
     Parameters
     ----------
@@ -140,8 +142,8 @@ def read_bids(
     stimulus : Stimulus
         Words with times from the start of their run.
     recording : Recording
-        Voxels of the mask, named by their indices, with positions in millimetres. Long recordings
-        are mapped from the cache (`brainlm.series`).
+        Voxels of the mask, grayordinates or vertices (see `brainlm.images.ImageSeries`). Long
+        recordings are mapped from the cache (`brainlm.series`).
 
     Raises
     ------
@@ -153,152 +155,114 @@ def read_bids(
     """
     given = BidsOptions.model_validate(options, strict=False)
     folder = Path(folder)
-    runs = _runs(folder, given, subject)
+    runs = choose_runs(folder, given.left, subject, given.runs, given.n_runs)
     subject = str(subject)
-    paths = [folder / _fill(given.pattern, subject, run) for run in runs]
-    mask_path = folder / given.mask.replace("{subject}", subject)
-    mask, affine = read_volume(mask_path)
-    if affine is None or not (mask > 0).any():
-        raise CorruptDataError(f"{mask_path}: no volume, or no voxel above 0")
-    kept = mask > 0
-    images = [_load(path) for path in paths]
-    for path, image in zip(paths, images, strict=True):
-        _check_image(path, image, kept, affine)
-    step = _sampling_interval(paths, images, given.sampling_interval)
-    counts = [image.shape[3] for image in images]
+    series = [_open(folder, given, subject, run) for run in runs]
+    paths = [each.sources[0] for each in series]
+    for path, each in zip(paths, series, strict=True):
+        if each.targets != series[0].targets:
+            raise CorruptDataError(f"{path}: its voxels or vertices are not those of {paths[0]}")
+    step = _sampling_interval(folder, series, given.sampling_interval)
     stimulus = _read_words(folder, given, paths, runs)
-    voxels = np.argwhere(kept)
-    blocks = _all_blocks(folder, given, subject, list(zip(runs, paths, images, strict=True)), kept)
-    labels = stimulus.runs
+    notes: list[str] = []
+    if given.constant == "leave out":
+        with _broken(paths[0]):
+            kept = changing(series)
+        if not kept.any():
+            raise CorruptDataError(f"{paths[0]}: no target changes in every run")
+        series = [each.select(kept) for each in series]
+        if not kept.all():
+            notes.append(f"{int((~kept).sum())} of {len(kept)} targets without data left out")
+    confounds = [
+        read_confounds(given, each.sources, _table(folder, given, subject, run), each.n_samples)
+        for run, each in zip(runs, series, strict=True)
+    ]
+    rows = [
+        np.arange(each.n_samples) if of_run is None else of_run.rows
+        for each, of_run in zip(series, confounds, strict=True)
+    ]
+    notes += dict.fromkeys(note for each in confounds if each is not None for note in each.notes)
+    blocks = (
+        block
+        for each, of_run in zip(series, confounds, strict=True)
+        for block in _blocks(each, of_run)
+    )
+    digests = [of_run and of_run.digest for of_run in confounds]  # their files are not sources
+    shape = (sum(map(len, rows)), len(series[0].targets))
+    sources = [path for each in series for path in each.sources]
     with naming(paths[0]):
         recording = Recording(
-            stack_blocks(blocks, (sum(counts), len(voxels)), paths, (kept.tobytes(), given)),
-            targets=[",".join(map(str, voxel)) for voxel in voxels.tolist()],
+            stack_blocks(blocks, shape, sources, (series[0].targets, given, digests)),
+            targets=series[0].targets,
             modality="fmri",
             unit=given.unit,
-            times=np.concatenate([given.first_sample + step * np.arange(n) for n in counts]),
-            run=np.repeat(labels, counts),
+            times=np.concatenate([given.first_sample + step * kept for kept in rows]),
+            run=np.repeat(stimulus.runs, [len(kept) for kept in rows]),
             subject=subject,
-            notes=_notes(given),
-            positions=voxels @ affine[:3, :3].T + affine[:3, 3],
+            notes=tuple(notes),
+            positions=series[0].positions,
         )
     _check_ends(stimulus, recording, step, paths)
     return stimulus, recording
 
 
-def _notes(given: BidsOptions) -> tuple[str, ...]:
-    if not given.regress_out:
-        return ()
-    names = ", ".join(given.regress_out)
-    return (f"regressed out of each run, with the mean: {names}; a missing first difference is 0",)
+def _table(folder: Path, given: BidsOptions, subject: str, run: str) -> Path | None:
+    if given.confounds is None:
+        return None
+    return folder / fill(given.confounds, subject, run, given.left)
 
 
-def _runs(folder: Path, given: BidsOptions, subject: str | None) -> list[str]:
-    found = _images(folder, given.pattern)
-    if not found:
-        raise DataMissingError(f"{folder}: no image matches {given.pattern!r}")
-    runs = [run for name, run in found if name == subject]
-    if not runs:
-        raise unknown_name("subject", subject, dict.fromkeys(name for name, _ in found))
-    lacking = [run for run in given.runs if run not in runs]
-    if lacking:
-        raise DataMissingError(f"{folder}: subject {subject!r} lacks the runs {lacking}")
-    runs = list(given.runs) or runs
-    if given.n_runs is not None and len(runs) != given.n_runs:
-        raise CorruptDataError(
-            f"{folder}: subject {subject!r} has {len(runs)} runs ({', '.join(runs)}), expected "
-            f"{given.n_runs}: one is missing or doubled"
-        )
-    return runs
-
-
-def _load(path: Path) -> Any:
-    import nibabel as nib
-
-    check_content(path)
+@contextmanager
+def _broken(path: Path) -> Iterator[None]:
+    """Name the image in whatever nibabel raises: a broken file can raise nearly anything."""
     try:
-        return nib.load(path, keep_file_open=True)
-    except Exception as error:  # a broken header can raise nearly anything
-        raise CorruptDataError(f"{path}: not a readable image ({error}); fetch it again") from error
+        yield
+    except (CorruptDataError, DataMissingError):
+        raise
+    except Exception as error:
+        raise CorruptDataError(f"{path}: {error}") from error
 
 
-def _check_image(path: Path, image: Any, mask: np.ndarray, affine: np.ndarray) -> None:
-    if len(image.shape) != 4:
-        raise CorruptDataError(f"{path}: expected volumes over time, got shape {image.shape}")
-    if image.shape[:3] != mask.shape[:3] or not np.allclose(image.affine, affine, atol=1e-3):
-        raise CorruptDataError(
-            f"{path}: grid {image.shape[:3]}, the mask {mask.shape[:3]}, or their affines differ: "
-            "take the mask of the same space, or resample it (nilearn.image.resample_to_img)"
-        )
+def _open(folder: Path, given: BidsOptions, subject: str, run: str) -> ImageSeries:
+    paths = [check_content(folder / name) for name in given.files(subject, run)]
+    if given.mask is not None:
+        mask = check_content(folder / fill(given.mask, subject, run, given.left))
+        with _broken(mask):
+            loaded = load_image(mask)
+        with _broken(paths[0]):
+            return open_volumes(paths[0], loaded)
+    with _broken(paths[0]):
+        return open_surfaces(*paths) if len(paths) == 2 else open_cifti(paths[0])
 
 
-def _sampling_interval(paths: list[Path], images: list[Any], declared: float | None) -> float:
-    """Return the repetition time, on which sidecars, headers and the card must agree."""
+def _blocks(series: ImageSeries, confounds: Confounds | None) -> Iterator[np.ndarray]:
+    with _broken(series.sources[0]):
+        yield from series.blocks() if confounds is None else confounds.clean(series.blocks)
+
+
+def _sampling_interval(folder: Path, series: list[ImageSeries], declared: float | None) -> float:
+    """Return the repetition time, on which sidecars, headers and the options must agree."""
     steps = {}
-    for path, image in zip(paths, images, strict=True):
-        header = float(image.header.get_zooms()[3])
-        sidecar = path.with_name(path.name.split(".")[0] + ".json")
-        if sidecar.exists():
+    for each in series:
+        path = each.sources[0]
+        content = sidecar(folder, path, "bold.json")
+        if content:
             try:
-                steps[sidecar.name] = float(json.loads(read_text(sidecar))["RepetitionTime"])
+                steps[content[""].name] = float(content["RepetitionTime"])
             except (ValueError, KeyError, TypeError) as error:
-                raise CorruptDataError(f"{sidecar}: has no RepetitionTime ({error!r})") from error
-        elif header > 0 and declared is None:
-            steps[path.name] = header
+                raise CorruptDataError(
+                    f"{content['']}: has no RepetitionTime ({error!r})"
+                ) from error
+        elif each.sampling_interval is not None and declared is None:
+            steps[path.name] = each.sampling_interval
     if declared is not None:
         steps["the options"] = declared
+    path = series[0].sources[0]
     if not steps:
-        raise CorruptDataError(f"{paths[0]}: no repetition time: declare sampling_interval")
+        raise CorruptDataError(f"{path}: no repetition time: declare sampling_interval")
     if max(steps.values()) - min(steps.values()) > 1e-3:
-        raise CorruptDataError(f"{paths[0]}: repetition times differ: {steps}")
+        raise CorruptDataError(f"{path}: repetition times differ: {steps}")
     return next(iter(steps.values()))
-
-
-def _all_blocks(
-    folder: Path,
-    given: BidsOptions,
-    subject: str,
-    runs: list[tuple[str, Path, Any]],
-    kept: np.ndarray,
-) -> Iterator[np.ndarray]:
-    for run, path, image in runs:
-        try:
-            if given.confounds is None:
-                yield from read_masked(image, kept)
-                continue
-            whole = np.concatenate(list(read_masked(image, kept)))
-        except (OSError, ValueError, EOFError) as error:
-            raise CorruptDataError(f"{path}: broken ({error}); fetch it again") from error
-        yield _without_confounds(whole, folder / _fill(given.confounds, subject, run), given)
-
-
-# Confounds of fMRIPrep that are differences between neighbouring volumes.
-DIFFERENCES = re.compile(r"derivative1|framewise_displacement|dvars|rmsd")
-
-
-def _without_confounds(data: np.ndarray, path: Path, given: BidsOptions) -> np.ndarray:
-    """Return the residuals of a least-squares fit of the confounds and the mean."""
-    sheet = read_sheet(path)
-    columns = [sheet.numbers(name, ["n/a"]) for name in given.regress_out]
-    table = np.column_stack([np.ones(len(sheet.rows)), *columns])
-    if len(table) != len(data):
-        raise CorruptDataError(
-            f"{path}: {len(table)} rows for {len(data)} volumes: they are of different versions of "
-            "the run (volumes dropped at the start?)"
-        )
-    missing = [
-        name for name, column in zip(given.regress_out, columns, strict=True) if np.isnan(column[0])
-    ]
-    if all(DIFFERENCES.search(name) for name in missing):
-        # A difference has no first value; nilearn puts 0 there, too. The notes say so.
-        table[0] = np.nan_to_num(table[0])
-    if np.isnan(table).any():
-        raise CorruptDataError(
-            f"{path}: missing values (n/a) in {', '.join(given.regress_out)}; only the first value "
-            "of a difference (derivative, displacement, DVARS, RMSD) may be missing"
-        )
-    weights, *_ = np.linalg.lstsq(table, data, rcond=None)
-    return data - table @ weights
 
 
 def _read_words(folder: Path, given: BidsOptions, paths: list[Path], runs: list[str]) -> Stimulus:
@@ -311,7 +275,9 @@ def _read_words(folder: Path, given: BidsOptions, paths: list[Path], runs: list[
         return stimulus
     words, onset, duration, run_of = [], [], [], []
     for path, run in zip(paths, runs, strict=True):
-        events = path.with_name(re.sub(r"_bold\.nii(\.gz)?$", "_events.tsv", path.name))
+        events = inherited(folder, path, "events.tsv")
+        if events is None:
+            raise DataMissingError(f"{path}: no _events.tsv applies to it, beside it or above")
         sheet = read_sheet(events)
         position = sheet.position(str(given.word))
         texts = [str(row[position]).strip() for row in sheet.rows]

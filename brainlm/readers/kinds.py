@@ -27,7 +27,9 @@ RESPONSES = Kind("responses", ("n_samples", "n_targets", "unit"))
 
 KINDS: dict[str, Kind] = {
     "bids": RESPONSES,
+    "item-maps": RESPONSES,
     "maps": Kind("maps", ("n_maps", "n_voxels", "unit")),
+    "meeg": RESPONSES,
     "pairs": Kind("pairs", ("n_pairs", "unit")),
     "passages": RESPONSES,
     "patterns": RESPONSES,

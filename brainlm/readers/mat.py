@@ -14,7 +14,7 @@ import numpy as np
 from brainlm.downloads import check_content
 from brainlm.errors import CorruptDataError, unknown_name
 
-__all__ = ["read_mat"]
+__all__ = ["find", "read_mat", "variable_shape"]
 
 
 def read_mat(path: Path | str) -> dict[str, Any]:
@@ -86,6 +86,31 @@ def _decode(file: Any, entry: Any, depth: int) -> Any:
     if kind == "char":
         return values.astype(np.uint16).ravel(order="C").tobytes().decode("utf-16-le")
     return values.squeeze() if 1 in values.shape else values
+
+
+def variable_shape(path: Path, name: str) -> tuple[int, ...]:
+    """Return MATLAB's shape of a variable without reading its values.
+
+    Raises
+    ------
+    DataMissingError, CorruptDataError
+        As in `read_mat`; also when there is no such variable.
+    """
+    import h5py
+    from scipy.io import whosmat
+
+    check_content(path)
+    try:
+        if h5py.is_hdf5(path):
+            with h5py.File(path, "r") as file:
+                shapes = {key: getattr(file[key], "shape", ())[::-1] for key in file}
+        else:
+            shapes = {key: shape for key, shape, _ in whosmat(path)}
+    except Exception as error:  # a broken file can raise nearly anything
+        raise CorruptDataError(f"{path}: not a readable MATLAB file ({error})") from error
+    if name not in shapes:
+        raise CorruptDataError(f"{path}: {unknown_name('variable', name, shapes)}")
+    return tuple(int(n) for n in shapes[name])
 
 
 def find(content: dict[str, Any], name: str, path: Path) -> Any:

@@ -25,7 +25,10 @@ class PatternsOptions(ReaderOptions):
     pattern : str
         Path of a subject's file, with ``{subject}`` in it.
     data : str
-        Variable with the responses: a matrix of shape (n_rows, n_targets), or a row per cell.
+        Variable with the responses: a matrix of shape (n_rows, n_targets), a row per cell, or with
+        ``bin_width`` an array of shape (n_rows, n_channels, n_bins).
+    bin_width : float, optional
+        Seconds; a target is then a channel in a bin, "3@200ms" after the start of its bin.
     labels : str, optional
         Variable, or field such as ``"info.word"``, with the words or sentence of each row.
     labels_file : str, optional
@@ -36,18 +39,23 @@ class PatternsOptions(ReaderOptions):
         Variable with the coordinates of the voxels, shape (n_targets, 3).
     trials : {"refuse", "keep"}
         Whether a label may come several times, as trials of one item.
+    running : bool
+        Whether the rows are the words of a text, one after the other, each an item of its own
+        ("1", "2", ...).
     language, modality, unit : str
         As in `Stimulus` and `Recording`.
     """
 
     pattern: str
     data: str
+    bin_width: float | None = None
     labels: str | None = None
     labels_file: str | None = None
     texts: str | None = None
     text_names: str | None = None
     positions: str | None = None
     trials: Literal["refuse", "keep"] = "refuse"
+    running: bool = False
     language: str
     modality: str
     unit: str
@@ -56,6 +64,8 @@ class PatternsOptions(ReaderOptions):
     def _has_labels(self) -> PatternsOptions:
         if (self.labels is None) == (self.labels_file is None):
             raise ValueError("give either labels or labels_file")
+        if self.running and self.trials == "keep":
+            raise ValueError("in a running text every word is an item: leave trials out")
         return self
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
@@ -98,10 +108,12 @@ def read_patterns(
     subject = check_subject(folder, given.pattern, subject)
     path = folder / given.pattern.replace("{subject}", subject)
     content = read_mat(path)
-    data = _matrix(find(content, given.data, path), path, given.data)
+    data, targets = _matrix(find(content, given.data, path), path, given)
     labels = _labels(folder, content, path, given)
     if len(labels) != len(data):
         raise CorruptDataError(f"{path}: {len(labels)} labels for {len(data)} responses")
+    if given.running:
+        return _running(data, targets, labels, path, subject, given)
     if given.trials == "refuse" and len(set(labels)) < len(labels):
         twice = next(label for label in labels if labels.count(label) > 1)
         raise CorruptDataError(f"{path}: {twice!r} comes more than once; declare trials = 'keep'")
@@ -118,7 +130,7 @@ def read_patterns(
         stimulus = Stimulus(words, given.language, text=text, sentence=sentences)
         recording = Recording(
             data,
-            targets=[str(i + 1) for i in range(data.shape[1])],
+            targets=targets,
             modality=given.modality,
             unit=given.unit,
             items=labels,
@@ -128,16 +140,49 @@ def read_patterns(
     return stimulus, recording
 
 
-def _matrix(value: Any, path: Path, name: str) -> np.ndarray:
+def _running(
+    data: np.ndarray,
+    targets: list[str],
+    words: list[str],
+    path: Path,
+    subject: str,
+    given: PatternsOptions,
+) -> tuple[Stimulus, Recording]:
+    """Return a text and the response to each of its words."""
+    items = [str(i + 1) for i in range(len(words))]
+    with naming(path):
+        stimulus = Stimulus(words, given.language, item=items)
+        recording = Recording(
+            data,
+            targets=targets,
+            modality=given.modality,
+            unit=given.unit,
+            items=items,
+            subject=subject,
+        )
+    return stimulus, recording
+
+
+def _matrix(value: Any, path: Path, given: PatternsOptions) -> tuple[np.ndarray, list[str]]:
+    """Return (n_rows, n_targets) and the names of the targets."""
+    name = given.data
     if isinstance(value, list):  # a cell per trial
         lengths = {np.size(row) for row in value}
         if len(lengths) != 1:
             raise CorruptDataError(f"{path}: rows of {name!r} differ in length: {sorted(lengths)}")
         value = np.stack([np.ravel(row) for row in value])
     value = np.asarray(value)
-    if value.ndim != 2 or value.dtype.kind not in "iuf":
-        raise CorruptDataError(f"{path}: {name!r} is no matrix of numbers: {value.shape}")
-    return value
+    n_dims = 2 if given.bin_width is None else 3
+    if value.ndim != n_dims or value.dtype.kind not in "iuf":
+        raise CorruptDataError(
+            f"{path}: {name!r} is no array of numbers with {n_dims} dimensions: {value.shape}"
+            + (" (bin_width goes with rows x channels x bins)" if value.ndim == 3 else "")
+        )
+    if given.bin_width is None:
+        return value, [str(i + 1) for i in range(value.shape[1])]
+    starts = [round(1000 * given.bin_width * k) for k in range(value.shape[2])]
+    targets = [f"{i + 1}@{start}ms" for i in range(value.shape[1]) for start in starts]
+    return value.reshape(len(value), -1), targets  # (n_rows, n_channels * n_bins)
 
 
 def _labels(folder: Path, content: dict[str, Any], path: Path, given: PatternsOptions) -> list[str]:

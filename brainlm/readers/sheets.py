@@ -1,4 +1,4 @@
-"""One table from a CSV, TSV, TXT, XLSX, RDA or NPZ file: cells as they stand there, not guessed.
+"""One table from a text, XLSX, RDA, NPZ, MATLAB or JSON file: cells as they stand, not guessed.
 
 Guessing is what breaks norms: a general reader turns the words "nan" and "null" into missing
 values and "true" into a truth value.
@@ -6,10 +6,7 @@ values and "true" into a truth value.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.downloads import check_content
 from brainlm.errors import CorruptDataError, unknown_name
-from brainlm.readers.files import parse_number, read_text
+from brainlm.readers.cells import BINARY, DELIMITERS, text_rows
+from brainlm.readers.files import parse_number
 
 __all__ = ["Sheet", "read_sheet"]
-
-DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 
 
 @dataclass(frozen=True)
@@ -147,15 +142,18 @@ def read_sheet(
     header: Sequence[str] = (),
     description_rows: int = 0,
     names_row: int | None = None,
+    quotes: bool = True,
+    columns: Sequence[str] = (),
+    where: Mapping[str, str] | None = None,
 ) -> Sheet:
     """Read a table whose first row is its header; blank rows are passed over.
 
     Parameters
     ----------
     path : path
-        ``.csv``, ``.tsv``, ``.txt`` (UTF-8 or UTF-16), ``.xlsx``, ``.rda`` (R data frames),
-        ``.npz`` (a matrix with the names of its rows and columns) or ``.mat`` (MATLAB lists of one
-        length).
+        ``.csv``, ``.tsv``, ``.txt`` (UTF-8 or UTF-16; any other name with a ``delimiter``),
+        ``.xlsx``, ``.rda`` (R data frames), ``.npz`` (a matrix with the names of its rows and
+        columns), ``.mat`` (MATLAB lists of one length) or ``.json`` (records).
     sheet : str, optional
         Sheet of an XLSX file, data frame of an RDA file. Default: the only one.
     delimiter : str, optional
@@ -167,6 +165,12 @@ def read_sheet(
         Rows under the header that are no data.
     names_row : int, optional
         Which of them (from 1) replaces the header, where it has a cell.
+    quotes : bool
+        Whether quotation marks may enclose the cells of a text file.
+    columns : sequence of str
+        Only these are kept. Default: all.
+    where : dict of str to str, optional
+        Only rows whose columns hold these texts are kept: a part of a large table in little memory.
 
     Raises
     ------
@@ -175,149 +179,63 @@ def read_sheet(
     """
     path = Path(path)
     kind = path.suffix.lower()
-    if kind in _BINARY:
-        cells = _BINARY[kind](path, sheet)
-    elif kind in DELIMITERS:
-        cells = _text_rows(path, delimiter or DELIMITERS[kind])
+    cells: Iterable[list[Any]]
+    if kind in BINARY:
+        cells = BINARY[kind](path, sheet, [*columns, *(where or {})] if columns else ())
+    elif kind in DELIMITERS or delimiter is not None:
+        cells = text_rows(path, delimiter or DELIMITERS[kind], quotes)
     else:
-        raise unknown_name("kind of table", path.name, [*DELIMITERS, *_BINARY])
-    cells = [list(header), *cells] if header else cells
-    first = 0 if header else 1  # the line of the header
-    numbered = [
-        (i, row) for i, row in enumerate(cells, start=first) if any(cell != "" for cell in row)
-    ]
-    if len(numbered) < 2 + description_rows:
+        raise unknown_name("kind of table", path.name, [*DELIMITERS, *BINARY])
+    # Rows are numbered as in the file, where the header is row 1.
+    rows = ((i, row) for i, row in enumerate(cells, start=1) if any(cell != "" for cell in row))
+    names = list(header) or [str(cell).strip() for cell in next(rows, (0, []))[1]]
+    better = _described(path, rows, names, description_rows, names_row)
+    kept = Sheet(path, better, [], [])
+    positions = [kept.position(name) for name in columns] or list(range(len(better)))
+    tests = {kept.position(name): value for name, value in (where or {}).items()}
+    found: dict[int, set[str]] = {position: set() for position in tests}
+    n_rows = 0
+    for line, row in rows:
+        _check_width(path, line, row, names)
+        n_rows += 1
+        texts = {position: str(row[position]).strip() for position in tests}
+        if all(texts[position] == value for position, value in tests.items()):
+            kept.rows.append([row[position] for position in positions])
+            kept.lines.append(line)
+        elif len(kept.rows) == 0:
+            for position, text in texts.items():
+                if len(found[position]) < 20:
+                    found[position].add(text)
+    if n_rows == 0:
         raise CorruptDataError(f"{path}: has no rows under its header")
-    names = [str(cell).strip() for cell in numbered[0][1]]
-    for line, row in numbered:
-        if len(row) != len(names):
-            raise CorruptDataError(
-                f"{path}, row {line}: {len(row)} cells under a header of {len(names)}; the file "
-                "is cut off, or a cell holds the delimiter without quotes"
-            )
-    if names_row is not None:
-        if names_row > description_rows:
-            raise ValueError(f"names_row {names_row} is beyond description_rows {description_rows}")
-        better = numbered[names_row][1]
-        names = [str(name).strip() or old for name, old in zip(better, names, strict=True)]
-    body = numbered[1 + description_rows :]
-    return Sheet(path, names, [row for _, row in body], [line for line, _ in body])
+    if not kept.rows:
+        name, value = next(iter((where or {}).items()))
+        choices = sorted(found[kept.position(name)])
+        raise CorruptDataError(f"{path}: {unknown_name(f'value of {name}', value, choices)}")
+    return Sheet(path, [better[position] for position in positions], kept.rows, kept.lines)
 
 
-def _text_rows(path: Path, delimiter: str) -> list[list[Any]]:
-    text = read_text(path)
-    if delimiter == " ":
-        return [list(line.split()) for line in text.split("\n")]
-    try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        raise CorruptDataError(f"{path}: not a table in text format ({error})") from error
+def _described(
+    path: Path,
+    rows: Iterable[tuple[int, list[Any]]],
+    names: list[str],
+    description_rows: int,
+    names_row: int | None,
+) -> list[str]:
+    """Return the names of the columns; pass over the rows that describe them."""
+    if names_row is not None and names_row > description_rows:
+        raise ValueError(f"names_row {names_row} is beyond description_rows {description_rows}")
+    better = names
+    for number, (line, row) in zip(range(1, description_rows + 1), rows, strict=False):
+        _check_width(path, line, row, names)
+        if number == names_row:
+            better = [str(name).strip() or old for name, old in zip(row, names, strict=True)]
+    return better
 
 
-def _xlsx_rows(path: Path, sheet: str | None) -> list[list[Any]]:
-    from openpyxl import load_workbook
-
-    try:
-        with open(check_content(path), "rb") as file:
-            book = load_workbook(file, read_only=True, data_only=True)
-            names = list(book.sheetnames)
-            chosen = names[0] if sheet is None and len(names) == 1 else sheet
-            rows = None
-            if chosen in names:
-                rows = _rectangle(book[chosen].iter_rows(values_only=True))
-            book.close()
-    except (CorruptDataError, FileNotFoundError):
-        raise
-    except Exception as error:  # a broken archive or broken XML can raise nearly anything
+def _check_width(path: Path, line: int, row: list[Any], names: list[str]) -> None:
+    if len(row) != len(names):
         raise CorruptDataError(
-            f"{path}: not a readable XLSX file ({type(error).__name__}: {error}); fetch it again"
-        ) from error
-    if rows is None:
-        raise unknown_name(f"sheet of {path}", sheet, names)
-    return rows
-
-
-def _rectangle(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    """Return rows of one length: XLSX leaves out trailing empty cells."""
-    filled = [["" if cell is None else cell for cell in row] for row in rows]
-    width = max((len(row) for row in filled), default=0)
-    return [row + [""] * (width - len(row)) for row in filled]
-
-
-def _rda_rows(path: Path, sheet: str | None) -> list[list[Any]]:
-    try:
-        import pyreadr
-    except ImportError as error:
-        raise ImportError(f"{path}: R data need pyreadr: pip install 'brainlm[r]'") from error
-    try:
-        frames = pyreadr.read_r(check_content(path))
-    except (CorruptDataError, FileNotFoundError):
-        raise
-    except Exception as error:  # pyreadr has its own errors beside those of pandas
-        raise CorruptDataError(
-            f"{path}: not a readable R file ({error}); fetch it again"
-        ) from error
-    chosen = next(iter(frames)) if sheet is None and len(frames) == 1 else sheet
-    if chosen not in frames:
-        raise unknown_name(f"data frame of {path}", sheet, frames)
-    frame = frames[chosen]
-    columns = [_rda_column(frame[name].tolist()) for name in frame.columns]
-    return [list(map(str, frame.columns)), *map(list, zip(*columns, strict=True))]
-
-
-def _rda_column(cells: list[Any]) -> list[Any]:
-    """Return cells with R's NA as empty ones; R keeps whole numbers as doubles, too."""
-    filled = ["" if _is_missing(cell) else cell for cell in cells]
-    floats = [cell for cell in filled if isinstance(cell, float)]
-    if floats and all(cell.is_integer() for cell in floats):
-        return [int(cell) if isinstance(cell, float) else cell for cell in filled]
-    return filled
-
-
-def _is_missing(cell: Any) -> bool:
-    # pandas marks a missing text with None, NaN or its own NA (which is no number).
-    return cell is None or type(cell).__name__ == "NAType" or cell != cell
-
-
-def _npz_rows(path: Path, sheet: str | None) -> list[list[Any]]:
-    try:
-        with zipfile.ZipFile(check_content(path)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_TABLE:
-                raise ValueError(f"it unpacks to more than {LARGEST_TABLE} bytes")
-        with np.load(path, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in content.files}
-    except (CorruptDataError, FileNotFoundError):
-        raise
-    except Exception as error:  # a broken archive can raise nearly anything
-        raise CorruptDataError(f"{path}: not a readable NPZ file ({error})") from error
-    matrices = [name for name, array in arrays.items() if array.ndim == 2]
-    if len(matrices) != 1 or arrays[matrices[0]].dtype.kind not in "iuf":
-        raise CorruptDataError(f"{path}: expected one matrix of numbers, found {matrices}")
-    matrix = arrays[matrices[0]]
-    names = {name: a.tolist() for name, a in arrays.items() if a.ndim == 1 and a.dtype.kind == "U"}
-    rows = [name for name, labels in names.items() if len(labels) == len(matrix)]
-    columns = [name for name, labels in names.items() if len(labels) == matrix.shape[1]]
-    if len(rows) != 1 or len(columns) != 1 or rows == columns:
-        shapes = {name: array.shape for name, array in arrays.items()}
-        raise CorruptDataError(f"{path}: no names for each row and column of the matrix: {shapes}")
-    header = [rows[0], *names[columns[0]]]
-    return [header, *([n, *r] for n, r in zip(names[rows[0]], matrix.tolist(), strict=True))]
-
-
-def _mat_rows(path: Path, sheet: str | None) -> list[list[Any]]:
-    """Return the variables that are lists of one length, side by side."""
-    from brainlm.readers.mat import read_mat
-
-    columns = {
-        name: value if isinstance(value, list) else np.atleast_1d(value).tolist()
-        for name, value in read_mat(path).items()
-        if isinstance(value, list) or np.ndim(value) == 1
-    }
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) != 1:
-        raise CorruptDataError(f"{path}: no table: its variables have lengths {lengths}")
-    return [list(columns), *map(list, zip(*columns.values(), strict=True))]
-
-
-LARGEST_TABLE = 1 << 30  # bytes; a table that is read into memory whole
-_BINARY = {".xlsx": _xlsx_rows, ".rda": _rda_rows, ".npz": _npz_rows, ".mat": _mat_rows}
+            f"{path}, row {line}: {len(row)} cells under a header of {len(names)}; the file "
+            "is cut off, or a cell holds the delimiter without quotes"
+        )

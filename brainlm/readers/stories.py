@@ -1,4 +1,4 @@
-"""Stories: a TextGrid per story, and per subject an HDF5 file per story with its time courses."""
+"""Stories: per subject an HDF5 or MATLAB file per story with its time courses, and its words."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from brainlm._memory import check_declared
 from brainlm.downloads import check_content
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.readers.files import (
@@ -20,7 +21,9 @@ from brainlm.readers.files import (
     read_text,
     subjects_in,
 )
+from brainlm.readers.mat import find, read_mat, variable_shape
 from brainlm.readers.textgrid import SILENCES, read_textgrid
+from brainlm.readers.word_times import read_word_times
 from brainlm.recording import Recording
 from brainlm.series import stack_blocks
 from brainlm.stimulus import Stimulus
@@ -36,11 +39,19 @@ class StoriesOptions(ReaderOptions):
     Attributes
     ----------
     pattern : str
-        Path of the HDF5 file of a story, with ``{subject}`` and ``{story}`` in it.
+        Path of the HDF5 file (or MATLAB file, ``.mat``) of a story, with ``{subject}`` and
+        ``{story}`` in it, and ``{region}`` where there is a file per region.
     keys : sequence of str
         Names that the data set in the file may have; shape (n_samples, n_targets).
+    targets_first : bool
+        Whether its shape is (n_targets, n_samples) instead, as MATLAB shows it.
+    regions : sequence of str
+        What stands for ``{region}``; targets are then named "region 1", "region 2", ...
     words : str
-        Path of the TextGrid of a story, with ``{story}`` in it.
+        Path of the words of a story, with ``{story}`` in it: a TextGrid, or a table.
+    word_columns : dict
+        For a table: ``word``, ``onset``, ``offset`` and other options of
+        `brainlm.readers.read_word_times`.
     language : str
         Language code.
     stories : sequence of str
@@ -61,7 +72,10 @@ class StoriesOptions(ReaderOptions):
 
     pattern: str
     keys: Annotated[Names, Field(min_length=1)] = ("data",)
+    targets_first: bool = False
+    regions: Names = ()
     words: str
+    word_columns: dict[str, Any] = Field(default_factory=dict)
     language: str
     stories: Names = ()
     without: dict[str, Names] = Field(default_factory=dict)
@@ -76,16 +90,21 @@ class StoriesOptions(ReaderOptions):
     def subjects(self, folder: Path) -> list[str]:
         """Return the subjects with at least one story, sorted."""
         if self.stories:
-            patterns = [self.pattern.replace("{story}", story) for story in self.stories]
+            patterns = [self.files("{subject}", story)[0] for story in self.stories]
             return sorted({s for pattern in patterns for s in subjects_in(folder, pattern)})
-        head = self.pattern.partition("{subject}")[0]
+        head = self.files("{subject}", "")[0].partition("{subject}")[0]
         return sorted(p.name for p in (folder / head).glob("*") if p.is_dir())
+
+    def files(self, subject: str, story: str) -> tuple[str, ...]:
+        """Return the file of a story, or one per region."""
+        path = _fill(self.pattern, subject, story)
+        return tuple(path.replace("{region}", region) for region in self.regions or ("",))
 
     def found_files(self, folder: Path, subject: str) -> tuple[str, ...]:
         """Return the responses and the words of the subject's stories, and the counts."""
         stories = _stories(folder, self, subject)
         shared = (self.counts,) if self.counts else ()
-        own = (_fill(self.pattern, subject, story) for story in stories)
+        own = (path for story in stories for path in self.files(subject, story))
         return (*own, *shared, *(self.words.replace("{story}", story) for story in stories))
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
@@ -94,9 +113,9 @@ class StoriesOptions(ReaderOptions):
         words = tuple(self.words.replace("{story}", story) for story in self.stories)
         own: tuple[str, ...] = ()
         if subject is not None:
-            pattern = self.pattern.replace("{subject}", subject)
             left_out = self.without.get(subject, ())
-            own = tuple(pattern.replace("{story}", s) for s in self.stories if s not in left_out)
+            stories = [story for story in self.stories if story not in left_out]
+            own = tuple(path for story in stories for path in self.files(subject, story))
         return (*own, *shared, *words)
 
 
@@ -128,32 +147,43 @@ def read_stories(
     UnknownNameError
         There is no such subject.
     """
-    import h5py
-
     given = StoriesOptions.model_validate(options, strict=False)
     folder = Path(folder)
     stories = _stories(folder, given, subject)
     assert subject is not None
-    paths = [folder / _fill(given.pattern, subject, story) for story in stories]
-    shapes = []
-    for path in paths:
-        check_content(path)
-        with _broken(path), h5py.File(path, "r") as file:
-            shapes.append(_dataset(file, path, given.keys).shape)
-        if shapes[-1][1] != shapes[0][1]:
-            raise CorruptDataError(f"{path}: {shapes[-1][1]} targets, {paths[0]} {shapes[0][1]}")
-    _check_counts(folder, given, stories, paths, [shape[0] for shape in shapes])
-    shape = (sum(shape[0] for shape in shapes), shapes[0][1])
-    times = [given.first_sample + given.sampling_interval * np.arange(n) for n, _ in shapes]
+    paths = [[folder / name for name in given.files(subject, story)] for story in stories]
+    shapes = [[_shape(path, given) for path in of_story] for of_story in paths]
+    for of_story, found in zip(paths, shapes, strict=True):
+        for path, (n_samples, n_targets), (_, expected) in zip(
+            of_story, found, shapes[0], strict=True
+        ):
+            if n_targets != expected:
+                raise CorruptDataError(f"{path}: {n_targets} targets, {paths[0][0]} {expected}")
+            if n_samples != found[0][0]:
+                raise CorruptDataError(
+                    f"{path}: {n_samples} samples, {of_story[0]} {found[0][0]}: regions of a story "
+                    "have one length"
+                )
+    lengths = [found[0][0] for found in shapes]
+    _check_counts(folder, given, stories, [of_story[0] for of_story in paths], lengths)
+    widths = [n_targets for _, n_targets in shapes[0]]
+    regions = [f"{region} " for region in given.regions] or [""]
     notes = [f"{subject} has no story {story}" for story in given.without.get(subject, ())]
-    with naming(paths[0]):
+    blocks = (block for of_story in paths for block in _side_by_side(of_story, given))
+    sources = [path for of_story in paths for path in of_story]
+    times = [given.first_sample + given.sampling_interval * np.arange(n) for n in lengths]
+    with naming(sources[0]):
         recording = Recording(
-            stack_blocks(_blocks(paths, given.keys), shape, paths, given.keys),
-            targets=[str(i + 1) for i in range(shape[1])],
+            stack_blocks(blocks, (sum(lengths), sum(widths)), sources, given),
+            targets=[
+                f"{region}{i + 1}"
+                for region, width in zip(regions, widths, strict=True)
+                for i in range(width)
+            ],
             modality="fmri",
             unit=given.unit,
             times=np.concatenate(times),
-            run=np.repeat(stories, [n for n, _ in shapes]),
+            run=np.repeat(stories, lengths),
             subject=subject,
             notes=tuple(notes),
         )
@@ -168,7 +198,7 @@ def _stories(folder: Path, given: StoriesOptions, subject: str | None) -> list[s
     choices = given.subjects(folder)
     if subject not in choices:
         raise unknown_name("subject", subject, choices)
-    found = subjects_in(folder, _fill(given.pattern, str(subject), "{subject}"))
+    found = subjects_in(folder, given.files(str(subject), "{subject}")[0])
     stories = [s for s in given.stories if s not in given.without.get(str(subject), ())] or found
     if not stories:
         raise CorruptDataError(f"{folder}: subject {subject!r} has no story")
@@ -198,14 +228,48 @@ def _dataset(file: Any, path: Path, keys: tuple[str, ...]) -> Any:
     return dataset
 
 
-def _blocks(paths: list[Path], keys: tuple[str, ...]) -> Iterator[np.ndarray]:
+def _shape(path: Path, given: StoriesOptions) -> tuple[int, int]:
+    """Return (n_samples, n_targets) of a file without reading its values."""
     import h5py
 
-    for path in paths:
+    check_content(path)
+    if path.suffix == ".mat":
+        shape = variable_shape(path, given.keys[0])
+        if len(shape) != 2:
+            raise CorruptDataError(f"{path}: {given.keys[0]!r} is no matrix: {shape}")
+    else:
         with _broken(path), h5py.File(path, "r") as file:
-            dataset = _dataset(file, path, keys)
-            for start in range(0, dataset.shape[0], ROWS):
-                yield dataset[start : start + ROWS]
+            dataset = _dataset(file, path, given.keys)
+            shape = dataset.shape
+            n_bytes = int(np.prod(np.array(shape, dtype=object))) * dataset.dtype.itemsize
+            check_declared(path, n_bytes, dataset.id.get_storage_size())
+    return (shape[1], shape[0]) if given.targets_first else (shape[0], shape[1])
+
+
+def _blocks(path: Path, given: StoriesOptions) -> Iterator[np.ndarray]:
+    """Yield rows of samples; a MATLAB file is read whole."""
+    import h5py
+
+    if path.suffix == ".mat":
+        data = np.asarray(find(read_mat(path), given.keys[0], path))
+        if data.dtype.kind not in "iuf":
+            raise CorruptDataError(f"{path}: {given.keys[0]!r} is no matrix of numbers")
+        data = data.reshape(variable_shape(path, given.keys[0]))
+        data = data.T if given.targets_first else data
+        yield from (data[start : start + ROWS] for start in range(0, len(data), ROWS))
+        return
+    with _broken(path), h5py.File(path, "r") as file:
+        dataset = _dataset(file, path, given.keys)
+        n_samples = dataset.shape[int(given.targets_first)]
+        for start in range(0, n_samples, ROWS):
+            rows = slice(start, start + ROWS)
+            yield dataset[:, rows].T if given.targets_first else dataset[rows]
+
+
+def _side_by_side(paths: list[Path], given: StoriesOptions) -> Iterator[np.ndarray]:
+    """Yield rows over the targets of all regions of a story."""
+    for blocks in zip(*(_blocks(path, given) for path in paths), strict=True):
+        yield np.hstack(blocks)
 
 
 def _check_counts(
@@ -228,6 +292,11 @@ def _check_counts(
 
 
 def _words(folder: Path, given: StoriesOptions, stories: list[str]) -> Stimulus:
+    if not given.words.endswith(".TextGrid"):
+        files = [given.words.replace("{story}", story) for story in stories]
+        options: dict[str, Any] = {"files": files, "runs": stories, "skip": given.skip}
+        options |= {"language": given.language, **given.word_columns}
+        return read_word_times(folder, **options)[0]
     parts = [
         read_textgrid(
             folder / given.words.replace("{story}", story),

@@ -30,7 +30,8 @@ class TableOptions(ReaderOptions):
     columns : sequence of str
         Columns that become targets.
     first, last : str
-        Instead of ``columns``: all columns from ``first`` to ``last``.
+        Instead of ``columns``: all columns from ``first`` to ``last``. Default: every column but
+        the word.
     rename : dict of str to str
         Column -> target name, where they differ.
     sheet : str, optional
@@ -72,6 +73,8 @@ class TablesOptions(ReaderOptions):
         Language code of the words.
     unit : str
         Scale of the ratings.
+    modality : str
+        As in `Recording`; words read in isolation may have reading times.
     item : str
         What identifies a row, as a template of columns such as ``"{EngID}"``. It becomes
         ``Recording.items`` and ``Stimulus.sentence``. Default: the word.
@@ -92,6 +95,7 @@ class TablesOptions(ReaderOptions):
     tables: Annotated[tuple[TableOptions, ...], Field(strict=False, min_length=1)]
     language: str
     unit: str
+    modality: str = "ratings"
     item: str | None = None
     text: str | None = None
     missing: Literal["refuse", "allow", "drop"] = "refuse"
@@ -146,7 +150,7 @@ def read_tables(
     stimulus : Stimulus
         Isolated words without times, each a text and a sentence of its own.
     recording : Recording
-        Modality ``"ratings"``, shape (n_words, n_targets); ``items`` are the words' sentences.
+        Shape (n_words, n_targets); ``items`` are the words' sentences.
 
     Raises
     ------
@@ -169,7 +173,7 @@ def read_tables(
         recording = Recording(
             ratings.values,
             targets=ratings.targets,
-            modality="ratings",
+            modality=given.modality,
             unit=given.unit,
             items=ratings.items,
             subject=subject or "group",
@@ -202,12 +206,14 @@ def _read_ratings(path: Path, table: TableOptions, given: TablesOptions) -> _Rat
 
 
 def _columns(sheet: Sheet, table: TableOptions) -> list[str]:
-    if bool(table.columns) == (table.first is not None and table.last is not None):
+    if (table.first is None) != (table.last is None) or (table.columns and table.first):
         raise ValueError(f"{table.path}: give either columns, or both first and last")
     for name in (*table.columns, *table.rename, *filter(None, (table.first, table.last))):
         sheet.position(name)
     if table.columns:
         return list(table.columns)
+    if table.first is None:
+        return [name for name in sheet.header if name and name != table.word]
     start, stop = sheet.position(str(table.first)), sheet.position(str(table.last))
     if stop < start:
         raise CorruptDataError(f"{sheet.path}: column {table.last!r} stands before {table.first!r}")

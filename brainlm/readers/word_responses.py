@@ -7,6 +7,7 @@ nobody responded to stay in the sentences, where a language model needs them.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from pathlib import Path
@@ -32,7 +33,7 @@ class _SheetOptions(ReaderOptions):
     ----------
     path : str
         Path in the folder, with ``{subject}`` in it where every subject has a file.
-    sheet, delimiter
+    sheet, delimiter, quotes
         As in `brainlm.readers.sheets.read_sheet`.
     where : dict of str to str
         Column -> the value that it must have.
@@ -43,6 +44,7 @@ class _SheetOptions(ReaderOptions):
     path: str
     sheet: str | None = None
     delimiter: str | None = None
+    quotes: bool = True
     where: dict[str, str] = Field(default_factory=dict)
     required: Names = ()
 
@@ -155,7 +157,9 @@ class WordResponsesOptions(ReaderOptions):
         """Return the subjects that a column or the paths name, sorted."""
         if self.responses.subject is None:
             return subjects_in(folder, self.responses.path)
-        return sorted(set(_read(folder, self.responses, None).texts(self.responses.subject)))
+        alone = self.responses.model_copy(update={"subject": None})
+        sheet = _read(folder, alone, None, (self.responses.subject,))
+        return sorted(set(sheet.texts(self.responses.subject)))
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
         """Return the responses and the words."""
@@ -203,7 +207,7 @@ def read_word_responses(
     notes: tuple[str, ...] = ()
     if given.words is not None:
         stimulus, items_of_rows, notes = _read_words(folder, given, subject)
-    sheet = _read(folder, given.responses, subject)
+    sheet = _read(folder, given.responses, subject, _needed(given, given.responses))
     sheet, dropped = sheet.filled(*given.responses.required)
     recording = _read_responses(sheet, given, items_of_rows, subject)
     if stimulus is not None:
@@ -211,21 +215,51 @@ def read_word_responses(
     return stimulus, recording.noted(*dict.fromkeys((*notes, *dropped)))
 
 
-def _read(folder: Path, table: _SheetOptions, subject: str | None) -> Sheet:
-    """Return the rows of a table that count for the subject."""
+def _needed(given: WordResponsesOptions, table: _SheetOptions) -> tuple[str, ...]:
+    """Return the columns that are used of a table, or of both where they are one file."""
+    same = [t for t in (given.words, given.responses) if t is not None and t.path == table.path]
+    texts: list[str | None] = []
+    for each in same:
+        texts += [f"{{{name}}}" for name in each.required]
+        if isinstance(each, WordsOptions):
+            texts += [each.sentence, each.item, each.text, *each.parts]
+            texts += [f"{{{name}}}" for name in (each.word, each.number) if name]
+        elif isinstance(each, ResponsesOptions):
+            texts += [each.item, *(f"{{{name}}}" for name in each.columns)]
+            texts += [f"{{{name}}}" for name in (each.word, each.subject) if name]
+    names = (name for text in texts if text for name in re.findall(r"\{([^{}]+)\}", text))
+    counted = {"n"} if given.words is not None and table.path == given.words.path else set()
+    return tuple(name for name in dict.fromkeys(names) if name not in counted)
+
+
+def _read(
+    folder: Path, table: _SheetOptions, subject: str | None, columns: tuple[str, ...]
+) -> Sheet:
+    """Return the rows of a table that count for the subject: of a large one only these are held."""
     path = folder / table.path.replace("{subject}", subject or "{subject}")
     state = check_content(path).stat()
-    whole = _read_once(path, state.st_mtime_ns, state.st_size, table.sheet, table.delimiter)
-    sheet = whole.where(table.where)
+    where = dict(table.where)
     column = getattr(table, "subject", None)
-    return sheet if column is None or subject is None else sheet.where({column: subject})
+    if column is not None and subject is not None:
+        where[column] = subject
+    key = (path, state.st_mtime_ns, state.st_size, table.sheet, table.delimiter, table.quotes)
+    return _read_once(*key, columns, tuple(where.items()))
 
 
-@lru_cache(maxsize=1)  # words, responses and subjects are often in one file
+@lru_cache(maxsize=2)  # words and responses are often in one file
 def _read_once(
-    path: Path, changed: int, size: int, sheet: str | None, delimiter: str | None
+    path: Path,
+    changed: int,
+    size: int,
+    sheet: str | None,
+    delimiter: str | None,
+    quotes: bool,
+    columns: tuple[str, ...],
+    where: tuple[tuple[str, str], ...],
 ) -> Sheet:
-    return read_sheet(path, sheet=sheet, delimiter=delimiter)
+    return read_sheet(
+        path, sheet=sheet, delimiter=delimiter, quotes=quotes, columns=columns, where=dict(where)
+    )
 
 
 def _read_words(
@@ -234,9 +268,10 @@ def _read_words(
     """Return the stimulus, the item of each row where rows are words, and notes."""
     table = given.words
     assert table is not None
-    sheet = _read(folder, table, subject)
+    own = table  # in a file of all subjects, the words are those that this one read
     if given.responses.subject is not None and table.path == given.responses.path:
-        sheet = sheet.where({given.responses.subject: str(subject)})
+        own = table.model_copy(update={"where": {**table.where, given.responses.subject: subject}})
+    sheet = _read(folder, own, subject, _needed(given, table))
     sheet, notes = sheet.filled(*table.required)
     if table.number is not None:
         sheet, moved = _in_order(sheet, table)

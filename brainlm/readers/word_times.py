@@ -13,7 +13,7 @@ from brainlm.readers.sheets import Sheet, read_sheet
 from brainlm.readers.textgrid import SILENCES, read_intervals
 from brainlm.stimulus import Stimulus
 
-__all__ = ["WordTimesOptions", "read_word_times"]
+__all__ = ["WordTimesOptions", "read_word_times", "word_files"]
 
 
 class WordTimesOptions(ReaderOptions):
@@ -23,7 +23,7 @@ class WordTimesOptions(ReaderOptions):
     ----------
     files : sequence of str
         Tables, or TextGrids (``.TextGrid``), in the order of the story. Each is a run, unless
-        ``run`` names a column.
+        ``run`` names a column. A single path with ``{run}`` in it stands for a file per run.
     runs : sequence of str
         Names of the runs, one per file.
     language : str
@@ -60,7 +60,16 @@ class WordTimesOptions(ReaderOptions):
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
         """Return the files."""
+        if len(self.files) == 1 and "{run}" in self.files[0]:
+            return tuple(self.files[0].replace("{run}", run) for run in self.runs)
         return self.files
+
+
+def word_files(options: dict[str, Any], language: str) -> tuple[str, ...]:
+    """Return the files that options of `read_word_times` name; none for no options."""
+    if not options:
+        return ()
+    return WordTimesOptions.model_validate({**options, "language": language}).paths(None)
 
 
 def read_word_times(
@@ -89,8 +98,10 @@ def read_word_times(
         A file is missing or broken, or its words overlap or are out of order.
     """
     given = WordTimesOptions.model_validate(options, strict=False)
-    paths = [Path(folder) / name for name in given.files]
+    paths = [Path(folder) / name for name in given.paths(None)]
     runs = given.runs or tuple(str(i + 1) for i in range(len(paths)))
+    if not paths or len(runs) != len(paths):
+        raise ValueError(f"runs: {len(runs)} names for {len(paths)} files; give one per file")
     rows = []
     for path, run in zip(paths, runs, strict=True):
         rows += _read_words(path, run, given)

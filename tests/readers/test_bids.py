@@ -7,6 +7,7 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from readers.images import save_cifti, save_surface
 
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
 from brainlm.readers import read_bids
@@ -139,12 +140,12 @@ def spoil(root, what, rng):
     ("what", "message"),
     [
         ("late", r"run-10_bold.* 1 words begin after the last volume ends at 16\.00 s.*'late'"),
-        ("row", r"run-10_desc-confounds_timeseries\.tsv: 9 rows for 8 volumes"),
+        ("row", r"run-10_desc-confounds_timeseries\.tsv: 9 rows of confounds for 8 volumes"),
         ("TR", r"repetition times differ: .*1\.5"),
         ("no TR", r"run-10_bold\.json: has no RepetitionTime"),
         ("doubled", r"'EN057' has 3 runs \(9, 10, 11\), expected 2"),
         ("grid", "take the mask of the same space"),
-        ("3-D", "expected volumes over time"),
+        ("3-D", "volumes over time"),
         ("annex", "git-annex link without its content"),
         ("cut", r"run-10_bold\.nii\.gz"),
     ],
@@ -162,7 +163,7 @@ def test_unknown_subjects_runs_and_options(root):
         read_bids(root, "EN057", **{**EVENTS, "runs": ["9", "3"]})
     with pytest.raises(ValueError, match="either words"):
         read_bids(root, "EN057", **{**SHARED, "word": "word"})
-    with pytest.raises(DataMissingError, match="no image matches"):
+    with pytest.raises(DataMissingError, match="no file matches"):
         read_bids(root / "sub-EN057", "EN057", **EVENTS)
 
 
@@ -170,3 +171,125 @@ def test_the_files_of_a_subject_are_named(root):
     files = BidsOptions.model_validate(SHARED, strict=False).found_files(root, "EN058")
     assert all((root / name).is_file() for name in files)
     assert len(files) == 4
+
+
+# CIFTI and surfaces
+
+GRAY = {
+    "pattern": "sub-{subject}/func/sub-{subject}_task-RDR_run-{run}_bold.dtseries.nii",
+    "language": "zh",
+    "word": "word",
+    "unit": "BOLD (a.u.)",
+}
+SURFACE = {
+    **GRAY,
+    "pattern": "sub-{subject}/ses-{session}/sub-{subject}_ses-{session}_run-{run}_hemi-{hemisphere}"
+    "_bold.func.gii",
+    "constant": "leave out",
+}
+EVENT_TABLE = "onset\tduration\tword\n1.0\t0.5\t從前\n2.0\t0.4\t有\n"
+
+
+def test_cifti_runs_are_stacked_and_events_may_stand_above(tmp_path, rng):
+    folder = tmp_path / "sub-01" / "func"
+    data = [
+        save_cifti(folder / f"sub-01_task-RDR_run-{run}_bold.dtseries.nii", rng, n_samples=n)
+        for run, n in (("2", 6), ("10", 8))
+    ]
+    (tmp_path / "task-RDR_events.tsv").write_text(EVENT_TABLE, encoding="utf-8")
+    (tmp_path / "task-RDR_bold.json").write_text('{"RepetitionTime": 2.0}')
+    stimulus, recording = read_bids(tmp_path, "01", **GRAY)
+    assert stimulus.runs == recording.runs == ["2", "10"]
+    np.testing.assert_array_equal(recording.data, np.vstack(data))
+    save_cifti(folder / "sub-01_task-RDR_run-10_bold.dtseries.nii", rng, step=0.71)
+    (tmp_path / "task-RDR_bold.json").unlink()
+    with pytest.raises(CorruptDataError, match=r"repetition times differ: .*0\.71"):
+        read_bids(tmp_path, "01", **GRAY)
+
+
+def test_surfaces_of_sessions_lose_what_is_empty_in_any_run(tmp_path, rng):
+    for session, empty in (("1", 0), ("2", 3)):
+        for side in "LR":
+            values = rng.normal(size=(5, 4))
+            values[:, empty] = np.nan if side == "L" else 0
+            base = f"sub-01/ses-{session}/sub-01_ses-{session}_run-1"
+            save_surface(tmp_path / f"{base}_hemi-{side}_bold.func.gii", values)
+        (tmp_path / f"{base}_events.tsv").write_text(EVENT_TABLE, encoding="utf-8")
+    stimulus, recording = read_bids(tmp_path, "01", **SURFACE)
+    assert recording.runs == stimulus.runs == ["1/1", "2/1"]
+    assert recording.targets.tolist() == ["left 1", "left 2", "right 1", "right 2"]
+    assert recording.notes == ("4 of 8 targets without data left out",)
+    assert BidsOptions.model_validate(SURFACE, strict=False).subjects(tmp_path) == ["01"]
+    for missing in sorted(tmp_path.glob("*/*/*hemi-R*")):
+        missing.unlink()
+    with pytest.raises(DataMissingError, match="hemi-R"):
+        read_bids(tmp_path, "01", **SURFACE)
+
+
+def test_what_does_not_go_together_is_said():
+    for change, message in (
+        ({"mask": "mask.nii"}, "mask belongs to volumes"),
+        ({"pattern": "sub-{subject}.func.gii"}, "needs {hemisphere}"),
+        ({"strategy": ["motion"], "confounds": "x", "regress_out": ["y"]}, "either strategy"),
+        ({"strategy_options": {"motion": "basic"}}, "strategy_options belong to strategy"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            BidsOptions.model_validate({**GRAY, **change}, strict=False)
+
+
+# Confounds through nilearn
+
+PREP = "sub-{subject}/func/sub-{subject}_task-x_run-{run}_space-MNI152_desc-preproc_bold.nii.gz"
+STRATEGY = {
+    **{key: value for key, value in EVENTS.items() if key not in ("pattern", "n_runs")},
+    "pattern": PREP,
+    "strategy": ["motion", "high_pass"],
+    "strategy_options": {"motion": "basic"},
+    "sampling_interval": 2.0,
+}
+MOTION = [f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]
+
+
+@pytest.fixture
+def fmriprep(root, rng):
+    path = root / PREP.replace("{subject}", "01").replace("{run}", "1")
+    path.parent.mkdir(parents=True)
+    nib.save(nib.Nifti1Image(rng.normal(size=(3, 2, 2, 30)).astype(np.float32), AFFINE), path)
+    columns = [*MOTION, "cosine00", "non_steady_state_outlier00"]
+    values = rng.normal(size=(30, 8))
+    values[:, 6] = np.cos(np.pi * (np.arange(30) + 0.5) / 30)
+    values[:, 7] = np.arange(30) == 0
+    rows = ["\t".join(f"{x:.6f}" for x in row) for row in values]
+    stem = "sub-01_task-x_run-1"
+    (path.parent / f"{stem}_desc-confounds_timeseries.tsv").write_text(
+        "\t".join(columns) + "\n" + "\n".join(rows) + "\n"
+    )
+    (path.parent / f"{stem}_events.tsv").write_text("onset\tduration\tword\n1.0\t0.5\tonce\n")
+    return path, values
+
+
+def test_nilearn_chooses_confounds_of_fmriprep_and_volumes_left_out_are_counted(root, fmriprep):
+    path, values = fmriprep
+    _, recording = read_bids(root, "01", **STRATEGY)
+    assert recording.data.shape == (29, 4)
+    assert recording.times[:2].tolist() == [2, 4]  # the clock stays that of the run
+    left = values[1:, :7] - values[1:, :7].mean(axis=0)
+    assert np.abs(left.T @ recording.data).max() < 1e-4
+    raw = nib.load(path).get_fdata()[1].reshape(4, 30).T[1:]
+    assert np.abs((raw - recording.data).std(axis=0)).min() > 1e-3
+    assert recording.notes[0].startswith("regressed out of each run, with the mean: (motion, high")
+    assert "1 of 30 samples left out" in recording.notes[1]
+
+
+def test_what_nilearn_cannot_do_is_said_with_the_image(root, fmriprep):
+    path, _ = fmriprep
+    for strategy, message in (
+        (["motion", "wm_csf"], "wm_csf|white_matter"),
+        (["motion", "nonsense"], "nonsense"),
+    ):
+        with pytest.raises(CorruptDataError, match=f"(?s)nilearn cannot load.*({message})"):
+            read_bids(root, "01", **{**STRATEGY, "strategy": strategy})
+    table = path.parent / "sub-01_task-x_run-1_desc-confounds_timeseries.tsv"
+    table.write_text(table.read_text() + "0\t" * 7 + "0\n")
+    with pytest.raises(CorruptDataError, match="31 rows of confounds for 30 volumes"):
+        read_bids(root, "01", **STRATEGY)

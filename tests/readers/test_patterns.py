@@ -158,3 +158,22 @@ def test_broken_files_are_refused(tmp_path, new):
         path.write_bytes(content[:cut])
         with pytest.raises(CorruptDataError, match=r"a\.mat: not a readable MATLAB file"):
             read_mat(path)
+
+
+def test_words_of_a_text_by_sensors_and_bins(tmp_path):
+    meg = np.arange(3 * 2 * 4, dtype=float).reshape(3, 2, 4)
+    savemat(tmp_path / "sub-01.mat", {"meg": meg})
+    (tmp_path / "words.txt").write_text("从前\n有\n从前\n", encoding="utf-8")
+    options = {
+        "pattern": "sub-{subject}.mat", "data": "meg", "bin_width": 0.1, "running": True,
+        "labels_file": "words.txt", "language": "zh", "modality": "meg", "unit": "T",
+    }  # fmt: skip
+    stimulus, recording = read_patterns(tmp_path, "01", **options)
+    assert stimulus.words.tolist() == ["从前", "有", "从前"]
+    assert recording.items.tolist() == stimulus.item.tolist() == ["1", "2", "3"]
+    assert recording.targets.tolist()[3:6] == ["1@300ms", "2@0ms", "2@100ms"]
+    np.testing.assert_array_equal(recording.data[1], meg[1].ravel())
+    with pytest.raises(CorruptDataError, match=r"bin_width goes with rows x channels x bins"):
+        read_patterns(tmp_path, "01", **{**options, "bin_width": None})
+    with pytest.raises(ValueError, match="leave trials out"):
+        read_patterns(tmp_path, "01", **{**options, "trials": "keep"})

@@ -60,7 +60,7 @@ def test_other_archives_are_refused_and_never_unpickled(tmp_path, arrays, messag
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("brainlm.readers.sheets.LARGEST_TABLE", 1000)
+    monkeypatch.setattr("brainlm.readers.cells.LARGEST_TABLE", 1000)
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", bytes(5000))
     with pytest.raises(CorruptDataError, match="unpacks to more than 1000 bytes"):
@@ -82,3 +82,45 @@ def test_rows_are_chosen_by_value_with_advice(tmp_path):
     assert sheet.where({"language": "zh"}).lines == [3]
     with pytest.raises(CorruptDataError, match=r"unknown value of language 'zz'.*en, zh"):
         sheet.where({"language": "zz"})
+
+
+def test_records_in_json_are_rows_and_their_lists_too(tmp_path):
+    path = tmp_path / "gaze.json"
+    path.write_text(
+        '[{"id": "a", "word": ["从前", "nan"], "FFD": [201.5, null]}]', encoding="utf-8"
+    )
+    sheet = read_sheet(path)
+    assert sheet.header == ["id", "word", "FFD", "n"]
+    assert sheet.texts("word") == ["从前", "nan"]
+    np.testing.assert_array_equal(sheet.numbers("FFD", [""]), [201.5, np.nan])
+    assert sheet.texts("n") == ["1", "2"]
+    path.write_text('{"狗": {"GD": 250}, "猫": {"GD": 240}}', encoding="utf-8")
+    assert read_sheet(path).texts("key") == ["狗", "猫"]
+    for content, message in (("[1]", "no list or dict of records"), ("{", "no JSON"),
+                             ('[{"a": [1, 2], "b": [1]}]', "lengths")):  # fmt: skip
+        path.write_text(content)
+        with pytest.raises(CorruptDataError, match=message):
+            read_sheet(path)
+
+
+def test_a_part_of_a_large_table_is_read_line_by_line(tmp_path, monkeypatch):
+    path = tmp_path / "ia.csv"
+    rows = [f"p{i % 3},w{i},{i}" for i in range(30)]
+    path.write_text("id,word,time\n" + "\n".join(rows) + "\n")
+    whole = read_sheet(path, columns=["word", "time"], where={"id": "p1"})
+    monkeypatch.setattr("brainlm.readers.cells.LARGEST_TEXT", 10)
+    part = read_sheet(path, columns=["word", "time"], where={"id": "p1"})
+    assert part == whole
+    assert part.header == ["word", "time"]
+    assert part.rows[0] == ["w1", "1"]
+    with pytest.raises(CorruptDataError, match=r"unknown value of id 'p9'.*p0, p1, p2"):
+        read_sheet(path, columns=["word"], where={"id": "p9"})
+    path.write_bytes(path.read_bytes() + b"\xff\xfe,1,2\n")
+    with pytest.raises(CorruptDataError, match="no UTF-8"):
+        read_sheet(path)
+
+
+def test_quotation_marks_may_be_characters(tmp_path):
+    path = tmp_path / "all_stories.tok"
+    path.write_text('word\tzone\titem\n"Come\t1\t1\nhere,"\t2\t1\n')
+    assert read_sheet(path, delimiter="\t", quotes=False).texts("word") == ['"Come', 'here,"']

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from layouts import textgrid
+from scipy.io import savemat
 
 from brainlm import series
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
@@ -128,3 +129,73 @@ def test_the_files_of_a_subject_are_named(layout):
     files = StoriesOptions.model_validate(OPTIONS, strict=False).found_files(layout, "UTS01")
     assert all((layout / name).is_file() for name in files)
     assert len(files) == 5
+
+
+# MATLAB files per region and story, voxels x samples, words in MATLAB files of their own
+
+REGIONS = {
+    "pattern": "fmri/{region}/{subject}/story_{story}.mat",
+    "keys": ["fmri_response"],
+    "targets_first": True,
+    "regions": ["Language", "Vision"],
+    "words": "time/story_{story}_word_time.mat",
+    "word_columns": {"onset": "start", "offset": "end", "skip": ["，"]},
+    "language": "zh",
+    "stories": ["1", "2", "10"],
+    "first_sample": 0.0,
+    "sampling_interval": 0.71,
+    "unit": "z",
+}
+
+
+@pytest.fixture
+def regions(tmp_path, rng):
+    data = {}
+    (tmp_path / "time").mkdir()
+    for story, n_samples in (("1", 7), ("2", 1), ("10", 105)):
+        for region, n_voxels in (("Language", 3), ("Vision", 2)):
+            path = tmp_path / f"fmri/{region}/01/story_{story}.mat"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            data[region, story] = rng.normal(size=(n_voxels, n_samples))
+            savemat(path, {"fmri_response": data[region, story]})
+        words = np.array(["从前", "，", "有"], dtype=object)
+        times = {"start": [0.0, 0.2, 0.3], "end": [0.2, 0.2, 0.5]}
+        savemat(tmp_path / f"time/story_{story}_word_time.mat", {"word": words, **times})
+    return tmp_path, data
+
+
+def test_regions_stand_side_by_side(regions):
+    folder, data = regions
+    stimulus, recording = read_stories(folder, "01", **REGIONS)
+    assert recording.targets.tolist() == [
+        "Language 1", "Language 2", "Language 3", "Vision 1", "Vision 2",
+    ]  # fmt: skip
+    expected = np.vstack(
+        [np.vstack([data[r, s] for r in REGIONS["regions"]]).T for s in ("1", "2", "10")]
+    )
+    np.testing.assert_allclose(recording.data, expected, rtol=1e-6)
+    assert recording.runs == ["1", "2", "10"]
+    assert stimulus.words.tolist() == ["从前", "有"] * 3
+    assert StoriesOptions.model_validate(REGIONS, strict=False).subjects(folder) == ["01"]
+
+
+def test_regions_of_another_length_or_width_are_refused(regions):
+    folder, data = regions
+    path = folder / "fmri/Vision/01/story_10.mat"
+    savemat(path, {"fmri_response": data["Vision", "10"][:, :-1]})
+    with pytest.raises(CorruptDataError, match=r"104 samples, .*105: regions of a story"):
+        read_stories(folder, "01", **REGIONS)
+    savemat(path, {"fmri_response": data["Language", "10"]})
+    with pytest.raises(CorruptDataError, match=r"story_10\.mat: 3 targets"):
+        read_stories(folder, "01", **REGIONS)
+    savemat(path, {"response": data["Vision", "10"]})
+    with pytest.raises(CorruptDataError, match="unknown variable 'fmri_response'"):
+        read_stories(folder, "01", **REGIONS)
+
+
+def test_a_data_set_larger_than_its_file_is_refused_unread(layout):
+    path = layout / "derivative/preprocessed_data/UTS01/wheretheressmoke.hf5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", shape=(10**9, 3), dtype="f8", chunks=(1000, 3))
+    with pytest.raises(CorruptDataError, match=r"wheretheressmoke.*declares 24000000000 bytes"):
+        read_stories(layout, "UTS01", **OPTIONS)

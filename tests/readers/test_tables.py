@@ -125,7 +125,7 @@ def test_tables_without_a_common_word_are_refused(norms):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"columns": []}, "either columns, or both first and last"),
+        ({"columns": [], "first": "Visual"}, "either columns, or both first and last"),
         ({"first": "Visual", "last": "Auditory"}, "either columns, or both first and last"),
         ({"columns": [], "first": "Auditory", "last": "Visual"}, "stands before"),
         ({"rename": {"Smell": "Olfactory"}}, "unknown column 'Smell'"),

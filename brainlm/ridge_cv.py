@@ -1,0 +1,438 @@
+"""The choice of the ridge penalty in inner folds: one curve of cross-validated R2 per target.
+
+Almost all of the time goes into predictions, n_test x q x n_targets multiply-adds for each fold
+and penalty, so four things keep them few and fast:
+
+1. The prediction of a test fold is an operator on the training targets, O = A (G + alpha I)^-1,
+   the same for all targets. In the kernel form one inverse per penalty serves all folds: with
+   P = (XX' + alpha I)^-1, projected off the constant, the held-out residuals of the samples S are
+   exactly P_SS^-1 (P y)_S (Dubrule 1983 for kriging). With few targets the operator is not worth
+   its making: one eigendecomposition gives P y and P_SS for every penalty.
+2. A penalty acts on eigenvalue l as the filter l / (l + alpha). The filters of the whole grid are
+   linear combinations of those of a few penalties in it (``choose_poles``), and so are the
+   predictions: those of the others are never formed, their errors follow from inner products.
+3. These predictions choose a penalty and nothing else, so half precision does where the
+   processor multiplies it faster.
+4. Targets pass in blocks that fit into the cache of the processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import linalg
+
+from brainlm._products import empty, half_is_fast, operand, product
+from brainlm.errors import unknown_name
+from brainlm.ridge import (
+    DEFAULT_ALPHAS,
+    DOUBLE,
+    SINGLE,
+    RidgeFit,
+    fit_ridge,
+    largest_eigenvalue,
+)
+
+__all__ = ["choose_poles", "solve_ridge_cv"]
+
+Fold = tuple[np.ndarray, np.ndarray]
+
+# n_test; truth (n_block, m); predictions (n_block, n_alphas, m); squares outside of the span of any
+# prediction, and about the training mean, (n_block,) each
+Prediction = tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+BLOCK_BYTES = 1 << 23  # of predictions at a time: about what a processor's cache holds
+SMALL = 2e10  # multiply-adds for the whole grid below which nothing is worth saving
+FILTER_TOLERANCE = 0.01
+ENOUGH_SAMPLES = 500  # for the rounding of half precision to average out of an error
+SINGLE_EIGENVALUE = 3e-8  # smallest alpha, in largest eigenvalues, that single precision resolves
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One inner fold: from the training targets to the predictions of the test samples.
+
+    Attributes
+    ----------
+    train, test : array of int
+        Rows.
+    operator : array or tensor of shape (n_alphas * m, q)
+        Predictions of one target are ``operator @ (basis' y_train)``.
+    basis : array of shape (n_train, q) or None
+        None is the identity (kernel form).
+    rotation : array of shape (n_test, m) or None
+        Orthonormal columns. With fewer features than test samples, all predictions lie in their
+        span: only m = n_features numbers per target remain to be compared.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    operator: Any
+    basis: np.ndarray | None
+    rotation: np.ndarray | None
+
+    def sides(self, Yt: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return what predicts, what is predicted, and the squares outside of the span.
+
+        Parameters
+        ----------
+        Yt : array of shape (n_block, n_samples)
+            Targets, one per row.
+
+        Returns
+        -------
+        right : array of shape (n_block, q)
+        truth : array of shape (n_block, m)
+        rest : array of shape (n_block,)
+            Sum of squares that no penalty predicts.
+        total : array of shape (n_block,)
+            Sum of squares about the training mean.
+        """
+        right, truth = _columns(Yt, self.train), _columns(Yt, self.test)
+        mean = right.mean(axis=1, keepdims=True)
+        truth = truth - mean
+        total = np.einsum("bm,bm->b", truth, truth)
+        right = right - mean
+        if self.basis is not None:
+            right = right @ self.basis
+        rest = np.zeros_like(total)
+        if self.rotation is not None:
+            truth = truth @ self.rotation
+            rest = np.maximum(total - np.einsum("bm,bm->b", truth, truth), 0)
+        return right, truth, rest, total
+
+
+@dataclass(frozen=True)
+class Operators:
+    """The operators of all inner folds."""
+
+    folds: list[HeldOut]
+    half: bool
+
+    @property
+    def width(self) -> int:
+        """The largest number of values per target and penalty in a fold."""
+        return max(
+            len(fold.test) if fold.rotation is None else fold.rotation.shape[1]
+            for fold in self.folds
+        )
+
+    def predict(self, Yt: np.ndarray) -> Iterator[Prediction]:
+        """Yield the prediction of each fold for targets ``Yt`` (n_block, n_samples)."""
+        for fold in self.folds:
+            right, truth, rest, total = fold.sides(Yt)
+            predicted = product(operand(right, self.half), fold.operator)
+            shape = (len(Yt), -1, truth.shape[1])
+            yield len(fold.test), truth, predicted.reshape(shape), rest, total
+
+
+@dataclass(frozen=True)
+class SharedDecomposition:
+    """One eigendecomposition for all folds and penalties: K = U diag(l) U', kernel form.
+
+    Attributes
+    ----------
+    folds : sequence of (train, test)
+    U : array of shape (n_samples, n_samples)
+    shrunken : array of shape (n_alphas, n_samples)
+        1 / (l + alpha).
+    factors : list of list of (S, factor)
+        For each penalty and fold: the samples that do not train, and the Cholesky factor of P_SS.
+    """
+
+    folds: Sequence[Fold]
+    U: np.ndarray
+    shrunken: np.ndarray
+    factors: list[list[tuple[np.ndarray, Any]]]
+
+    @classmethod
+    def of(
+        cls,
+        fit: RidgeFit,
+        folds: Sequence[Fold],
+        alphas: np.ndarray,
+        eigenvalues: np.ndarray,
+        U: np.ndarray,
+    ) -> SharedDecomposition:
+        """Prepare every penalty and fold."""
+        n, usual = len(U), _usual(fit)
+        shrunken = (1 / (eigenvalues + alphas[:, None])).astype(U.dtype)
+        factors: list[list[tuple[np.ndarray, Any]]] = []
+        for alpha, weights in zip(alphas, shrunken, strict=True):
+            factors.append([])
+            for train, _ in folds:
+                S = np.setdiff1d(np.arange(n), train)
+                P = (U[S] * weights) @ U[S].T - U.dtype.type(1 / (n * (usual + alpha)))
+                factors[-1].append((S, linalg.cho_factor(P, overwrite_a=True, check_finite=False)))
+        return cls(folds, U, shrunken, factors)
+
+    @property
+    def width(self) -> int:
+        """Values per target and penalty: all samples at once."""
+        return len(self.U)
+
+    def predict(self, Yt: np.ndarray) -> Iterator[Prediction]:
+        """Yield the prediction of each fold for targets ``Yt`` (n_block, n_samples)."""
+        B = Yt @ self.U
+        residuals = [(B * weights) @ self.U.T for weights in self.shrunken]  # P y, (n_block, n)
+        for number, (train, test) in enumerate(self.folds):
+            training = _columns(Yt, train)
+            truth = _columns(Yt, test)
+            predicted = np.empty((len(Yt), len(residuals), len(test)), dtype=Yt.dtype)
+            for j, residual in enumerate(residuals):
+                S, factor = self.factors[j][number]
+                held_out = linalg.cho_solve(factor, residual[:, S].T, check_finite=False)
+                predicted[:, j] = truth - held_out[np.searchsorted(S, test)].T
+            mean = training.mean(axis=1, keepdims=True)
+            truth, predicted = truth - mean, predicted - mean[:, None]
+            total = np.einsum("bm,bm->b", truth, truth)
+            yield len(test), truth, predicted, np.zeros_like(total), total
+
+
+def solve_ridge_cv(
+    X: np.ndarray,
+    Y: Any,
+    folds: Sequence[Fold],
+    alphas: np.ndarray = DEFAULT_ALPHAS,
+    *,
+    standardize: bool = True,
+    search: str = "fast",
+) -> np.ndarray:
+    """Return the cross-validated R2 of every alpha for every target.
+
+    For target v and alpha a::
+
+        R2[a, v] = 1 - mean_f MSE_f(a, v) / mean_f MSE_f(training mean, v)
+
+    where f runs over the folds, and mean and weights are learned on the training samples of each
+    fold. The scale of the features is that of all rows of ``X`` in every fold (they are one outer
+    training set), so that an alpha is the same penalty in the folds as in the fit that follows.
+    The best alpha of a target does not depend on the denominator.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+    Y : array of shape (n_samples, n_targets)
+        Or anything of that ``shape`` that gives columns as ``Y[:, start:stop]``.
+    folds : sequence of (train, test)
+        Row numbers; contiguous or by run for time series.
+    alphas : array of shape (n_alphas,)
+        Positive, rising.
+    standardize : bool
+        z-score the features.
+    search : {"fast", "exact"}
+        "exact" makes the predictions of every alpha in the precision of ``X``. "fast" makes those
+        of a few and combines them, float32 data in half precision where that is faster; its best
+        alpha scores within 1e-3 of the best one (measured: ``benchmarks/ridge.py``). Small
+        problems are exact in both.
+
+    Returns
+    -------
+    array of shape (n_alphas, n_targets)
+    """
+    if search not in ("fast", "exact"):
+        raise unknown_name("search", search, ("fast", "exact"))
+    alphas = np.asarray(alphas, dtype=float)
+    fit = fit_ridge(X, standardize=standardize, smallest_alpha=float(alphas[0]))
+    n_targets = Y.shape[1]
+    per_fold = [len(test) * min(len(train), X.shape[1]) for train, test in folds]
+    work = len(alphas) * n_targets * sum(per_fold)
+    fast = search == "fast" and work > SMALL
+    by_fold = fit.primal or alphas[0] < DOUBLE * fit.largest
+    few = not by_fold and n_targets < len(X)
+    eigenvalues: Any = None
+    U: Any = None
+    if few or fast:
+        eigenvalues, U = _decompose_gram(fit, float(alphas[0]), vectors=few)
+    used, mixing = np.arange(len(alphas)), None
+    if fast:
+        used, mixing = choose_poles(eigenvalues, alphas)
+    half = fast and X.dtype == np.float32 and len(X) >= ENOUGH_SAMPLES and half_is_fast()
+    predictor: Any
+    if by_fold:
+        predictor = _fold_operators(fit, folds, alphas[used], half)
+    elif few:
+        predictor = SharedDecomposition.of(fit, folds, alphas[used], eigenvalues, U)
+    else:
+        predictor = _kernel_operators(fit, folds, alphas[used], half)
+    curve = np.empty((len(alphas), n_targets))
+    step = max(16, BLOCK_BYTES // (X.itemsize * predictor.width * len(used)))
+    for start in range(0, n_targets, step):
+        block = slice(start, min(start + step, n_targets))
+        Yt = np.asarray(Y[:, block], dtype=X.dtype).T
+        Yt = np.ascontiguousarray(Yt - Yt.mean(axis=1, keepdims=True))
+        curve[:, block] = _block_curve(Yt, predictor, len(used), mixing)
+    return curve
+
+
+def choose_poles(
+    eigenvalues: np.ndarray, alphas: np.ndarray, tolerance: float = FILTER_TOLERANCE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the few penalties whose filters combine to those of all others.
+
+    ::
+
+        l / (l + alphas[a])  ~  sum_j mixing[j, a] * l / (l + alphas[used[j]])
+
+    at the eigenvalues l, and evenly in log l between them, to within ``tolerance`` (the largest
+    error). Grid points are added one by one where the error is largest.
+
+    Parameters
+    ----------
+    eigenvalues : array
+        Of the Gram matrix of the training features; those of a sample of it do.
+    alphas : array of shape (n_alphas,)
+    tolerance : float
+
+    Returns
+    -------
+    used : array of int, shape (n_used,)
+        Rising.
+    mixing : array of shape (n_used, n_alphas)
+        A column of the identity for each alpha in use.
+    """
+    top = eigenvalues.max(initial=0)
+    kept = eigenvalues[eigenvalues > 1e-9 * top]
+    if len(kept) == 0:
+        return np.arange(len(alphas)), np.eye(len(alphas))
+    levels = np.r_[
+        np.quantile(kept, np.linspace(0, 1, 200)), np.geomspace(kept.min(), kept.max(), 100)
+    ]
+    filters = levels[:, None] / (levels[:, None] + alphas)  # (n_levels, n_alphas)
+    used = np.array([0, len(alphas) - 1] if len(alphas) > 1 else [0])
+    while True:
+        F = filters[:, used]
+        mixing = linalg.lstsq(F, filters, cond=1e-6, check_finite=False)[0]
+        mixing[:, used] = np.eye(len(used))
+        error = np.abs(F @ mixing - filters).max(axis=0)
+        if error.max() <= tolerance or len(used) == len(alphas):
+            return used, mixing
+        used = np.sort(np.r_[used, error.argmax()])
+
+
+def _decompose_gram(fit: RidgeFit, smallest_alpha: float, vectors: bool) -> tuple[np.ndarray, Any]:
+    """Eigenvalues (and vectors) of the Gram matrix.
+
+    In single precision where that resolves the penalties. In the kernel form the constant, of
+    eigenvalue 0, is given the average eigenvalue.
+    """
+    single = fit.X.dtype == np.float32 and smallest_alpha >= SINGLE_EIGENVALUE * fit.largest
+    single |= fit.X.dtype == np.float32 and not vectors  # only the filters are chosen by them
+    gram: Any = fit.gram.astype(np.float32 if single else np.float64)
+    if not fit.primal:
+        gram = gram + _usual(fit) / len(gram)
+    if not vectors:
+        return np.maximum(linalg.eigvalsh(gram, overwrite_a=True, check_finite=False), 0), None
+    eigenvalues, U = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
+    return np.maximum(eigenvalues, 0), U
+
+
+def _usual(fit: RidgeFit) -> float:
+    return float(np.trace(fit.gram)) / len(fit.gram)
+
+
+def _kernel_operators(
+    fit: RidgeFit, folds: Sequence[Fold], alphas: np.ndarray, half: bool
+) -> Operators:
+    n = len(fit.X)
+    usual = _usual(fit)
+    out = [np.setdiff1d(np.arange(n), train) for train, _ in folds]  # test and gap
+    stacks = [
+        empty((len(alphas), len(test), len(train)), fit.X.dtype, half) for train, test in folds
+    ]
+    for number, alpha in enumerate(alphas):
+        # X is centred, so the constant is an eigenvector of eigenvalue 0. It is given an ordinary
+        # one before the inversion, and taken out after it.
+        P = _inverse(fit.shifted(float(alpha)) + usual / n)
+        P -= 1 / (n * (usual + alpha))
+        for (train, test), S, stack in zip(folds, out, stacks, strict=True):
+            rows = P[S]
+            factor = linalg.cho_factor(rows[:, S], check_finite=False)
+            residual = linalg.cho_solve(factor, rows[:, train], check_finite=False)
+            stack[number] = operand(-residual[np.searchsorted(S, test)].astype(fit.X.dtype), half)
+    return Operators(
+        [
+            HeldOut(train, test, stack.reshape(-1, stack.shape[2]), None, None)
+            for (train, test), stack in zip(folds, stacks, strict=True)
+        ],
+        half,
+    )
+
+
+def _inverse(A: np.ndarray) -> np.ndarray:
+    """Inverse of a positive definite matrix, through its Cholesky factor."""
+    potri = linalg.get_lapack_funcs("potri", (A,))
+    factor, _ = linalg.cho_factor(A, lower=True, overwrite_a=True, check_finite=False)
+    inverse, _ = potri(factor, lower=True, overwrite_c=True)
+    inverse = np.tril(inverse)
+    inverse += inverse.T
+    inverse.flat[:: len(inverse) + 1] /= 2
+    return inverse
+
+
+def _fold_operators(
+    fit: RidgeFit, folds: Sequence[Fold], alphas: np.ndarray, half: bool
+) -> Operators:
+    """Each fold by its own decomposition X_train = U diag(s) V'."""
+    held_out = []
+    for train, test in folds:
+        mean = fit.X[train].mean(axis=0)
+        left, rotation = fit.X[test] - mean, None
+        if left.shape[1] < len(left):
+            rotation, left = linalg.qr(left, mode="economic", check_finite=False)
+        U, s, V = _decompose(fit.X[train] - mean, float(alphas[0]))
+        shrunken = (left @ V) * (s / (s**2 + alphas[:, None]))[:, None].astype(left.dtype)
+        operator = operand(shrunken.reshape(-1, len(s)), half)  # (n_alphas * m, q)
+        held_out.append(HeldOut(train, test, operator, U, rotation))
+    return Operators(held_out, half)
+
+
+def _decompose(Z: np.ndarray, smallest_alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return U, s, V of ``Z = U diag(s) V'``, by its Gram matrix where alpha forgives that."""
+    gram = Z.T @ Z
+    largest = largest_eigenvalue(gram)
+    if Z.size < 1e5 or smallest_alpha < DOUBLE * largest:
+        U, s, Vt = linalg.svd(Z.astype(np.float64), full_matrices=False, check_finite=False)
+        kept = s > np.finfo(Z.dtype).eps * s.max(initial=0)
+        return U[:, kept].astype(Z.dtype), s[kept], Vt[kept].T.astype(Z.dtype)
+    if Z.dtype == np.float32 and smallest_alpha < SINGLE * largest:
+        double = Z.astype(np.float64)
+        gram = double.T @ double
+    eigenvalues, V = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
+    kept = eigenvalues > np.finfo(gram.dtype).eps * len(gram) * eigenvalues[-1]
+    s, V = np.sqrt(eigenvalues[kept]), V[:, kept]
+    return ((Z @ V) / s).astype(Z.dtype), s, V.astype(Z.dtype)
+
+
+def _block_curve(
+    Yt: np.ndarray, predictor: Any, n_used: int, mixing: np.ndarray | None
+) -> np.ndarray:
+    """R2 of the whole grid for a block of targets, (n_alphas, n_block)."""
+    n_block = len(Yt)
+    baseline, beyond = np.zeros(n_block), np.zeros(n_block)
+    error = np.zeros((n_block, n_used))
+    inner = np.zeros((n_block, n_used + 1, n_used + 1))
+    for n_test, truth, predicted, rest, total in predictor.predict(Yt):
+        baseline += total / n_test
+        beyond += rest / n_test
+        if mixing is None:
+            predicted -= truth[:, None]
+            error += np.einsum("bjm,bjm->bj", predicted, predicted) / n_test
+        else:
+            both = np.concatenate([truth[:, None], predicted], axis=1)  # (n_block, 1 + n_used, m)
+            inner += (both @ both.transpose(0, 2, 1)) / n_test
+    if mixing is not None:  # ||y - sum_j c_j p_j||^2 by the inner products of y, p_1 ... p_J
+        c = np.vstack([np.ones(mixing.shape[1]), -mixing])  # (1 + n_used, n_alphas)
+        error = np.einsum("bja,ja->ba", inner @ c, c)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return 1 - ((error + beyond[:, None]) / baseline[:, None]).T
+
+
+def _columns(Yt: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return ``Yt[:, rows]``, as a view where the rows are neighbours."""
+    if len(rows) and rows[-1] - rows[0] + 1 == len(rows) and (np.diff(rows) == 1).all():
+        return Yt[:, rows[0] : rows[-1] + 1]
+    return Yt[:, rows]

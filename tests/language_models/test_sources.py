@@ -266,8 +266,51 @@ def test_folder_without_config_says_so(tmp_path):
 def test_folder_with_only_a_pickle_is_refused(tmp_path, name):
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / name).write_bytes(b"\x80\x04")
-    with pytest.raises(DataMissingError, match=rf"only {name}, a pickle .*save_pretrained"):
+    with pytest.raises(DataMissingError, match=rf"only {name}, a pickle .*allow_pickles=True"):
         find_source(tmp_path)
+
+
+def pickled(folder, destination):
+    """Write a model folder again with its weights in a pickle."""
+    import torch
+    from safetensors.torch import load_file
+
+    destination.mkdir()
+    for path in folder.iterdir():
+        if path.suffix != ".safetensors":
+            (destination / path.name).write_bytes(path.read_bytes())
+    torch.save(load_file(folder / "model.safetensors"), destination / "pytorch_model.bin")
+    return destination
+
+
+def test_pickled_weights_are_read_where_the_user_allows_it(llama_folder, tmp_path):
+    import numpy as np
+
+    from brainlm.stimulus import Stimulus
+
+    folder = pickled(llama_folder, tmp_path / "pickled")
+    with pytest.raises(DataMissingError, match=r"only pytorch_model\.bin.*allow_pickles=True"):
+        LanguageModel(folder)
+    stimulus = Stimulus(["The", "dog", "ran"], "en")
+    model = LanguageModel(folder, allow_pickles=True)
+    content = (folder / "pytorch_model.bin").read_bytes()
+    assert model.revision == hashlib.sha256(content).hexdigest()
+    expected = LanguageModel(llama_folder).embed(stimulus, -1)[0].values
+    np.testing.assert_array_equal(model.embed(stimulus, -1)[0].values, expected)
+
+
+def test_pickle_that_would_run_code_runs_none(llama_folder, tmp_path):
+    import pickle
+
+    class Bomb:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    folder = pickled(llama_folder, tmp_path / "pickled")
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": Bomb()}, 2))
+    with pytest.raises(CorruptDataError, match="holds other things than tensors"):
+        assert LanguageModel(folder, allow_pickles=True).network
+    assert not (tmp_path / "ran").exists()
 
 
 def test_pointer_in_place_of_weights_is_refused(tmp_path):
@@ -321,4 +364,6 @@ def test_hub_model_has_its_commit_as_revision(monkeypatch, tmp_path, llama_folde
     model = LanguageModel("org/model@v2")
     assert (model.name, model.revision) == ("org/model", "0123456789" * 4)
     assert (asked["repository"], asked["revision"]) == ("org/model", "v2")
-    assert "*.bin" not in asked["allow_patterns"]
+    assert not any(pattern.endswith(".bin") for pattern in asked["allow_patterns"])
+    fetch_model("org/model", allow_pickles=True)
+    assert "pytorch_model*.bin" in asked["allow_patterns"]

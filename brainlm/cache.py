@@ -2,8 +2,8 @@
 
 An entry is a folder named by its key::
 
-    <key>/entry.json    what went in, the shape, and a checksum of each file
-    <key>/0.npy ...     one array per name, (n_rows, n_features), float32
+    <key>/entry.json    what went in, the shape, and a checksum of the values
+    <key>/values.npy    the arrays of all names, (n_names, n_rows, n_features), float32
 
 It is built in ``<key>.partial``, step by step and straight to disk, so it may be larger than
 memory; a build that was killed goes on after its last recorded step and ends with the same bits.
@@ -21,8 +21,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,9 @@ import numpy as np
 
 from brainlm.downloads import cache_folder
 
-__all__ = ["cached_arrays", "content_key", "release_pages", "resolve_cache"]
+__all__ = ["cached_arrays", "content_key", "release_pages", "resolve_cache", "unbroken"]
 
+VALUES = "values.npy"
 BLOCK = 1 << 18  # bytes read at a time for a checksum; stays in the processor's cache
 PAGE = 4096
 SECONDS_BETWEEN_RECORDS = 10.0
@@ -143,16 +143,14 @@ def cached_arrays(
 def _read(entry: Path, n_arrays: int, shape: tuple[int, int]) -> tuple[np.ndarray, ...] | None:
     """Return the arrays of an intact entry, None where there is none."""
     try:
-        sums = json.loads((entry / "entry.json").read_text("utf-8"))["checksums"]
-        paths = [entry / f"{i}.npy" for i in range(n_arrays)]
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            if list(pool.map(_checksum, paths)) != sums:
-                return None
-        arrays = tuple(np.load(path, mmap_mode="r", allow_pickle=False) for path in paths)
+        expected = json.loads((entry / "entry.json").read_text("utf-8"))["checksum"]
+        if _checksum(entry / VALUES) != expected:
+            return None
+        values = np.load(entry / VALUES, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    fits = all(array.shape == shape and array.dtype == np.float32 for array in arrays)
-    return arrays if fits else None
+    fits = values.shape == (n_arrays, *shape) and values.dtype == np.float32
+    return tuple(values) if fits else None
 
 
 def _build(
@@ -171,24 +169,18 @@ def _build(
         done = 0
         shutil.rmtree(partial, ignore_errors=True)
         _allocate(partial, len(names), shape)
-    files = [open(partial / f"{i}.npy", "r+b", buffering=0) for i in range(len(names))]  # noqa: SIM115
-    starts = [os.path.getsize(file.name) - 4 * shape[0] * shape[1] for file in files]
-    try:
+    with open(partial / VALUES, "r+b", buffering=0) as file:
+        start = os.path.getsize(file.name) - 4 * len(names) * shape[0] * shape[1]
         recorded = time.monotonic()
         for step in range(done, n_steps):
-            _write_rows(files, starts, *compute(step))
+            _write_rows(file, start, shape, *compute(step))
             if time.monotonic() - recorded > SECONDS_BETWEEN_RECORDS or step == n_steps - 1:
-                for file in files:
-                    os.fsync(file.fileno())
+                os.fsync(file.fileno())
                 _write_json(partial / "journal.json", {**work, "steps_done": step + 1})
                 recorded = time.monotonic()
-    finally:
-        for file in files:
-            file.close()
-    sums = [_checksum(partial / f"{i}.npy") for i in range(len(names))]
+    content = {**record, "names": list(names), "shape": list(shape)}
+    _write_json(partial / "entry.json", {**content, "checksum": _checksum(partial / VALUES)})
     (partial / "journal.json").unlink()
-    content = {**record, "names": list(names), "shape": list(shape), "checksums": sums}
-    _write_json(partial / "entry.json", content)
     os.replace(partial, entry)
 
 
@@ -212,24 +204,28 @@ def _allocate(partial: Path, n_arrays: int, shape: tuple[int, int]) -> None:
             f"{partial.parent} has {free / 1e9:.1f} GB free, the embeddings need "
             f"{needed / 1e9:.1f} GB: choose fewer layers, or another folder for the cache"
         )
-    for i in range(n_arrays):
-        with open(partial / f"{i}.npy", "wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            file.truncate(file.tell() + 4 * shape[0] * shape[1])
+    with open(partial / VALUES, "wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (n_arrays, *shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + needed)
+
+
+def unbroken(rows: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield where each run of successive row numbers begins and ends."""
+    edges = np.flatnonzero(np.diff(rows) != 1) + 1
+    yield from itertools.pairwise([0, *edges.tolist(), len(rows)])
 
 
 def _write_rows(
-    files: Sequence[Any], starts: Sequence[int], rows: np.ndarray, values: np.ndarray
+    file: Any, start: int, shape: tuple[int, int], rows: np.ndarray, values: np.ndarray
 ) -> None:
     """Write values (n_arrays, n, n_columns) to their rows, one write per unbroken run of rows."""
-    width = 4 * values.shape[2]
-    edges = np.flatnonzero(np.diff(rows) != 1) + 1
-    bounds = [0, *edges.tolist(), len(rows)]
-    for file, start, array in zip(files, starts, values.astype("<f4", copy=False), strict=True):
-        for a, b in itertools.pairwise(bounds):
-            file.seek(start + int(rows[a]) * width)
-            data = memoryview(array[a:b].tobytes())
+    n_rows, n_columns = shape
+    runs = list(unbroken(rows))
+    for i, array in enumerate(values.astype("<f4", copy=False)):
+        for a, b in runs:
+            file.seek(start + 4 * n_columns * (i * n_rows + int(rows[a])))
+            data = np.ascontiguousarray(array[a:b]).data.cast("B")
             while data:
                 data = data[file.write(data) :]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from brainlm._checks import as_labels, check_finite, freeze, same_length
-from brainlm.recording import Recording
+from brainlm._checks import as_labels, check_finite, freeze, is_mapped, same_length
+from brainlm.recording import Recording, spread
 from brainlm.stimulus import Stimulus
 
 __all__ = [
@@ -37,7 +37,7 @@ class Features:
     name : str
         Name in tables and figures, such as ``"layer 3"`` or ``"word length"``.
     values : array of shape (n_words, n_features) or (n_samples, n_features)
-        Finite numbers.
+        Finite numbers. Of values that are mapped from disk, some rows are looked at.
     stimulus : Stimulus, optional
         The words that the rows describe. Without it the rows are samples of a recording.
     columns : sequence of str, shape (n_features,), optional
@@ -45,6 +45,9 @@ class Features:
     origin : mapping
         How the values were got: model, revision, layer, context, pooling, dtype, seed ...
         JSON-able; it goes into every result.
+    bands : mapping of str to int, optional
+        Of a space that several were put into, side by side: name and number of columns of each, in
+        order (see `concatenate`). A banded ridge gives each a penalty of its own.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Features:
     stimulus: Stimulus | None = None
     columns: Any = None
     origin: Mapping[str, Any] = field(default_factory=dict)
+    bands: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values)
@@ -62,15 +66,36 @@ class Features:
             )
         if not np.issubdtype(values.dtype, np.floating):
             values = values.astype(float)
-        check_finite(values, f"values of {self.name!r}")
+        some = spread(values) if is_mapped(values) else values
+        check_finite(some, f"values of {self.name!r}")
         if self.stimulus is not None:
             same_length({f"rows of {self.name!r}": len(values), "words": self.stimulus.n_words})
         if self.columns is not None:
             columns = as_labels(self.columns, "columns")
             same_length({f"columns of {self.name!r}": values.shape[1], "names": len(columns)})
             object.__setattr__(self, "columns", columns)
+        if self.bands is not None:
+            sizes = [int(size) for size in self.bands.values()]
+            if min(sizes, default=0) < 1 or sum(sizes) != values.shape[1]:
+                raise ValueError(
+                    f"bands of {self.name!r} must have at least one column each and "
+                    f"{values.shape[1]} together, got {dict(self.bands)}"
+                )
+            bands = MappingProxyType(dict(zip(self.bands, sizes, strict=True)))
+            object.__setattr__(self, "bands", bands)
         object.__setattr__(self, "values", freeze(values))
         object.__setattr__(self, "origin", MappingProxyType(dict(self.origin)))
+
+    def band_labels(self, n_delays: int = 1) -> np.ndarray:
+        """Return the name of the band of every column, (n_delays * n_features,).
+
+        Parameters
+        ----------
+        n_delays : int
+            Delays that `align` made: it lays all columns out once per delay, one after the other.
+        """
+        bands = self.bands or {self.name: self.n_features}
+        return np.tile(np.repeat(list(bands), list(bands.values())), n_delays)
 
     @property
     def n_features(self) -> int:
@@ -97,7 +122,15 @@ class Features:
 
 
 def concatenate(spaces: Sequence[Features], name: str) -> Features:
-    """Return several spaces of the same words (or samples) side by side as one."""
+    """Return several spaces of the same words (or samples) side by side as one.
+
+    Each becomes a band of its name (one that is put together already brings its own bands).
+
+    Raises
+    ------
+    ValueError
+        There are none, they describe different stimuli, or two bands have one name.
+    """
     if not spaces:
         raise ValueError("spaces is empty: give at least one feature space")
     first = spaces[0]
@@ -109,8 +142,14 @@ def concatenate(spaces: Sequence[Features], name: str) -> Features:
             )
     same_length({space.name: len(space.values) for space in spaces})
     origin = {"concatenated": [{"name": space.name, **space.origin} for space in spaces]}
+    bands: dict[str, int] = {}
+    for space in spaces:
+        for band, size in (space.bands or {space.name: space.n_features}).items():
+            if band in bands:
+                raise ValueError(f"two bands are called {band!r}: rename one, .renamed()")
+            bands[band] = size
     values = np.hstack([space.values for space in spaces])
-    return Features(name, values, first.stimulus, origin=origin)
+    return Features(name, values, first.stimulus, origin=origin, bands=bands)
 
 
 def word_rate(stimulus: Stimulus) -> Features:

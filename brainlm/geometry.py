@@ -15,10 +15,9 @@ from brainlm.features import Features
 
 if TYPE_CHECKING:
     import pandas
-    from matplotlib.axes import Axes
     from sklearn.pipeline import Pipeline
 
-__all__ = ["geometry", "plot_geometry", "plot_surprisal", "variance_pca"]
+__all__ = ["MEASURES", "geometry", "variance_pca"]
 
 MEASURES = {
     "mean_similarity": "mean pairwise cosine",
@@ -111,38 +110,3 @@ def variance_pca(variance: float = 0.9) -> Pipeline:
     if not 0 < variance < 1:
         raise ValueError(f"variance must lie between 0 and 1, got {variance}")
     return make_pipeline(StandardScaler(), PCA(n_components=variance, svd_solver="full"))
-
-
-def plot_geometry(table: pandas.DataFrame, measure: str, ax: Axes) -> Axes:
-    """Draw one measure of `geometry` against the layers, in the order of the table."""
-    from brainlm.errors import unknown_name
-
-    if measure not in MEASURES:
-        raise unknown_name("measure", measure, MEASURES)
-    ax.plot(np.arange(len(table)), table[measure].to_numpy(), marker="o", color="#0072B2")
-    ax.set_xticks(np.arange(len(table)), [name.removeprefix("layer ") for name in table.index])
-    ax.set_xlabel("layer")
-    ax.set_ylabel(MEASURES[measure])
-    if measure == "norm":
-        ax.set_yscale("log")  # norms grow a thousandfold in some models
-    return ax
-
-
-def plot_surprisal(space: Features, ax: Axes, rows: slice = slice(0, 40)) -> Axes:
-    """Draw the surprisal of some words of a text, each over its word.
-
-    Parameters
-    ----------
-    space : Features
-        Of ``LanguageModel.surprisal``.
-    ax : Axes
-    rows : slice
-        Which words. Chinese needs a font of matplotlib's that has its characters.
-    """
-    if space.stimulus is None:
-        raise ValueError(f"{space.name!r} has no words to draw")
-    bits = space.values[rows, 0]
-    ax.bar(np.arange(len(bits)), bits, color="#0072B2")
-    ax.set_xticks(np.arange(len(bits)), space.stimulus.words[rows].tolist(), rotation=90)
-    ax.set_ylabel(f"{space.name} ({space.origin.get('unit', 'bits')})")
-    return ax

@@ -1,4 +1,9 @@
-"""n-gram baselines: surprisal from counted texts (Kneser-Ney) or from an ARPA file."""
+"""n-gram baselines: surprisal from counted texts (Kneser-Ney), ARPA files and kenlm's binaries.
+
+Training is ours: kenlm's Python package only asks trained models, and nltk's class gives words it
+has not seen no probability, counts the padding before a sentence as words, and writes no file. The
+tests compare with what kenlm's own training and nltk compute.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +21,69 @@ from brainlm.errors import CorruptDataError
 from brainlm.features import Features
 from brainlm.stimulus import Stimulus
 
-__all__ = ["NgramModel", "read_arpa", "train_kneser_ney"]
+__all__ = ["BackoffModel", "KenlmModel", "NgramModel", "read_ngrams", "train_kneser_ney"]
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
+KENLM = b"mmap lm http://kheafield.com/code"  # how its binary files begin
 Gram = tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
 class NgramModel:
-    """A back-off model: probabilities of n-grams, and weights for the shorter context.
+    """What all n-gram models can do; made by `train_kneser_ney` or `read_ngrams`.
+
+    Attributes
+    ----------
+    order : int
+        Longest n-gram.
+    name : str
+        Where it comes from.
+    """
+
+    order: int
+    name: str
+
+    def knows(self, word: str) -> bool:
+        """Return whether the model has the word."""
+        raise NotImplementedError
+
+    def log10(self, word: str, context: Sequence[str] = ()) -> float:
+        """Return ``log10 p(word | context)``; both already known or ``<unk>``."""
+        raise NotImplementedError
+
+    def surprisal(self, stimulus: Stimulus) -> Features:
+        """Return ``-log2 p(word | the words before it in its sentence)``, (n_words, 1), bits.
+
+        A word that the model does not have, as written or in lower case, counts as ``<unk>``
+        (``origin["unknown_words"]`` says how many); a model without it raises ValueError.
+        """
+        bits = np.empty(stimulus.n_words)
+        unknown = 0
+        for _, rows in stimulus.blocks("sentence"):
+            history = [START]
+            for i in range(rows.start, rows.stop):
+                word = str(stimulus.words[i])
+                forms = [form for form in (word, word.lower()) if self.knows(form)]
+                if not forms and not self.knows(UNKNOWN):
+                    raise ValueError(
+                        f"{self.name} has no {word!r} and no {UNKNOWN}: select other words, or "
+                        "train on a larger text"
+                    )
+                unknown += not forms
+                known = forms[0] if forms else UNKNOWN
+                bits[i] = -self.log10(known, history) / np.log10(2)
+                history.append(known)
+        origin: dict[str, Any] = {
+            "model": self.name,
+            "order": self.order,
+            "unknown_words": int(unknown),
+            "unit": "bits",
+        }
+        return Features(f"{self.order}-gram surprisal", bits[:, None], stimulus, origin=origin)
+
+
+@dataclass(frozen=True, eq=False)
+class BackoffModel(NgramModel):
+    """Probabilities of n-grams, and weights for the shorter context.
 
     ``p(w | c) = probability[c + (w,)]`` if it is there, else ``backoff[c] p(w | c without its
     first word)``, a missing weight being 1.
@@ -61,40 +120,71 @@ class NgramModel:
             total += self.log_backoff.get(history, 0.0)
             history = history[1:]
 
-    def surprisal(self, stimulus: Stimulus) -> Features:
-        """Return ``-log2 p(word | the words before it in its sentence)``, (n_words, 1), bits.
+    def save_arpa(self, path: Path | str) -> None:
+        """Write the model as an ARPA file, which `read_ngrams`, kenlm and SRILM read."""
+        levels: list[list[Gram]] = [[] for _ in range(self.order)]
+        for gram in {(START,): 0.0, **self.log_p}:  # <s> has a weight and no probability
+            levels[len(gram) - 1].append(gram)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\\data\\\n")
+            file.writelines(f"ngram {n}={len(grams)}\n" for n, grams in enumerate(levels, 1))
+            for n, grams in enumerate(levels, 1):
+                file.write(f"\n\\{n}-grams:\n")
+                for gram in grams:
+                    p, weight = self.log_p.get(gram, -99.0), self.log_backoff.get(gram)
+                    last = "" if weight is None else f"\t{weight!r}"
+                    file.write(f"{p!r}\t{' '.join(gram)}{last}\n")
+            file.write("\n\\end\\\n")
 
-        A word that the model does not have, as written or in lower case, counts as ``<unk>``
-        (``origin["unknown_words"]`` says how many); a model without it raises ValueError.
-        """
-        bits = np.empty(stimulus.n_words)
-        unknown = 0
-        for _, rows in stimulus.blocks("sentence"):
-            history = [START]
-            for i in range(rows.start, rows.stop):
-                word = str(stimulus.words[i])
-                forms = [form for form in (word, word.lower()) if self.knows(form)]
-                if not forms and not self.knows(UNKNOWN):
-                    raise ValueError(
-                        f"{self.name} has no {word!r} and no {UNKNOWN}: select other words, or "
-                        "train on a larger text"
-                    )
-                unknown += not forms
-                known = forms[0] if forms else UNKNOWN
-                bits[i] = -self.log10(known, history) / np.log10(2)
-                history.append(known)
-        origin: dict[str, Any] = {
-            "model": self.name,
-            "order": self.order,
-            "unknown_words": int(unknown),
-            "unit": "bits",
-        }
-        return Features(f"{self.order}-gram surprisal", bits[:, None], stimulus, origin=origin)
+
+class KenlmModel(NgramModel):
+    """A model that kenlm asks: a binary file of its ``build_binary``, or an ARPA file.
+
+    Raises
+    ------
+    ImportError
+        kenlm is not installed (it is compiled when pip installs it).
+    CorruptDataError
+        kenlm cannot read the file.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        path = check_content(path)
+        try:
+            import kenlm
+        except ImportError as error:
+            raise ImportError(
+                f"{path} is a binary file of kenlm, which is not installed: "
+                "`pip install brainlm[kenlm]`"
+            ) from error
+        try:
+            self._model = kenlm.Model(str(path))
+        except OSError as error:
+            raise CorruptDataError(f"{path}: kenlm cannot read it ({error})") from error
+        self._state = kenlm.State
+        self.order, self.name = int(self._model.order), path.name
+
+    def knows(self, word: str) -> bool:
+        """Return whether the model has the word; every model of kenlm has ``<unk>``."""
+        return word == UNKNOWN or word in self._model
+
+    def log10(self, word: str, context: Sequence[str] = ()) -> float:
+        """Return ``log10 p(word | context)``."""
+        before, after = self._state(), self._state()
+        recent = list(context[-self.order :])
+        if recent[:1] == [START]:
+            self._model.BeginSentenceWrite(before)
+        else:
+            self._model.NullContextWrite(before)
+        for each in recent[recent[:1] == [START] :]:
+            self._model.BaseScore(before, each, after)
+            before, after = after, before
+        return float(self._model.BaseScore(before, word, after))
 
 
 def train_kneser_ney(
     sentences: Iterable[Sequence[str]], order: int = 3, discount: float = 0.75
-) -> NgramModel:
+) -> BackoffModel:
     """Count n-grams and smooth them: interpolated Kneser-Ney with one absolute discount.
 
     ``p(w | c) = (max(n(c w) - D, 0) + D t(c) p(w | c')) / n(c)``, with t(c) the number of
@@ -136,7 +226,7 @@ def train_kneser_ney(
             lower = 1 / len(vocabulary) if n == 1 else p[gram[1:]]
             p[gram] = max(level.get(gram, 0) - discount, 0) / total[c] + weight[c] * lower
     weight.pop(())  # went into the unigrams
-    return NgramModel(
+    return BackoffModel(
         order,
         {gram: float(np.log10(value)) for gram, value in p.items()},
         {context: float(np.log10(value)) for context, value in weight.items()},
@@ -165,8 +255,8 @@ def _kneser_ney_counts(sentences: Iterable[Sequence[str]], order: int) -> list[C
     return counts
 
 
-def read_arpa(path: Path | str) -> NgramModel:
-    r"""Read an ARPA file (plain or gzipped), as kenlm, SRILM and CMU tools write.
+def read_ngrams(path: Path | str) -> NgramModel:
+    r"""Read an ARPA file (plain or gzipped) or a binary file of kenlm; the content says which.
 
     Raises
     ------
@@ -177,7 +267,10 @@ def read_arpa(path: Path | str) -> NgramModel:
     """
     path = check_content(path)
     with open(path, "rb") as start:
-        zipped = start.read(2) == b"\x1f\x8b"
+        head = start.read(len(KENLM))
+    if head == KENLM:
+        return KenlmModel(path)
+    zipped = head[:2] == b"\x1f\x8b"
     declared: dict[int, int] = {}
     log_p: dict[Gram, float] = {}
     backoff: dict[Gram, float] = {}
@@ -205,7 +298,7 @@ def read_arpa(path: Path | str) -> NgramModel:
             f"{path}: declares {declared} n-grams and has {dict(found)}: it is cut short, or no "
             "ARPA file"
         )
-    return NgramModel(max(declared), log_p, backoff, path.name)
+    return BackoffModel(max(declared), log_p, backoff, path.name)
 
 
 def _add_line(

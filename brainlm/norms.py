@@ -221,7 +221,7 @@ def open_norm(name: str, root: Path | str | None = None) -> Norm:
 
 def similarity_features(
     words: Sequence[str],
-    similarity: Callable[[str, str], float],
+    similarity: Callable[[str, str], float] | np.ndarray,
     n_features: int,
     *,
     name: str,
@@ -236,9 +236,8 @@ def similarity_features(
     ----------
     words : sequence of str
         Different words.
-    similarity : callable
-        ``similarity(a, b)``: a finite number, the same both ways, such as Wu-Palmer similarity in
-        a WordNet that the user has installed.
+    similarity : callable, or array of shape (n_words, n_words)
+        ``similarity(a, b)``: a finite number, the same both ways; see `brainlm.taxonomies`.
     n_features : int
         Number of eigenvectors.
     name, language : str
@@ -249,7 +248,11 @@ def similarity_features(
     ValueError
         The similarity is not finite or not symmetric, or has fewer positive eigenvalues.
     """
-    S = np.array([[similarity(a, b) for b in words] for a in words], dtype=float)
+    if callable(similarity):
+        similarity = np.array([[similarity(a, b) for b in words] for a in words])
+    S = np.asarray(similarity, dtype=float)
+    if S.shape != (len(words), len(words)):
+        raise ValueError(f"similarity of {name!r} has shape {S.shape} for {len(words)} words")
     if not np.isfinite(S).all() or not np.allclose(S, S.T):
         raise ValueError(f"similarity of {name!r} must be finite and the same both ways")
     eigenvalues, U = np.linalg.eigh(S)

@@ -30,9 +30,9 @@ def test_built_arrays_are_the_computed_ones_and_read_only(tmp_path):
     np.testing.assert_array_equal(np.stack(arrays), VALUES)
     assert not arrays[0].flags.writeable
     assert sorted(path.name for path in (tmp_path / "k").iterdir()) == [
-        "0.npy", "1.npy", "entry.json",
+        "entry.json", "values.npy",
     ]  # fmt: skip
-    np.testing.assert_array_equal(np.load(tmp_path / "k" / "1.npy", allow_pickle=False), VALUES[1])
+    np.testing.assert_array_equal(np.load(tmp_path / "k" / "values.npy"), VALUES)
 
 
 def test_second_call_computes_nothing(tmp_path):
@@ -67,7 +67,7 @@ def test_build_begun_in_other_steps_starts_anew(tmp_path, monkeypatch):
 @pytest.mark.parametrize("damage", ["bit", "short", "gone", "json", "other"])
 def test_corrupt_entry_is_found_and_built_again(tmp_path, damage):
     build(tmp_path)
-    path, record = tmp_path / "k" / "1.npy", tmp_path / "k" / "entry.json"
+    path, record = tmp_path / "k" / "values.npy", tmp_path / "k" / "entry.json"
     content = bytearray(path.read_bytes())
     if damage == "bit":
         content[-1] ^= 1
@@ -79,7 +79,7 @@ def test_corrupt_entry_is_found_and_built_again(tmp_path, damage):
     elif damage == "json":
         record.write_text(record.read_text()[:20])
     else:
-        record.write_text(json.dumps({"checksums": []}))
+        record.write_text(json.dumps({"checksum": ""}))
     with pytest.warns(UserWarning, match="corrupt cache entry, built again"):
         arrays = build(tmp_path)
     np.testing.assert_array_equal(np.stack(arrays), VALUES)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import wordfreq
 
+from brainlm.alignment import align
 from brainlm.features import (
     Features,
     concatenate,
@@ -94,6 +95,43 @@ def test_concatenate_keeps_columns_and_origins():
     assert both.renamed("new").name == "new"
 
 
+def test_concatenated_spaces_remember_their_bands():
+    both = concatenate([word_rate(STIMULUS), word_position(STIMULUS)], "both")
+    assert dict(both.bands) == {"word rate": 1, "position": 2}
+    three = concatenate([both, word_length(STIMULUS)], "three")
+    assert dict(three.bands) == {"word rate": 1, "position": 2, "word length": 1}
+    assert three.band_labels().tolist() == ["word rate", "position", "position", "word length"]
+    assert three.select_words([0, 2]).renamed("other").bands == three.bands
+    start = 0
+    for space in (word_rate(STIMULUS), word_position(STIMULUS), word_length(STIMULUS)):
+        columns = three.values[:, three.band_labels() == space.name]
+        np.testing.assert_array_equal(columns, space.values)
+        start += space.n_features
+    assert start == three.n_features
+    assert word_position(STIMULUS).renamed("p").band_labels().tolist() == ["p", "p"]
+
+
+def test_band_labels_follow_the_columns_that_align_makes():
+    words = Stimulus(list("abcdef"), "en", onset=np.arange(6), duration=np.ones(6))
+    recording = Recording(np.arange(6.0)[:, None], ["a"], "fmri", "BOLD", times=np.arange(6.0))
+    one = Features("one", np.ones((6, 1)), words)
+    two = Features("two", np.full((6, 2), 2.0), words)
+    X, _, _ = align(concatenate([one, two], "both"), recording, method="sum", delays=[1, 2])
+    labels = concatenate([one, two], "both").band_labels(n_delays=2)
+    assert labels.shape == (X.shape[1],)
+    assert set(X[-1, labels == "one"]) == {1.0}
+    assert set(X[-1, labels == "two"]) == {2.0}
+
+
+def test_mapped_values_are_not_read_whole(tmp_path):
+    values = np.ones((1000, 2), dtype=np.float32)
+    values[500] = np.nan
+    np.save(tmp_path / "x.npy", values)
+    Features("x", np.load(tmp_path / "x.npy", mmap_mode="r"))  # checked where it was written
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        Features("x", np.load(tmp_path / "x.npy"))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -102,6 +140,9 @@ def test_concatenate_keeps_columns_and_origins():
         (lambda: Features("x", np.full((4, 2), np.nan), STIMULUS), "values of 'x' has 8 of 8"),
         (lambda: Features("x", np.ones((4, 2)), STIMULUS, columns=["a"]), "lengths differ"),
         (lambda: concatenate([], "none"), "at least one"),
+        (lambda: concatenate([word_rate(STIMULUS)] * 2, "z"), "two bands are called 'word rate'"),
+        (lambda: Features("x", np.ones((4, 3)), bands={"a": 1, "b": 1}), "3 together, got"),
+        (lambda: Features("x", np.ones((4, 1)), bands={"a": 1, "b": 0}), "at least one column"),
         (
             lambda: concatenate([word_rate(STIMULUS), Features("y", np.ones((4, 1)))], "z"),
             "different stimuli",

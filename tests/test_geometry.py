@@ -1,10 +1,8 @@
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from brainlm.errors import UnknownNameError
 from brainlm.features import Features, sentence_length, stroke_count
-from brainlm.geometry import geometry, plot_geometry, plot_surprisal, variance_pca
+from brainlm.geometry import geometry, variance_pca
 from brainlm.stimulus import Stimulus
 
 
@@ -57,28 +55,6 @@ def test_pca_keeps_the_stated_variance_of_the_training_rows(rng):
     assert pca[-1].explained_variance_ratio_.sum() >= 0.99
     with pytest.raises(ValueError, match="between 0 and 1, got 5"):
         variance_pca(5)
-
-
-def test_plots_show_their_numbers(rng):
-    spaces = [Features(f"layer {i}", rng.standard_normal((9, 4))) for i in range(3)]
-    table = geometry(spaces)
-    figure, axes = plt.subplots(1, 2)
-    ax = plot_geometry(table, "effective_dimension", axes[0])
-    np.testing.assert_array_equal(ax.lines[0].get_ydata(), table["effective_dimension"])
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "1", "2"]
-    assert plot_geometry(table, "norm", axes[1]).get_yscale() == "log"
-    with pytest.raises(UnknownNameError, match="Choices: mean_similarity"):
-        plot_geometry(table, "size", axes[0])
-    plt.close(figure)
-
-
-def test_surprisal_stands_over_its_words():
-    space = Features("surprisal", [[1.0], [7.0]], Stimulus(["the", "zebra"], "en"))
-    figure, ax = plt.subplots()
-    plot_surprisal(space, ax)
-    assert [bar.get_height() for bar in ax.patches] == [1, 7]
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["the", "zebra"]
-    plt.close(figure)
 
 
 def test_sentence_length_and_strokes_by_hand():

@@ -1,11 +1,20 @@
 import gzip
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from brainlm.errors import CorruptDataError
-from brainlm.ngrams import END, START, UNKNOWN, NgramModel, read_arpa, train_kneser_ney
+from brainlm.ngrams import (
+    END,
+    START,
+    UNKNOWN,
+    BackoffModel,
+    KenlmModel,
+    read_ngrams,
+    train_kneser_ney,
+)
 from brainlm.stimulus import Stimulus
 
 TEXT = [s.split() for s in ["the dog ran", "the cat ran", "the dog sat", "a dog ran home"]]
@@ -77,7 +86,7 @@ def test_surprisal_of_words_starts_anew_with_each_sentence():
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_arpa_file_backs_off(tmp_path, pack):
     (tmp_path / "m.arpa").write_bytes(pack(ARPA.encode()))
-    model = read_arpa(tmp_path / "m.arpa")
+    model = read_ngrams(tmp_path / "m.arpa")
     assert model.order == 2
     assert model.log10("the", [START]) == -0.1
     assert model.log10("dog", [START]) == pytest.approx(-0.5 - 0.7)
@@ -97,7 +106,7 @@ def test_arpa_file_backs_off(tmp_path, pack):
 def test_broken_arpa_files_are_refused(tmp_path, content, message):
     (tmp_path / "m.arpa").write_text(content)
     with pytest.raises(CorruptDataError, match=message):
-        read_arpa(tmp_path / "m.arpa")
+        read_ngrams(tmp_path / "m.arpa")
 
 
 def test_bad_requests_are_named():
@@ -106,4 +115,104 @@ def test_bad_requests_are_named():
     with pytest.raises(ValueError, match="got 0 and"):
         train_kneser_ney(TEXT, 0)
     with pytest.raises(ValueError, match="no 'dog' and no <unk>"):
-        NgramModel(1, {("a",): -1.0}, {}).surprisal(Stimulus(["dog"], "en"))
+        BackoffModel(1, {("a",): -1.0}, {}).surprisal(Stimulus(["dog"], "en"))
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_levels_above_the_unigrams_are_those_of_nltk(order):
+    """Only the lowest level is ours: it leaves something for words that were not seen."""
+    lm = pytest.importorskip("nltk.lm")
+    from nltk.lm.preprocessing import padded_everygram_pipeline
+
+    discount = 0.4
+    ours = train_kneser_ney(TEXT, order, discount)
+
+    class LowestOfOurs(lm.KneserNeyInterpolated):
+        def __init__(self, order, discount):
+            super().__init__(order, discount)
+            self.estimator.unigram_score = lambda word: 10 ** ours.log10(word)
+
+    theirs = LowestOfOurs(order, discount)
+    grams, words = padded_everygram_pipeline(order, TEXT)
+    theirs.fit(grams, words)
+    seen = {word for sentence in TEXT for word in sentence}
+    # nltk pads a sentence with order - 1 <s>; contexts without one are the same in both.
+    contexts = [("the",), ("dog",), ("a",), ("ran",)]
+    if order == 3:
+        contexts += [("the", "dog"), ("dog", "ran"), ("the", "cat")]
+    for context in contexts:
+        for word in sorted(seen | {END}):
+            assert 10 ** ours.log10(word, context) == pytest.approx(theirs.score(word, context))
+
+
+# What kenlm's lmplz -o 3 --discount_fallback 0.75 0.75 0.75 writes for SMALL, where no n-gram has
+# the counts from which it would estimate other discounts: log10 p, log10 back-off weight.
+SMALL = ["the dog ran", "the cat ran", "a dog sat", "a cat sat", "home", "well", "well"]
+LMPLZ = {
+    "<unk>": (-1.3748162, 0), "</s>": (-0.61028033, 0), "the": (-1.2379782, -0.12493875),
+    "dog": (-0.91968924, -0.12493875), "ran": (-0.91968924, -0.42596874),
+    "home": (-1.2379782, -0.12493875), "ran </s>": (-0.14448558, 0), "home </s>": (-0.3625259, 0),
+    "<s> the": (-0.69175965, -0.12493875), "the dog": (-0.6670884, -0.12493875),
+    "dog ran": (-0.6670884, -0.12493875), "<s> home": (-1.2183087, -0.12493875),
+    "<s> well": (-0.69175965, -0.42596874), "dog ran </s>": (-0.10361481, 0),
+    "<s> home </s>": (-0.23996353, 0), "<s> well </s>": (-0.10361481, 0),
+    "<s> the dog": (-0.54298794, 0), "the dog ran": (-0.3857085, 0),
+}  # fmt: skip
+
+
+def test_model_is_that_of_kenlms_own_training():
+    model = train_kneser_ney([sentence.split() for sentence in SMALL], 3)
+    assert [sum(len(gram) == n for gram in model.log_p) for n in (1, 2, 3)] == [10, 16, 14]
+    for words, (log_p, weight) in LMPLZ.items():
+        gram = tuple(words.split())
+        assert model.log_p[gram] == pytest.approx(log_p, abs=1e-6)
+        assert model.log_backoff.get(gram, 0) == pytest.approx(weight, abs=1e-6)
+    assert model.log_backoff[(START,)] == pytest.approx(-0.36797678, abs=1e-6)
+
+
+def test_what_is_saved_is_read_again_alike(tmp_path):
+    model = train_kneser_ney(TEXT, 3)
+    model.save_arpa(tmp_path / "m.arpa")
+    again = read_ngrams(tmp_path / "m.arpa")
+    assert {k: v for k, v in again.log_p.items() if k != (START,)} == model.log_p
+    assert again.log_backoff == model.log_backoff
+    assert again.order == 3
+
+
+def test_kenlm_gives_the_probabilities_that_we_read(tmp_path):
+    pytest.importorskip("kenlm")
+    model = train_kneser_ney(TEXT, 3)
+    model.save_arpa(tmp_path / "m.arpa")
+    theirs, ours = KenlmModel(tmp_path / "m.arpa"), read_ngrams(tmp_path / "m.arpa")
+    words = ["the", "dog", "ran", "home", "zebra", "the", "cat", "sat"]
+    stimulus = Stimulus(words, "en", sentence=list("aaaaabbb"))
+    found, expected = theirs.surprisal(stimulus), ours.surprisal(stimulus)
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-4)
+    assert found.origin == expected.origin
+
+
+def test_binary_file_of_kenlm_is_read_or_its_package_is_named(tmp_path, monkeypatch):
+    import sys
+
+    path = tmp_path / "m.lm"
+    path.write_bytes(b"mmap lm http://kheafield.com/code format version 5\n\0 and no more")
+    monkeypatch.setitem(sys.modules, "kenlm", None)
+    with pytest.raises(ImportError, match=r"m\.lm is a binary file of kenlm.*brainlm\[kenlm\]"):
+        read_ngrams(path)
+    monkeypatch.undo()
+    pytest.importorskip("kenlm")
+    with pytest.raises(CorruptDataError, match=r"m\.lm: kenlm cannot read it"):
+        read_ngrams(path)
+
+
+def test_real_chinese_model_of_kenlm_knows_what_follows():
+    pytest.importorskip("kenlm")
+    files = list(Path("/usr/lib").glob("*/libime/zh_CN.lm"))
+    if not files:
+        pytest.skip("needs Debian's libime-data-language-model")
+    model = read_ngrams(files[0])
+    assert model.order == 3
+    plain = Stimulus(["今天", "天气", "很", "好"], "zh")
+    odd = Stimulus(["好", "很", "天气", "今天"], "zh")
+    assert model.surprisal(plain).values.sum() < model.surprisal(odd).values.sum() - 10
+    assert model.surprisal(plain).origin["unknown_words"] == 0

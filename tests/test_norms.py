@@ -113,6 +113,9 @@ def test_ratings_that_are_no_ratings_are_refused():
         ("binder-en", "en", ["dog", "bicycle"], 62),
         ("binder-zh", "zh", ["动物园"], 68),
         ("human-ratings", "en", ["dog", "justice"], 7),
+        ("lancaster", "en", ["dog", "justice"], 11),
+        ("concreteness", "en", ["dog", "justice"], 1),
+        ("vad", "en", ["love", "war"], 3),
     ],
 )
 def test_real_ratings_become_features(name, language, words, n_features):
@@ -125,6 +128,9 @@ def test_real_ratings_become_features(name, language, words, n_features):
     if name == "human-ratings":
         concreteness = space.values[:, list(space.columns).index("Concreteness")]
         assert concreteness[0] > concreteness[1] + 2
+    if name == "vad":
+        valence = space.values[:, list(space.columns).index("Valence")]
+        assert valence[0] > valence[1] + 3
 
 
 def test_real_ratings_are_imputed_from_word_vectors():
@@ -143,6 +149,43 @@ def test_real_ratings_are_imputed_from_word_vectors():
     space = norm.embed(some, glove.embed(some)[0])
     assert 0 < space.origin["imputed_words"] < 10
     assert space.origin["imputation_accuracy"]["Concreteness"] > 0.5
+
+
+SSDD = ["Vision", "Motor", "Socialness", "Emotion", "Time", "Space"]
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "word", "attributes", "n_words"),
+    [
+        ("ssdd", "ssdd/ratings.csv", "Word", SSDD, 17_940),
+        (
+            "concepts-zh-attributes",
+            "ds004301/derivatives/annotations/semantic feature/feature.csv",
+            "word",
+            [f"attribute {i}" for i in range(54)],
+            672,
+        ),
+    ],
+)
+def test_chinese_ratings_in_their_layout_become_features(
+    tmp_path, rng, name, path, word, attributes, n_words
+):
+    """Written here in the layout that the card describes: no file of theirs is on this machine."""
+    words = [chr(0x4E00 + i) for i in range(n_words)]
+    values = rng.random((n_words, len(attributes))).round(3)
+    file = tmp_path / path
+    file.parent.mkdir(parents=True)
+    table = pd.DataFrame(values, columns=attributes)
+    table.insert(0, word, words)
+    table.to_csv(file, index=False)
+    norm = open_norm(name, tmp_path)
+    assert norm.language == "zh"
+    space = norm.embed(Stimulus([words[7], words[0], words[7]], "zh"))
+    assert list(space.columns) == attributes
+    np.testing.assert_array_equal(space.values, values[[7, 0, 7]])
+    assert space.origin["coverage"] == 1
+    with pytest.raises(ValueError, match="has words in 'zh', the stimulus is in 'en'"):
+        norm.embed(Stimulus(["dog"], "en"))
 
 
 def test_eigenvectors_give_the_similarity_back():

@@ -5,7 +5,16 @@ import xarray
 from scores_for_tests import by_fold, by_subject
 
 from brainlm.bundle import load_bundle, save_bundle
-from brainlm.plotting import FIGURES, draw, plot_layer_curve, plot_target_bars, save_figures
+from brainlm.plotting import (
+    FIGURES,
+    draw,
+    plot_geometry,
+    plot_layer_curve,
+    plot_surprisal,
+    plot_target_bars,
+    save_figures,
+)
+from brainlm.plotting import text as text_figures
 
 
 def test_layer_curve_draws_the_means(rng):
@@ -58,3 +67,55 @@ def test_rdm_pair_and_unknown_figures(rng, tmp_path):
     with pytest.raises(ValueError, match="Did you mean 'rdm_pair'"):
         draw(load_bundle(folder), "rdm_pairs")
     assert set(FIGURES) >= {"layer_curve", "target_bars", "decoding_null"}
+
+
+def text_arrays(rng, words):
+    """Geometry of three layers and the surprisal of some words, as an analysis saves them."""
+    names = ("mean_similarity", "mean_correlation", "effective_dimension", "norm")
+    whose = {"model": "tiny", "n_words": len(words), "title": "test"}
+    table = {name: ("layer", 0.1 + 0.8 * rng.random(3)) for name in names}
+    bits = 10 * rng.random(len(words))
+    return {
+        "geometry": xarray.Dataset(table, coords={"layer": [0, 1, 2]}, attrs=whose),
+        "surprisal": xarray.Dataset(
+            {"surprisal": ("word", bits)}, coords={"text": ("word", words)},
+            attrs={**whose, "context": "3"},
+        ),
+    }  # fmt: skip
+
+
+def test_geometry_and_surprisal_are_drawn_from_the_bundle_and_show_their_numbers(rng, tmp_path):
+    words = [f"word{i}" for i in range(70)]
+    arrays = text_arrays(rng, words)
+    folder = save_bundle(
+        tmp_path / "bundle", analysis="test", arrays=arrays, config={}, inputs={},
+        figures=["geometry", "surprisal"],
+    )  # fmt: skip
+    bundle = load_bundle(folder)
+    for path in save_figures(bundle, tmp_path / "again"):
+        if path.suffix == ".png":
+            np.testing.assert_array_equal(plt.imread(path), plt.imread(folder / path.name))
+    figure = draw(bundle, "geometry")
+    assert "n = 70 words" in figure.get_suptitle()
+    for ax, name in zip(figure.axes, arrays["geometry"], strict=True):
+        assert ax.lines[0].get_xdata().tolist() == [0, 1, 2]
+        np.testing.assert_array_equal(ax.lines[0].get_ydata(), arrays["geometry"][name])
+    assert figure.axes[-1].get_yscale() == "log"
+    figure = draw(bundle, "surprisal")
+    heights = [bar.get_height() for ax in figure.axes for bar in ax.patches]
+    np.testing.assert_allclose(heights, arrays["surprisal"]["surprisal"])
+    labels = [tick.get_text() for ax in figure.axes for tick in ax.get_xticklabels()]
+    assert labels == words
+    assert figure.axes[0].get_ylabel() == "surprisal (bits)"
+    with pytest.raises(ValueError, match="Choices: mean_similarity"):
+        plot_geometry(arrays["geometry"], "size", figure.axes[0])
+    plt.close("all")
+
+
+def test_words_that_no_font_can_write_have_numbers(monkeypatch):
+    _, ax = plt.subplots()
+    monkeypatch.setattr(text_figures, "CHINESE_FONTS", ())
+    plot_surprisal(np.array([1.0, 2.0]), ["今天", "好"], ax, first=31)
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["31", "32"]
+    assert "no font here" in ax.get_xlabel()
+    plt.close("all")

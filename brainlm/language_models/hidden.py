@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm._memory import check_memory
-from brainlm.cache import cached_arrays, content_key
+from brainlm.cache import cached_arrays, content_key, unbroken
 from brainlm.language_models.windows import Batch, Windows
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["BATCH_TOKENS", "hidden_states"]
 
 BATCH_TOKENS = 4096  # padded tokens per forward pass where batch_size is not given
-CODE_VERSION = 1  # raise it when the same request would give other values
+CODE_VERSION = 2  # raise it when the same request would give other values
 
 
 def hidden_states(
@@ -60,7 +60,8 @@ def hidden_states(
         values = np.empty(shape, dtype=np.float32)
         for step in range(len(batches)):
             rows, found = compute(step)
-            values[:, rows] = found
+            for first, last in unbroken(rows):
+                values[:, rows[first] : rows[last - 1] + 1] = found[:, first:last]
     return tuple(values)
 
 
@@ -112,8 +113,11 @@ def _settings(config: Any) -> str:
 
 
 def _check_finite(model: LanguageModel, values: np.ndarray, layers: Sequence[int]) -> None:
-    with np.errstate(invalid="ignore"):
-        finite = np.isfinite(values.sum(axis=(1, 2), dtype=np.float64))
+    # One pass without a mask in the usual case: a sum is finite only if every entry is.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return
+    finite = np.isfinite(values).all(axis=(1, 2))
     if not finite.all():
         raise ValueError(
             f"layer {layers[int(finite.argmin())]} of {model.name} is not finite in "
@@ -127,7 +131,9 @@ def _forward(model: LanguageModel, batch: Batch, layers: Sequence[int]) -> np.nd
 
     pad = model.tokenizer.pad_token_id
     ids, mask = (torch.from_numpy(a).to(model.device) for a in batch.padded(pad or 0))
-    place, unit = (torch.from_numpy(a).to(model.device) for a in (batch.place, batch.unit))
+    n_rows = len(batch.rows)
+    order = np.argsort(batch.unit, kind="stable")  # places of one row side by side
+    place, unit = (torch.from_numpy(a[order]).to(model.device) for a in (batch.place, batch.unit))
     with torch.inference_mode():
         states = model.network(
             input_ids=ids,
@@ -135,9 +141,13 @@ def _forward(model: LanguageModel, batch: Batch, layers: Sequence[int]) -> np.nd
             output_hidden_states=True,
             **({"use_cache": False} if model.causal else {}),
         ).hidden_states
-        pooled = torch.zeros(len(layers), len(batch.rows), model.n_features, device=model.device)
-        for i, layer in enumerate(layers):
-            flat = states[layer].reshape(-1, model.n_features)  # (n_inputs * width, n_features)
-            pooled[i].index_add_(0, unit, flat[place].float())
-        pooled /= torch.bincount(unit, minlength=len(batch.rows))[None, :, None]
+        pooled = torch.empty(len(layers), n_rows, model.n_features, device=model.device)
+        for out, layer in zip(pooled, layers, strict=True):
+            found = states[layer].reshape(-1, model.n_features)[place]  # (n_places, n_features)
+            if len(place) == n_rows:  # one place per row: nothing to average
+                out.copy_(found)
+            else:
+                out.zero_().index_add_(0, unit, found.float())
+        if len(place) > n_rows:
+            pooled /= torch.bincount(unit, minlength=n_rows)[None, :, None]
     return pooled.cpu().numpy()

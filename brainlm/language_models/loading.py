@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -98,7 +99,7 @@ def load_network(folder: Path, *, device: str, dtype: str, head: str = "AutoMode
     Parameters
     ----------
     folder : Path
-        A folder with config.json and safetensors.
+        A folder with config.json and weights.
     device, dtype : str
         Where it runs, and the precision of its weights, given explicitly because transformers
         would take the precision that the file happens to have.
@@ -108,22 +109,31 @@ def load_network(folder: Path, *, device: str, dtype: str, head: str = "AutoMode
     Raises
     ------
     CorruptDataError
-        The folder lacks weights of the network (transformers would draw them at random).
+        The folder lacks weights of the network (transformers would draw them at random), or a
+        pickle holds more than tensors.
     """
     import torch
     import transformers
 
     if dtype not in DTYPES:
         raise unknown_name("dtype", dtype, DTYPES)
-    with quiet_transformers():
-        network, report = getattr(transformers, head).from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype),
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+    try:
+        with quiet_transformers():
+            network, report = getattr(transformers, head).from_pretrained(
+                folder,
+                dtype=getattr(torch, dtype),
+                local_files_only=True,
+                trust_remote_code=False,
+                # A folder that has only a pickle was let through because the user allowed it.
+                use_safetensors=any(folder.glob("*.safetensors")),
+                weights_only=True,
+                output_loading_info=True,
+            )
+    except pickle.UnpicklingError as error:
+        raise CorruptDataError(
+            f"{folder}: pytorch_model*.bin holds other things than tensors, which could run code, "
+            "or is broken; it was not opened"
+        ) from error
     # A pooler sits on top of the last layer: no hidden state depends on it.
     missing = [name for name in report["missing_keys"] if not name.startswith("pooler.")]
     if missing and head != "AutoModel" and not _of_body(network, missing):

@@ -50,6 +50,9 @@ class LanguageModel:
         Folder in which hidden states are kept, or True for the usual one. ``embed`` then streams
         to disk, whatever the size, goes on where a killed run stopped, and a second call with the
         same inputs is a read.
+    allow_pickles : bool
+        Whether a model without safetensors may be read from ``pytorch_model*.bin``: tensors only
+        (``weights_only=True``), nothing that could run.
 
     Raises
     ------
@@ -61,8 +64,8 @@ class LanguageModel:
 
     Notes
     -----
-    The network is loaded at the first ``embed``. Weights come from safetensors only, and no code
-    of a model repository is run.
+    The network is loaded at the first ``embed``. Weights come from safetensors unless pickles are
+    allowed, and no code of a model repository is run.
     """
 
     def __new__(cls, name: str | Path = "", **options: Any) -> LanguageModel:
@@ -79,6 +82,7 @@ class LanguageModel:
         dtype: str = "float32",
         batch_size: int | None = None,
         cache: bool | str | Path = False,
+        allow_pickles: bool = False,
     ) -> None:
         from transformers import AutoConfig
 
@@ -90,7 +94,7 @@ class LanguageModel:
         self.dtype = dtype
         self.batch_size = batch_size
         self.cache = resolve_cache(cache)
-        self.source = find_source(name)
+        self.source = find_source(name, allow_pickles)
         config = AutoConfig.from_pretrained(self.source.folder, trust_remote_code=False)
         self.config = config.get_text_config()
         self.kind = loading.kind_of(self.config)

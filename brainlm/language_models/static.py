@@ -41,7 +41,7 @@ class StaticVectors(LanguageModel):
     ----------
     name : str or Path
         ``"glove-6b-50d"``, or a file: see ``vector_files.read_vectors``.
-    device, dtype, batch_size, cache
+    device, dtype, batch_size, cache, allow_pickles
         Those of ``LanguageModel``, so that a comparison can give the same to all models; a look-up
         needs none of them.
     """
@@ -58,6 +58,7 @@ class StaticVectors(LanguageModel):
         dtype: str = "float32",
         batch_size: int | None = None,
         cache: bool | str | Path = False,
+        allow_pickles: bool = False,
     ) -> None:
         if Path(name).is_file() and name not in {model.name for model in list_models()}:
             path = check_content(name)

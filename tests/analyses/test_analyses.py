@@ -6,7 +6,7 @@ import pytest
 from brainlm.bundle import load_bundle
 from brainlm.cli import load_analysis
 from brainlm.datasets import is_on_disk
-from brainlm.errors import UnknownNameError
+from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.language_models.sources import is_cached
 
 pytestmark = pytest.mark.filterwarnings(
@@ -136,3 +136,27 @@ def test_unknown_models_and_layers_list_the_choices(tmp_path, options, message):
     _need(["human-ratings"], ["minilm", "glove-6b-50d"])
     with pytest.raises(UnknownNameError, match=message):
         _run("encode_human_ratings", tmp_path / "out", **options)
+
+
+@pytest.mark.parametrize(("model", "language"), [("smollm2", "en"), ("gemma3", "zh")])
+def test_describe_language_model(tmp_path, capsys, model, language):
+    _need([], [model])
+    bundle = _run("describe_language_model", tmp_path / "out", model=model, language=language)
+    table, bits = bundle.arrays["geometry"], bundle.arrays["surprisal"]
+    assert table.sizes["layer"] == bundle.arrays["geometry"]["layer"].values[-1] + 1
+    assert float(table["mean_similarity"].max()) < 1
+    assert bits.sizes["word"] == 40
+    assert float(bits["surprisal"].mean()) < 12
+    assert "surprisal: mean" in capsys.readouterr().out
+
+
+def test_describe_language_model_says_what_a_model_cannot_do(tmp_path, capsys):
+    _need([], ["minilm"])
+    bundle = _run("describe_language_model", tmp_path / "out", model="minilm", context=3)
+    assert list(bundle.arrays) == ["geometry"]
+    assert "without a language-modelling head" in capsys.readouterr().out
+    main = load_analysis("describe_language_model").main
+    with pytest.raises(DataMissingError, match="--language fr: the short story is in en, zh"):
+        main(out=tmp_path / "fr", language="fr")
+    with pytest.raises(DataMissingError, match=r"--text .*none.txt: No such file"):
+        main(out=tmp_path / "no", text=tmp_path / "none.txt")

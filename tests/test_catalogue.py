@@ -60,7 +60,7 @@ def small_norms(monkeypatch):
 def test_coverage_counts_words_and_different_words(small_norms):
     rows = coverage_rows(Stimulus(["狗", "狗", "狗", "猫"], "zh"))
     by_name = {row["feature space"]: row for row in rows}
-    assert set(by_name) == {"binder-zh", "concepts-zh-attributes"}
+    assert {"binder-zh", "concepts-zh-attributes"} <= set(by_name)
     covered = by_name["concepts-zh-attributes"]
     assert (covered["words"], covered["different words"]) == ("75.0%", "50.0%")
     broken = by_name["binder-zh"]

@@ -170,10 +170,17 @@ def _read_shipped(folder: Path) -> tuple[list[str], np.ndarray]:
     import pyarrow.parquet
 
     (array,), (index,) = folder.glob("*.npy"), folder.glob("*.parquet")
-    vectors = np.load(check_content(array), allow_pickle=False)
-    words = pyarrow.parquet.read_table(check_content(index)).column(0).to_pylist()
+    try:
+        vectors = np.load(check_content(array), allow_pickle=False)
+        words = pyarrow.parquet.read_table(check_content(index)).column(0).to_pylist()
+    except CorruptDataError:
+        raise
+    except Exception as error:  # broken files can raise nearly anything
+        raise CorruptDataError(
+            f"{array}, {index.name}: not readable vectors and words ({error}); fetch them again"
+        ) from error
     if vectors.ndim != 2 or len(words) != len(vectors):
         raise CorruptDataError(
-            f"{index.name} has {len(words)} words, {array.name} the shape {vectors.shape}"
+            f"{index} has {len(words)} words, {array.name} the shape {vectors.shape}"
         )
     return words, vectors

@@ -2,7 +2,7 @@
 
 A pattern may hold ``{subject}`` and any of ``{session}``, ``{task}`` and ``{run}``, as often as it
 likes. A run is named by what stands for the last three, in the order in which the pattern first
-names them, joined by ``/`` ("1", or "01/2" for a session and a run).
+names them, joined by ``/`` ("1", or "01/2" for a session and a run); the only one is "1".
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def find_runs(folder: Path, pattern: str) -> list[tuple[str, str]]:
         match = re.fullmatch(expression, path.relative_to(folder).as_posix())
         if match:
             groups = match.groupdict()
-            run = "/".join(groups[name] for name in _places(pattern))
+            run = "/".join(groups[name] for name in _places(pattern)) or "1"
             found.add((groups.get("subject", "group"), run))
     return sorted(found, key=lambda key: (key[0], _natural(key[1])))
 

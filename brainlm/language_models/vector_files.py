@@ -26,10 +26,10 @@ def read_vectors(path: Path | str) -> tuple[list[str], np.ndarray]:
     Parameters
     ----------
     path : Path or str
-        GloVe text (``word v1 v2 ...`` per line), word2vec text (the same after a line
-        ``n_words n_features``; fastText's ``.vec``) or word2vec binary (that line, then word, space,
-        little-endian float32), each of which may be gzipped; or fastText's ``.bin``, through gensim:
-        the mean of a word's own vector and those of its character n-grams, as fastText gives it.
+        GloVe text (``word v1 v2 ...`` per line), word2vec text and fastText's ``.vec`` (the same
+        after a line ``n_words n_features``) or word2vec binary (that line, then word, space,
+        little-endian float32); each may be gzipped. Or fastText's ``.bin``, through gensim: the
+        mean of a word's own vector and those of its character n-grams, as fastText gives it.
 
     Returns
     -------

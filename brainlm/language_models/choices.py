@@ -11,7 +11,10 @@ from brainlm.errors import unknown_name
 from brainlm.language_models.windows import POOLINGS
 from brainlm.stimulus import Stimulus
 
-__all__ = ["check_choices", "choose_layers", "units"]
+__all__ = ["LEVELS", "check_choices", "choose_layers", "units"]
+
+# What a row can stand for, and the only context that it takes (None: any).
+LEVELS: dict[str, str | None] = {"word": None, "sentence": "sentence", "text": "document"}
 
 
 def choose_layers(layers: Any, n_layers: int) -> list[int]:
@@ -31,8 +34,8 @@ def choose_layers(layers: Any, n_layers: int) -> list[int]:
 
 def check_choices(context: int | str, pooling: str | None, level: str) -> None:
     """Raise for a context, pooling or level that does not exist."""
-    if level not in ("word", "sentence"):
-        raise unknown_name("level", level, ("word", "sentence"))
+    if level not in LEVELS:
+        raise unknown_name("level", level, LEVELS)
     if pooling is not None and pooling not in POOLINGS:
         raise unknown_name("pooling", pooling, POOLINGS)
     if isinstance(context, str):
@@ -40,10 +43,10 @@ def check_choices(context: int | str, pooling: str | None, level: str) -> None:
             raise unknown_name("context", context, ("none", "sentence", "document", "an int"))
     elif isinstance(context, bool) or not isinstance(context, int | np.integer) or context < 0:
         raise ValueError(f"context must be a number of preceding words, 0 or more, got {context!r}")
-    if level == "sentence" and context != "sentence":
+    if LEVELS[level] not in (None, context):
         raise ValueError(
-            f"level='sentence' embeds each sentence by itself: context={context!r} does not apply; "
-            "leave context at 'sentence'"
+            f"level={level!r} embeds each {level} by itself: context={context!r} does not apply; "
+            f"give context={LEVELS[level]!r}"
         )
 
 

@@ -166,7 +166,7 @@ class LanguageModel:
         exact: bool = False,
         progress: bool = False,
     ) -> tuple[Features, ...]:
-        """Return the hidden states of the words (or sentences) of a stimulus, layer by layer.
+        """Return the hidden states of the words (sentences, texts) of a stimulus, layer by layer.
 
         Parameters
         ----------
@@ -185,10 +185,11 @@ class LanguageModel:
             after: slower. ``origin["longest_context"]`` says how many there were at most.
         pooling : {"last", "mean", "first"}, optional
             Which token of a word stands for it, or their mean. Default: "last" for words, "mean"
-            for sentences (special tokens left out).
-        level : {"word", "sentence"}
-            "sentence": one row per ``stimulus.sentence``, in order, each embedded by itself; the
-            features then carry no stimulus.
+            for sentences and texts (special tokens left out).
+        level : {"word", "sentence", "text"}
+            One row per ``stimulus.sentence`` (with context "sentence") or per ``stimulus.text``, a
+            whole discourse (with "document"), in order, each embedded by itself; the features then
+            carry no stimulus.
         exact : bool
             For an int as context: one input per word, with exactly ``context`` words before it.
             Slow; for comparison with the overlapping windows of a causal model.
@@ -198,7 +199,7 @@ class LanguageModel:
         Returns
         -------
         tuple of Features
-            One per layer, (n_words, n_features) or (n_sentences, n_features), float32.
+            One per layer, (n_words, n_features) or a row per sentence or text, float32.
 
         Raises
         ------
@@ -226,7 +227,7 @@ class LanguageModel:
         words, labels, copies = units(stimulus, context, level)
         tokens = tokenize(self.tokenizer, words, stimulus.language)
         spans, longest = self.spans(tokens, labels, context, exact)
-        if level == "sentence":
+        if level != "word":
             tokens = [text.as_one() for text in tokens]
             spans = whole_spans(tokens, labels, self.window - len(self.frame))
         windows = assemble(tokens, spans, self.frame, pooling)
@@ -237,8 +238,8 @@ class LanguageModel:
             "longest_context": longest,
             "pooling": pooling,
         }
-        if level == "sentence":
-            origin["sentences"] = "in order of the stimulus"
+        if level != "word":
+            origin[f"{level}s"] = "in order of the stimulus"
         spaces = []
         for layer, rows in zip(chosen, values, strict=True):
             found = rows if copies is None else rows[copies]

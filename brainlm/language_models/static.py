@@ -12,7 +12,7 @@ import numpy as np
 from brainlm.downloads import check_content, sha256_of
 from brainlm.errors import CorruptDataError
 from brainlm.features import Features
-from brainlm.language_models.choices import check_choices, choose_layers
+from brainlm.language_models.choices import LEVELS, check_choices, choose_layers
 from brainlm.language_models.model import LanguageModel
 from brainlm.language_models.sources import Source, find_source, list_models
 from brainlm.language_models.vector_files import read_vectors
@@ -99,7 +99,7 @@ class StaticVectors(LanguageModel):
         exact: bool = False,
         progress: bool = False,
     ) -> tuple[Features, ...]:
-        """Return the vectors of the words (or the mean of each sentence) as a tuple of one.
+        """Return the vectors of the words (or the mean of each sentence or text) as a tuple of one.
 
         Parameters
         ----------
@@ -114,7 +114,7 @@ class StaticVectors(LanguageModel):
             Words without a vector, or Chinese in the other script; ``covers`` says which.
         """
         choose_layers(layers, 0)
-        check_choices("sentence" if level == "sentence" else context, pooling, level)
+        check_choices(LEVELS.get(level) or context, pooling, level)
         row, rule = self._find(stimulus)
         lost = np.flatnonzero(row < 0)
         if len(lost):
@@ -134,10 +134,10 @@ class StaticVectors(LanguageModel):
             "layer": 0,
             "look_up": found,
         }
-        if level == "sentence":
-            rows = [rows for _, rows in stimulus.blocks("sentence")]
-            values = np.array([values[sentence].mean(axis=0) for sentence in rows])
-            origin |= {"sentences": "in order of the stimulus", "pooling": "mean of words"}
+        if level != "word":
+            rows = [rows for _, rows in stimulus.blocks(level)]
+            values = np.array([values[unit].mean(axis=0) for unit in rows])
+            origin |= {f"{level}s": "in order of the stimulus", "pooling": "mean of words"}
         return (Features("layer 0", values, stimulus if level == "word" else None, origin=origin),)
 
     def surprisal(self, *_: Any, **__: Any) -> Features:

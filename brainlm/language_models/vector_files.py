@@ -1,4 +1,4 @@
-"""Reading tables of word vectors: GloVe and word2vec text, word2vec binary, .npy with parquet."""
+"""Reading tables of word vectors: GloVe, word2vec and fastText, as text and in binary form."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from brainlm.errors import CorruptDataError
 __all__ = ["read_vectors"]
 
 HEADER = re.compile(rb"(\d+) (\d+)\s*\n")
+FASTTEXT = (793712314).to_bytes(4, "little")  # how its .bin files begin
 LONGEST_WORD = 4096  # bytes; beyond that a file is not a table of word vectors
 
 
@@ -25,9 +26,10 @@ def read_vectors(path: Path | str) -> tuple[list[str], np.ndarray]:
     Parameters
     ----------
     path : Path or str
-        GloVe text (``word v1 v2 ...`` per line), word2vec text (the same after a line
-        ``n_words n_features``) or word2vec binary (that line, then word, space, little-endian
-        float32); each may be gzipped.
+        GloVe text (``word v1 v2 ...`` per line), word2vec text and fastText's ``.vec`` (the same
+        after a line ``n_words n_features``) or word2vec binary (that line, then word, space,
+        little-endian float32); each may be gzipped. Or fastText's ``.bin``, through gensim: the
+        mean of a word's own vector and those of its character n-grams, as fastText gives it.
 
     Returns
     -------
@@ -40,10 +42,15 @@ def read_vectors(path: Path | str) -> tuple[list[str], np.ndarray]:
         There is no such file.
     CorruptDataError
         It is a web page or a pointer, is cut short, or holds something else.
+    ImportError
+        A ``.bin`` of fastText, and gensim is not installed.
     """
     path = check_content(path)
     with open(path, "rb") as start:
-        zipped = start.read(2) == b"\x1f\x8b"
+        magic = start.read(4)
+    if magic == FASTTEXT:
+        return _read_fasttext(path)
+    zipped = magic[:2] == b"\x1f\x8b"
     with gzip.open(path, "rb") if zipped else open(path, "rb") as opened:
         file = cast(BinaryIO, opened)
         try:
@@ -67,6 +74,21 @@ def read_vectors(path: Path | str) -> tuple[list[str], np.ndarray]:
             return _read_binary(path, file, n_words, n_features)
         except (EOFError, gzip.BadGzipFile) as error:
             raise CorruptDataError(f"{path}: the gzip stream is cut short or broken") from error
+
+
+def _read_fasttext(path: Path) -> tuple[list[str], np.ndarray]:
+    try:
+        from gensim.models.fasttext import load_facebook_vectors
+    except ImportError as error:
+        raise ImportError(
+            f"{path}: a .bin of fastText, which gensim reads: `pip install brainlm[fasttext]`, or "
+            "take the .vec file of the same vectors"
+        ) from error
+    try:
+        found = load_facebook_vectors(str(path))
+    except Exception as error:  # gensim asserts, and names no file
+        raise CorruptDataError(f"{path}: gensim cannot read it ({error!r})") from error
+    return list(found.index_to_key), np.asarray(found.vectors, dtype=np.float32)
 
 
 def _is_text(line: bytes, n_features: int) -> bool:

@@ -180,6 +180,20 @@ def test_sentences_are_the_means_of_their_tokens(llama):
     np.testing.assert_allclose(space.values[1], states.mean(0).numpy(), atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["llama", "bert"])
+def test_texts_are_the_means_of_their_tokens_and_know_nothing_of_each_other(request, kind):
+    model = request.getfixturevalue(kind)
+    two = story(WORDS[:30], text=["a"] * 16 + ["b"] * 14)
+    (space,) = model.embed(two, -1, level="text", context="document")
+    assert space.values.shape == (2, model.n_features)
+    assert space.origin["texts"] == "in order of the stimulus"
+    for row, words in zip(space.values, (WORDS[:16], WORDS[16:30]), strict=True):
+        alone = Stimulus(words, "en", sentence=["s"] * len(words))
+        np.testing.assert_allclose(
+            row, model.embed(alone, -1, level="sentence")[0].values[0], atol=1e-4
+        )
+
+
 def test_sentence_in_two_texts_is_refused_as_a_unit(llama):
     stimulus = Stimulus(["a", "dog"], "en", run=["1", "1"], text=["a", "b"], sentence=["s", "s"])
     with pytest.raises(ValueError, match="lies in two texts"):
@@ -225,7 +239,8 @@ def test_layer_named_twice_is_refused(llama):
         ({"context": True}, "0 or more, got True"),
         ({"pooling": "max"}, "unknown pooling 'max'"),
         ({"level": "token"}, "unknown level 'token'"),
-        ({"level": "sentence", "context": 5}, "does not apply"),
+        ({"level": "sentence", "context": 5}, "does not apply; give context='sentence'"),
+        ({"level": "text"}, "does not apply; give context='document'"),
     ],
 )
 def test_unknown_choices_are_named(llama, options, message):

@@ -100,6 +100,9 @@ def test_sentences_are_means_of_words(vectors):
     (space,) = vectors.embed(stimulus, level="sentence")
     assert space.stimulus is None
     assert space.values[:, 0].tolist() == [1.5, 7]
+    texts = Stimulus(stimulus.words, "en", text=["x", "y", "y"])
+    (space,) = vectors.embed(texts, level="text", context="document")
+    assert space.values[:, 0].tolist() == [1, 4.5]
 
 
 def test_interface_is_that_of_a_language_model(vectors):

@@ -1,5 +1,7 @@
 import gzip
+import importlib.util
 import struct
+import sys
 
 import numpy as np
 import pytest
@@ -107,3 +109,57 @@ def test_binary_with_nan_is_refused(write):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(DataMissingError, match="no such file"):
         read_vectors(tmp_path / "glove.txt")
+
+
+def fnv(ngram):
+    """The hash of fastText: FNV-1a over bytes, these with their sign."""
+    value = 2166136261
+    for byte in ngram.encode():
+        value = ((value ^ (byte | 0xFFFFFF00 if byte > 127 else byte)) * 16777619) % 2**32
+    return value
+
+
+def fasttext_file(path, words, vectors, ngrams, minn, maxn):
+    """Write a .bin of fastText, version 12, without pruning and quantising."""
+    dim, bucket = vectors.shape[1], len(ngrams)
+    whole = np.vstack([vectors, ngrams]).astype("<f4")
+    with open(path, "wb") as file:
+        file.write(struct.pack("<2i", 793712314, 12))
+        file.write(struct.pack("<12id", dim, 5, 5, 1, 5, 1, 2, 2, bucket, minn, maxn, 100, 1e-4))
+        file.write(struct.pack("<3i2q", len(words), len(words), 0, 100, -1))
+        for i, word in enumerate(words):
+            file.write(word.encode() + b"\0" + struct.pack("<qb", 50 - i, 0))
+        for matrix in (whole, vectors.astype("<f4")):
+            file.write(struct.pack("<b2q", 0, *matrix.shape) + matrix.tobytes())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(("minn", "maxn"), [(0, 0), (2, 3)])
+def test_fasttext_binary_is_the_mean_of_word_and_ngrams(tmp_path, rng, minn, maxn):
+    pytest.importorskip("gensim")
+    words = ["the", "狗", "naïve"]
+    vectors, ngrams = rng.standard_normal((3, 4)), rng.standard_normal((7, 4))
+    fasttext_file(tmp_path / "x.bin", words, vectors, ngrams, minn, maxn)
+    found_words, found = read_vectors(tmp_path / "x.bin")
+    assert found_words == words
+    for i, word in enumerate(words):
+        marked = f"<{word}>"
+        parts = [
+            marked[a : a + n]
+            for n in range(max(minn, 1), maxn + 1)
+            for a in range(len(marked) - n + 1)
+        ]
+        rows = [vectors[i], *(ngrams[fnv(part) % 7] for part in parts)]
+        np.testing.assert_allclose(found[i], np.mean(rows, axis=0), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_broken_fasttext_binary_and_missing_gensim_are_named(tmp_path, monkeypatch):
+    path = tmp_path / "x.bin"
+    path.write_bytes(struct.pack("<2i", 793712314, 12) + b"short")
+    if importlib.util.find_spec("gensim"):
+        with pytest.raises(CorruptDataError, match=r"x\.bin: gensim cannot read it"):
+            read_vectors(path)
+    monkeypatch.setitem(sys.modules, "gensim.models.fasttext", None)
+    with pytest.raises(ImportError, match=r"brainlm\[fasttext\].*take the \.vec file"):
+        read_vectors(path)

@@ -30,7 +30,7 @@ from brainlm.downloads import _fetch_members, _open_in_tar, _open_in_zip
 from brainlm.errors import CorruptDataError
 from brainlm.readers import OPTIONS
 
-# Of each layout; `BRAINLM_FUZZ=400 python -m pytest tests/readers/test_damage.py` does 9600.
+# Of each layout; `BRAINLM_FUZZ=400 python -m pytest tests/readers/test_damage.py` does 5700.
 N_DAMAGES = int(os.environ.get("BRAINLM_FUZZ", "100"))
 
 CARD = """

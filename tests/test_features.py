@@ -125,7 +125,7 @@ def test_band_labels_follow_the_columns_that_align_makes():
 
 def test_mapped_values_are_not_read_whole(tmp_path):
     values = np.ones((1000, 2), dtype=np.float32)
-    values[500] = np.nan
+    values[501] = np.nan
     np.save(tmp_path / "x.npy", values)
     Features("x", np.load(tmp_path / "x.npy", mmap_mode="r"))  # checked where it was written
     with pytest.raises(ValueError, match="NaN or infinite"):

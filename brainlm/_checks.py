@@ -9,6 +9,7 @@ import numpy as np
 
 __all__ = [
     "as_labels",
+    "bad_targets",
     "check_blocks",
     "check_finite",
     "check_targets",
@@ -91,6 +92,13 @@ def check_blocks(labels: np.ndarray, name: str) -> None:
                 f"{name} is one block"
             )
         seen.add(label)
+
+
+def bad_targets(Y: np.ndarray) -> np.ndarray:
+    """Return which targets have no score, bool (n_targets,): a value not finite, or constant."""
+    bad = ~np.isfinite(Y).all(axis=0)
+    bad[~bad] = np.ptp(Y[:, ~bad], axis=0) == 0
+    return bad
 
 
 def check_targets(Y: np.ndarray, names: Any = None) -> None:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from brainlm.card import Card, read_card
 from brainlm.datasets import is_on_disk, list_datasets
 from brainlm.language_models.sources import is_cached, list_models
+from brainlm.language_models.static import StaticVectors
+from brainlm.norms import Norm, open_norm
+from brainlm.stimulus import Stimulus
 
-__all__ = ["dataset_page", "dataset_rows", "datasets_markdown", "licence_line", "model_rows"]
+__all__ = [
+    "coverage_rows",
+    "dataset_page",
+    "dataset_rows",
+    "datasets_markdown",
+    "licence_line",
+    "model_rows",
+]
 
 PAGE_HEAD = """# Data sets
 
@@ -65,6 +79,52 @@ def model_rows() -> list[dict[str, str]]:
         }
         for model in list_models()
     ]
+
+
+def coverage_rows(stimulus: Stimulus, root: Path | str | None = None) -> list[dict[str, str]]:
+    """Return how many words of a stimulus each feature space on this machine covers.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+    root : path, optional
+        As in ``open_dataset``.
+
+    Returns
+    -------
+    list of dict
+        A row per norm of words (on disk) and table of static vectors (in the cache) in the language
+        of the stimulus. One that cannot be used says why instead of its shares.
+    """
+    language = stimulus.language.split("-")[0]
+    spaces: list[tuple[str, str, Callable[[], Norm | StaticVectors]]] = [
+        (name, "norm", partial(open_norm, name, root))
+        for name in list_datasets()
+        if _is_norm(read_card(name), language) and is_on_disk(name, root)
+    ]
+    spaces += [
+        (model.name, "static vectors", partial(StaticVectors, model.name))
+        for model in list_models()
+        if model.form == "vectors" and language in model.languages and is_cached(model.name)
+    ]
+    return [_coverage_row(stimulus, *space) for space in spaces]
+
+
+def _is_norm(card: Card, language: str) -> bool:
+    rated = card.modality == "ratings" and card.kind == "responses"
+    return rated and card.level == "word" and language in card.languages
+
+
+def _coverage_row(
+    stimulus: Stimulus, name: str, kind: str, open_space: Callable[[], Norm | StaticVectors]
+) -> dict[str, str]:
+    _, first = np.unique(stimulus.words.astype(str), return_index=True)
+    try:
+        covered = open_space().covers(stimulus)
+        shares = f"{covered.mean():.1%}", f"{covered[first].mean():.1%}"
+    except (ValueError, FileNotFoundError) as error:
+        shares = "not usable", str(error)
+    return {"feature space": name, "kind": kind, "words": shares[0], "different words": shares[1]}
 
 
 def licence_line(name: str) -> str:

@@ -58,7 +58,8 @@ def describe(
     root: RootOption = None,
     out: Annotated[Path | None, typer.Option(help="Draw words and responses to this file.")] = None,
 ) -> None:
-    """Open one subject of a data set and say what is in it."""
+    """Open one subject of a data set: what is in it, which feature spaces cover its words."""
+    from brainlm.catalogue import coverage_rows
     from brainlm.datasets import list_subjects, open_responses
     from brainlm.inspection import describe as lines_about
     from brainlm.inspection import plot_recording
@@ -66,6 +67,13 @@ def describe(
     subject = list_subjects(name, root)[0] if subject is None else subject
     stimulus, recording = open_responses(name, subject, root)
     typer.echo(lines_about(stimulus, recording))
+    if stimulus is not None:
+        coverage = coverage_rows(stimulus, root)
+        typer.echo("\nshare of the words that each feature space on this machine covers")
+        if coverage:
+            _table(coverage)
+        else:
+            typer.echo(f"  none for {stimulus.language!r}: see brainlm datasets, brainlm models")
     if out is not None:
         if stimulus is None or recording is None:
             raise ValueError(f"data set {name!r}: words and responses are needed to draw them")
@@ -75,6 +83,17 @@ def describe(
         plot_recording(stimulus, recording, figure.subplots())
         figure.savefig(out, dpi=150)
         typer.echo(str(out))
+
+
+@app.command()
+def bids(folder: Annotated[Path, typer.Argument(help="A BIDS folder of your own.")]) -> None:
+    """Say what recordings lie in a BIDS folder, and how to name them in read_bids."""
+    from brainlm.readers.survey import survey_bids
+
+    for row in survey_bids(folder):
+        for key, value in row.items():
+            typer.echo(f"{key:9s} {value}")
+        typer.echo("")
 
 
 @app.command()

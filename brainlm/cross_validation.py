@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
-from brainlm._checks import check_finite, check_targets, same_length
+from brainlm._checks import bad_targets, check_finite, check_targets, same_length
 from brainlm.encoders import AlphaEdgeWarning, edge_message
 from brainlm.errors import unknown_name
 from brainlm.ridge import edge_counts
@@ -29,6 +30,7 @@ def cross_validate(
     metric: str = "r",
     targets: Sequence[str] | None = None,
     keep_predictions: bool = False,
+    mask_targets: bool = False,
 ) -> Scores:
     """Fit on the training samples of each fold, score on its test samples.
 
@@ -51,6 +53,9 @@ def cross_validate(
         Names of the targets.
     keep_predictions : bool
         Keep the out-of-fold predictions, shape (n_samples, n_targets).
+    mask_targets : bool
+        Leave targets out that are constant or hold NaN, as voxels at the edge of a brain do: their
+        scores are NaN, and the notes of the result count them. By default they are an error.
 
     Returns
     -------
@@ -66,6 +71,17 @@ def cross_validate(
     same_length({"rows of X": len(X), "rows of Y": len(Y)})
     check_finite(np.asarray(X), "X")
     names = [str(i) for i in range(Y.shape[1])] if targets is None else list(targets)
+    if mask_targets:
+        bad = bad_targets(np.asarray(Y))
+        if bad.all():
+            raise ValueError(f"Y: all {len(bad)} targets are constant or hold NaN")
+        if bad.any():
+            good = [name for name, without in zip(names, bad, strict=True) if not without]
+            scores = cross_validate(
+                encoder, X, Y[:, ~bad], split,
+                metric=metric, targets=good, keep_predictions=keep_predictions,
+            )  # fmt: skip
+            return _with_masked(scores, names, bad)
     check_targets(np.asarray(Y), names)
     predictions = np.full(Y.shape, np.nan) if keep_predictions else None
     values, chosen, sizes, alphas = [], [], [], None
@@ -93,6 +109,28 @@ def cross_validate(
         alphas=np.array(chosen) if chosen else None,
         predictions=predictions,
         notes=_edge_note(chosen, alphas),
+    )
+
+
+def _with_masked(scores: Scores, names: Sequence[str], bad: np.ndarray) -> Scores:
+    """Put NaN where targets were left out, and say so."""
+
+    def filled(values: np.ndarray | None) -> np.ndarray | None:
+        if values is None:
+            return None
+        full = np.full((len(values), len(bad)), np.nan)
+        full[:, ~bad] = values
+        return full
+
+    first = ", ".join(str(names[i]) for i in np.flatnonzero(bad)[:5])
+    note = f"{bad.sum()} of {len(bad)} targets are constant or hold NaN and have no score: {first}"
+    return replace(
+        scores,
+        values=filled(scores.values),
+        targets=list(names),
+        alphas=filled(scores.alphas),
+        predictions=filled(scores.predictions),
+        notes=(*scores.notes, note),
     )
 
 

@@ -5,14 +5,18 @@ Nothing that is downloaded here is ever imported or executed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import lzma
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -22,6 +26,9 @@ from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.transfers import download
 
 __all__ = ["cache_folder", "check_content", "fetch_sdist", "fetch_url", "fetch_wheel", "sha256_of"]
+
+LARGEST_MEMBER = 1 << 30  # bytes; above, a file must not be packed more tightly than the next line
+MOST_UNPACKED = 100  # times its packed size: text gets to about 20, an archive bomb to 1000
 
 
 def cache_folder() -> Path:
@@ -239,20 +246,48 @@ def _download_sdist(requirement: str, folder: Path) -> Path:
 
 
 @contextmanager
+def _broken_archive(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise CorruptDataError(f"{path}: broken archive ({error}); fetch it again") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the beginning of the file
+            raise
+        raise CorruptDataError(f"{path}: broken archive ({error}); fetch it again") from error
+    except (NotImplementedError, RuntimeError, OverflowError, struct.error) as error:
+        raise CorruptDataError(
+            f"{path}: an archive of an unknown or encrypted kind ({error}); fetch it again"
+        ) from error
+
+
+def _check_size(path: Path, member: str, n_bytes: int, n_stored: int) -> None:
+    """Raise when a member unpacks to far more than data do."""
+    if n_bytes > LARGEST_MEMBER and n_bytes > MOST_UNPACKED * max(n_stored, 1):
+        raise CorruptDataError(
+            f"{path}: {member!r} would unpack from {n_stored} to {n_bytes} bytes, more than "
+            f"{MOST_UNPACKED} times as much: not a data file; fetch it from another source"
+        )
+
+
+@contextmanager
 def _open_in_zip(path: Path, member: str) -> Iterator[IO[bytes]]:
-    with zipfile.ZipFile(path) as archive:
+    with _broken_archive(path), zipfile.ZipFile(path) as archive:
         if member not in archive.namelist():
             raise CorruptDataError(f"{path.name}: has no file {member!r}")
+        entry = archive.getinfo(member)
+        _check_size(path, member, entry.file_size, entry.compress_size)
         with archive.open(member) as source:
             yield source
 
 
 @contextmanager
 def _open_in_tar(path: Path, member: str) -> Iterator[IO[bytes]]:
-    with tarfile.open(path) as archive:
+    with _broken_archive(path), tarfile.open(path) as archive:
         entry = next((e for e in archive if e.name == member and e.isfile()), None)
         source = None if entry is None else archive.extractfile(entry)
-        if source is None:
+        if entry is None or source is None:
             raise CorruptDataError(f"{path.name}: has no file {member!r}")
+        _check_size(path, member, entry.size, path.stat().st_size)
         with source:
             yield source

@@ -15,6 +15,7 @@ import numpy as np
 
 from brainlm.datasets import open_dataset, read_card
 from brainlm.features import Features
+from brainlm.segmentation import check_script, chinese_script
 from brainlm.stimulus import Stimulus
 
 __all__ = ["Norm", "open_norm", "similarity_features"]
@@ -93,8 +94,8 @@ class Norm:
         Raises
         ------
         ValueError
-            Another language; words that are not covered, and no vectors; vectors of another
-            stimulus; or too few covered words to impute from.
+            Another language; Chinese in the other script; words that are not covered, and no
+            vectors; vectors of another stimulus; or too few covered words to impute from.
         """
         rows = self._rows(stimulus)
         lost = np.flatnonzero(rows < 0)
@@ -129,6 +130,8 @@ class Norm:
                 f"{self.name} has words in {self.language!r}, the stimulus is in "
                 f"{stimulus.language!r}: use a norm of that language"
             )
+        if stimulus.language.split("-")[0] == "zh":
+            check_script(stimulus, chinese_script(self.words), self.name)
         index: dict[str, int] = getattr(self, "_row")  # noqa: B009
         rows = []
         for word in stimulus.words:

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterable
+from functools import cache, lru_cache
+from typing import Any
 
 from brainlm.errors import unknown_name
 from brainlm.stimulus import Stimulus
 
-__all__ = ["read_text", "segment", "simplify"]
+__all__ = ["check_script", "chinese_script", "read_text", "segment", "simplify"]
 
 LEVELS = ("word", "character")
 SENTENCE_END = re.compile(
@@ -51,15 +54,95 @@ def segment(text: str, language: str, level: str = "word") -> list[str]:
     return [word for word in jieba.cut(text) if word.strip()]
 
 
+@cache
+def _converter(direction: str) -> Any:
+    import opencc
+
+    return opencc.OpenCC(direction)
+
+
 def simplify(text: str) -> str:
     """Return a text with traditional Chinese characters replaced by simplified ones.
 
-    Character by character, with wordfreq's table, so lengths and word boundaries stay; a few
-    characters whose simplification depends on the word may be off.
+    By OpenCC's phrases, then character by character; simplified text stays as it is. Convert word
+    by word where word boundaries are to stay.
     """
-    from wordfreq.chinese import simplify_chinese
+    return _converter("t2s").convert(text)
 
-    return simplify_chinese(text)
+
+@lru_cache(maxsize=100_000)
+def _character_script(character: str) -> str | None:
+    """Return the only script that a character is written in, or None where both have it.
+
+    A traditional character has another simplified form and is not in GB 2312; a simplified one has
+    another traditional form and is not in Big5. So 后 and 乾, which both scripts use, say nothing.
+    """
+    for script, direction, other in (
+        ("traditional", "t2s", "gb2312"),
+        ("simplified", "s2t", "big5"),
+    ):
+        if _converter(direction).convert(character) != character:
+            try:
+                character.encode(other)
+            except UnicodeEncodeError:
+                return script
+    return None
+
+
+def chinese_script(words: Iterable[str]) -> str | None:
+    """Return which script Chinese words are written in.
+
+    Parameters
+    ----------
+    words : iterable of str
+
+    Returns
+    -------
+    str or None
+        ``"simplified"`` or ``"traditional"``: more than nine tenths of the different characters
+        that only one script has. ``"mixed"``: fewer. None: there is no such character.
+    """
+    found = [_character_script(character) for character in set().union(*words)]
+    counts = {script: found.count(script) for script in ("simplified", "traditional")}
+    total = sum(counts.values())
+    if total == 0:
+        return None
+    script = max(counts, key=lambda name: counts[name])
+    return script if counts[script] > 0.9 * total else "mixed"
+
+
+def check_script(stimulus: Stimulus, script: str | None, name: str) -> None:
+    """Raise when the words of a Chinese stimulus are in the other script than a table of words.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        Of any language; only Chinese is checked.
+    script : str, optional
+        Of the table: see `chinese_script`. Where it or that of the stimulus is None or "mixed",
+        nothing can be said.
+    name : str
+        The table, for the message.
+
+    Raises
+    ------
+    ValueError
+        One is simplified, the other traditional.
+    """
+    if stimulus.language.split("-")[0] != "zh":
+        return
+    own = chinese_script(stimulus.words)
+    if {own, script} == {"simplified", "traditional"}:
+        mend = (
+            "convert the stimulus: dataclasses.replace(stimulus, words=[simplify(word) for word in "
+            "stimulus.words])"
+            if own == "traditional"
+            else f"convert the words of {name} with simplify"
+        )
+        raise ValueError(
+            f"the stimulus is in {own} characters, {name} in {script} ones, so that most words "
+            f"would not be found: {mend}; simplify is in brainlm.segmentation"
+        )
 
 
 def read_text(text: str, language: str, level: str = "word") -> Stimulus:

@@ -1,10 +1,10 @@
-"""Statistics: permutation p values and false discovery rates."""
+"""Statistics: nulls, permutation p values, maximum statistics and false discovery rates."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["fdr", "permutation_p", "permute_groups"]
+__all__ = ["fdr", "max_statistic_p", "permutation_p", "permute_blocks", "permute_groups"]
 
 
 def permutation_p(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -27,6 +27,62 @@ def permutation_p(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
             f"null must have shape (n_permutations, *{observed.shape}), got {null.shape}"
         )
     return (1 + (null >= observed).sum(axis=0)) / (1 + len(null))
+
+
+def max_statistic_p(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Return p values against the largest null score over all targets (family-wise error).
+
+    Parameters
+    ----------
+    observed : array of shape (n_targets,)
+    null : array of shape (n_permutations, n_targets)
+        All targets of a row under the same permutation.
+
+    References
+    ----------
+    Nichols & Holmes 2002, Hum Brain Mapp 15:1.
+    """
+    observed, null = np.asarray(observed), np.asarray(null)
+    if null.ndim != 2 or null.shape[1:] != observed.shape or len(null) == 0:
+        raise ValueError(
+            f"null must have shape (n_permutations, {len(observed)}), got {null.shape}"
+        )
+    return permutation_p(observed, np.repeat(null.max(axis=1, keepdims=True), len(observed), 1))
+
+
+def permute_blocks(
+    n_samples: int, block: int, rng: np.random.Generator, runs: np.ndarray | None = None
+) -> np.ndarray:
+    """Return a permutation of samples that moves blocks of neighbours, within their run.
+
+    Parameters
+    ----------
+    n_samples : int
+    block : int
+        Samples in a block: longer than the data's own memory (20 s or more in fMRI), or the null
+        is too narrow. Runs are cut into blocks of this length or a little more.
+    rng : numpy.random.Generator
+    runs : array of shape (n_samples,), optional
+        Run of each sample.
+
+    Raises
+    ------
+    ValueError
+        A run has fewer than four blocks.
+    """
+    labels = np.zeros(n_samples) if runs is None else np.asarray(runs)
+    order = np.arange(n_samples)
+    for run in dict.fromkeys(labels.tolist()):
+        rows = np.flatnonzero(labels == run)
+        n_blocks = len(rows) // int(block)
+        if n_blocks < 4:
+            raise ValueError(
+                f"block = {block} leaves {n_blocks} blocks in a run of {len(rows)} samples: at "
+                "least 4 are needed; use shorter blocks"
+            )
+        parts = np.array_split(rows, n_blocks)
+        order[rows] = np.concatenate([parts[i] for i in rng.permutation(n_blocks)])
+    return order
 
 
 def fdr(p: np.ndarray) -> np.ndarray:

@@ -150,3 +150,23 @@ def test_a_split_with_samples_on_both_sides_is_refused(rng):
         cross_validate(
             SimilarityEncoder(), rng.random((9, 5)), rng.random((9, 2)), BLOCKS, metric="R"
         )
+
+
+def test_masked_targets_have_no_score_and_are_counted(rng):
+    X, Y = rng.standard_normal((60, 5)), rng.standard_normal((60, 4))
+    whole = cross_validate(RidgeEncoder([1.0]), X, Y, ContiguousBlocks(3))
+    Y[:, 1], Y[7, 3] = 2.0, np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        cross_validate(RidgeEncoder([1.0]), X, Y, ContiguousBlocks(3))
+    scores = cross_validate(
+        RidgeEncoder([1.0]), X, Y, ContiguousBlocks(3),
+        targets=["a", "b", "c", "d"], mask_targets=True, keep_predictions=True,
+    )  # fmt: skip
+    assert np.isnan(scores.mean).tolist() == [False, True, False, True]
+    np.testing.assert_allclose(scores.mean[[0, 2]], whole.mean[[0, 2]])
+    assert "2 of 4 targets are constant or hold NaN and have no score: b, d" in scores.notes[-1]
+    assert np.isnan(scores.predictions[:, 1]).all()
+    with pytest.raises(ValueError, match="all 4 targets"):
+        cross_validate(
+            RidgeEncoder([1.0]), X, np.ones((60, 4)), ContiguousBlocks(3), mask_targets=True
+        )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from brainlm.associations import (
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.features import Features
 from brainlm.norms import Norm, open_norm, similarity_features
+from brainlm.segmentation import simplify
 from brainlm.stimulus import Stimulus
 
 
@@ -87,6 +90,16 @@ def test_imputation_needs_words_to_learn_from(norm):
 def test_broken_norms_are_refused(words, values, message):
     with pytest.raises(ValueError, match=message):
         Norm("x", "en", words, np.array(values, dtype=float))
+
+
+def test_a_norm_in_the_other_chinese_script_is_refused():
+    norm = Norm("senses", "zh", ["电脑", "汉语", "羊"], np.eye(3))
+    traditional = Stimulus(["漢語", "電腦", "羊"], "zh")
+    for ask in (norm.covers, norm.embed):
+        with pytest.raises(ValueError, match="in traditional characters, senses in simplified"):
+            ask(traditional)
+    mended = replace(traditional, words=[simplify(word) for word in traditional.words])
+    np.testing.assert_array_equal(norm.embed(mended).values, np.eye(3)[[1, 0, 2]])
 
 
 def test_ratings_that_are_no_ratings_are_refused():

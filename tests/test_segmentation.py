@@ -9,7 +9,7 @@ from brainlm.errors import UnknownNameError
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.sources import is_cached
 from brainlm.language_models.tokens import tokenize
-from brainlm.segmentation import read_text, segment, simplify
+from brainlm.segmentation import check_script, chinese_script, read_text, segment, simplify
 from brainlm.stimulus import Stimulus
 
 TEXT = "小王子说：“请你给我画一只羊。”我画了GPT2号羊！他很高兴……"
@@ -37,6 +37,37 @@ def test_sentences_end_after_their_closing_quotes():
 def test_traditional_characters_are_simplified_one_by_one():
     assert simplify("漢語的電腦") == "汉语的电脑"
     assert segment(simplify("我們去公園散步"), "zh") == ["我们", "去", "公园", "散步"]
+
+
+def test_phrases_are_simplified_as_phrases_and_simplified_text_stays():
+    assert simplify("乾坤乾淨") == "乾坤干净"
+    assert simplify(TEXT) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("words", "script"),
+    [
+        (["我们", "去", "公园"], "simplified"),
+        (["我們", "去", "公園"], "traditional"),
+        (["我们", "公園"], "mixed"),
+        (["皇后", "和", "乾坤", "台"], None),  # characters that both scripts have
+        (["dog", "GPT2", "。"], None),
+        ([], None),
+    ],
+)
+def test_the_script_is_told_by_the_characters_that_only_one_has(words, script):
+    assert chinese_script(words) == script
+
+
+def test_only_two_different_scripts_are_refused():
+    traditional = Stimulus(["漢語", "電腦"], "zh")
+    for script in ("traditional", "mixed", None):
+        check_script(traditional, script, "norm")
+    check_script(Stimulus(["漢語"], "ja"), "simplified", "norm")
+    with pytest.raises(ValueError, match=r"traditional characters, norm in .* convert the stim"):
+        check_script(traditional, "simplified", "norm")
+    with pytest.raises(ValueError, match="convert the words of norm with simplify"):
+        check_script(Stimulus(["汉语"], "zh"), "traditional", "norm")
 
 
 def test_wrong_requests_are_named():

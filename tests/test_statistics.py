@@ -3,7 +3,13 @@ import pytest
 from scipy.stats import kstest
 from statsmodels.stats.multitest import multipletests
 
-from brainlm.statistics import fdr, permutation_p, permute_groups
+from brainlm.statistics import (
+    fdr,
+    max_statistic_p,
+    permutation_p,
+    permute_blocks,
+    permute_groups,
+)
 
 
 def test_permutation_p_by_hand():
@@ -37,3 +43,18 @@ def test_groups_move_whole_and_keep_their_order(rng):
     assert any((permute_groups(groups, rng) != np.arange(17)).any() for _ in range(5))
     with pytest.raises(ValueError, match="single group"):
         permute_groups(np.array(["a", "a"]), rng)
+
+
+def test_the_maximum_over_targets_by_hand():
+    null = np.array([[0.1, 0.5], [0.2, 0.0], [0.3, 0.1], [0.0, 0.6]])
+    np.testing.assert_allclose(max_statistic_p(np.array([0.4, 0.9]), null), [3 / 5, 1 / 5])
+
+
+def test_blocks_move_whole_within_their_run(rng):
+    runs = np.repeat(["a", "b"], [22, 40])
+    order = permute_blocks(62, 5, rng, runs)
+    assert sorted(order) == list(range(62))
+    assert (runs[order] == runs).all()
+    assert (np.diff(order) == 1).mean() > 0.7  # neighbours but for the edges of blocks
+    with pytest.raises(ValueError, match="leaves 2 blocks in a run of 22"):
+        permute_blocks(62, 9, rng, runs)

@@ -16,6 +16,7 @@ from brainlm.language_models.choices import LEVELS, check_choices, choose_layers
 from brainlm.language_models.model import LanguageModel
 from brainlm.language_models.sources import Source, find_source, list_models
 from brainlm.language_models.vector_files import read_vectors
+from brainlm.segmentation import check_script, chinese_script
 from brainlm.stimulus import Stimulus
 
 __all__ = ["StaticVectors", "is_static"]
@@ -79,6 +80,10 @@ class StaticVectors(LanguageModel):
         """Number of different words."""
         return len(self._row)
 
+    @cached_property
+    def _script(self) -> str | None:
+        return chinese_script(self._row)
+
     def covers(self, stimulus: Stimulus) -> np.ndarray:
         """Return whether each word has a vector, bool, (n_words,); see ``Stimulus.select``."""
         return self._find(stimulus)[0] >= 0
@@ -106,7 +111,7 @@ class StaticVectors(LanguageModel):
         Raises
         ------
         ValueError
-            Words without a vector; ``covers`` says which.
+            Words without a vector, or Chinese in the other script; ``covers`` says which.
         """
         choose_layers(layers, 0)
         check_choices(LEVELS.get(level) or context, pooling, level)
@@ -143,6 +148,8 @@ class StaticVectors(LanguageModel):
 
     def _find(self, stimulus: Stimulus) -> tuple[np.ndarray, np.ndarray]:
         """Return the row of each word (-1: none) and the number of the rule that found it."""
+        if stimulus.language.split("-")[0] == "zh":
+            check_script(stimulus, self._script, self.name)
         found = {word: self._look_up(word) for word in set(stimulus.words)}
         row, rule = np.array([found[word] for word in stimulus.words]).T
         return row, rule
@@ -163,10 +170,17 @@ def _read_shipped(folder: Path) -> tuple[list[str], np.ndarray]:
     import pyarrow.parquet
 
     (array,), (index,) = folder.glob("*.npy"), folder.glob("*.parquet")
-    vectors = np.load(check_content(array), allow_pickle=False)
-    words = pyarrow.parquet.read_table(check_content(index)).column(0).to_pylist()
+    try:
+        vectors = np.load(check_content(array), allow_pickle=False)
+        words = pyarrow.parquet.read_table(check_content(index)).column(0).to_pylist()
+    except CorruptDataError:
+        raise
+    except Exception as error:  # broken files can raise nearly anything
+        raise CorruptDataError(
+            f"{array}, {index.name}: not readable vectors and words ({error}); fetch them again"
+        ) from error
     if vectors.ndim != 2 or len(words) != len(vectors):
         raise CorruptDataError(
-            f"{index.name} has {len(words)} words, {array.name} the shape {vectors.shape}"
+            f"{index} has {len(words)} words, {array.name} the shape {vectors.shape}"
         )
     return words, vectors

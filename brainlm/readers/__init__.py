@@ -19,6 +19,7 @@ from brainlm.readers.passages import PassageOptions, read_passages
 from brainlm.readers.patterns import PatternsOptions, read_patterns
 from brainlm.readers.pickles import read_pickle
 from brainlm.readers.stories import StoriesOptions, read_stories
+from brainlm.readers.survey import survey_bids
 from brainlm.readers.tables import TablesOptions, read_tables
 from brainlm.readers.textgrid import read_textgrid
 from brainlm.readers.timecourses import TimecourseOptions, read_timecourses
@@ -43,6 +44,7 @@ __all__ = [
     "read_word_pairs",
     "read_word_responses",
     "read_word_times",
+    "survey_bids",
 ]
 
 READERS: dict[str, Callable[..., Any]] = {

@@ -5,7 +5,9 @@ Nothing in them is run: MATLAB objects and functions stay opaque and are refused
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ from brainlm.downloads import check_content
 from brainlm.errors import CorruptDataError, unknown_name
 
 __all__ = ["find", "read_mat", "variable_shape"]
+
+# Types of the elements of a file (version 5).
+MATRIX, COMPRESSED = 14, 15
+ELEMENTS = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13, MATRIX, COMPRESSED, 16, 17, 18}
 
 
 def read_mat(path: Path | str) -> dict[str, Any]:
@@ -47,10 +53,59 @@ def read_mat(path: Path | str) -> dict[str, Any]:
 def _read_old(path: Path) -> dict[str, Any]:
     from scipy.io import loadmat
 
+    _check_tags(path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # scipy only warns about a variable that is broken
         content = loadmat(path, simplify_cells=True)
     return {name: _plain(value) for name, value in content.items() if not name.startswith("__")}
+
+
+def _check_tags(path: Path) -> None:
+    """Raise unless types and lengths of all elements fit: scipy would crash on some that do not."""
+    content = path.read_bytes()
+    if 0 in content[:4] or content[126:128] not in (b"IM", b"MI"):
+        return  # version 4, or no header: scipy sees to it
+    _walk(content, 128, len(content), "<" if content[126:128] == b"IM" else ">", 0)
+
+
+def _walk(content: bytes, place: int, end: int, order: str, depth: int) -> None:
+    if depth > 20:
+        raise ValueError("matrices within matrices without end")
+    first = True
+    while place < end:
+        kind, n_bytes, data = _tag(content, place, end, order)
+        small = data == place + 4
+        place = data + (4 if small else n_bytes)
+        if kind != COMPRESSED and not small:
+            place += -n_bytes % 8
+        if kind not in ELEMENTS or data + n_bytes > end:
+            raise ValueError(f"an element of type {kind} and {n_bytes} bytes at byte {data}")
+        if depth and first and (kind, n_bytes) != (6, 8):
+            raise ValueError(f"a matrix without its class at byte {data}")
+        if (
+            depth
+            and first
+            and not 1 <= struct.unpack_from(f"{order}I", content, data)[0] % 256 < 18
+        ):
+            raise ValueError(f"a matrix of an unknown class at byte {data}")
+        first = False
+        if kind == COMPRESSED:
+            unpacked = zlib.decompress(content[data : data + n_bytes])
+            _walk(unpacked, 0, len(unpacked), order, 0)
+        elif kind == MATRIX and n_bytes:
+            _walk(content, data, data + n_bytes, order, depth + 1)
+
+
+def _tag(content: bytes, place: int, end: int, order: str) -> tuple[int, int, int]:
+    """Return type, number of bytes and place of an element; a small one is all in its tag."""
+    if place + 8 > end:
+        raise ValueError(f"cut off at byte {place}")
+    kind, n_bytes = struct.unpack_from(f"{order}II", content, place)
+    if kind >> 16:
+        if kind >> 16 > 4:
+            raise ValueError(f"a small element of {kind >> 16} bytes at byte {place}")
+        return kind & 0xFFFF, kind >> 16, place + 4
+    return kind, n_bytes, place + 8
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 A pattern may hold ``{subject}`` and any of ``{session}``, ``{task}`` and ``{run}``, as often as it
 likes. A run is named by what stands for the last three, in the order in which the pattern first
-names them, joined by ``/`` ("1", or "01/2" for a session and a run).
+names them, joined by ``/`` ("1", or "01/2" for a session and a run); the only one is "1".
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def find_runs(folder: Path, pattern: str) -> list[tuple[str, str]]:
         match = re.fullmatch(expression, path.relative_to(folder).as_posix())
         if match:
             groups = match.groupdict()
-            run = "/".join(groups[name] for name in _places(pattern))
+            run = "/".join(groups[name] for name in _places(pattern)) or "1"
             found.add((groups.get("subject", "group"), run))
     return sorted(found, key=lambda key: (key[0], _natural(key[1])))
 
@@ -127,6 +127,8 @@ def choose_runs(
 def inherited(folder: Path, path: Path, suffix: str) -> Path | None:
     """Return the nearest file of BIDS that applies to a file: beside it, or in a folder above.
 
+    For a file of ``derivatives/PIPELINE/`` the folders of the raw data come next: events lie there.
+
     Parameters
     ----------
     folder : path
@@ -137,16 +139,21 @@ def inherited(folder: Path, path: Path, suffix: str) -> Path | None:
         Such as ``"bold.json"`` or ``"events.tsv"``.
     """
     entities = set(path.name.split("_")[:-1])
-    for above in (path.parent, *path.parent.parents):
-        fitting = [
-            each
-            for each in sorted({*above.glob(f"*_{suffix}"), *above.glob(suffix)})
-            if set(each.name.removesuffix(suffix).strip("_").split("_")) - {""} <= entities
-        ]
-        if fitting:
-            return max(fitting, key=lambda each: len(each.name))
-        if above == folder:
-            break
+    place = path.relative_to(folder).parts[:-1] if path.is_relative_to(folder) else ()
+    homes = [path.parent]
+    if place[:1] == ("derivatives",) and len(place) > 2:
+        homes.append(folder.joinpath(*place[2:]))
+    for home in homes:
+        for above in (home, *home.parents):
+            fitting = [
+                each
+                for each in sorted({*above.glob(f"*_{suffix}"), *above.glob(suffix)})
+                if set(each.name.removesuffix(suffix).strip("_").split("_")) - {""} <= entities
+            ]
+            if fitting:
+                return max(fitting, key=lambda each: len(each.name))
+            if above == folder:
+                break
     return None
 
 

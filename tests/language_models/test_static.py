@@ -54,6 +54,15 @@ def test_language_model_of_a_file_is_static_vectors(vectors, tmp_path):
     assert repr(vectors).startswith("StaticVectors('tiny.txt', static, 0 layers x 2")
 
 
+def test_vectors_in_the_other_chinese_script_are_refused(tmp_path):
+    path = tmp_path / "zh.txt"
+    path.write_text("汉语 1 0\n电脑 2 0\n羊 3 0\n", encoding="utf-8")
+    vectors = LanguageModel(path)
+    with pytest.raises(ValueError, match=r"in traditional characters, zh\.txt in simplified"):
+        vectors.embed(Stimulus(["電腦"], "zh"))
+    assert vectors.covers(Stimulus(["电脑", "狗"], "zh")).tolist() == [True, False]
+
+
 def test_options_of_language_models_are_taken(tmp_path, vectors):
     assert LanguageModel(tmp_path / "tiny.txt", device="cpu", dtype="bfloat16").dtype == "float32"
     with pytest.raises(TypeError, match="dvice"):

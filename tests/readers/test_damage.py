@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
+import tarfile
+import time
+import zipfile
 
 import numpy as np
 import pytest
+from damages import MORE
 from layouts import (
     BIDS,
     GAZE,
@@ -20,9 +26,11 @@ from layouts import (
 )
 
 from brainlm.datasets import open_dataset
+from brainlm.downloads import _fetch_members, _open_in_tar, _open_in_zip
+from brainlm.errors import CorruptDataError
 from brainlm.readers import OPTIONS
 
-# Of each layout; `BRAINLM_FUZZ=600 python -m pytest tests/readers/test_damage.py` does 5400.
+# Of each layout; `BRAINLM_FUZZ=400 python -m pytest tests/readers/test_damage.py` does 9600.
 N_DAMAGES = int(os.environ.get("BRAINLM_FUZZ", "100"))
 
 CARD = """
@@ -133,3 +141,124 @@ def test_a_damaged_file_gives_the_right_shape_or_an_error_with_its_path(layout, 
             assert set(recording.items) == set(stimulus.item)
     assert n_refused > N_DAMAGES / 4
     open_dataset(card, subject, root=folder)
+
+
+# Text that ends early, or in which one letter differs, may be a shorter text without any fault: the
+# facts of a card find that.
+TEXTS = (".csv", ".tsv", ".txt", ".TextGrid")
+LONGEST = 20.0  # seconds for a file of a few kilobytes: beyond that it hangs
+
+
+@pytest.mark.parametrize("layout", MORE)
+def test_a_damaged_file_of_any_format_is_refused_by_its_path_or_read_whole(layout, tmp_path):
+    write, read = MORE[layout]
+    write(tmp_path)
+    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    shape = read(tmp_path)
+    rng = np.random.default_rng(20160608)
+    n_refused = 0
+    for i in range(N_DAMAGES // 4):
+        path = files[i % len(files)]
+        original = path.read_bytes()
+        path.write_bytes(damage(original, rng))
+        began = time.perf_counter()
+        found, problem = shape, None
+        try:
+            found = read(tmp_path)
+        except (ValueError, FileNotFoundError) as error:
+            problem = str(error)
+            n_refused += 1
+        assert problem is None or str(tmp_path) in problem
+        assert found == shape or path.suffix in TEXTS, (
+            f"damage {i} of {path.name} changes the shape"
+        )
+        assert time.perf_counter() - began < LONGEST
+        path.write_bytes(original)
+    assert n_refused > 0
+    assert read(tmp_path) == shape
+
+
+def make_zip(path):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("pack/data.csv", "word,value\n" * 40)
+
+
+def make_tar(path):
+    with tarfile.open(path, "w:gz") as archive:
+        content = b"word,value\n" * 40
+        entry = tarfile.TarInfo("pack/data.csv")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+
+
+ARCHIVES = {"zip": (make_zip, _open_in_zip), "tar": (make_tar, _open_in_tar)}
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
+def test_a_damaged_archive_gives_the_file_or_an_error(kind, tmp_path):
+    make, open_member = ARCHIVES[kind]
+    path = tmp_path / "archive"
+    make(path)
+    original = path.read_bytes()
+    digest = hashlib.sha256(b"word,value\n" * 40).hexdigest()
+    members = {"pack/data.csv": digest}
+    rng = np.random.default_rng(20160608)
+    n_refused = 0
+    for i in range(N_DAMAGES):
+        path.write_bytes(damage(original, rng))
+        folder = tmp_path / f"out{i}"
+        problem = None
+        try:
+            _fetch_members("pack==1", members, folder, lambda *_: path, open_member)
+        except ValueError as error:
+            problem = str(error)
+            n_refused += 1
+        if problem is not None:
+            assert "archive" in problem
+            assert not list(folder.iterdir())
+        else:
+            assert hashlib.sha256((folder / "data.csv").read_bytes()).hexdigest() == digest
+    assert n_refused > N_DAMAGES / 4
+
+
+def fetch_hostile(tmp_path, path, open_member, member="pack/data.csv"):
+    folder = tmp_path / "in" / "out"
+    _fetch_members("pack==1", {member: "0" * 64}, folder, lambda *_: path, open_member)
+
+
+def test_only_the_named_file_leaves_an_archive_and_only_into_its_folder(tmp_path):
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("../../evil", "/tmp/evil", "pack/data.csv"):
+            archive.writestr(name, "x")
+    before = {*tmp_path.rglob("*")}
+    for member in ("pack/data.csv", "../../evil"):
+        with pytest.raises(CorruptDataError, match="SHA-256 is"):
+            fetch_hostile(tmp_path, path, _open_in_zip, member)
+    assert {*tmp_path.rglob("*")} - before == {tmp_path / "in", tmp_path / "in" / "out"}
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_pipes_in_an_archive_are_no_files(tmp_path, kind):
+    (tmp_path / "secret").write_text("x")
+    path = tmp_path / "archive.tar"
+    with tarfile.open(path, "w") as archive:
+        entry = tarfile.TarInfo("pack/data.csv")
+        entry.type, entry.linkname = kind, "../../secret"
+        archive.addfile(entry)
+    with pytest.raises(CorruptDataError, match="has no file 'pack/data"):
+        fetch_hostile(tmp_path, path, _open_in_tar)
+
+
+def test_archives_that_swell_are_refused_before_they_are_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("brainlm.downloads.LARGEST_MEMBER", 1 << 20)
+    content = bytes(1 << 22)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("pack/data.csv", content)
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        entry = tarfile.TarInfo("pack/data.csv")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    for name, open_member in (("a.zip", _open_in_zip), ("a.tar.gz", _open_in_tar)):
+        with pytest.raises(CorruptDataError, match="more than 100 times as much"):
+            fetch_hostile(tmp_path, tmp_path / name, open_member)

@@ -177,3 +177,15 @@ def test_words_of_a_text_by_sensors_and_bins(tmp_path):
         read_patterns(tmp_path, "01", **{**options, "bin_width": None})
     with pytest.raises(ValueError, match="leave trials out"):
         read_patterns(tmp_path, "01", **{**options, "trials": "keep"})
+
+
+def test_types_and_classes_that_would_crash_scipy_are_refused(tmp_path):
+    path = tmp_path / "a.mat"
+    savemat(path, {"x": np.arange(6.0)})
+    content = bytearray(path.read_bytes())
+    for place, value in ((128, 99), (137, 9), (144, 40), (132, 255)):  # types, class, length
+        broken = content.copy()
+        broken[place] = value
+        path.write_bytes(broken)
+        with pytest.raises(CorruptDataError, match=r"a\.mat: not a readable MATLAB file"):
+            read_mat(path)

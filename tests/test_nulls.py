@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from brainlm.cross_validation import cross_validate
+from brainlm.encoders import RidgeEncoder, SimilarityEncoder
+from brainlm.nulls import permuted_scores
+from brainlm.splits import ContiguousBlocks
+from brainlm.statistics import permutation_p, permute_blocks
+
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+
+
+def _smooth(rng, n_samples, n_columns, memory=0.7):
+    """First-order autoregressive noise."""
+    noise = rng.standard_normal((n_samples, n_columns))
+    for t in range(1, n_samples):
+        noise[t] += memory * noise[t - 1]
+    return noise
+
+
+@pytest.mark.parametrize("n_features", [8, 90])  # primal and kernel form
+def test_the_null_is_that_of_cross_validating_permuted_responses(rng, n_features):
+    X, Y = rng.standard_normal((60, n_features)), rng.standard_normal((60, 5))
+    split = ContiguousBlocks(3, gap=2)
+    scores = cross_validate(RidgeEncoder([1.0, 100.0]), X, Y, split)
+    found = permuted_scores(X, Y, split, scores, block=6, n_permutations=5, seed=3)
+    same = np.random.default_rng(3)
+    for row in found:
+        permuted = Y[permute_blocks(60, 6, same)]
+        for v in range(5):
+            r = []
+            for (train, test), alphas in zip(split.split(X), scores.alphas, strict=True):
+                encoder = RidgeEncoder([alphas[v]]).fit(X[train], permuted[train, v])
+                r.append(np.corrcoef(encoder.predict(X[test]), permuted[test, v])[0, 1])
+            assert row[v] == pytest.approx(np.tanh(np.arctanh(r).mean()), abs=1e-6)
+
+
+def test_false_positives_of_autocorrelated_noise_stay_at_their_level(rng):
+    """400 independent studies: features and responses smooth in time, and unrelated."""
+    split, rejected = ContiguousBlocks(3, gap=5), 0
+    for _ in range(400):
+        X, Y = _smooth(rng, 240, 3), _smooth(rng, 240, 1)
+        scores = cross_validate(RidgeEncoder([10.0]), X, Y, split)
+        null = permuted_scores(X, Y, split, scores, block=16, n_permutations=59)
+        rejected += permutation_p(scores.mean, null)[0] <= 0.05
+    low, high = binom.interval(0.999, 400, 0.05)
+    assert low <= rejected <= high
+
+
+def test_power_grows_with_a_planted_effect(rng):
+    split, found = ContiguousBlocks(3, gap=5), []
+    X = _smooth(rng, 240, 3)
+    for strength in (0.0, 0.3, 2.0):
+        Y = _smooth(rng, 240, 40) + strength * X @ rng.standard_normal((3, 40))
+        scores = cross_validate(RidgeEncoder([10.0]), X, Y, split)
+        null = permuted_scores(X, Y, split, scores, block=16, n_permutations=59)
+        found.append((permutation_p(scores.mean, null) <= 0.05).mean())
+    assert found[0] < 0.25
+    assert found[0] < found[1] < found[2]
+    assert found[2] > 0.9
+
+
+def test_scores_without_penalties_are_refused(rng):
+    X, Y = rng.standard_normal((40, 6)), rng.standard_normal((40, 2))
+    split = ContiguousBlocks(3)
+    scores = cross_validate(SimilarityEncoder(), X, Y, split)
+    with pytest.raises(ValueError, match="alphas of a RidgeEncoder"):
+        permuted_scores(X, Y, split, scores, block=4)

@@ -21,7 +21,7 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ BLOCK = 1 << 23  # bytes that a thread sums up for a checksum
 PAGE = 4096
 SECONDS_BETWEEN_RECORDS = 10.0
 
-Step = Callable[[int], tuple[np.ndarray, np.ndarray]]
+Step = Callable[[int], tuple[np.ndarray, Iterable[np.ndarray]]]
 
 
 def resolve_cache(cache: bool | str | Path) -> Path | None:
@@ -97,8 +97,8 @@ def cached_arrays(
     n_steps : int
         Steps of the computation.
     compute : callable
-        ``compute(i)`` returns step i: the rows it fills, (n,), and their values,
-        (n_names, n, n_columns). All steps together fill every row once.
+        ``compute(i)`` returns step i: the rows it fills, (n,), and their values, (n, n_columns) of
+        each name. All steps together fill every row once.
     plan : str
         How the work is cut into steps. A build begun under another plan starts anew, because only
         the same steps give the same bits.
@@ -218,12 +218,13 @@ def unbroken(rows: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _write_rows(
-    file: Any, start: int, shape: tuple[int, int], rows: np.ndarray, values: np.ndarray
+    file: Any, start: int, shape: tuple[int, int], rows: np.ndarray, values: Iterable[np.ndarray]
 ) -> None:
-    """Write values (n_arrays, n, n_columns) to their rows, one write per unbroken run of rows."""
+    """Write values, (n, n_columns) of each array, to their rows, one write per unbroken run."""
     n_rows, n_columns = shape
     runs = list(unbroken(rows))
-    for i, array in enumerate(values.astype("<f4", copy=False)):
+    for i, found in enumerate(values):
+        array = found.astype("<f4", copy=False)
         for a, b in runs:
             file.seek(start + 4 * n_columns * (i * n_rows + int(rows[a])))
             data = np.ascontiguousarray(array[a:b]).data.cast("B")

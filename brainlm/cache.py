@@ -21,7 +21,8 @@ import os
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,11 @@ from brainlm.downloads import cache_folder
 __all__ = ["cached_arrays", "content_key", "release_pages", "resolve_cache", "unbroken"]
 
 VALUES = "values.npy"
-BLOCK = 1 << 18  # bytes read at a time for a checksum; stays in the processor's cache
+BLOCK = 1 << 23  # bytes that a thread sums up for a checksum
 PAGE = 4096
 SECONDS_BETWEEN_RECORDS = 10.0
 
-Step = Callable[[int], tuple[np.ndarray, np.ndarray]]
+Step = Callable[[int], tuple[np.ndarray, Iterable[np.ndarray]]]
 
 
 def resolve_cache(cache: bool | str | Path) -> Path | None:
@@ -96,8 +97,8 @@ def cached_arrays(
     n_steps : int
         Steps of the computation.
     compute : callable
-        ``compute(i)`` returns step i: the rows it fills, (n,), and their values,
-        (n_names, n, n_columns). All steps together fill every row once.
+        ``compute(i)`` returns step i: the rows it fills, (n,), and their values, (n, n_columns) of
+        each name. All steps together fill every row once.
     plan : str
         How the work is cut into steps. A build begun under another plan starts anew, because only
         the same steps give the same bits.
@@ -217,12 +218,13 @@ def unbroken(rows: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _write_rows(
-    file: Any, start: int, shape: tuple[int, int], rows: np.ndarray, values: np.ndarray
+    file: Any, start: int, shape: tuple[int, int], rows: np.ndarray, values: Iterable[np.ndarray]
 ) -> None:
-    """Write values (n_arrays, n, n_columns) to their rows, one write per unbroken run of rows."""
+    """Write values, (n, n_columns) of each array, to their rows, one write per unbroken run."""
     n_rows, n_columns = shape
     runs = list(unbroken(rows))
-    for i, array in enumerate(values.astype("<f4", copy=False)):
+    for i, found in enumerate(values):
+        array = found.astype("<f4", copy=False)
         for a, b in runs:
             file.seek(start + 4 * n_columns * (i * n_rows + int(rows[a])))
             data = np.ascontiguousarray(array[a:b]).data.cast("B")
@@ -245,20 +247,28 @@ def _checksum(path: Path) -> str:
     Any changed bit, lost or displaced page changes it, and it reads ten times as fast as a
     SHA-256 of the content. It is against accidents, not against forgery.
     """
-    digest = hashlib.sha256(str(os.path.getsize(path)).encode())
-    content = bytearray(BLOCK)
-    block = np.frombuffer(content, dtype="<u8")
-    with open(path, "rb", buffering=0) as file:
-        while size := file.readinto(content):
-            padded = -(-size // PAGE) * PAGE
-            content[size:padded] = bytes(padded - size)
-            pages = block[: padded // 8].reshape(-1, PAGE // 8)
-            digest.update(pages.sum(axis=1, dtype="<u8").tobytes())
+    content = np.memmap(path, dtype=np.uint8, mode="r")
+    digest = hashlib.sha256(str(len(content)).encode())
+
+    def sums(start: int) -> bytes:
+        block = content[start : start + BLOCK]
+        if len(block) % PAGE:
+            block = np.pad(block, (0, -len(block) % PAGE))
+        found = block.view("<u8").reshape(-1, PAGE // 8).sum(axis=1, dtype="<u8").tobytes()
+        release_pages(content, start, len(block))  # or a large file would fill memory
+        return found
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        for found in pool.map(sums, range(0, len(content), BLOCK)):
+            digest.update(found)
     return digest.hexdigest()
 
 
-def release_pages(array: np.ndarray) -> None:
-    """Let go of the pages of a mapped array that were read, so that they do not fill memory."""
+def release_pages(array: np.ndarray, start: int = 0, size: int | None = None) -> None:
+    """Let go of the pages of a mapped file that were read, so that they do not fill memory.
+
+    All of them, or ``size`` bytes from ``start``, which begins a page.
+    """
     mapped = getattr(array, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
+        mapped.madvise(mmap.MADV_DONTNEED, start, len(mapped) if size is None else size)

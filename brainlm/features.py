@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from brainlm._checks import as_labels, check_finite, freeze, is_mapped, same_length
-from brainlm.recording import Recording, spread
+from brainlm.recording import Recording
 from brainlm.stimulus import Stimulus
 
 __all__ = [
@@ -66,7 +66,7 @@ class Features:
             )
         if not np.issubdtype(values.dtype, np.floating):
             values = values.astype(float)
-        some = spread(values) if is_mapped(values) else values
+        some = values[:: max(1, len(values) // 50)] if is_mapped(values) else values
         check_finite(some, f"values of {self.name!r}")
         if self.stimulus is not None:
             same_length({f"rows of {self.name!r}": len(values), "words": self.stimulus.n_words})

@@ -123,9 +123,23 @@ def test_band_labels_follow_the_columns_that_align_makes():
     assert set(X[-1, labels == "two"]) == {2.0}
 
 
+def test_bands_are_those_of_a_banded_ridge(rng):
+    from brainlm.banded import BandedRidgeEncoder
+
+    words = Stimulus([f"w{i}" for i in range(120)], "en")
+    strong = Features("strong", rng.standard_normal((120, 3)), words)
+    noise = Features("noise", rng.standard_normal((120, 5)), words)
+    both = concatenate([strong, noise], "both")
+    Y = strong.values @ rng.standard_normal((3, 2)) + 0.1 * rng.standard_normal((120, 2))
+    encoder = BandedRidgeEncoder(both.band_labels(), n_draws=5, warn_edge=False)
+    encoder.fit(both.values, Y)
+    assert list(encoder.bands_) == list(both.bands)
+    assert (encoder.shares_[0] > 0.5).all()
+
+
 def test_mapped_values_are_not_read_whole(tmp_path):
     values = np.ones((1000, 2), dtype=np.float32)
-    values[500] = np.nan
+    values[501] = np.nan
     np.save(tmp_path / "x.npy", values)
     Features("x", np.load(tmp_path / "x.npy", mmap_mode="r"))  # checked where it was written
     with pytest.raises(ValueError, match="NaN or infinite"):

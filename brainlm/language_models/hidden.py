@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +41,9 @@ def hidden_states(
     batches = list(windows.batches(BATCH_TOKENS, model.batch_size))
     bar = tqdm(total=len(batches), desc=f"embed with {model.name}", disable=not progress)
 
-    def compute(step: int) -> tuple[np.ndarray, np.ndarray]:
-        values = _forward(model, batches[step], layers)
-        _check_finite(model, values, layers)
+    def compute(step: int) -> tuple[np.ndarray, Iterator[np.ndarray]]:
         bar.update()
-        return batches[step].rows, values
+        return batches[step].rows, _finite(model, _forward(model, batches[step], layers), layers)
 
     with bar:
         if model.cache is not None:
@@ -60,8 +58,10 @@ def hidden_states(
         values = np.empty(shape, dtype=np.float32)
         for step in range(len(batches)):
             rows, found = compute(step)
-            for first, last in unbroken(rows):
-                values[:, rows[first] : rows[last - 1] + 1] = found[:, first:last]
+            runs = list(unbroken(rows))
+            for layer, pooled in zip(values, found, strict=True):
+                for first, last in runs:
+                    layer[rows[first] : rows[last - 1] + 1] = pooled[first:last]
     return tuple(values)
 
 
@@ -112,28 +112,29 @@ def _settings(config: Any) -> str:
     return json.dumps(settings, sort_keys=True, default=str)
 
 
-def _check_finite(model: LanguageModel, values: np.ndarray, layers: Sequence[int]) -> None:
-    # One pass without a mask in the usual case: a sum is finite only if every entry is.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()):
-            return
-    finite = np.isfinite(values).all(axis=(1, 2))
-    if not finite.all():
-        raise ValueError(
-            f"layer {layers[int(finite.argmin())]} of {model.name} is not finite in "
-            f"{model.dtype}: use dtype='bfloat16' or 'float32'"
-        )
+def _finite(
+    model: LanguageModel, values: Iterable[np.ndarray], layers: Sequence[int]
+) -> Iterator[np.ndarray]:
+    for layer, pooled in zip(layers, values, strict=True):
+        # One pass without a mask in the usual case: a sum is finite only if every entry is.
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(pooled.sum()) or np.isfinite(pooled).all()
+        if not finite:
+            raise ValueError(
+                f"layer {layer} of {model.name} is not finite in {model.dtype}: use "
+                "dtype='bfloat16' or 'float32'"
+            )
+        yield pooled
 
 
-def _forward(model: LanguageModel, batch: Batch, layers: Sequence[int]) -> np.ndarray:
-    """Return pooled hidden states of a batch, (n_layers, n_rows, n_features), float32."""
+def _forward(model: LanguageModel, batch: Batch, layers: Sequence[int]) -> Iterator[np.ndarray]:
+    """Run the network over a batch; return pooled states of each layer, (n_rows, n_features)."""
     import torch
 
-    pad = model.tokenizer.pad_token_id
-    ids, mask = (torch.from_numpy(a).to(model.device) for a in batch.padded(pad or 0))
-    n_rows = len(batch.rows)
-    order = np.argsort(batch.unit, kind="stable")  # places of one row side by side
-    place, unit = (torch.from_numpy(a[order]).to(model.device) for a in (batch.place, batch.unit))
+    ids, mask = (
+        torch.from_numpy(a).to(model.device)
+        for a in batch.padded(model.tokenizer.pad_token_id or 0)
+    )
     with torch.inference_mode():
         states = model.network(
             input_ids=ids,
@@ -141,13 +142,16 @@ def _forward(model: LanguageModel, batch: Batch, layers: Sequence[int]) -> np.nd
             output_hidden_states=True,
             **({"use_cache": False} if model.causal else {}),
         ).hidden_states
-        pooled = torch.empty(len(layers), n_rows, model.n_features, device=model.device)
-        for out, layer in zip(pooled, layers, strict=True):
-            found = states[layer].reshape(-1, model.n_features)[place]  # (n_places, n_features)
-            if len(place) == n_rows:  # one place per row: nothing to average
-                out.copy_(found)
-            else:
-                out.zero_().index_add_(0, unit, found.float())
-        if len(place) > n_rows:
-            pooled /= torch.bincount(unit, minlength=n_rows)[None, :, None]
-    return pooled.cpu().numpy()
+    order = np.argsort(batch.unit, kind="stable")  # places of one row side by side
+    place, unit = (torch.from_numpy(a[order]).to(model.device) for a in (batch.place, batch.unit))
+    count = torch.bincount(unit)[:, None]  # of places per row
+
+    # A layer at a time: memory for all of them at once would cost more time than the pooling.
+    def pool(layer: int) -> np.ndarray:
+        flat = states[layer].reshape(-1, model.n_features)  # (n_inputs * width, n_features)
+        found = flat[place].float()  # (n_places, n_features)
+        if len(found) > len(count):
+            found = torch.zeros_like(found[: len(count)]).index_add_(0, unit, found) / count
+        return found.cpu().numpy()
+
+    return map(pool, layers)

@@ -54,6 +54,7 @@ from brainlm.options import (
     run,
 )
 from brainlm.ranking import rank_agreement
+from brainlm.scores import held_out_choice
 
 DATASETS = (
     "binder-en", "binder-zh", "lancaster", "questions-218",
@@ -63,6 +64,9 @@ DATASETS = (
     "mulcogbench-en-stories", "mulcogbench-zh-meg", "concepts-zh-fmri", "smn4lang-fmri",
     "smn4lang-meg",
 )  # fmt: skip
+
+
+LIMITS = {"nieuwland2018": {"max_subjects": 100}}  # of 334: opening each takes most of a second
 
 
 def main(
@@ -84,7 +88,7 @@ def main(
     names, notes = available_datasets(datasets, DATASETS, spoken, root)
     if debug:
         permutations, layers = min(permutations, 20), "0,1,-1" if layers == "all" else layers
-    tasks = open_tasks(names, root, {}, debug=debug, max_items=max_items)
+    tasks = open_tasks(names, root, LIMITS, debug=debug, max_items=max_items)
     opened = perf_counter()
     sources = sources_for(parse_models(models, spoken), layer_list(layers))
     jobs, inputs = [], {}
@@ -141,7 +145,15 @@ def ask(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
             **rows.iloc[0][["modality", "language", "level", "n_items", "n_units", "unit"]],
         }  # fmt: skip
         gain = context_gain(scores, static)
-        gains.append({**about, "gain": gain.mean, "low": gain.low, "high": gain.high, "p": gain.p})
+        # Equal words have equal random vectors: what these score is the words coming again, the
+        # rate of words, and the geometry of the layer.
+        empty = part["unit_score"].sel(space=[f"random ({s})" for s in rows["space"]]).values.T
+        over = context_gain(scores, held_out_choice(empty[:, :, None])[1][:, 0])
+        gains.append({
+            **about, "gain": gain.mean, "low": gain.low, "high": gain.high, "p": gain.p,
+            "over_random": over.mean, "random_low": over.low, "random_high": over.high,
+            "random_p": over.p,
+        })  # fmt: skip
         if (rows["depth"] > 0).sum() >= 2:
             found = layer_profile(scores, rows["depth"].to_numpy())
             profiles.append({

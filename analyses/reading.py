@@ -10,6 +10,8 @@ before it (spill-over); the surprisal of the word before it is in no model.
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -18,6 +20,7 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
+import xarray
 
 from brainlm.bundle import check_output, save_bundle
 from brainlm.card import read_card
@@ -26,7 +29,7 @@ from brainlm.comparison.study import available_datasets, parse_models, table_of
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.features import word_length, word_position, zipf_frequency
 from brainlm.language_models import LanguageModel
-from brainlm.mixed_models import fit_mixed, held_out_gain, likelihood_gain
+from brainlm.mixed_models import MixedModelWarning, fit_mixed, held_out_gain, likelihood_gain
 from brainlm.options import (
     Datasets,
     Debug,
@@ -57,6 +60,7 @@ def main(
     mixed_items: Annotated[
         int, typer.Option(min=0, help="Words in the mixed models (0: none are fitted).")
     ] = 400,
+    max_subjects: Annotated[int, typer.Option(min=1, help="Most subjects of a data set.")] = 100,
     out: Out = Path("results/reading"),
     root: Root = None,
     debug: Debug = False,
@@ -84,6 +88,7 @@ def main(
             key = {
                 "study": "reading", "data": inputs[name], "model": opened[model].revision,
                 "max_items": max_items, "mixed_items": mixed_items, "debug": debug,
+                "max_subjects": max_subjects,
             }  # fmt: skip
             jobs.append((f"{name} | {model}", key, part_of(name, opened[model], root, key)))
     store = PartStore.beside(out)
@@ -103,7 +108,8 @@ def main(
         },
         config={
             "models": models, "datasets": names, "languages": spoken, "max_items": max_items,
-            "mixed_items": mixed_items, "controls": CONTROLS, "debug": debug,
+            "mixed_items": mixed_items, "max_subjects": max_subjects, "controls": CONTROLS,
+            "debug": debug,
         },
         inputs={**inputs, "models": {name: model.revision for name, model in opened.items()}},
         notes=[*notes, *(n for part in parts.values() for n in part.attrs["notes"].split("\n"))],
@@ -118,42 +124,40 @@ def part_of(name: str, model: LanguageModel, root: Path | None, key: dict) -> Ca
     """One data set and model, as a part that is kept."""
 
     def compute():
-        trials, measures, notes = open_trials(name, root, key["max_items"], key["debug"])
+        trials, measures, notes = open_trials(
+            name, root, key["max_items"], 30 if key["debug"] else key["max_subjects"]
+        )
         table = with_predictors(trials, model)
-        gains = pd.DataFrame([held_out(name, model.name, table, m) for m in measures])
+        gains = [held_out(name, model.name, table, measure) for measure in measures]
         mixed = []
         if key["mixed_items"] and table["subject"].nunique() >= 5:
             some = fewer_words(table, key["mixed_items"])
-            mixed = [mixed_row(name, model.name, some, m) for m in measures]
-        part = table_of(gains).rename({c: f"gains/{c}" for c in gains}).rename(row="gains_row")
-        if mixed:
-            rows = pd.DataFrame(mixed)
-            part = part.merge(table_of(rows).rename({c: f"mixed/{c}" for c in rows}))
-        return part.assign_attrs(notes="\n".join(notes))
+            for measure in measures:
+                try:
+                    mixed.append(mixed_row(name, model.name, some, measure))
+                except ValueError as error:  # no convergence: said, not hidden
+                    notes.append(f"{name}, {measure}, {model.name}: no mixed model: {error}")
+        return xarray.Dataset(
+            attrs={
+                "gains": json.dumps(gains), "mixed": json.dumps(mixed), "notes": "\n".join(notes),
+            }
+        )  # fmt: skip
 
     return compute
 
 
 def collect(parts: dict, kind: str) -> pd.DataFrame:
     """The tables of one kind of all parts, one below the other."""
-    frames = []
-    for part in parts.values():
-        columns = {name: name.split("/")[1] for name in part if name.startswith(f"{kind}/")}
-        if columns:
-            frames.append(
-                pd.DataFrame({short: part[name].values for name, short in columns.items()})
-            )
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return pd.DataFrame([row for part in parts.values() for row in json.loads(part.attrs[kind])])
 
 
 def open_trials(
-    name: str, root: Path | None, max_items: int, debug: bool
+    name: str, root: Path | None, max_items: int, max_subjects: int
 ) -> tuple[tuple[pd.DataFrame, dict[str, Stimulus]], list[str], list[str]]:
     """A row per trial (or per word, of means), the texts they were read in, and the measures."""
     frames, texts, notes = [], {}, []
-    subjects = list_subjects(name, root)
-    if debug:
-        subjects = subjects[: 40 if name == "nieuwland2018" else 5]
+    available = list_subjects(name, root)
+    subjects = available[:max_subjects]
     for subject in subjects:
         stimulus, recording = open_dataset(name, subject, root)
         items = list(recording.items[:max_items])
@@ -176,8 +180,8 @@ def open_trials(
         table = table[~skipped].reset_index(drop=True)
         table[SKIPPED] = np.log(table[SKIPPED])
         notes.append(f"{name}: {SKIPPED} in log ms")
-    if len(subjects) > 1 and not debug:
-        notes.append(f"{name}: {len(subjects)} subjects, {len(table)} trials")
+    if len(subjects) > 1:
+        notes.append(f"{name}: {len(subjects)} of {len(available)} subjects, {len(table)} trials")
     return (table, texts), measures, notes
 
 
@@ -199,12 +203,24 @@ def with_predictors(trials: tuple[pd.DataFrame, dict[str, Stimulus]], model: Lan
         }
     )[~first]  # fmt: skip
     words = words.drop_duplicates("item")
-    for name in ["surprisal", *CONTROLS]:
-        words[name] = (words[name] - words[name].mean()) / words[name].std()
     merged = table.merge(words, on="item", how="inner", validate="many_to_one")
     order = {label: i for i, label in enumerate(dict.fromkeys(words["sentence"]))}
     place = merged["sentence"].map(order)
-    return merged.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
+    merged = merged.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
+    for name in ["surprisal", *CONTROLS]:
+        spread = merged[name].std()
+        merged[name] = (merged[name] - merged[name].mean()) / (spread if spread > 0 else 1)
+    return merged
+
+
+def controls_of(table: pd.DataFrame) -> list[str]:
+    """The controls that are no sums of others on these trials (after an article all are alike)."""
+    kept: list[str] = []
+    for name in CONTROLS:
+        X = np.column_stack([np.ones(len(table)), table[[*kept, name]]])
+        if np.linalg.matrix_rank(X, tol=1e-6 * np.sqrt(len(X))) == len(kept) + 2:
+            kept.append(name)
+    return kept
 
 
 def held_out(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
@@ -212,13 +228,14 @@ def held_out(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
     several = table["subject"].nunique() > 1
     z = table.assign(**{measure: (table[measure] - table[measure].mean()) / table[measure].std()})
     gain, log_likelihood = held_out_gain(
-        z, measure, CONTROLS, ["surprisal"], groups="sentence",
+        z, measure, controls_of(z), ["surprisal"], groups="sentence",
         subject="subject" if several else None, n_splits=10,
     )  # fmt: skip
     return {
         "dataset": name, "measure": measure, "model": model, "gain": gain.mean, "low": gain.low,
         "high": gain.high, "p": gain.p, "log_likelihood": log_likelihood, "n_trials": len(table),
-        "n_words": table["item"].nunique(), "n_subjects": table["subject"].nunique(),
+        "controls": ", ".join(controls_of(z)),
+        "n_words": int(table["item"].nunique()), "n_subjects": int(table["subject"].nunique()),
         "folds": gain.n_units, "null": "sign flip over folds of sentences",
     }  # fmt: skip
 
@@ -234,16 +251,20 @@ def fewer_words(table: pd.DataFrame, most: int, seed: int = 0) -> pd.DataFrame:
 def mixed_row(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
     """Effect of surprisal in a mixed model of single trials, and its likelihood-ratio test."""
     z = table.assign(**{measure: (table[measure] - table[measure].mean()) / table[measure].std()})
-    smaller = fit_mixed(z, measure, CONTROLS, subject="subject", item="item")
-    larger = fit_mixed(z, measure, [*CONTROLS, "surprisal"], subject="subject", item="item")
+    controls = controls_of(z)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MixedModelWarning)  # a variance of zero is in the table
+        smaller = fit_mixed(z, measure, controls, subject="subject", item="item")
+        larger = fit_mixed(z, measure, [*controls, "surprisal"], subject="subject", item="item")
     gain = likelihood_gain(smaller, larger)
     effect = larger.terms.loc["surprisal"]
     return {
         "dataset": name, "measure": measure, "model": model,
-        "coefficient": effect["coefficient"], "se": effect["se"], "z": effect["z"],
+        "coefficient": float(effect["coefficient"]), "se": float(effect["se"]),
+        "z": float(effect["z"]),
         "chi2": gain.chi2, "df": gain.df, "p": gain.p, "per_trial": gain.per_trial,
         "n_trials": larger.n_trials, "n_subjects": larger.n_subjects, "n_words": larger.n_items,
-        "sd": table[measure].std(), "variance_subject": larger.variances["subject"],
+        "sd": float(table[measure].std()), "variance_subject": larger.variances["subject"],
         "variance_item": larger.variances["item"], "residual": larger.variances["residual"],
     }  # fmt: skip
 
@@ -251,7 +272,7 @@ def mixed_row(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
 def report(gains: pd.DataFrame, mixed: pd.DataFrame) -> None:
     """Print both tables."""
     typer.echo("\nGain of held-out log-likelihood by surprisal (nats per trial, measure z-scored)")
-    typer.echo(gains.drop(columns="null").round(5).to_string(index=False))
+    typer.echo(gains.drop(columns=["null", "controls"]).round(5).to_string(index=False))
     typer.echo("\nMixed models of single trials: effect of 1 sd of surprisal, in sd of the measure")
     typer.echo(mixed.round(4).to_string(index=False) if len(mixed) else "none")
 

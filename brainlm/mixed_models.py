@@ -20,7 +20,7 @@ from brainlm.paired import Difference, paired_difference
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Gain", "MixedFit", "fit_mixed", "held_out_gain", "likelihood_gain"]
+__all__ = ["Gain", "MixedFit", "MixedModelWarning", "fit_mixed", "held_out_gain", "likelihood_gain"]
 
 
 class MixedModelWarning(UserWarning):
@@ -114,8 +114,6 @@ def fit_mixed(
     Baayen, Davidson & Bates 2008, doi 10.1016/j.jml.2007.12.005.
     """
     import pandas
-    from statsmodels.regression.mixed_linear_model import MixedLM
-    from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
     data = _checked(table, response, fixed, [subject, *([item] if item else [])], slopes)
     effects = {"subject": (data[subject], None)}
@@ -123,21 +121,15 @@ def fit_mixed(
     if item is not None:
         effects["item"] = (data[item], None)
     design = np.column_stack([np.ones(len(data)), *(data[name].to_numpy(float) for name in fixed)])
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        model = MixedLM(
-            data[response].to_numpy(float), design, groups=np.ones(len(data)),
-            exog_vc=_components(effects),
-        )  # fmt: skip
-        fitted = model.fit(reml=False, method=["lbfgs"])
-    said = [str(w.message).split("\n")[0] for w in caught if issubclass(w.category, UserWarning)]
-    said += [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
-    notes = tuple(dict.fromkeys(said))
-    if not fitted.converged:
+    if np.linalg.matrix_rank(design) < design.shape[1]:
         raise ValueError(
-            f"the mixed model of {response!r} did not converge ({'; '.join(notes)}): standardise "
-            "the predictors, or leave out slopes"
+            f"the predictors {list(fixed)} are not independent on these {len(data)} trials (rank "
+            f"{np.linalg.matrix_rank(design)} of {design.shape[1]} with the intercept): leave out "
+            "those that are sums of others"
         )
+    fitted, notes = _best_fit(
+        data[response].to_numpy(float), design, _components(effects), response
+    )
     if notes:
         warnings.warn(f"{response}: {'; '.join(notes)}", MixedModelWarning, stacklevel=2)
     n_fixed = len(fixed) + 1
@@ -155,6 +147,32 @@ def fit_mixed(
         int(data[subject].nunique()), 0 if item is None else int(data[item].nunique()),
         f"{response} ~ {' + '.join(['1', *fixed])} + {random}", notes,
     )  # fmt: skip
+
+
+def _best_fit(
+    y: np.ndarray, design: np.ndarray, components: Any, name: str
+) -> tuple[Any, tuple[str, ...]]:
+    """The most likely fit of three optimisers: each alone may stop at a saddle or a border."""
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    best, notes = None, ()
+    for method in ("lbfgs", "cg", "powell"):
+        model = MixedLM(y, design, groups=np.ones(len(y)), exog_vc=components)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                fitted = model.fit(reml=False, method=[method])
+            except np.linalg.LinAlgError:
+                continue
+        if fitted.converged and (best is None or fitted.llf > best.llf + 1e-6):
+            best = fitted
+            notes = tuple(dict.fromkeys(str(w.message).split("\n")[0] for w in caught))
+    if best is None:
+        raise ValueError(
+            f"the mixed model of {name!r} did not converge: standardise the predictors, leave out "
+            "slopes, or use more trials per subject and item"
+        )
+    return best, notes
 
 
 def _components(effects: dict[str, tuple[Any, Any]]) -> Any:

@@ -82,10 +82,12 @@ def test_held_out_gain_is_the_difference_of_gaussian_densities(rng):
         ({"fixed": ["gap"]}, "1 of 600 trials"),
         ({"fixed": ["one"]}, "constant"),
         ({"fixed": ["length", "length"]}, "twice"),
+        ({"fixed": ["length", "surprisal", "both"]}, "rank 3 of 4"),
     ],
 )
 def test_bad_tables_are_refused(rng, change, message):
     table = trials(rng).assign(one=1.0)
+    table["both"] = table["length"] + table["surprisal"]
     table["few"] = np.arange(600) % 2
     table["gap"] = np.r_[np.nan, np.arange(599.0)]
     options = {"fixed": ["surprisal"], "subject": "subject", **change}

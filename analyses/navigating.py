@@ -29,14 +29,12 @@ from sklearn.preprocessing import StandardScaler
 from brainlm.banded import BandedRidgeEncoder
 from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison.engine import PartStore, run_parts
+from brainlm.comparison.families import common_words, layer_at, plausible_sources
 from brainlm.comparison.methods import score_ridge
 from brainlm.comparison.representations import (
     Source,
     control_source,
-    model_source,
-    norm_source,
     permuted_source,
-    shared_words,
 )
 from brainlm.comparison.study import (
     available_datasets,
@@ -49,11 +47,8 @@ from brainlm.comparison.study import (
 )
 from brainlm.comparison.tasks import Task
 from brainlm.comparison.tidy import record, tidy
-from brainlm.datasets import is_on_disk
 from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
-from brainlm.errors import DataMissingError
 from brainlm.features import word_length, word_position, zipf_frequency
-from brainlm.norms import Norm, open_norm
 from brainlm.options import (
     Datasets,
     Debug,
@@ -67,7 +62,6 @@ from brainlm.options import (
 )
 from brainlm.paired import paired_difference
 from brainlm.partition import partition_variance
-from brainlm.taxonomies import wordnet_norm
 
 DATASETS = (
     "ucl-gaze", "provo", "geco", "zuco1-nr", "bsc-gaze", "words-zh-gaze", "ucl-erp",
@@ -75,8 +69,6 @@ DATASETS = (
     "mulcogbench-zh-words", "mulcogbench-zh-gaze", "mulcogbench-zh-stories", "concepts-zh-fmri",
     "mulcogbench-en-stories", "smn4lang-fmri", "moth",
 )  # fmt: skip
-# Ratings of words as features; of each language those that are on this machine are put together.
-EMBODIED = {"en": ("lancaster", "concreteness", "vad"), "zh": ("ssdd", "binder-zh")}
 CONTROLS = (word_length, zipf_frequency, word_position)
 LIMITS = {
     "nieuwland2018": {"max_subjects": 100},
@@ -122,7 +114,7 @@ def main(
             *(s for s in neural if s.speaks(task.language)), static_of(task.language),
             *(s for s in plausible if s.speaks(task.language)),
         ]  # fmt: skip
-        words, note = common_words(task, sources)
+        sources, words, note = common_words(task, sources)
         notes.append(note)
         inputs[task.name] = {"data": task.hashes, "words": [int(words.sum()), len(words)]}
         settings = {"study": "navigating", "components": components, "draws": draws}
@@ -155,61 +147,6 @@ def main(
     )  # fmt: skip
     store.clear()
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
-
-
-def layer_at(name: str, languages: tuple[str, ...], depth: float) -> Source:
-    """One layer of a model, at a depth that was fixed before: nothing is chosen on the scores."""
-    n_layers = model_source(name, languages, layers=[0]).n_layers
-    return model_source(name, languages, layers=[round(depth * n_layers)])
-
-
-def plausible_sources(
-    language: str, root: Path | None, tasks: list[Task]
-) -> tuple[list[Source], str]:
-    """The embodied and taxonomic spaces of a language that this machine has."""
-    found, missing = [], []
-    names = [name for name in EMBODIED.get(language, ()) if is_on_disk(name, root)]
-    missing += [name for name in EMBODIED.get(language, ()) if name not in names]
-    if names:
-        found.append(norm_source(joined_norm(language, names, root), "embodied", "embodied"))
-    words = {str(w) for t in tasks if t.language == language for w in t.stimulus.words}
-    if language == "en" and words:
-        try:
-            norm = wordnet_norm(sorted(words), 50)
-            found.append(norm_source(norm, "taxonomic", "taxonomic"))
-        except DataMissingError:
-            missing.append("WordNet")
-    missing.append("word associations (SWOW)")
-    return found, (
-        f"{language}: embodied = {' + '.join(names) or 'none'}; not tested, not on this machine: "
-        f"{', '.join(missing)}"
-    )
-
-
-def joined_norm(language: str, names: list[str], root: Path | None) -> Norm:
-    """Several norms side by side, on the words that all of them have."""
-    norms = [open_norm(name, root) for name in names]
-    if language == "zh" and len(norms) > 1:
-        norms = norms[:1]  # the small one would cut the large one to its words
-    words = sorted(set.intersection(*(set(map(str, norm.words)) for norm in norms)))
-    values = []
-    for norm in norms:
-        row = {str(word): i for i, word in enumerate(norm.words)}
-        values.append(norm.values[[row[word] for word in words]])
-    return Norm("embodied", language, words, np.hstack(values), None, {"norms": names})
-
-
-def common_words(task: Task, sources: list[Source]) -> tuple[np.ndarray, str]:
-    """Words that all spaces cover; spaces with less than a tenth of them are left out, named."""
-    weak = [s for s in sources if s.covers(task.stimulus).mean() < 0.1]
-    for source in weak:
-        sources.remove(source)
-    words = shared_words(task.stimulus, sources)
-    shares = ", ".join(f"{s.name} {s.covers(task.stimulus).mean():.0%}" for s in sources)
-    note = f"{task.name}: all spaces on the same {words.sum()} of {len(words)} words ({shares})"
-    if weak:
-        note += f"; left out, under 10 % coverage: {', '.join(s.name for s in weak)}"
-    return words, note
 
 
 def race(

@@ -155,7 +155,8 @@ def _best_fit(
     """The most likely fit of three optimisers: each alone may stop at a saddle or a border."""
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    best, notes = None, ()
+    best: Any = None
+    notes: tuple[str, ...] = ()
     for method in ("lbfgs", "cg", "powell"):
         model = MixedLM(y, design, groups=np.ones(len(y)), exog_vc=components)
         with warnings.catch_warnings(record=True) as caught:

@@ -20,7 +20,7 @@ from brainlm.statistics import permutation_p
 __all__ = ["SpaceScores", "check_space", "score_ridge", "score_similarity"]
 
 MOST_NULL_TARGETS = 100
-MOST_DUPLICATES = 0.1
+MOST_DUPLICATES = 0.25  # tokens across two Chinese words make a tenth of them alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class SpaceScores:
         return self.values.mean(axis=1)
 
 
-def check_space(X: np.ndarray, labels: Sequence[str], name: str) -> None:
+def check_space(X: np.ndarray, labels: Sequence[str], name: str) -> float:
     """Raise when a space has one column, or gives many different items one row.
 
     Parameters
@@ -76,6 +76,16 @@ def check_space(X: np.ndarray, labels: Sequence[str], name: str) -> None:
         What the items are, such as their words; equal labels may have equal rows.
     name : str
         For the message.
+
+    Returns
+    -------
+    float
+        Share of the different labels whose row is that of another.
+
+    Raises
+    ------
+    ValueError
+        One or two columns; more than a quarter of such labels; NaN.
     """
     check_finite(X, name)
     same_length({"rows of X": len(X), "labels": len(labels)})
@@ -95,6 +105,7 @@ def check_space(X: np.ndarray, labels: Sequence[str], name: str) -> None:
             f"(such as {one!r} and {other!r}): the representation has "
             "collapsed; give the words a context, or leave it out"
         )
+    return float(twin.mean())
 
 
 def score_similarity(

@@ -160,8 +160,7 @@ def similarity_part(
         number = int(features.origin.get("layer", 0)) if source.n_layers else -1
         for kind, space in (("layer", features), ("random", random_like(features, max(number, 0)))):
             X = on.design(space)
-            if not on.timed:
-                check_space(X, _labels(on), space.name)
+            alike = np.nan if on.timed else check_space(X, _labels(on), space.name)
             scores = score_similarity(
                 X, on.recording.data, folds, orders=orders if kind == "layer" else ()
             )
@@ -170,7 +169,7 @@ def similarity_part(
                 "family": source.family if kind == "layer" else "random",
                 "model": source.name, "layer": number,
                 "depth": number / source.n_layers if source.n_layers else -1.0,
-                "n_features": features.n_features, **_geometry(space),
+                "n_features": features.n_features, "duplicates": alike, **_geometry(space),
             }  # fmt: skip
             if kind == "random":
                 about["space"] = f"random ({about['space']})"

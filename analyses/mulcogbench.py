@@ -14,6 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 from time import perf_counter
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -22,6 +23,7 @@ from brainlm.comparison.engine import PartStore, run_parts
 from brainlm.comparison.questions import (
     LEVELS,
     context_gain,
+    curve_agreement,
     depth_difference,
     layer_profile,
     trend_over_levels,
@@ -30,10 +32,10 @@ from brainlm.comparison.representations import shared_words
 from brainlm.comparison.study import (
     available_datasets,
     job_key,
+    layer_part,
     open_tasks,
     parse_models,
     rows_of,
-    similarity_part,
     sources_for,
     static_of,
     table_of,
@@ -53,7 +55,6 @@ from brainlm.options import (
     layer_list,
     run,
 )
-from brainlm.ranking import rank_agreement
 from brainlm.scores import held_out_choice
 
 DATASETS = (
@@ -100,7 +101,7 @@ def main(
             key = job_key(task, source, words, permutations=permutations, study="mulcogbench")
             jobs.append((
                 f"{task.name} | {source.name}", key,
-                lambda task=task, source=source, words=words: similarity_part(
+                lambda task=task, source=source, words=words: layer_part(
                     task, source, words, n_permutations=permutations
                 ),
             ))  # fmt: skip
@@ -108,7 +109,7 @@ def main(
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
     table = tidy([row for part in parts.values() for row in rows_of(part)])
     gains, profiles = ask(table, parts)
-    agreement = compare_languages(table)
+    agreement = compare_languages(table, parts)
     trend = trends(gains)
     report(table, gains, trend, profiles, agreement)
     times = time_table(seconds, opened - start)
@@ -205,35 +206,38 @@ def compare_modalities(parts: dict, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=columns)
 
 
-def compare_languages(table: pd.DataFrame) -> pd.DataFrame:
+def compare_languages(table: pd.DataFrame, parts: dict) -> pd.DataFrame:
     """Rank correlation of English and Chinese scores over the same representations.
 
-    Of the data sets of one modality, each English with each Chinese one.
+    Of the data sets of one modality, each English with each Chinese one; against null responses
+    of the Chinese one.
     """
     rows = []
     own = table[table["family"] != "random"]
-    for modality in own["modality"].unique():
-        each = own[own["modality"] == modality]
-        for first in each.loc[each["language"] == "en", "dataset"].unique():
-            for second in each.loc[each["language"] == "zh", "dataset"].unique():
-                a, b = (
-                    each[each["dataset"] == d].set_index("space")["score"] for d in (first, second)
-                )
-                shared = [space for space in a.index if space in b.index]
-                kinds = {"layers and static": shared}
-                kinds |= {
-                    f"layers of {model}": [s for s in shared if s.startswith(f"{model} layer")]
-                    for model in each["model"].unique()
-                }
-                for what, spaces in kinds.items():
-                    if len(spaces) >= 4:
-                        tau, p = rank_agreement(
-                            a[spaces].to_numpy(), b[spaces].to_numpy(), n_permutations=1000
-                        )
-                        rows.append({
-                            "modality": modality, "english": first, "chinese": second,
-                            "over": what, "n": len(spaces), "tau": tau, "p": p,
-                        })  # fmt: skip
+    sets = own.drop_duplicates("dataset")
+    pairs = sets.merge(sets, on="modality", suffixes=("_en", "_zh"))
+    pairs = pairs[(pairs["language_en"] == "en") & (pairs["language_zh"] == "zh")]
+    for pair in pairs.itertuples():
+        a, b = (
+            own[own["dataset"] == name].set_index("space")
+            for name in (pair.dataset_en, pair.dataset_zh)
+        )
+        shared = [space for space in a.index if space in b.index]
+        kinds = {"layers and static": shared}
+        for model in dict.fromkeys(b["model"]):
+            kinds[f"layers of {model}"] = [s for s in shared if s.startswith(f"{model} layer")]
+        for what, spaces in kinds.items():
+            if len(spaces) < 4:
+                continue
+            null = np.array([
+                parts[f"{pair.dataset_zh} | {b.loc[s, 'model']}"]["null"].sel(space=s).values
+                for s in spaces
+            ]).T  # fmt: skip
+            tau, p = curve_agreement(a.loc[spaces, "score"], b.loc[spaces, "score"], null)
+            rows.append({
+                "modality": pair.modality, "english": pair.dataset_en, "chinese": pair.dataset_zh,
+                "over": what, "n": len(spaces), "tau": tau, "p": p,
+            })  # fmt: skip
     return pd.DataFrame(rows, columns=["modality", "english", "chinese", "over", "n", "tau", "p"])
 
 

@@ -2,7 +2,8 @@
 
 Voxelwise story fMRI and word-locked MEG are simulated on the true word times of The Little Prince,
 in English and Chinese, from layers of a language model: MEG from a shallow one, fMRI from a deep
-one, in both languages alike; and once from nothing. The engine of the MulCogBench study must find
+one, in both languages alike; and once from nothing. The engine of the studies, here by ridge
+encoding (similarity encoding sees the few directions that dominate a layer), must find
 the planted layers, the difference of the modalities and the agreement of the languages, and report
 none where none was planted.
 """
@@ -19,16 +20,20 @@ import typer
 
 from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison.engine import PartStore, run_parts
-from brainlm.comparison.questions import LayerProfile, depth_difference, layer_profile
+from brainlm.comparison.questions import (
+    LayerProfile,
+    curve_agreement,
+    depth_difference,
+    layer_profile,
+)
 from brainlm.comparison.representations import Source
 from brainlm.comparison.simulation import simulate_fmri, simulate_meg
-from brainlm.comparison.study import rows_of, similarity_part, table_of
+from brainlm.comparison.study import layer_part, rows_of, table_of
 from brainlm.comparison.tidy import tidy
 from brainlm.datasets import dataset_hashes, open_stimulus
 from brainlm.features import Features
 from brainlm.language_models import LanguageModel
 from brainlm.options import Debug, Model, Out, Overwrite, Permutations, Root, run
-from brainlm.ranking import rank_agreement
 from brainlm.stimulus import Stimulus
 
 STORIES = {"en": "littleprince-en-words", "zh": "littleprince-zh-words"}
@@ -39,7 +44,7 @@ def main(
     shallow: Annotated[float, typer.Option(help="Depth of the layer behind MEG.")] = 0.12,
     deep: Annotated[float, typer.Option(help="Depth of the layer behind fMRI.")] = 0.88,
     words: Annotated[int, typer.Option(min=300, help="Words of each story.")] = 1500,
-    permutations: Permutations = 100,
+    permutations: Permutations = 39,
     out: Out = Path("results/simulate_studies"),
     root: Root = None,
     debug: Debug = False,
@@ -49,7 +54,7 @@ def main(
     start = perf_counter()
     check_output(out, overwrite=overwrite)
     if debug:
-        words, permutations = min(words, 400), min(permutations, 19)
+        words, permutations = min(words, 400), min(permutations, 9)
     language_model = LanguageModel(model)
     n_layers = language_model.n_layers
     layers = sorted({0, *np.linspace(1, n_layers, 4 if debug else 9).round().astype(int).tolist()})
@@ -66,6 +71,7 @@ def main(
                     "study": "simulate", "data": dataset_hashes(story, root=root), "words": words,
                     "model": language_model.revision, "layers": layers, "cause": cause,
                     "modality": modality, "layer": layer, "permutations": permutations,
+                    "method": "ridge",
                 }  # fmt: skip
 
                 def compute(
@@ -74,13 +80,15 @@ def main(
                     which = hidden[layer] if cause == "planted" else None
                     task = simulate(which, hidden[0], seed=3)
                     every = np.ones(task.stimulus.n_words, dtype=bool)
-                    return similarity_part(task, source, every, n_permutations=permutations)
+                    return layer_part(
+                        task, source, every, n_permutations=permutations, method="ridge"
+                    )
 
                 jobs.append((f"{cause} | {modality} | {language}", key, compute))
     store = PartStore.beside(out)
     parts, _ = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
-    profiles, curves = answers(parts, planted, n_layers)
-    differences, languages = contrasts(profiles, curves)
+    profiles, curves, nulls = answers(parts, planted, n_layers)
+    differences, languages = contrasts(profiles, curves, nulls)
     frame = pd.DataFrame([{k: v for k, v in row.items() if k != "profile"} for row in profiles])
     table = tidy(
         [{**row, "dataset": name} for name, part in parts.items() for row in rows_of(part)]
@@ -136,9 +144,9 @@ def given(name: str, hidden: tuple[Features, ...], n_layers: int) -> Source:
     return Source(name, "causal", (), lambda s: np.ones(s.n_words, dtype=bool), embed, n_layers, {})
 
 
-def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[dict], dict]:
+def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[dict], dict, dict]:
     """Preferred depth of every simulation, and its curve of scores."""
-    rows, curves = [], {}
+    rows, curves, nulls = [], {}, {}
     for name, part in parts.items():
         cause, modality, language = name.split(" | ")
         table = [row for row in rows_of(part) if row["family"] != "random"]
@@ -146,6 +154,7 @@ def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[d
         depths = np.array([row["depth"] for row in table])
         found: LayerProfile = layer_profile(scores, depths)
         curves[cause, modality, language] = scores.mean(axis=0)
+        nulls[cause, modality, language] = part["null"].values.T
         truth = planted[modality] / n_layers if cause == "planted" else np.nan
         rows.append({
             "cause": cause, "modality": modality, "language": language, "planted_depth": truth,
@@ -155,10 +164,10 @@ def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[d
             "smallest_q": float(tidy(table)["q"].min()), "n_subjects": len(scores),
             "profile": found,
         })  # fmt: skip
-    return rows, curves
+    return rows, curves, nulls
 
 
-def contrasts(profiles: list[dict], curves: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
+def contrasts(profiles: list[dict], curves: dict, nulls: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Difference of the modalities, and agreement of the languages over layers."""
     found = {(r["cause"], r["modality"], r["language"]): r["profile"] for r in profiles}
     differences, languages = [], []
@@ -169,7 +178,8 @@ def contrasts(profiles: list[dict], curves: dict) -> tuple[pd.DataFrame, pd.Data
                 "cause": cause, "language": language, "fMRI minus MEG, slopes": d, "p": p,
             })  # fmt: skip
         for modality in ("MEG", "fMRI"):
-            tau, p = rank_agreement(curves[cause, modality, "en"], curves[cause, modality, "zh"])
+            en, zh = (curves[cause, modality, language] for language in STORIES)
+            tau, p = curve_agreement(en, zh, nulls[cause, modality, "zh"])
             languages.append({"cause": cause, "modality": modality, "tau": tau, "p": p})
     return pd.DataFrame(differences), pd.DataFrame(languages)
 

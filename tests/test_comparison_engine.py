@@ -5,6 +5,7 @@ import xarray
 from brainlm.comparison.engine import PartStore, run_parts
 from brainlm.comparison.questions import (
     context_gain,
+    curve_agreement,
     depth_difference,
     layer_profile,
     trend_over_levels,
@@ -91,3 +92,14 @@ def test_trend_over_levels_is_a_rank_correlation(rng):
         trend_over_levels(np.arange(4.0), ["word"] * 4)
     with pytest.raises(ValueError, match="two layers above the input"):
         layer_profile(np.ones((5, 1)), np.zeros(1))
+
+
+def test_agreement_of_curves_is_tested_against_curves_of_noise(rng):
+    smooth = rng.standard_normal((200, 11)).cumsum(axis=1)  # neighbouring layers are alike
+    tau, p = curve_agreement(DEPTHS, DEPTHS + 0.01, smooth)
+    assert tau == pytest.approx(1)
+    assert p > 1 / 201  # noise too may rise with depth
+    wild = rng.standard_normal((199, 11))
+    assert curve_agreement(DEPTHS, DEPTHS, wild)[1] == 1 / 200
+    with pytest.raises(ValueError, match="three or more"):
+        curve_agreement(DEPTHS, DEPTHS, wild[:, :3])

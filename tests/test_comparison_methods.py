@@ -7,7 +7,7 @@ from comparison_tasks import array_source, word_task
 
 from brainlm.comparison.methods import check_space, score_ridge, score_similarity
 from brainlm.comparison.representations import Source, permuted_source, shared_words
-from brainlm.comparison.study import job_key, rows_of, similarity_part, table_of
+from brainlm.comparison.study import job_key, layer_part, rows_of, table_of
 from brainlm.comparison.tidy import tidy
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder, SimilarityEncoder
@@ -61,7 +61,7 @@ def test_a_part_finds_the_planted_layer_and_its_random_twin_finds_nothing(rng):
     layers = [rng.standard_normal((200, 30)) for _ in range(3)]
     task = word_task(rng, layers[2])
     source = array_source("model", layers)
-    part = similarity_part(task, source, np.ones(200, dtype=bool), n_permutations=99)
+    part = layer_part(task, source, np.ones(200, dtype=bool), n_permutations=99)
     table = tidy(rows_of(part)).set_index("space")
     assert table["rank"].idxmin() == "model layer 2"
     assert table.loc["model layer 2", "p"] == 0.01
@@ -80,7 +80,7 @@ def test_subjects_are_units_and_give_a_ceiling(rng):
     layer = rng.standard_normal((150, 20))
     task = word_task(rng, layer, subjects=("a", "b", "c", "d"), noise=0.5)
     assert task.ceiling().shape == (4, 5)
-    part = similarity_part(
+    part = layer_part(
         task, array_source("m", [layer, layer]), np.ones(150, dtype=bool), n_permutations=9
     )
     row = rows_of(part)[2]

@@ -20,6 +20,7 @@ from brainlm.statistics import permutation_p
 __all__ = ["SpaceScores", "check_space", "score_ridge", "score_similarity"]
 
 MOST_NULL_TARGETS = 100
+COLUMNS = 2000  # of null responses in one product
 MOST_DUPLICATES = 0.25  # tokens across two Chinese words make a tenth of them alike
 
 
@@ -142,7 +143,7 @@ def score_similarity(
         some = _spread(Y.shape[1])
         own = Z[:, some]
         observed = float(fisher_mean(values[:, some]).mean())
-        null = np.array([_null_score(own[order], folds) for order in orders])
+        null = _null_scores(own, orders, folds)
     loo = leave_one_out_scores(X.astype(float), Y, center=False) if published else None
     return SpaceScores(values, "similarity encoding", null, observed, loo)
 
@@ -158,9 +159,16 @@ def _predict(W: np.ndarray, Y: np.ndarray) -> np.ndarray:
     return W @ (Y - mean) + mean
 
 
-def _null_score(Y: np.ndarray, folds: list[tuple]) -> float:
-    r = [pearson(_predict(W, Y[train]), Y[test]) for train, test, W in folds]
-    return float(fisher_mean(np.array(r)).mean())
+def _null_scores(Y: np.ndarray, orders: Sequence[np.ndarray], folds: list[tuple]) -> np.ndarray:
+    """Mean score of each null, several of them side by side in one product."""
+    step = max(1, COLUMNS // Y.shape[1])
+    null = []
+    for start in range(0, len(orders), step):
+        some = orders[start : start + step]
+        stacked = np.hstack([Y[order] for order in some])
+        r = [pearson(_predict(W, stacked[train]), stacked[test]) for train, test, W in folds]
+        null.append(fisher_mean(np.array(r)).reshape(len(some), -1).mean(axis=1))
+    return np.concatenate(null)
 
 
 def _spread(n_targets: int) -> np.ndarray:

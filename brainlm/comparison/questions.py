@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
+from scipy.stats import kendalltau, spearmanr
 
 from brainlm.paired import Difference, paired_difference
 from brainlm.scores import held_out_choice
@@ -14,6 +14,7 @@ __all__ = [
     "LEVELS",
     "LayerProfile",
     "context_gain",
+    "curve_agreement",
     "depth_difference",
     "layer_profile",
     "trend_over_levels",
@@ -125,6 +126,31 @@ def layer_profile(
         float(depths[scores.mean(axis=0).argmax()]), float(low), float(high),
         paired_difference(slopes, np.zeros(len(slopes))), slopes,
     )  # fmt: skip
+
+
+def curve_agreement(first: np.ndarray, second: np.ndarray, null: np.ndarray) -> tuple[float, float]:
+    """Return Kendall's tau of two curves over the same representations, and its p value.
+
+    Layers of one network resemble each other, so the curves of noise agree by chance far more
+    often than shuffled layers do. The null is therefore the agreement of the first curve with
+    those of null responses of the second data set, made by the whole analysis.
+
+    Parameters
+    ----------
+    first, second : array of shape (n_spaces,)
+    null : array of shape (n_permutations, n_spaces)
+        Scores of null responses of the second data set, the same responses for all spaces.
+    """
+    first, second, null = (np.asarray(a, dtype=float) for a in (first, second, null))
+    if first.shape != second.shape or null.shape[1:] != first.shape or len(first) < 3:
+        raise ValueError(
+            f"give three or more paired scores and their null, got shapes {first.shape}, "
+            f"{second.shape}, {null.shape}"
+        )
+    tau = kendalltau(first, second).statistic
+    by_chance = np.array([kendalltau(first, each).statistic for each in null])
+    p = (1 + (by_chance >= tau - 1e-12).sum()) / (1 + len(null))
+    return float(tau), float(p)
 
 
 def depth_difference(

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm.card import read_card
-from brainlm.comparison.methods import check_space, score_similarity
+from brainlm.comparison.methods import check_space, score_ridge, score_similarity
 from brainlm.comparison.representations import Source, model_source, static_source
 from brainlm.comparison.tasks import Task, open_task
 from brainlm.comparison.tidy import record
 from brainlm.datasets import is_on_disk
-from brainlm.errors import DataMissingError, UnknownNameError
+from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
 from brainlm.features import Features, random_like
 from brainlm.geometry import geometry
 
@@ -27,15 +27,16 @@ __all__ = [
     "STATIC",
     "available_datasets",
     "job_key",
+    "layer_part",
     "open_tasks",
     "parse_models",
     "rows_of",
-    "similarity_part",
     "static_of",
     "table_of",
 ]
 
 STATIC = {"en": "glove-6b-50d", "zh": "synonyms-zh"}
+METHODS = ("similarity", "ridge")
 MOST_ROWS = 2000  # of which the geometry of a representation is measured
 
 
@@ -127,10 +128,16 @@ def job_key(task: Task, source: Source, words: np.ndarray, **settings: Any) -> d
     }  # fmt: skip
 
 
-def similarity_part(
-    task: Task, source: Source, words: np.ndarray, *, n_permutations: int, seed: int = 0
+def layer_part(
+    task: Task,
+    source: Source,
+    words: np.ndarray,
+    *,
+    n_permutations: int,
+    method: str = "similarity",
+    seed: int = 0,
 ) -> xarray.Dataset:
-    """Score every layer of a source by similarity encoding, and random embeddings beside it.
+    """Score every layer of a source, and random embeddings with its geometry beside it.
 
     Parameters
     ----------
@@ -140,30 +147,39 @@ def similarity_part(
     words : array of bool, shape (n_words,)
         Words that all representations of the study share.
     n_permutations : int
-        Null responses per layer; the random embeddings have none.
+        Null responses, the same for all layers; the random embeddings have none.
+    method : {"similarity", "ridge"}
+        Similarity encoding in folds (and as published), or ridge encoding (without random
+        embeddings).
     seed : int
 
     Returns
     -------
     xarray.Dataset
-        ``unit_score`` (space, unit) and the rows of the tidy table in the attribute ``rows``.
+        ``unit_score`` (space, unit), ``null`` (space, permutation; NaN of random embeddings) and
+        the rows of the tidy table in the attribute ``rows``.
     """
     import xarray
 
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
     layers = source.embed(task.stimulus, words, task.level)
     on = task.on_words(words).scorable()
     orders, folds = on.shuffled(n_permutations, seed), on.split
     ceiling = on.ceiling()
     top = np.nan if ceiling is None else float(ceiling.mean())
-    rows, units = [], []
+    rows, units, nulls = [], [], []
     for features in layers:
         number = int(features.origin.get("layer", 0)) if source.n_layers else -1
-        for kind, space in (("layer", features), ("random", random_like(features, max(number, 0)))):
+        spaces = {"layer": features}
+        if method == "similarity":
+            spaces["random"] = random_like(features, seed=max(number, 0))
+        for kind, space in spaces.items():
             X = on.design(space)
             alike = np.nan if on.timed else check_space(X, _labels(on), space.name)
-            scores = score_similarity(
-                X, on.recording.data, folds, orders=orders if kind == "layer" else ()
-            )
+            score = score_similarity if method == "similarity" else score_ridge
+            own = orders if kind == "layer" else ()
+            scores = score(X, on.recording.data, folds, orders=own)
             about = {
                 "space": source.name if number < 0 else f"{source.name} layer {number}",
                 "family": source.family if kind == "layer" else "random",
@@ -175,9 +191,13 @@ def similarity_part(
                 about["space"] = f"random ({about['space']})"
             rows.append(record(on, scores, top, **about))
             units.append(scores.by_unit(len(on.subjects)))
+            nulls.append(np.full(n_permutations, np.nan) if scores.null is None else scores.null)
     notes = [*on.recording.notes]
     return xarray.Dataset(
-        {"unit_score": (("space", "unit"), np.array(units))},
+        {
+            "unit_score": (("space", "unit"), np.array(units)),
+            "null": (("space", "permutation"), np.array(nulls)),
+        },
         coords={"space": [row["space"] for row in rows]},
         attrs={"rows": json.dumps(rows), "notes": json.dumps(notes)},
     )

@@ -317,12 +317,23 @@ def _averaged(
     )
 
 
+def _in_order(stimulus: Stimulus, recording: Recording) -> Recording:
+    """Bring the responses into the order of the text: folds and shifts are made of neighbours."""
+    place = {item: i for i, item in enumerate(dict.fromkeys(stimulus.item))}
+    order = np.argsort([place[item] for item in recording.items], kind="stable")
+    if (np.diff(order) == 1).all():
+        return recording
+    return recording.select_samples(order, "responses in the order of the text")
+
+
 def _fewer(task: Task, max_items: int | None, seed: int) -> Task:
     """Cut texts, or draw isolated words, which come into the order of their letters."""
     recording = task.recording
     if task.timed:
         return task
     if task.level != "word":
+        recording = _in_order(task.stimulus, recording)
+        task = replace(task, recording=recording)
         if max_items is None or recording.n_samples <= max_items:
             return task
         early = np.arange(recording.n_samples) < max_items

@@ -19,6 +19,7 @@ from brainlm.recording import Recording, high_pass
 from brainlm.splits import ContiguousBlocks, Groups, Split
 from brainlm.statistics import circular_shift
 from brainlm.stimulus import Stimulus
+from brainlm.time_resolved import word_locked
 
 __all__ = ["Task", "open_task"]
 
@@ -182,7 +183,8 @@ def open_task(
     -----
     Subjects with the same items (or samples) become targets side by side, each z-scored. Where
     subjects saw different items (lists), responses are averaged over the subjects of an item, five
-    at least. Targets with missing values are left out, and named; time series are high-passed at
+    at least. MEG and EEG time series become bins of 100 ms after each word. Targets with missing
+    values are left out, and named; time series of fMRI are high-passed at
     128 s.
     """
     card = read_card(name)
@@ -201,6 +203,8 @@ def open_task(
             notes.append(f"excluded {subject}: {error}")
     if not opened:
         raise CorruptDataError(f"{name}: no subject passes the checks: {'; '.join(notes)[:500]}")
+    if card.modality in ("meg", "eeg") and opened[0][2].times is not None:
+        opened = [(subject, *word_locked(s, r)) for subject, s, r in opened]
     people = [subject for subject, _, _ in opened]
     lost = list(dict.fromkeys(str(t) for _, _, r in opened for t in r.missing_targets))
     opened = [(subject, s, _complete(r, lost)) for subject, s, r in opened]

@@ -92,7 +92,7 @@ class BandedRidgeEncoder(RidgeEncoder):
         y : array of shape (n_samples, n_targets) or (n_samples,)
         """
         X, Y = self._validated(X, y)
-        self.alphas_ = alphas = self._checked_alphas()
+        self.alphas_ = alphas = self.checked_alphas()
         self._band = self._band_of_each(X.shape[1])
         self._standardizer = Standardizer.learn(X, scale=True)
         Z = self._standardizer.apply(X)

@@ -123,7 +123,7 @@ def cross_validate(
         check_memory(4 * n_bytes, f"Y for {type(encoder).__name__}", "use fewer targets at a time")
         Y = np.asarray(Y[:, : Y.shape[1]])
     predictions = np.full(Y.shape, np.nan) if keep_predictions else None
-    values, chosen, alphas = [], [], None
+    values, chosen, inner, alphas = [], [], [], None
     for train, test in folds:
         fresh = _prepared(encoder, split, train)
         if at_most:
@@ -143,8 +143,9 @@ def cross_validate(
             score = _score(predicted, Y[test], metric)
         values.append(score)
         last = fresh[-1] if hasattr(fresh, "steps") else fresh  # of a pipeline
-        if hasattr(last, "alpha_"):
+        if isinstance(last, RidgeEncoder):
             chosen.append(last.alpha_)
+            inner.append(last.cv_r2_)
             alphas = last.alphas_ if alphas is None else np.union1d(alphas, last.alphas_)
         if predictions is not None:
             predictions[test] = predicted
@@ -159,6 +160,7 @@ def cross_validate(
         alphas=np.array(chosen) if chosen else None,
         predictions=predictions,
         notes=_edge_note(chosen, alphas),
+        inner=np.array(inner) if inner else None,
     )
 
 
@@ -190,6 +192,7 @@ def _with_masked(scores: Scores, names: Sequence[str], bad: np.ndarray) -> Score
         values=filled(scores.values),
         targets=list(names),
         alphas=filled(scores.alphas),
+        inner=filled(scores.inner),
         predictions=filled(scores.predictions),
         notes=(*scores.notes, note),
     )

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from brainlm._checks import as_labels, check_targets
 from brainlm.errors import unknown_name
 from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, Standardizer, edge_counts, fit_ridge
+from brainlm.ridge_correlation import correlation_curve
 from brainlm.ridge_cv import solve_ridge_cv
 from brainlm.similarity import leave_one_out_scores, similarity_predict, standardize_rows
 from brainlm.splits import ContiguousBlocks
@@ -78,6 +79,9 @@ class RidgeEncoder(_Encoder):
     search : {"fast", "exact"}
         How the best alpha is found in large problems: to within 1e-3 of the best cross-validated
         R2 (default), or with every alpha's predictions made in full precision.
+    criterion : {"r2", "r"}
+        What the best alpha maximises over the inner folds: R2, or the mean correlation, as some
+        publications do (``brainlm.presets``; slower, and ``search`` does not matter).
     widen : bool
         Add two decades in half-decade steps on a side of the grid where a target with a
         cross-validated R2 above 0 chose the edge, and look again, up to three times.
@@ -91,9 +95,10 @@ class RidgeEncoder(_Encoder):
     alpha_ : array of shape (n_targets,)
         Chosen penalties.
     cv_r2_ : array of shape (n_targets,)
-        Cross-validated R2 over the inner folds at the chosen alpha (biased upwards by the choice).
+        Cross-validated R2 (or r, by ``criterion``) over the inner folds at the chosen alpha, biased
+        upwards by the choice.
     cv_curve_ : array of shape (n_alphas, n_targets)
-        Cross-validated R2 of each alpha.
+        That of each alpha.
     intercept_ : array of shape (n_targets,)
 
     Raises
@@ -112,6 +117,7 @@ class RidgeEncoder(_Encoder):
         groups: Any = None,
         standardize: bool = True,
         search: str = "fast",
+        criterion: str = "r2",
         widen: bool = False,
         warn_edge: bool = True,
     ) -> None:
@@ -121,6 +127,7 @@ class RidgeEncoder(_Encoder):
         self.groups = groups
         self.standardize = standardize
         self.search = search
+        self.criterion = criterion
         self.widen = widen
         self.warn_edge = warn_edge
 
@@ -162,7 +169,12 @@ class RidgeEncoder(_Encoder):
             smallest /= 100**WIDENINGS
         fit = fit_ridge(X, standardize=self.standardize, smallest_alpha=smallest)
 
+        if self.criterion not in ("r2", "r"):
+            raise unknown_name("criterion", self.criterion, ("r2", "r"))
+
         def curve_of(grid: np.ndarray) -> np.ndarray:
+            if self.criterion == "r":
+                return correlation_curve(X, Y, folds, grid, standardize=self.standardize)
             return solve_ridge_cv(X, Y, folds, grid, search=self.search, fit=fit)
 
         curve = curve_of(alphas)

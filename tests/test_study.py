@@ -97,9 +97,7 @@ def test_stored_arrays_open_lazily_or_say_why_not(tmp_path):
     assert open_stored(f"{tmp_path}/S1.zarr").shape == (120, 12)
     with pytest.raises(UnknownNameError, match=r"'date'\. Did you mean 'data'"):
         open_stored(f"{tmp_path}/S2.h5:date")
-    with pytest.raises(
-        CorruptDataError, match=r"one of its arrays \['data', 'other', 'runs'\]"
-    ):
+    with pytest.raises(CorruptDataError, match=r"one of its arrays \['data', 'other', 'runs'\]"):
         open_stored(f"{tmp_path}/S2.h5")
     with pytest.raises(DataMissingError, match=r"gone\.npy"):
         open_stored(f"{tmp_path}/gone.npy")

@@ -154,6 +154,23 @@ def plot(
         typer.echo(str(path))
 
 
+@app.command()
+def report(
+    bundles: Annotated[list[Path], typer.Argument(help="Folders of result bundles.")],
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file. Default: report.html in the (first) bundle.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report.")] = False,
+) -> None:
+    """Write one HTML file about bundles: figures, tables, warnings, licences, citations."""
+    from brainlm.bundle import load_bundle
+    from brainlm.report import report_page, write_report
+
+    questions = {name: _first_line(load_analysis(name)) for name in list_analyses()}
+    text = report_page([load_bundle(bundle) for bundle in bundles], questions)
+    typer.echo(str(write_report(out or bundles[0] / "report.html", text, overwrite=overwrite)))
+
+
 @app.command(
     "run",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},

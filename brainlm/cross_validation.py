@@ -83,7 +83,8 @@ def cross_validate(
     Warns
     -----
     AlphaEdgeWarning
-        Once, with the number of targets and folds that chose an alpha on the edge of the grid.
+        Once, with the number of targets and folds that chose an alpha on the edge of the grid;
+        ``RidgeEncoder(warn_edge=False)`` leaves it to the notes of the result.
     """
     if metric not in ("r", "r2"):
         raise unknown_name("metric", metric, ("r", "r2"))
@@ -159,7 +160,7 @@ def cross_validate(
         n_test=[len(test) for _, test in folds],
         alphas=np.array(chosen) if chosen else None,
         predictions=predictions,
-        notes=_edge_note(chosen, alphas),
+        notes=_edge_note(chosen, alphas, warn=getattr(last, "warn_edge", True)),
         inner=np.array(inner) if inner else None,
     )
 
@@ -268,7 +269,9 @@ def _check_defined(values: np.ndarray) -> None:
         )
 
 
-def _edge_note(chosen: list[np.ndarray], alphas: np.ndarray | None) -> tuple[str, ...]:
+def _edge_note(
+    chosen: list[np.ndarray], alphas: np.ndarray | None, *, warn: bool
+) -> tuple[str, ...]:
     if alphas is None or len(alphas) < 2:
         return ()
     picked = np.concatenate(chosen)
@@ -276,5 +279,6 @@ def _edge_note(chosen: list[np.ndarray], alphas: np.ndarray | None) -> tuple[str
     if low + high == 0:
         return ()
     message = edge_message(low, high, len(picked), alphas)
-    warnings.warn(message, AlphaEdgeWarning, stacklevel=3)
+    if warn:
+        warnings.warn(message, AlphaEdgeWarning, stacklevel=3)
     return (message,)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm._checks import as_labels, same_length
+from brainlm._display import html_card
 
 if TYPE_CHECKING:
     import xarray
@@ -149,6 +150,22 @@ class Scores:
         return xarray.Dataset(
             data, coords={"target": self.targets.astype(str)}, attrs=attributes
         ).assign_attrs(features=self.features, notes="\n".join(self.notes))
+
+    def _repr_html_(self) -> str:
+        mean = self.mean
+        order = [int(i) for i in np.argsort(-np.nan_to_num(mean, nan=-np.inf))]
+        facts = {
+            "encoder": self.encoder,
+            "split": self.split,
+            "targets": len(mean),
+            "folds": len(self.values),
+            f"mean {self.metric}": float(np.nanmean(mean)),
+            "above 0": f"{np.nanmean(mean > 0):.0%} of targets",
+        }
+        rows = [(str(self.targets[i]), float(mean[i])) for i in order[:5]]
+        return html_card(
+            f"Scores: {self.features}", facts, ["best targets", self.metric], rows, self.notes
+        )
 
     def __repr__(self) -> str:
         mean = self.mean

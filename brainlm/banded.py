@@ -50,7 +50,6 @@ class BandedRidgeEncoder(RidgeEncoder):
     alpha_ : array of shape (n_targets,)
     cv_r2_ : array of shape (n_targets,)
         Cross-validated R2 of the choice (biased upwards by it).
-    coef_ : array of shape (n_targets, n_features)
     intercept_ : array of shape (n_targets,)
 
     References

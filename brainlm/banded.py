@@ -50,7 +50,6 @@ class BandedRidgeEncoder(RidgeEncoder):
     alpha_ : array of shape (n_targets,)
     cv_r2_ : array of shape (n_targets,)
         Cross-validated R2 of the choice (biased upwards by it).
-    coef_ : array of shape (n_targets, n_features)
     intercept_ : array of shape (n_targets,)
 
     References
@@ -92,7 +91,7 @@ class BandedRidgeEncoder(RidgeEncoder):
         y : array of shape (n_samples, n_targets) or (n_samples,)
         """
         X, Y = self._validated(X, y)
-        self.alphas_ = alphas = self._checked_alphas()
+        self.alphas_ = alphas = self.checked_alphas()
         self._band = self._band_of_each(X.shape[1])
         self._standardizer = Standardizer.learn(X, scale=True)
         Z = self._standardizer.apply(X)

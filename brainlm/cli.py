@@ -154,6 +154,23 @@ def plot(
         typer.echo(str(path))
 
 
+@app.command()
+def report(
+    bundles: Annotated[list[Path], typer.Argument(help="Folders of result bundles.")],
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file. Default: report.html in the (first) bundle.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report.")] = False,
+) -> None:
+    """Write one HTML file about bundles: figures, tables, warnings, licences, citations."""
+    from brainlm.bundle import load_bundle
+    from brainlm.report import report_page, write_report
+
+    questions = {name: _first_line(load_analysis(name)) for name in list_analyses()}
+    text = report_page([load_bundle(bundle) for bundle in bundles], questions)
+    typer.echo(str(write_report(out or bundles[0] / "report.html", text, overwrite=overwrite)))
+
+
 @app.command(
     "run",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
@@ -167,6 +184,52 @@ def run_analysis(context: typer.Context, name: Name = None) -> None:
             typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
         return
     run(load_analysis(name).main, context.args, f"brainlm run {name}")
+
+
+StudyFile = Annotated[Path, typer.Argument(help="TOML file of the study; see docs/cluster.md.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting: --set folds=4 --set 'delays=[1,2]'."),
+]
+
+
+@app.command()
+def plan(
+    study: StudyFile,
+    workers: Annotated[int, typer.Option(min=1, help="Workers of one core each.")] = 1,
+    gflops: Annotated[
+        float | None,
+        typer.Option(help="Speed of a worker in GFLOP/s. Default: measured here, one core."),
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Say how many tasks, bytes, operations and hours a study will take."""
+    from brainlm.planning import plan_lines
+    from brainlm.study import read_study
+
+    for line in plan_lines(read_study(study, settings or ()), workers, gflops):
+        typer.echo(line)
+
+
+@app.command()
+def encode(
+    study: StudyFile,
+    out: Annotated[Path, typer.Option(help="Folder of the result bundle.")],
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="local:N, slurm:N or the address of a Dask scheduler. Default: none."),
+    ] = None,
+    settings: Settings = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
+) -> None:
+    """Score feature spaces against responses that lie in files, on one machine or many.
+
+    A run that was killed goes on where it was: finished tasks lie in OUT.parts.
+    """
+    from brainlm.planning import encode_study
+
+    for line in encode_study(study, out, cluster, settings or (), overwrite=overwrite):
+        typer.echo(line)
 
 
 @app.command()

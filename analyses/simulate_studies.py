@@ -43,8 +43,8 @@ def main(
     model: Model = "gemma3",
     shallow: Annotated[float, typer.Option(help="Depth of the layer behind MEG.")] = 0.12,
     deep: Annotated[float, typer.Option(help="Depth of the layer behind fMRI.")] = 0.88,
-    words: Annotated[int, typer.Option(min=300, help="Words of each story.")] = 1500,
-    permutations: Permutations = 39,
+    words: Annotated[int, typer.Option(min=300, help="Words of each story.")] = 1000,
+    permutations: Permutations = 19,
     out: Out = Path("results/simulate_studies"),
     root: Root = None,
     debug: Debug = False,
@@ -78,7 +78,7 @@ def main(
                     simulate=simulate, hidden=hidden, layer=layer, cause=cause, source=source
                 ):
                     which = hidden[layer] if cause == "planted" else None
-                    task = simulate(which, hidden[0], seed=3)
+                    task = simulate(which, hidden[0], n_targets=8, seed=3)
                     every = np.ones(task.stimulus.n_words, dtype=bool)
                     return layer_part(
                         task, source, every, n_permutations=permutations, method="ridge"

@@ -26,6 +26,7 @@ from brainlm.bundle import check_output, save_bundle
 from brainlm.card import read_card
 from brainlm.comparison.engine import PartStore, run_parts
 from brainlm.comparison.study import available_datasets, parse_models, table_of
+from brainlm.comparison.tasks import in_text_order
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.features import word_length, word_position, zipf_frequency
 from brainlm.language_models import LanguageModel
@@ -72,7 +73,7 @@ def main(
     spoken = [language.strip() for language in languages.split(",")]
     names, notes = available_datasets(datasets, DATASETS, spoken, root)
     if debug:
-        max_items, mixed_items = 250, min(mixed_items, 60)
+        max_items, mixed_items = 120, min(mixed_items, 40)
     opened: dict[str, LanguageModel] = {}
     chosen = parse_models(models, spoken)
     jobs, inputs = [], {}
@@ -160,6 +161,7 @@ def open_trials(
     subjects = available[:max_subjects]
     for subject in subjects:
         stimulus, recording = open_dataset(name, subject, root)
+        recording = in_text_order(stimulus, recording)
         items = list(recording.items[:max_items])
         last = max(np.flatnonzero(np.isin(stimulus.item.astype(str), items)))
         stop = np.flatnonzero(stimulus.text == stimulus.text[last])[-1] + 1

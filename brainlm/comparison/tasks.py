@@ -21,7 +21,7 @@ from brainlm.statistics import circular_shift
 from brainlm.stimulus import Stimulus
 from brainlm.time_resolved import word_locked
 
-__all__ = ["Task", "open_task"]
+__all__ = ["Task", "in_text_order", "open_task"]
 
 DELAYS = (1, 2, 3, 4)
 GAP = 8  # samples: the longest delay, the Lanczos window, and one to spare
@@ -321,7 +321,7 @@ def _averaged(
     )
 
 
-def _in_order(stimulus: Stimulus, recording: Recording) -> Recording:
+def in_text_order(stimulus: Stimulus, recording: Recording) -> Recording:
     """Bring the responses into the order of the text: folds and shifts are made of neighbours."""
     place = {item: i for i, item in enumerate(dict.fromkeys(stimulus.item))}
     order = np.argsort([place[item] for item in recording.items], kind="stable")
@@ -336,7 +336,7 @@ def _fewer(task: Task, max_items: int | None, seed: int) -> Task:
     if task.timed:
         return task
     if task.level != "word":
-        recording = _in_order(task.stimulus, recording)
+        recording = in_text_order(task.stimulus, recording)
         task = replace(task, recording=recording)
         if max_items is None or recording.n_samples <= max_items:
             return task

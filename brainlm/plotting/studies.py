@@ -110,6 +110,9 @@ def _names(table: pandas.DataFrame) -> dict[str, str]:
 def model_by_dataset(bundle: Bundle) -> Figure:
     """Draw the best score of each representation on each data set, and of random embeddings."""
     table = _frame(bundle, "table")
+    if "features" in table:  # of the survey: one model by its vectors and by its surprisal
+        second = table["features"] == "predictability"
+        table.loc[second, "model"] = table.loc[second, "model"] + " (surprisal)"
     random = table["family"] == "random"
     models = list(dict.fromkeys(table.loc[~random, "model"]))
     order, names = _order(table), _names(table)

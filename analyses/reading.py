@@ -25,7 +25,7 @@ import xarray
 from brainlm.bundle import check_output, save_bundle
 from brainlm.card import read_card
 from brainlm.comparison.engine import PartStore, run_parts
-from brainlm.comparison.study import available_datasets, parse_models, table_of
+from brainlm.comparison.study import available_datasets, parse_models, spent, table_of
 from brainlm.comparison.tasks import in_text_order
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.features import word_length, word_position, zipf_frequency
@@ -118,7 +118,8 @@ def main(
         overwrite=overwrite,
     )  # fmt: skip
     store.clear()
-    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+    typer.echo(spent(seconds, perf_counter() - start))
+    typer.echo(f"result bundle: {out}")
 
 
 def part_of(name: str, model: LanguageModel, root: Path | None, key: dict) -> Callable:

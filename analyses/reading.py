@@ -50,6 +50,7 @@ DATASETS = (
     "nieuwland2018", "natural-stories", "geco-cn", "meco-en", "meco-zh",
 )  # fmt: skip
 CONTROLS = ["length", "frequency", "position", "length before", "frequency before"]
+LEAST_TRIALS = 20  # of a subject: an intercept of fewer is noise
 SKIPPED = "TRT"  # 0 where a word was not fixated: no time was measured
 
 
@@ -183,6 +184,11 @@ def open_trials(
         table = table[~skipped].reset_index(drop=True)
         table[SKIPPED] = np.log(table[SKIPPED])
         notes.append(f"{name}: {SKIPPED} in log ms")
+    count = table.groupby("subject")["item"].transform("size")
+    if len(subjects) > 1 and (count < LEAST_TRIALS).any():
+        few = sorted(set(table.loc[count < LEAST_TRIALS, "subject"]))
+        notes.append(f"{name}: left out subjects with under {LEAST_TRIALS} trials: {few}")
+        table = table[count >= LEAST_TRIALS].reset_index(drop=True)
     if len(subjects) > 1:
         notes.append(f"{name}: {len(subjects)} of {len(available)} subjects, {len(table)} trials")
     return (table, texts), measures, notes

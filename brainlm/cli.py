@@ -59,12 +59,16 @@ def describe(
     out: Annotated[Path | None, typer.Option(help="Draw words and responses to this file.")] = None,
 ) -> None:
     """Open one subject of a data set: what is in it, which feature spaces cover its words."""
+    from brainlm.card import read_card
     from brainlm.catalogue import coverage_rows
     from brainlm.datasets import list_subjects, open_responses
     from brainlm.inspection import describe as lines_about
     from brainlm.inspection import plot_recording
 
     subject = list_subjects(name, root)[0] if subject is None else subject
+    if read_card(name).kind == "maps":
+        _describe_maps(name, subject, root, out)
+        return
     stimulus, recording = open_responses(name, subject, root)
     typer.echo(lines_about(stimulus, recording))
     if stimulus is not None:
@@ -82,6 +86,22 @@ def describe(
         figure = Figure(figsize=(9, 4), layout="constrained")
         plot_recording(stimulus, recording, figure.subplots())
         figure.savefig(out, dpi=150)
+        typer.echo(str(out))
+
+
+def _describe_maps(name: str, subject: str, root: Path | None, out: Path | None) -> None:
+    from brainlm.datasets import open_maps
+
+    maps = open_maps(name, subject, root)
+    typer.echo(repr(maps))
+    for each, values in zip(maps.names, maps.data, strict=True):
+        typer.echo(f"  {each}: {values.min():.3g} to {values.max():.3g} {maps.unit}")
+    for note in maps.notes:
+        typer.echo(f"  note: {note}")
+    if out is not None:
+        from brainlm.plotting import surface_views
+
+        surface_views(maps).savefig(out, dpi=150)
         typer.echo(str(out))
 
 

@@ -16,11 +16,16 @@ import typer
 from brainlm.errors import CorruptDataError, DataMissingError, LicenceError, UnknownNameError
 
 __all__ = [
+    "Datasets",
     "Debug",
+    "Languages",
     "Layers",
+    "MaxItems",
     "Model",
+    "Models",
     "Out",
     "Overwrite",
+    "Permutations",
     "Root",
     "Subjects",
     "choose",
@@ -42,6 +47,19 @@ Root = Annotated[
 ]
 Debug = Annotated[
     bool, typer.Option("--debug", help="A small part in seconds, to see that it runs.")
+]
+Models = Annotated[
+    str,
+    typer.Option(help="Language models, separated by commas; NAME:en or NAME:en+zh where one "
+                 "has not all languages."),
+]  # fmt: skip
+Datasets = Annotated[
+    str, typer.Option(help="Data sets, separated by commas, or 'all' that are on this machine.")
+]
+Languages = Annotated[str, typer.Option(help="Languages, separated by commas.")]
+Permutations = Annotated[int, typer.Option(min=1, help="Null responses per representation.")]
+MaxItems = Annotated[
+    int, typer.Option(min=100, help="Most items of a data set: words are drawn, texts are cut.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")]
 

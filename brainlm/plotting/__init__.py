@@ -32,6 +32,18 @@ from brainlm.plotting.decoding import (
 from brainlm.plotting.diagnostics import alphas, plot_alphas
 from brainlm.plotting.layers import layer_curve, plot_layer_curve, plot_target_bars, target_bars
 from brainlm.plotting.similarity import plot_scatter, rdm_pair, similarity_and_rsa
+from brainlm.plotting.studies import (
+    context_gains,
+    critical_difference,
+    layers_by_modality,
+    model_by_dataset,
+    plot_critical_difference,
+    plot_forest,
+    plot_heat_map,
+    reading_gains,
+    unique_variance,
+    winners,
+)
 from brainlm.plotting.text import geometry, plot_geometry, plot_surprisal, surprisal
 
 if TYPE_CHECKING:
@@ -45,7 +57,10 @@ __all__ = [
     "glass_brain",
     "plot_accuracy_curve",
     "plot_alphas",
+    "plot_critical_difference",
+    "plot_forest",
     "plot_geometry",
+    "plot_heat_map",
     "plot_layer_curve",
     "plot_null",
     "plot_scatter",
@@ -69,6 +84,13 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "geometry": geometry,
     "surprisal": surprisal,
     "alphas": alphas,
+    "model_by_dataset": model_by_dataset,
+    "layers_by_modality": layers_by_modality,
+    "context_gains": context_gains,
+    "winners": winners,
+    "unique_variance": unique_variance,
+    "critical_difference": critical_difference,
+    "reading_gains": reading_gains,
 }
 
 

@@ -116,6 +116,20 @@ def bids(folder: Annotated[Path, typer.Argument(help="A BIDS folder of your own.
         typer.echo("")
 
 
+@app.command("list")
+def list_everything(root: RootOption = None) -> None:
+    """List analyses, language models and data sets by name."""
+    from brainlm import catalogue
+
+    typer.echo("analyses (brainlm run NAME)")
+    for each in list_analyses():
+        typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+    typer.echo("\nlanguage models (brainlm fetch NAME, or any Hugging Face id)")
+    _table(catalogue.model_rows())
+    typer.echo("\ndata sets (brainlm datasets NAME)")
+    _table(catalogue.dataset_rows(root))
+
+
 @app.command()
 def models() -> None:
     """List the language models that need no model hub."""
@@ -202,6 +216,9 @@ def run_analysis(context: typer.Context, name: Name = None) -> None:
         typer.echo("Usage: brainlm run NAME [OPTIONS]    (brainlm run NAME --help)\n\nAnalyses:")
         for each in list_analyses():
             typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+        typer.echo(
+            "\nAll take --config FILE.toml and --set key=value, with the names of their options."
+        )
         return
     run(load_analysis(name).main, context.args, f"brainlm run {name}")
 
@@ -313,6 +330,9 @@ def main() -> None:
     except EXPECTED as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("stopped; whatever resumes goes on with the same command", err=True)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ def plot_alphas(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
             continue
         share = [np.mean(own == value) for value in grid]
         colour = COLOURS.get(kind, REFERENCE_COLOURS[number % len(REFERENCE_COLOURS)])
-        label = f"{kind} ({int((kinds == kind).sum())} spaces)"
+        n = int((kinds == kind).sum())
+        label = f"{kind} ({n} space{'s' * (n != 1)})"
         ax.plot(grid, share, marker="o", ms=3, color=colour, label=label)
     ax.set(
         xscale="log", ylim=(0, None), xlabel="chosen alpha",

@@ -59,12 +59,16 @@ def describe(
     out: Annotated[Path | None, typer.Option(help="Draw words and responses to this file.")] = None,
 ) -> None:
     """Open one subject of a data set: what is in it, which feature spaces cover its words."""
+    from brainlm.card import read_card
     from brainlm.catalogue import coverage_rows
     from brainlm.datasets import list_subjects, open_responses
     from brainlm.inspection import describe as lines_about
     from brainlm.inspection import plot_recording
 
     subject = list_subjects(name, root)[0] if subject is None else subject
+    if read_card(name).kind == "maps":
+        _describe_maps(name, subject, root, out)
+        return
     stimulus, recording = open_responses(name, subject, root)
     typer.echo(lines_about(stimulus, recording))
     if stimulus is not None:
@@ -85,6 +89,22 @@ def describe(
         typer.echo(str(out))
 
 
+def _describe_maps(name: str, subject: str, root: Path | None, out: Path | None) -> None:
+    from brainlm.datasets import open_maps
+
+    maps = open_maps(name, subject, root)
+    typer.echo(repr(maps))
+    for each, values in zip(maps.names, maps.data, strict=True):
+        typer.echo(f"  {each}: {values.min():.3g} to {values.max():.3g} {maps.unit}")
+    for note in maps.notes:
+        typer.echo(f"  note: {note}")
+    if out is not None:
+        from brainlm.plotting import surface_views
+
+        surface_views(maps).savefig(out, dpi=150)
+        typer.echo(str(out))
+
+
 @app.command()
 def bids(folder: Annotated[Path, typer.Argument(help="A BIDS folder of your own.")]) -> None:
     """Say what recordings lie in a BIDS folder, and how to name them in read_bids."""
@@ -94,6 +114,20 @@ def bids(folder: Annotated[Path, typer.Argument(help="A BIDS folder of your own.
         for key, value in row.items():
             typer.echo(f"{key:9s} {value}")
         typer.echo("")
+
+
+@app.command("list")
+def list_everything(root: RootOption = None) -> None:
+    """List analyses, language models and data sets by name."""
+    from brainlm import catalogue
+
+    typer.echo("analyses (brainlm run NAME)")
+    for each in list_analyses():
+        typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+    typer.echo("\nlanguage models (brainlm fetch NAME, or any Hugging Face id)")
+    _table(catalogue.model_rows())
+    typer.echo("\ndata sets (brainlm datasets NAME)")
+    _table(catalogue.dataset_rows(root))
 
 
 @app.command()
@@ -182,6 +216,9 @@ def run_analysis(context: typer.Context, name: Name = None) -> None:
         typer.echo("Usage: brainlm run NAME [OPTIONS]    (brainlm run NAME --help)\n\nAnalyses:")
         for each in list_analyses():
             typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+        typer.echo(
+            "\nAll take --config FILE.toml and --set key=value, with the names of their options."
+        )
         return
     run(load_analysis(name).main, context.args, f"brainlm run {name}")
 
@@ -293,6 +330,9 @@ def main() -> None:
     except EXPECTED as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("stopped; whatever resumes goes on with the same command", err=True)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

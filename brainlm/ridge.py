@@ -137,11 +137,14 @@ class RidgeFit:
         """
         R = self.X.T @ Y if self.primal else Y
         W = np.empty(R.shape, dtype=self.X.dtype)
-        if "decomposition" in self.__dict__ and alphas.min() >= SINGLE * self.largest:
+        left = np.ones(len(alphas), dtype=bool)
+        if "decomposition" in self.__dict__:  # of use where its precision resolves the penalty
             eigenvalues, U = self.decomposition
-            W[:] = U @ ((U.T @ R) / (eigenvalues[:, None] + alphas.astype(U.dtype)))
-            return W
-        for alpha in np.unique(alphas):
+            own = np.flatnonzero(alphas >= SINGLE * self.largest)
+            shrunken = (U.T @ R[:, own]) / (eigenvalues[:, None] + alphas[own].astype(U.dtype))
+            W[:, own] = U @ shrunken
+            left[own] = False
+        for alpha in np.unique(alphas[left]):
             own = np.flatnonzero(alphas == alpha)
             W[:, own] = self._solve(float(alpha), R[:, own], Y[:, own])
         return W

@@ -21,12 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainlm.errors import unknown_name
+from brainlm.plotting.brain import glass_brain, surface_views, winner_map
+from brainlm.plotting.channels import plot_time_course, topographies
 from brainlm.plotting.decoding import (
     decoding_curve,
     decoding_null,
     plot_accuracy_curve,
     plot_null,
 )
+from brainlm.plotting.diagnostics import alphas, plot_alphas
 from brainlm.plotting.layers import layer_curve, plot_layer_curve, plot_target_bars, target_bars
 from brainlm.plotting.similarity import plot_scatter, rdm_pair, similarity_and_rsa
 from brainlm.plotting.studies import (
@@ -51,7 +54,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FIGURES",
     "draw",
+    "glass_brain",
     "plot_accuracy_curve",
+    "plot_alphas",
     "plot_critical_difference",
     "plot_forest",
     "plot_geometry",
@@ -61,7 +66,11 @@ __all__ = [
     "plot_scatter",
     "plot_surprisal",
     "plot_target_bars",
+    "plot_time_course",
     "save_figures",
+    "surface_views",
+    "topographies",
+    "winner_map",
 ]
 
 STYLE = Path(__file__).parents[1] / "brainlm.mplstyle"
@@ -74,6 +83,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "decoding_null": decoding_null,
     "geometry": geometry,
     "surprisal": surprisal,
+    "alphas": alphas,
     "model_by_dataset": model_by_dataset,
     "layers_by_modality": layers_by_modality,
     "context_gains": context_gains,

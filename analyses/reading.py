@@ -159,12 +159,21 @@ def open_trials(
 ) -> tuple[tuple[pd.DataFrame, dict[str, Stimulus]], list[str], list[str]]:
     """A row per trial (or per word, of means), the texts they were read in, and the measures."""
     frames, texts, notes = [], {}, []
+    allowed: set[str] | None = None
     available = list_subjects(name, root)
     subjects = available[:max_subjects]
     for subject in subjects:
         stimulus, recording = open_dataset(name, subject, root)
         recording = in_text_order(stimulus, recording)
-        items = list(recording.items[:max_items])
+        if recording.n_samples > max_items and allowed is None:
+            allowed = set(recording.items[:max_items])  # the same words of all subjects
+        if allowed is not None:
+            kept = np.array([item in allowed for item in recording.items])
+            if not kept.any():
+                notes.append(f"{name}: {subject} read none of the first {max_items} words")
+                continue
+            recording = recording.select_samples(kept, f"the first {max_items} words")
+        items = list(recording.items)
         last = max(np.flatnonzero(np.isin(stimulus.item.astype(str), items)))
         stop = np.flatnonzero(stimulus.text == stimulus.text[last])[-1] + 1
         for label, rows in stimulus.select(np.arange(stop)).blocks("text"):

@@ -155,7 +155,9 @@ def layers_by_modality(bundle: Bundle) -> Figure:
         ax.axhline(0, color="black", lw=0.5)
         ax.set_title(modality, loc="left")
         ax.set_xlabel("depth (0 = input, 1 = last layer)")
-        ax.legend(fontsize=6, loc="best")
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
+        ax.legend(fontsize=6, loc="upper left", ncols=2)
     axes[0].set_ylabel(f"{table['method'].iloc[0]}, held-out r")
     for i, model in enumerate(models):
         axes[0].plot([], [], lw=2, color=MODEL_COLOURS[i % len(MODEL_COLOURS)], label=model)
@@ -167,7 +169,8 @@ def layers_by_modality(bundle: Bundle) -> Figure:
     )
     sets = list(dict.fromkeys(layered.loc[layered["modality"] == modalities[0], "dataset"]))
     shown = [i for i, label in enumerate(labels) if label in sets]
-    axes[0].legend([handles[i] for i in shown], [labels[i] for i in shown], fontsize=6, loc="best")
+    own = [handles[i] for i in shown], [labels[i] for i in shown]
+    axes[0].legend(*own, fontsize=6, loc="upper left", ncols=2)
     return figure
 
 

@@ -160,6 +160,7 @@ def open_trials(
     """A row per trial (or per word, of means), the texts they were read in, and the measures."""
     frames, texts, notes = [], {}, []
     allowed: set[str] | None = None
+    lost: set[str] = set()
     available = list_subjects(name, root)
     subjects = available[:max_subjects]
     for subject in subjects:
@@ -178,8 +179,8 @@ def open_trials(
         stop = np.flatnonzero(stimulus.text == stimulus.text[last])[-1] + 1
         for label, rows in stimulus.select(np.arange(stop)).blocks("text"):
             texts.setdefault(label, stimulus.select(np.arange(rows.start, rows.stop)))
-        lost = set(map(str, recording.missing_targets))
-        measures = [str(t) for t in recording.targets if str(t) not in lost]
+        lost |= set(map(str, recording.missing_targets))
+        measures = [str(t) for t in recording.targets]
         frame = pd.DataFrame({"subject": subject, "item": items})
         for measure in measures:
             column = list(recording.targets).index(measure)
@@ -187,6 +188,9 @@ def open_trials(
         frames.append(frame)
         notes += [f"{name}: {note}" for note in recording.notes]
     table = pd.concat(frames, ignore_index=True)
+    measures = [measure for measure in measures if measure not in lost]
+    if lost:
+        notes.append(f"{name}: left out measures with missing values: {', '.join(sorted(lost))}")
     if len(subjects) > 1 and SKIPPED in table:
         skipped = table[SKIPPED] == 0
         notes.append(f"{name}: left out {skipped.sum()} of {len(table)} trials, word not fixated")

@@ -222,7 +222,7 @@ def fit_ridge(X: np.ndarray, *, standardize: bool = True, smallest_alpha: float 
 
 def largest_squared_singular_value(Z: np.ndarray) -> float:
     """Return the largest eigenvalue of Z'Z, nearly (power method)."""
-    start = np.random.default_rng(0).standard_normal(Z.shape[1])
+    start = np.random.default_rng(0).standard_normal(size=(Z.shape[1],))
     vector: np.ndarray = start.astype(Z.dtype)
     size = 0.0
     for _ in range(POWER_STEPS):

@@ -120,14 +120,16 @@ def model_by_dataset(bundle: Bundle) -> Figure:
     for model in models:
         own = table[(table["model"] == model) & ~random]
         cells[model] = own.groupby("dataset")["score"].max().reindex(order)
+    layered = bool((table["layer"] >= 0).any())
     if random.any():
-        cells["random, best layer"] = table[random].groupby("dataset")["score"].max().reindex(order)
+        empty = "random, best layer" if layered else "permuted norms"
+        cells[empty] = table[random].groupby("dataset")["score"].max().reindex(order)
     values = np.array([column.to_numpy() for column in cells.values()]).T
     width, height = 2.6 + 0.8 * len(cells), 1.6 + 0.32 * len(order)
     figure, (ax,) = panels(1, width, height)
     method = table["method"].iloc[0]
     plot_heat_map(values, [names[d] for d in order], list(cells), ax, label=f"{method}, held-out r")
-    ax.set_title("Best layer of each representation", loc="left")
+    ax.set_title(f"{'Best layer of each' if layered else 'Each'} representation", loc="left")
     return figure
 
 

@@ -65,11 +65,13 @@ def mulcogbench(bundle: Bundle) -> str:
     trends, languages = frame(bundle, "trends"), frame(bundle, "languages")
     modalities = frame(bundle, "modalities")
     own = table[table["family"] != "random"]
+    unknown = own["null_mean"].isna()
+    own = own.assign(q=own["q"].mask(unknown))
     best = own.sort_values("score", ascending=False).groupby("dataset", sort=False).head(1)
     best = best.sort_values(["level", "dataset"])
     shown = best[["dataset", "modality", "language", "level", "space", "score", "low", "high",
                   "ceiling", "q", "n_items", "n_subjects"]]  # fmt: skip
-    models = own.groupby(["dataset", "model"])["q"].min()
+    models = own.groupby(["dataset", "model"])["q"].min().dropna()
     significant = int((models <= ALPHA).sum())
     over = gains[["dataset", "model", "level", "gain", "low", "high", "p", "over_random",
                   "random_low", "random_high", "random_p"]]  # fmt: skip

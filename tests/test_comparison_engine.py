@@ -40,7 +40,10 @@ def test_a_killed_study_goes_on_where_it_stopped(tmp_path):
     assert (seconds["a"], seconds["c"] > 0) == (0, True)
     run_parts([("a", {"name": "a", "seed": 1}, job("again")[2])], store)
     assert done[-1] == "again"
-    store.path({"name": "a"}).write_bytes(b"broken")
+    same = {"data": "one file"}
+    parts, _ = run_parts([("x", same, lambda: part("x")), ("y", same, lambda: part("y"))], store)
+    assert [str(each["x"].values[0]) for each in parts.values()] == ["x", "y"]
+    store.path({"name": "a", "part": "a"}).write_bytes(b"broken")
     run_parts([job("a")], store)
     assert done[-1] == "a"
     with pytest.raises(ValueError, match="two jobs are called 'a'"):

@@ -6,7 +6,7 @@ import numpy as np
 
 from brainlm.similarity import standardize_rows
 
-__all__ = ["pairwise_accuracy", "pattern_correlations", "rank_accuracy"]
+__all__ = ["pairwise_accuracy", "pattern_correlations", "rank_accuracy", "top_k_accuracy"]
 
 
 def pattern_correlations(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -72,3 +72,22 @@ def rank_accuracy(similarity: np.ndarray) -> np.ndarray:
     own = np.diag(s)[:, None]
     below = (s < own).sum(axis=1) + 0.5 * ((s == own).sum(axis=1) - 1)
     return below / (len(s) - 1)
+
+
+def top_k_accuracy(similarity: np.ndarray, k: int) -> float:
+    """Return the share of items of which the own one is among the k most similar. Chance k / n.
+
+    Items tied with the own one count as half before it.
+
+    Parameters
+    ----------
+    similarity : array of shape (n_items, n_items)
+        ``[i, j]``: predicted item i with true item j.
+    k : int
+    """
+    s = np.asarray(similarity)
+    if not 1 <= k <= len(s):
+        raise ValueError(f"k must be from 1 to {len(s)} items, got {k}")
+    own = np.diag(s)[:, None]
+    before = (s > own).sum(axis=1) + 0.5 * ((s == own).sum(axis=1) - 1)
+    return float(np.mean(before < k))

@@ -13,12 +13,12 @@ of ``LanguageModel.embed(context=c)``. Features in decoding therefore are those 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from brainlm._memory import check_memory
+from brainlm.decoding.depth import layer_stack, states_at
 from brainlm.decoding.vocabulary import Vocabulary
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.heads import head_logits
@@ -32,14 +32,6 @@ Branch = Sequence[tuple[int, ...]]  # tokens of each candidate of one hypothesis
 def window_start(word: int, context: int) -> int:
     """Return the first word of the window in which ``word`` is read."""
     return 0 if word < 2 * context else (word // context - 1) * context
-
-
-class _Reached(Exception):  # noqa: N818  (it is no error)
-    """The layer that was asked for is reached: the layers above are not needed."""
-
-    def __init__(self, states: Any) -> None:
-        super().__init__("reached")
-        self.states = states
 
 
 class Prefixes:
@@ -83,7 +75,7 @@ class Prefixes:
                 f"({model.name} takes {model.window} tokens)"
             )
         self.model, self.vocabulary, self.context = model, vocabulary, context
-        self._stack = _layers(model)
+        self._stack = layer_stack(model)
         self.history = np.zeros((1, 0), dtype=np.int32)
         self._seen: Any = None
         self._length: Any = None
@@ -231,11 +223,10 @@ class Prefixes:
         for number, kept in enumerate(self._cache.layers[:n_layers]):
             cache.update(kept.keys[chosen], kept.values[chosen], number)
         positions = self._length[chosen, None] + torch.from_numpy(depth).to(device)
-        with _until(self._stack, layer if layer != self.model.n_layers else None):
-            try:
-                states = self._forward(ids, positions, self._seen[chosen], tree, cache)
-            except _Reached as reached:
-                states = reached.states
+        seen = self._seen[chosen]
+        states = states_at(
+            self._stack, layer, lambda: self._forward(ids, positions, seen, tree, cache)
+        )
         return read(states[torch.tensor(last_row), torch.tensor(last_place)])
 
     def _forward(self, ids: Any, positions: Any, seen: Any, new: Any, cache: Any) -> Any:
@@ -248,7 +239,6 @@ class Prefixes:
         dtype = getattr(torch, self.model.dtype)
         mask = torch.zeros(visible.shape, dtype=dtype, device=ids.device)
         mask.masked_fill_(~visible, torch.finfo(dtype).min)
-        self.model.headed  # noqa: B018  (loads the head before the body is used by itself)
         return self.model.network(
             input_ids=ids, attention_mask=mask[:, None], position_ids=positions,
             past_key_values=cache, use_cache=True,
@@ -283,31 +273,3 @@ def _padded(pieces: Sequence[tuple[int, ...]], device: str) -> tuple[Any, Any]:
 
 def _chunks(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
     return (order[start : start + size] for start in range(0, len(order), size))
-
-
-def _layers(model: LanguageModel) -> Any:
-    """Return the list of layers of a network, found by its length."""
-    from torch.nn import ModuleList
-
-    model.headed  # noqa: B018
-    for module in model.network.modules():
-        if isinstance(module, ModuleList) and len(module) == model.n_layers:
-            return module
-    raise ValueError(f"{model.name}: its layers were not found, so decoding cannot read them")
-
-
-@contextmanager
-def _until(stack: Any, layer: int | None) -> Iterator[None]:
-    """Stop the forward pass after ``layer`` by raising `_Reached` with its output."""
-    if layer is None:
-        yield
-        return
-
-    def stop(_module: Any, _arguments: Any, output: Any) -> None:
-        raise _Reached(output[0] if isinstance(output, tuple) else output)
-
-    hook = stack[layer - 1].register_forward_hook(stop)
-    try:
-        yield
-    finally:
-        hook.remove()

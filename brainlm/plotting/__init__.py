@@ -28,6 +28,11 @@ from brainlm.plotting.decoding import (
     plot_null,
 )
 from brainlm.plotting.layers import layer_curve, plot_layer_curve, plot_target_bars, target_bars
+from brainlm.plotting.reconstruction import (
+    reconstruction_gain,
+    reconstruction_scores,
+    reconstruction_text,
+)
 from brainlm.plotting.similarity import plot_scatter, rdm_pair, similarity_and_rsa
 from brainlm.plotting.text import geometry, plot_geometry, plot_surprisal, surprisal
 
@@ -57,6 +62,9 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "rdm_pair": rdm_pair,
     "decoding_curve": decoding_curve,
     "decoding_null": decoding_null,
+    "reconstruction_gain": reconstruction_gain,
+    "reconstruction_scores": reconstruction_scores,
+    "reconstruction_text": reconstruction_text,
     "geometry": geometry,
     "surprisal": surprisal,
 }

@@ -45,7 +45,6 @@ from brainlm.stimulus import Stimulus
 
 WORDS = "littleprince-en-words"
 LABELS = {"Tang": "likelihood", "MapGuide": "similarity"}
-WEIGHTS = (0.0, 0.3)  # of the language model, in spreads of the guide's gains
 
 
 def main(
@@ -55,6 +54,9 @@ def main(
     mapper: Annotated[str, typer.Option(help=f"One of {', '.join(MAPPERS)}.")] = "ridge",
     seconds: Annotated[float, typer.Option(help="Of the test story that are decoded.")] = 120,
     beam: Annotated[int, typer.Option(min=1)] = 20,
+    weights: Annotated[
+        str, typer.Option(help="Of the language model, in spreads of the guide's gains.")
+    ] = "0,0.3",
     null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 10,
     encoder: Annotated[str, typer.Option(help="Encoder of BERTScore; '' for none.")] = "minilm",
     work: Annotated[Path | None, typer.Option(help="Kept reconstructions; resumes.")] = None,
@@ -68,16 +70,13 @@ def main(
     start = perf_counter()
     check_output(out, overwrite=overwrite)
     choose(mapper, MAPPERS, "mapper")
-    try:
-        levels = [float(part) for part in snrs.split(",")]
-    except ValueError:
-        raise UnknownNameError(f"--snrs {snrs!r}: give numbers separated by commas") from None
+    levels, tried = numbers(snrs, "--snrs"), numbers(weights, "--weights")
     settings = Settings(
         layer=9, n_targets=max(10, voxels // 2), mapper=EmbeddingDecoder(mapper), longest=1
     )
     network = LanguageModel(model, dtype="bfloat16", cache=True)
     if debug:
-        levels, voxels, beam, null, seconds = levels[:1], 60, 3, 5, 36
+        levels, voxels, beam, null, seconds, tried = levels[:1], 60, 3, 5, 36, [0.0]
         settings = replace(settings, n_components=24, n_targets=40, n_inputs=30, n_frequent=500)
     stimulus, source = open_text(network, root, debug)
     judge = LanguageModel(encoder) if encoder and not debug else None
@@ -89,7 +88,7 @@ def main(
         decoder = fit_story_decoder(network, stories[:-2], settings)
         tuning, test = (first_seconds(story, seconds) for story in stories[-2:])
         beams = {
-            label: Beam(beam, lm_weight=0 if debug else tune(decoder, tuning, name, beam))
+            label: Beam(beam, lm_weight=tune(decoder, tuning, name, beam, tried))
             for label, name in LABELS.items()
         }
         found = conditions(
@@ -120,7 +119,7 @@ def main(
         arrays={"scores": scores},
         config={
             "model": model, "snrs": levels, "voxels": voxels, "mapper": mapper, "beam": beam,
-            "seconds": seconds, "null": null, "weights": list(WEIGHTS), "text": source,
+            "seconds": seconds, "null": null, "weights": tried, "text": source,
             "settings": {k: v for k, v in vars(settings).items() if k != "mapper"}, "debug": debug,
         },
         inputs={"model": network.origin([]), "simulation": vars(Simulation(voxels))},
@@ -169,20 +168,30 @@ def first_seconds(story: Story, seconds: float) -> Story:
     return replace(story, responses=story.responses[kept], times=story.times[kept])
 
 
-def tune(decoder: StoryDecoder, story: Story, name: str, width: int) -> float:
+def tune(decoder: StoryDecoder, story: Story, name: str, width: int, weights: list[float]) -> float:
     """Choose the weight of the language model on 50 s of a story that training has not seen."""
+    if weights == [0.0]:
+        return 0.0  # published
     part = first_seconds(story, 50)
     guide = brain_guide(decoder, part.responses, name)
     middle = decoder.word_times(part.responses, part.times)
     starts = Window().starts(middle[0], middle[-1])
     true = cut_windows(story.words, story.middle, starts, Window().length)
     scores, spread = {}, 1.0
-    for weight in WEIGHTS:
+    for weight in sorted({0.0, *weights}):  # the first one measures the spread
         found = decoder.decode(guide, middle, part.times, Beam(width, lm_weight=weight * spread))
         spread = found.spread if weight == 0 else spread
         said = cut_windows(found.words, middle, starts, Window().length)
         scores[weight * spread] = float(np.nanmean(text_scores(true, said, ["bleu-1"])["bleu-1"]))
     return choose_weight(scores)
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """Return numbers separated by commas."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UnknownNameError(f"{option} {text!r}: give numbers separated by commas") from None
 
 
 def report(each: xarray.Dataset) -> None:

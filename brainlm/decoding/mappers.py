@@ -41,6 +41,9 @@ class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Ridge: penalties. Default: those of `RidgeEncoder`.
     cv : optional
         Ridge: inner folds, as in `RidgeEncoder`. Default: the runs where there are several.
+    standardize : bool
+        z-score each input (True), or divide all by one number, so that principal components keep
+        their scale.
     n_lags : int
         How many lags lie side by side in the columns of X (`lagged`).
     settings : Training, optional
@@ -65,6 +68,7 @@ class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         *,
         alphas: Any = None,
         cv: Any = None,
+        standardize: bool = True,
         n_lags: int = 1,
         settings: Training | None = None,
         held_out: str | None = None,
@@ -74,6 +78,7 @@ class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.mapper = mapper
         self.alphas = alphas
         self.cv = cv
+        self.standardize = standardize
         self.n_lags = n_lags
         self.settings = settings
         self.held_out = held_out
@@ -105,7 +110,8 @@ class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         same_length({"rows of X": len(X), "runs": len(labels)})
         if self.mapper == "ridge":
             cv = self._ridge_folds(X, labels) if self.cv is None else self.cv
-            self._ridge = RidgeEncoder(self.alphas, cv=cv, warn_edge=False).fit(X, Y)
+            ridge = RidgeEncoder(self.alphas, cv=cv, standardize=self.standardize, warn_edge=False)
+            self._ridge = ridge.fit(X, Y)
         else:
             self._train(X, Y, labels)
         return self
@@ -129,7 +135,10 @@ class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _train(self, X: np.ndarray, Y: np.ndarray, runs: np.ndarray) -> None:
         settings = self.settings or Training()
         train, held_out = self._split(runs, settings.neighbours)
-        self._inputs = Standardizer.learn(X[train], scale=True)
+        self._inputs = Standardizer.learn(X[train], scale=self.standardize)
+        if not self.standardize:
+            every = np.full_like(self._inputs.scale, X[train].std())
+            self._inputs = Standardizer(self._inputs.mean, every)
         self._targets = Standardizer.learn(Y[train], scale=True)
         position = np.arange(len(X))
 

@@ -51,12 +51,27 @@ def clean_words(
 
 
 def read_states(
-    model: LanguageModel, words: Sequence[str], language: str, *, layer: int, context: int
+    model: LanguageModel,
+    words: Sequence[str],
+    language: str,
+    *,
+    layer: int,
+    context: int,
+    lengths: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Return the hidden state of each word of a text, as `Prefixes` gives it while decoding.
 
     Every word is spelled by itself (with the space before it), so that the tokens of a text do not
     depend on what follows; windows are those of ``embed(context=context)``.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    words : sequence of str, shape (n_words,)
+    language : str
+    layer, context : int
+    lengths : sequence of int, optional
+        Words of each text, where there are several one after the other. Default: a single text.
 
     Returns
     -------
@@ -67,14 +82,14 @@ def read_states(
     unique = list(dict.fromkeys(words))
     spelled = model.tokenizer([space + word for word in unique], add_special_tokens=False)
     ids = dict(zip(unique, spelled["input_ids"], strict=True))
-    lengths = np.array([len(ids[word]) for word in words])
     lost = [word for word in unique if not ids[word]]
     if lost:
-        raise ValueError(
-            f"the tokenizer of {model.name} has no token for {lost[0]!r}: leave it out"
-        )
-    stop = np.cumsum(lengths)
-    tokens = [Tokens(np.concatenate([ids[word] for word in words]), stop - lengths, stop)]
+        raise ValueError(f"the tokenizer of {model.name} has no token for {lost[0]!r}: drop it")
+    tokens = []
+    for text in np.split(np.array(words, dtype=object), np.cumsum(lengths or [len(words)])[:-1]):
+        stop = np.cumsum([len(ids[word]) for word in text])
+        start = np.r_[0, stop[:-1]]
+        tokens.append(Tokens(np.concatenate([ids[word] for word in text]), start, stop))
     spans = overlapping_spans(tokens, context, model.window - len(model.frame))
     return _run(model, assemble(tokens, spans, model.frame, "last"), layer)
 

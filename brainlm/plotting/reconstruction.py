@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 SHOWN = ("bleu-1", "meteor", "meteor-reduced", "bertscore", "identification")
-LINE = 15.0  # seconds of text in a line
+LINE = 10.0  # seconds of text in a line
 
 
 def _by_level(scores: xarray.Dataset) -> xarray.Dataset:
@@ -106,7 +106,7 @@ def plot_text_timeline(scores: xarray.Dataset, condition: str, metric: str, ax: 
             (reference, times, 0.9, "black"), (words, middle, 0.05, COLOURS["layer"]),
         ):  # fmt: skip
             said = [w for w, t in zip(text, at, strict=True) if start <= t < start + LINE]
-            shown = textwrap.fill(" ".join(said), 105, max_lines=2)
+            shown = textwrap.fill(" ".join(said), 110, max_lines=2)
             ax.text(0, y + height, shown, color=colour, fontsize=7, va="bottom", family="monospace")
         inside = (starts >= start) & (starts < start + LINE)
         x = starts[inside] - start
@@ -170,7 +170,7 @@ def reconstruction_text(bundle: Bundle) -> Figure:
 
     level = _best_level(bundle)
     chosen = [c for c in map(str, level["condition"].values) if c.endswith(": brain")][:2]
-    figure, axes = plt.subplots(len(chosen), 1, figsize=(8.5, 4.2 * len(chosen)), squeeze=False)
+    figure, axes = plt.subplots(len(chosen), 1, figsize=(8.5, 5.2 * len(chosen)), squeeze=False)
     for ax, condition in zip(axes[:, 0], chosen, strict=True):
         plot_text_timeline(level, condition, _metrics(level)[0], ax)
     return figure

@@ -1,11 +1,7 @@
 """A tiny random causal model whose tokenizer splits some words into several tokens."""
 
 import pytest
-
-WORDS = """
-the a dog cat tree house child river moon stone sleep run runs running walks talked old red
-and in on under of to it was very wonderful understanding somewhere some night nightfall
-""".split()  # noqa: SIM905
+from conftest_words import WORDS
 
 
 @pytest.fixture(scope="session")

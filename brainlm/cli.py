@@ -169,6 +169,16 @@ def run_analysis(context: typer.Context, name: Name = None) -> None:
     run(load_analysis(name).main, context.args, f"brainlm run {name}")
 
 
+@app.command(
+    "decode",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def decode_folder(context: typer.Context) -> None:
+    """Read text back from a participant's own folder (layout of ds003020 and ds004510)."""
+    run(load_analysis("decode_story_folder").main, context.args, "brainlm decode")
+
+
 @app.command()
 def doctor(root: RootOption = None) -> None:
     """Say what is installed, found and missing, and what to do about it."""

@@ -106,13 +106,16 @@ class BertScore:
     ) -> None:
         self.model, self.layer, self.language, self._idf = model, layer, language, idf
         self._new = max(idf.values(), default=1.0) if idf else 1.0
+        self._last: tuple[Texts, list[np.ndarray]] = ([], [])  # one reference, many hypotheses
 
     def score(self, reference: Texts, hypothesis: Texts) -> dict[str, np.ndarray]:
         """Return ``recall``, ``precision`` and ``f1``, (n_texts,) each; NaN for empty references.
 
         An empty hypothesis scores 0.
         """
-        true, said = self.embed(reference), self.embed(hypothesis)
+        if list(map(tuple, reference)) != list(map(tuple, self._last[0])):
+            self._last = ([tuple(text) for text in reference], self.embed(reference))
+        true, said = self._last[1], self.embed(hypothesis)
         names = ("recall", "precision", "f1")
         out = {name: np.full(len(reference), np.nan) for name in names}
         for i, (a, b) in enumerate(zip(true, said, strict=True)):

@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $(STAMP)
 
-.PHONY: install fetch demo test lint clean
+.PHONY: install fetch demo test lint docs clean
 install: $(STAMP)
 
 fetch: install
@@ -33,6 +33,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The gallery is run; a warning is an error.
+docs: install
+	$(BIN)/python -m sphinx -W -b html docs docs/_build -q
 
 clean:
 	rm -rf $(VENV) build dist results

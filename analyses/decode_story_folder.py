@@ -72,9 +72,7 @@ def main(
     settings = Settings(layer=layer, mapper=EmbeddingDecoder(mapper))
     if debug:
         beam, null = min(beam, 3), 5
-        settings = replace(
-            settings, n_components=16, n_targets=40, n_inputs=30, n_frequent=300, longest=1
-        )
+        settings = replace(settings, n_components=16, n_targets=40, n_inputs=30, n_frequent=100)
         n_samples = min(n_samples, 18)
         reference = replace(
             reference, responses=reference.responses[:18], times=reference.times[:18]

@@ -137,7 +137,7 @@ def main(
             str(probe), *excluded, *recordings[0].notes,
             *(note for each in scores for note in each.notes),
         ],
-        figures=["layer_curve", "target_bars"],
+        figures=["layer_curve", "target_bars", "alphas"],
         overwrite=overwrite,
     )  # fmt: skip
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")

@@ -2,6 +2,7 @@
 
     python benchmarks/ridge.py            # T 3000, p 3072, V 20,000, 20 alphas, 5 folds
     python benchmarks/ridge.py --samples 1000 --targets 3000 --repeats 1
+    python benchmarks/ridge.py --rows memory,null
 
 Simulated responses with the spectrum of language-model features: smooth in time, delayed by one to
 four samples, eigenvalues that fall like a power law. Prints a table and JSON. All in float32.
@@ -10,9 +11,12 @@ four samples, eigenvalues that fall like a power law. Prints a table and JSON. A
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import platform
 import statistics
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -20,7 +24,10 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from brainlm.banded import BandedRidgeEncoder
+from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder
+from brainlm.nulls import permuted_scores
 from brainlm.ridge_cv import solve_ridge_cv
 from brainlm.splits import ContiguousBlocks
 
@@ -32,6 +39,11 @@ TARGETS = {
     "share within 0.001 of the best": ">= 0.999",
     "few targets, himalaya / fast": ">= 6",
     "few targets, scikit-learn / fast": ">= 4",
+    "layers: 13 layers / one": "< 13",
+    "layers: 13 x himalaya / 13 layers": ">= 7",
+    "memory: peak above the data, GiB": "<= 1.5",
+    "null: refit / permutation": ">= 20",
+    "banded: himalaya / brainlm": ">= 1",
 }
 
 
@@ -118,7 +130,11 @@ def many(X: np.ndarray, Y: np.ndarray, repeats: int) -> dict:
 
 
 def few(X: np.ndarray, Y: np.ndarray, repeats: int) -> dict:
-    """Nested 5 x 5 folds for as many targets as a parcellation has."""
+    """Nested 5 x 5 folds for as many targets as a parcellation has.
+
+    scikit-learn's RidgeCV with the same inner folds (one alpha for all targets: with folds it has
+    no other), and its leave-one-out shortcut: less work, and no substitute on slow data.
+    """
     from sklearn.linear_model import RidgeCV
 
     outer = list(ContiguousBlocks(5).split(X))
@@ -133,18 +149,168 @@ def few(X: np.ndarray, Y: np.ndarray, repeats: int) -> dict:
             ]
         )
 
-    times: dict[str, list[float]] = {"himalaya": [], "scikit-learn": [], "fast": []}
+    names = ("himalaya", "scikit-learn", "scikit-learn, leave one out", "fast")
+    times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(repeats):
         times["fast"].append(nested(lambda x, y, f: RidgeEncoder(ALPHAS, cv=f).fit(x, y)))
         times["himalaya"].append(nested(lambda x, y, f: himalaya(x, y, f, (None, None))))
-        times["scikit-learn"].append(
+        times["scikit-learn, leave one out"].append(
             nested(lambda x, y, f: RidgeCV(ALPHAS, alpha_per_target=True).fit(x, y))
         )
+    # Minutes: once, and one outer fold of five.
+    train, own = outer[0][0], inner[0]
+    once = seconds(lambda: RidgeCV(ALPHAS, cv=own).fit(X[train], Y[train]))
+    times["scikit-learn"] = [len(outer) * once] * repeats
     return {
         **{f"few targets, {name}, s": statistics.median(t) for name, t in times.items()},
         "few targets, himalaya / fast": _ratio(times, "himalaya", "fast"),
         "few targets, scikit-learn / fast": _ratio(times, "scikit-learn", "fast"),
+        "few targets, leave one out / fast": _ratio(times, "scikit-learn, leave one out", "fast"),
     }
+
+
+def layers(X: np.ndarray, Y: np.ndarray) -> dict:
+    """Thirteen layers against the same targets; himalaya's loop from one of its turns."""
+    folds = list(ContiguousBlocks(5).split(X))
+    batches = best_batches(X, Y, folds)
+    rng = np.random.default_rng(1)
+
+    def layer(number: int) -> np.ndarray:  # another spectrum of the same size
+        width = X.shape[1]
+        return X * (1 + number * rng.random(width, dtype=np.float32))
+
+    one = seconds(lambda: RidgeEncoder(ALPHAS, cv=folds).fit(X, Y))
+    turn = seconds(lambda: himalaya(X, Y, folds, batches))
+    all_of_them = seconds(
+        lambda: [RidgeEncoder(ALPHAS, cv=folds).fit(layer(k), Y) for k in range(13)]
+    )
+    return {
+        "layers: one, s": one,
+        "layers: 13, s": all_of_them,
+        "layers: 13 layers / one": all_of_them / one,
+        "layers: 13 x himalaya / 13 layers": 13 * turn / all_of_them,
+    }
+
+
+MEMORY = """
+import resource, sys, tempfile, numpy as np
+from pathlib import Path
+from sklearn.model_selection import PredefinedSplit
+from brainlm import RidgeEncoder, cross_validate
+n, p, v = map(int, sys.argv[1:])
+rng = np.random.default_rng(0)
+X = rng.standard_normal((n, p), dtype=np.float32)
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "y.npy"
+    Y = np.lib.format.open_memmap(path, "w+", np.float32, (n, v))
+    for start in range(0, v, 5000):
+        Y[:, start : start + 5000] = rng.standard_normal((n, min(5000, v - start)))
+    Y.flush()
+    del Y
+    data = X.nbytes + n * v * 4
+    Y = np.load(path)
+    fold = PredefinedSplit(np.where(np.arange(n) < n // 5, 0, -1))
+    encoder = RidgeEncoder(np.logspace(-1, 7, 20), cv=5, warn_edge=False)
+    cross_validate(encoder, X, Y, fold)
+peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(data / 2**30, (peak - data) / 2**30)
+"""
+
+
+def memory(n_samples: int, n_features: int, n_targets: int = 100_000) -> dict:
+    """Peak of a process that holds the data of 100,000 targets and scores one outer fold."""
+    numbers = [str(n) for n in (n_samples, n_features, n_targets)]
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, *numbers], capture_output=True, text=True, check=True
+    )
+    data, above = map(float, done.stdout.split())
+    return {"memory: data, GiB": data, "memory: peak above the data, GiB": above}
+
+
+def null(X: np.ndarray, Y: np.ndarray) -> dict:
+    """A permutation by fixed operators against the same regression fitted again."""
+    folds = ContiguousBlocks(5, gap=4)
+    encoder = RidgeEncoder(ALPHAS, warn_edge=False)
+    scores: list = []
+    refit = seconds(lambda: scores.append(cross_validate(encoder, X, Y, folds)))
+
+    def permuted(n: int) -> float:
+        return seconds(lambda: permuted_scores(X, Y, folds, scores[0], block=10, n_permutations=n))
+
+    setup, more = permuted(1), permuted(6)
+    return {
+        "null: refit, s": refit,
+        "null: permutation, s": (more - setup) / 5,
+        "null: refit / permutation": refit / ((more - setup) / 5),
+    }
+
+
+def banded(X: np.ndarray, Y: np.ndarray) -> dict:
+    """Three feature spaces, 30 random draws of their shares, in both."""
+    from himalaya.kernel_ridge import ColumnKernelizer, Kernelizer, MultipleKernelRidgeCV
+    from sklearn.metrics import r2_score
+    from sklearn.pipeline import make_pipeline
+
+    Y, width = Y[:, :2000], X.shape[1] // 3
+    bands = [width, width, X.shape[1] - 2 * width]
+    test = slice(int(0.8 * len(X)), None)
+    train = slice(0, int(0.8 * len(X)) - 5)
+    folds = list(ContiguousBlocks(5).split(X[train]))
+    edges = np.r_[0, np.cumsum(bands)]
+    kernels = ColumnKernelizer(
+        [(str(a), Kernelizer("linear"), slice(a, b)) for a, b in itertools.pairwise(edges)]
+    )
+    params = {"n_iter": 30, "alphas": ALPHAS, "progress_bar": False, "n_targets_batch": 500}
+    theirs = make_pipeline(
+        kernels,
+        MultipleKernelRidgeCV(
+            kernels="precomputed", solver="random_search", cv=folds, solver_params=params
+        ),
+    )
+    ours = BandedRidgeEncoder(bands, n_draws=30, alphas=ALPHAS, cv=folds, warn_edge=False)
+    # himalaya centres nothing: give it centred data
+    mean, means = X[train].mean(axis=0), Y[train].mean(axis=0)
+    slow = seconds(lambda: theirs.fit(X[train] - mean, Y[train] - means))
+    fast = seconds(lambda: ours.fit(X[train], Y[train]))
+    r2 = [
+        float(r2_score(Y[test], predicted))
+        for predicted in (theirs.predict(X[test] - mean) + means, ours.predict(X[test]))
+    ]
+    return {
+        "banded: himalaya, s": slow,
+        "banded: brainlm, s": fast,
+        "banded: himalaya / brainlm": slow / fast,
+        "banded: test R2 of himalaya": r2[0],
+        "banded: test R2 of brainlm": r2[1],
+    }
+
+
+def curves(X: np.ndarray, Y: np.ndarray) -> dict:
+    """Seconds as each size grows, and the exponent fitted to them."""
+    n, p, v = len(X), X.shape[1], min(Y.shape[1], 8000)
+    sizes = {
+        "targets": [(n, p, k, 20) for k in (v // 8, v // 4, v // 2, v)],
+        "samples": [(k, p, v, 20) for k in (n // 4, n // 2, n)],
+        "features": [(n, k, v, 20) for k in (p // 8, p // 4, p // 2, p)],
+        "alphas": [(n, p, v, k) for k in (5, 10, 20, 40)],
+    }
+    place = {"samples": 0, "features": 1, "targets": 2, "alphas": 3}
+    found: dict = {}
+    for name, rows in sizes.items():
+        times = []
+        for rows_n, rows_p, rows_v, n_alphas in rows:
+            alphas = np.logspace(-1, 7, n_alphas)
+            times.append(
+                seconds(
+                    lambda a=alphas, i=rows_n, j=rows_p, k=rows_v: RidgeEncoder(
+                        a, cv=5, warn_edge=False
+                    ).fit(X[:i, :j], Y[:i, :k])
+                )
+            )
+        grown = [row[place[name]] for row in rows]
+        found[f"curve: {name}"] = [(g, round(t, 2)) for g, t in zip(grown, times, strict=True)]
+        found[f"curve: exponent of {name}"] = float(np.polyfit(np.log(grown), np.log(times), 1)[0])
+    return found
 
 
 def _ratio(times: dict[str, list[float]], above: str, below: str) -> float:
@@ -157,16 +323,29 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=3072)
     parser.add_argument("--targets", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rows", default="few,many,layers,memory,null,banded,curves")
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # noise goes to the edge of any grid
     X, Y = simulate(given.samples, given.features, given.targets)
     for search in ("fast", "exact"):  # imports and threads start before the clock does
         himalaya(X[:500], Y[:500, :9], list(ContiguousBlocks(3).split(X[:500])), (None, None))
         RidgeEncoder(ALPHAS, search=search).fit(X[:1000], Y[:1000])
-    result = few(X, Y, given.repeats) | many(X, Y, given.repeats)
-    for key, value in result.items():
-        shown = f"{value:.4g}" if isinstance(value, float) else value
-        print(f"{key:40s} {shown!s:>12s}   {TARGETS.get(key, '')}")
+    measure: dict[str, Callable[[], dict]] = {
+        "few": lambda: few(X, Y, given.repeats),
+        "many": lambda: many(X, Y, given.repeats),
+        "layers": lambda: layers(X, Y),
+        "memory": lambda: memory(given.samples, given.features),
+        "null": lambda: null(X, Y),
+        "banded": lambda: banded(X, Y),
+        "curves": lambda: curves(X, Y),
+    }
+    result: dict = {}
+    for row in given.rows.split(","):
+        found = measure[row]()
+        result |= found
+        for key, value in found.items():
+            shown = f"{value:.4g}" if isinstance(value, float) else value
+            print(f"{key:40s} {shown!s:>12s}   {TARGETS.get(key, '')}", flush=True)
     machine = {"machine": platform.machine(), "system": platform.system()}
     print(json.dumps({**vars(given), **machine, "results": result}))
 

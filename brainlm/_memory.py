@@ -7,7 +7,7 @@ from pathlib import Path
 
 from brainlm.errors import CorruptDataError
 
-__all__ = ["available_memory", "check_declared", "check_memory"]
+__all__ = ["available_memory", "check_declared", "check_memory", "parse_bytes"]
 
 MOST_COMPRESSED = 1032  # deflate cannot do better
 SLACK = 1 << 26  # bytes; files of constant values that are not even stored
@@ -66,3 +66,18 @@ def check_declared(path: Path, n_bytes: int, stored: int | None = None) -> None:
             f"{path}: its header declares {n_bytes} bytes, which {stored} stored bytes cannot "
             "hold: the header is broken, or the file is cut off; fetch it again"
         )
+
+
+def parse_bytes(size: int | str) -> int:
+    """Return a size in bytes given as a number or as text such as ``"4GB"`` or ``"512MiB"``."""
+    from pydantic import ByteSize, TypeAdapter, ValidationError
+
+    try:
+        found = int(TypeAdapter(ByteSize).validate_python(size))
+    except ValidationError:
+        raise ValueError(
+            f"{size!r} is no size in bytes: give a number, or text like '4GB'"
+        ) from None
+    if found <= 0:
+        raise ValueError(f"a size in bytes must be positive, got {size!r}")
+    return found

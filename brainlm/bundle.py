@@ -1,9 +1,9 @@
 """Result bundles: a folder that holds everything a figure or a claim rests on.
 
-``bundle.json``   what was asked, of which data and models, with which settings, and what was noted
-``scores.nc``     scores with labelled dimensions (and the other arrays of the analysis, one file
-                  each: predictions, folds ...)
-``*.png, *.pdf``  figures, each of which ``brainlm plot`` draws again from the files above
+- ``bundle.json``: what was asked, of which data and models, with which settings, what was noted;
+- ``scores.nc``: scores with labelled dimensions, and the other arrays of the analysis, one file
+  each (predictions, folds ...);
+- ``*.png``, ``*.pdf``: figures, each of which ``brainlm plot`` draws again from the files above.
 """
 
 from __future__ import annotations

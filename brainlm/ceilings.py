@@ -8,7 +8,13 @@ import numpy as np
 
 from brainlm.scores import fisher_mean, pearson
 
-__all__ = ["leave_one_subject_out"]
+__all__ = [
+    "leave_one_subject_out",
+    "normalised",
+    "region_ceiling",
+    "repeat_ceiling",
+    "split_half",
+]
 
 
 def leave_one_subject_out(
@@ -49,3 +55,105 @@ def leave_one_subject_out(
         others = (total - own) / (len(data) - 1)
         ceiling[subject] = fisher_mean(np.stack([pearson(others[f], own[f]) for f in folds]))
     return ceiling
+
+
+def split_half(data: np.ndarray, *, n_splits: int = 100, seed: int = 0) -> np.ndarray:
+    """Reliability of the mean over repetitions (or subjects), from random halves.
+
+    The means of two halves correlate with r; the mean of all is as reliable as
+    ``2 r / (1 + r)`` (Spearman-Brown). r is averaged over random halves by Fisher's z first.
+
+    Parameters
+    ----------
+    data : array of shape (n_repeats, n_samples, n_targets)
+        Repetitions of the same samples, or subjects. An odd one stays out of each split.
+    n_splits, seed : int
+
+    Returns
+    -------
+    array of shape (n_targets,)
+        Reliability; the correlation that a perfect model could reach with the mean of all is its
+        square root. Negative where the halves disagree.
+
+    References
+    ----------
+    Spearman 1910, Brown 1910, Br J Psychol 3.
+    """
+    data = _repeats(data)
+    rng = np.random.default_rng(seed)
+    half = len(data) // 2
+    r = []
+    for _ in range(n_splits):
+        order = rng.permutation(len(data))
+        r.append(
+            pearson(data[order[:half]].mean(axis=0), data[order[half : 2 * half]].mean(axis=0))
+        )
+    mean = fisher_mean(np.array(r))
+    return 2 * mean / (1 + mean)
+
+
+def repeat_ceiling(data: np.ndarray) -> np.ndarray:
+    """Highest correlation of any model of the stimulus with the mean of repetitions.
+
+    With m the mean over R repetitions, the power of the signal is
+    ``S = (R var(m) - mean of var(repetition)) / (R - 1)``, and the ceiling ``sqrt(S / var(m))``,
+    0 where S is negative.
+
+    Parameters
+    ----------
+    data : array of shape (n_repeats, n_samples, n_targets)
+
+    Returns
+    -------
+    array of shape (n_targets,)
+
+    References
+    ----------
+    Sahani & Linden 2003, NIPS 15; Schoppe et al. 2016, doi 10.3389/fncom.2016.00010.
+    """
+    data = _repeats(data)
+    n_repeats = len(data)
+    of_mean = data.mean(axis=0).var(axis=0, ddof=1)
+    each = data.var(axis=1, ddof=1).mean(axis=0)
+    signal = (n_repeats * of_mean - each) / (n_repeats - 1)
+    return np.sqrt(np.clip(signal, 0, None) / of_mean)
+
+
+def region_ceiling(isc: np.ndarray, labels: np.ndarray) -> dict[int, float]:
+    """Mean published intersubject correlation in each region.
+
+    Parameters
+    ----------
+    isc : array of shape (n_maps, n_voxels)
+        One map per section of the stimulus; averaged by Fisher's z over maps, then over voxels.
+    labels : array of int, shape (n_voxels,)
+        Number of the region of each voxel of the same grid, 0 outside.
+    """
+    isc, labels = np.asarray(isc, dtype=float), np.asarray(labels)
+    if isc.ndim != 2 or isc.shape[1:] != labels.shape:
+        raise ValueError(
+            f"isc has shape {isc.shape}, labels {labels.shape}: give the region of each voxel; "
+            "bring both to one grid first (nilearn.image.resample_to_img)"
+        )
+    mean = fisher_mean(isc)
+    return {int(k): float(mean[labels == k].mean()) for k in np.unique(labels[labels != 0])}
+
+
+def normalised(scores: np.ndarray, ceiling: np.ndarray, *, least: float = 0.05) -> np.ndarray:
+    """Return scores divided by their ceiling, NaN where the ceiling is below ``least``.
+
+    Keep them beside the raw ones: dividing by a small ceiling inflates noise. Values above 1 are
+    no error, since ceilings are estimates.
+    """
+    scores, ceiling = np.asarray(scores, dtype=float), np.asarray(ceiling, dtype=float)
+    return np.where(ceiling >= least, scores / np.where(ceiling >= least, ceiling, 1.0), np.nan)
+
+
+def _repeats(data: np.ndarray) -> np.ndarray:
+    data = np.asarray(data, dtype=float)
+    if data.ndim != 3 or len(data) < 2 or not np.isfinite(data).all():
+        raise ValueError(
+            "data must be finite, of shape (n_repeats, n_samples, n_targets), two repetitions or "
+            f"more; got shape {data.shape}"
+        )
+    return data

@@ -59,12 +59,16 @@ def describe(
     out: Annotated[Path | None, typer.Option(help="Draw words and responses to this file.")] = None,
 ) -> None:
     """Open one subject of a data set: what is in it, which feature spaces cover its words."""
+    from brainlm.card import read_card
     from brainlm.catalogue import coverage_rows
     from brainlm.datasets import list_subjects, open_responses
     from brainlm.inspection import describe as lines_about
     from brainlm.inspection import plot_recording
 
     subject = list_subjects(name, root)[0] if subject is None else subject
+    if read_card(name).kind == "maps":
+        _describe_maps(name, subject, root, out)
+        return
     stimulus, recording = open_responses(name, subject, root)
     typer.echo(lines_about(stimulus, recording))
     if stimulus is not None:
@@ -85,6 +89,22 @@ def describe(
         typer.echo(str(out))
 
 
+def _describe_maps(name: str, subject: str, root: Path | None, out: Path | None) -> None:
+    from brainlm.datasets import open_maps
+
+    maps = open_maps(name, subject, root)
+    typer.echo(repr(maps))
+    for each, values in zip(maps.names, maps.data, strict=True):
+        typer.echo(f"  {each}: {values.min():.3g} to {values.max():.3g} {maps.unit}")
+    for note in maps.notes:
+        typer.echo(f"  note: {note}")
+    if out is not None:
+        from brainlm.plotting import surface_views
+
+        surface_views(maps).savefig(out, dpi=150)
+        typer.echo(str(out))
+
+
 @app.command()
 def bids(folder: Annotated[Path, typer.Argument(help="A BIDS folder of your own.")]) -> None:
     """Say what recordings lie in a BIDS folder, and how to name them in read_bids."""
@@ -94,6 +114,20 @@ def bids(folder: Annotated[Path, typer.Argument(help="A BIDS folder of your own.
         for key, value in row.items():
             typer.echo(f"{key:9s} {value}")
         typer.echo("")
+
+
+@app.command("list")
+def list_everything(root: RootOption = None) -> None:
+    """List analyses, language models and data sets by name."""
+    from brainlm import catalogue
+
+    typer.echo("analyses (brainlm run NAME)")
+    for each in list_analyses():
+        typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+    typer.echo("\nlanguage models (brainlm fetch NAME, or any Hugging Face id)")
+    _table(catalogue.model_rows())
+    typer.echo("\ndata sets (brainlm datasets NAME)")
+    _table(catalogue.dataset_rows(root))
 
 
 @app.command()
@@ -154,6 +188,23 @@ def plot(
         typer.echo(str(path))
 
 
+@app.command()
+def report(
+    bundles: Annotated[list[Path], typer.Argument(help="Folders of result bundles.")],
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file. Default: report.html in the (first) bundle.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report.")] = False,
+) -> None:
+    """Write one HTML file about bundles: figures, tables, warnings, licences, citations."""
+    from brainlm.bundle import load_bundle
+    from brainlm.report import report_page, write_report
+
+    questions = {name: _first_line(load_analysis(name)) for name in list_analyses()}
+    text = report_page([load_bundle(bundle) for bundle in bundles], questions)
+    typer.echo(str(write_report(out or bundles[0] / "report.html", text, overwrite=overwrite)))
+
+
 @app.command(
     "run",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
@@ -165,6 +216,9 @@ def run_analysis(context: typer.Context, name: Name = None) -> None:
         typer.echo("Usage: brainlm run NAME [OPTIONS]    (brainlm run NAME --help)\n\nAnalyses:")
         for each in list_analyses():
             typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+        typer.echo(
+            "\nAll take --config FILE.toml and --set key=value, with the names of their options."
+        )
         return
     run(load_analysis(name).main, context.args, f"brainlm run {name}")
 
@@ -177,6 +231,52 @@ def run_analysis(context: typer.Context, name: Name = None) -> None:
 def decode_folder(context: typer.Context) -> None:
     """Read text back from a participant's own folder (layout of ds003020 and ds004510)."""
     run(load_analysis("decode_story_folder").main, context.args, "brainlm decode")
+
+
+StudyFile = Annotated[Path, typer.Argument(help="TOML file of the study; see docs/cluster.md.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting: --set folds=4 --set 'delays=[1,2]'."),
+]
+
+
+@app.command()
+def plan(
+    study: StudyFile,
+    workers: Annotated[int, typer.Option(min=1, help="Workers of one core each.")] = 1,
+    gflops: Annotated[
+        float | None,
+        typer.Option(help="Speed of a worker in GFLOP/s. Default: measured here, one core."),
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Say how many tasks, bytes, operations and hours a study will take."""
+    from brainlm.planning import plan_lines
+    from brainlm.study import read_study
+
+    for line in plan_lines(read_study(study, settings or ()), workers, gflops):
+        typer.echo(line)
+
+
+@app.command()
+def encode(
+    study: StudyFile,
+    out: Annotated[Path, typer.Option(help="Folder of the result bundle.")],
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="local:N, slurm:N or the address of a Dask scheduler. Default: none."),
+    ] = None,
+    settings: Settings = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
+) -> None:
+    """Score feature spaces against responses that lie in files, on one machine or many.
+
+    A run that was killed goes on where it was: finished tasks lie in OUT.parts.
+    """
+    from brainlm.planning import encode_study
+
+    for line in encode_study(study, out, cluster, settings or (), overwrite=overwrite):
+        typer.echo(line)
 
 
 @app.command()
@@ -240,6 +340,9 @@ def main() -> None:
     except EXPECTED as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("stopped; whatever resumes goes on with the same command", err=True)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

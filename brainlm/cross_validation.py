@@ -11,26 +11,32 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from brainlm._checks import bad_targets, check_finite, check_targets, same_length
-from brainlm.encoders import AlphaEdgeWarning, edge_message
+from brainlm._checks import check_finite, check_targets, same_length
+from brainlm._memory import check_memory, parse_bytes
+from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, edge_message
 from brainlm.errors import unknown_name
 from brainlm.ridge import edge_counts
 from brainlm.scores import Scores, pearson
 from brainlm.splits import Split
+from brainlm.streaming import fold_bytes, read_size, ridge_of, stream_fold
+from brainlm.targets import TargetView, bad_columns, column_blocks, on_disk
 
 __all__ = ["cross_validate", "score_in_folds"]
+
+LARGE = 1 << 28  # bytes of targets from which a ridge regression passes them in blocks
 
 
 def cross_validate(
     encoder: Any,
     X: np.ndarray,
-    Y: np.ndarray,
+    Y: Any,
     split: Split,
     *,
     metric: str = "r",
     targets: Sequence[str] | None = None,
     keep_predictions: bool = False,
     mask_targets: bool = False,
+    max_memory: int | str | None = None,
 ) -> Scores:
     """Fit on the training samples of each fold, score on its test samples.
 
@@ -44,6 +50,9 @@ def cross_validate(
         Cloned for each fold; the caller's object stays unfitted.
     X : array of shape (n_samples, n_features)
     Y : array of shape (n_samples, n_targets)
+        Or anything of that ``shape`` and a ``dtype`` that gives columns as ``Y[:, a:b]``: a memory
+        map, an HDF5 data set, a Zarr array. A ``RidgeEncoder`` (alone, or at the end of a pipeline)
+        reads large targets in blocks and never holds its weights; other encoders load them.
     split : Split
         From ``brainlm.splits``, or any scikit-learn splitter (its inner folds are then the
         encoder's own).
@@ -56,46 +65,89 @@ def cross_validate(
     mask_targets : bool
         Leave targets out that are constant or hold NaN, as voxels at the edge of a brain do: their
         scores are NaN, and the notes of the result count them. By default they are an error.
+    max_memory : int or str, optional
+        Bytes, or text such as "4GB", that a ridge regression may take beside ``X`` and what is in
+        memory of ``Y`` already. Default: what the machine has left.
 
     Returns
     -------
     Scores
 
+    Raises
+    ------
+    ValueError
+        For arrays that do not fit together, NaN in ``X``, and targets without a score.
+    MemoryError
+        Before anything is computed, when ``max_memory`` cannot suffice.
+
     Warns
     -----
     AlphaEdgeWarning
-        Once, with the number of targets and folds that chose an alpha on the edge of the grid.
+        Once, with the number of targets and folds that chose an alpha on the edge of the grid;
+        ``RidgeEncoder(warn_edge=False)`` leaves it to the notes of the result.
     """
     if metric not in ("r", "r2"):
         raise unknown_name("metric", metric, ("r", "r2"))
-    same_length({"rows of X": len(X), "rows of Y": len(Y)})
+    if len(getattr(Y, "shape", ())) != 2:
+        raise ValueError(
+            f"Y must be (n_samples, n_targets), got shape {np.shape(Y)}: reshape one target to "
+            "(n_samples, 1)"
+        )
+    same_length({"rows of X": len(X), "rows of Y": Y.shape[0]})
     check_finite(np.asarray(X), "X")
     names = [str(i) for i in range(Y.shape[1])] if targets is None else list(targets)
+    same_length({"columns of Y": Y.shape[1], "targets": len(names)})
     if mask_targets:
-        bad = bad_targets(np.asarray(Y))
+        bad = bad_columns(Y)
         if bad.all():
             raise ValueError(f"Y: all {len(bad)} targets are constant or hold NaN")
         if bad.any():
-            good = [name for name, without in zip(names, bad, strict=True) if not without]
+            good = np.flatnonzero(~bad)
             scores = cross_validate(
-                encoder, X, Y[:, ~bad], split,
-                metric=metric, targets=good, keep_predictions=keep_predictions,
+                encoder, X, TargetView(Y, columns=good) if on_disk(Y) else Y[:, good], split,
+                metric=metric, targets=[names[i] for i in good],
+                keep_predictions=keep_predictions, max_memory=max_memory,
             )  # fmt: skip
             return _with_masked(scores, names, bad)
-    check_targets(np.asarray(Y), names)
-    predictions = np.full(Y.shape, np.nan) if keep_predictions else None
-    values, chosen, sizes, alphas = [], [], [], None
-    for train, test in split.split(X):
+    for block in column_blocks(Y.shape[1], Y.shape[0] * np.dtype(Y.dtype).itemsize):
+        check_targets(np.asarray(Y[:, block]), names[block])
+    folds = list(split.split(X))
+    for train, test in folds:
         if np.intersect1d(train, test).size:
             raise ValueError(f"split {split!r} has samples on both sides of a fold")
-        fitted = _fit(encoder, X[train], Y[train], split, train)
-        predicted = fitted.predict(X[test]).reshape(len(test), -1)
-        values.append(_score(predicted, Y[test], metric))
-        sizes.append(len(test))
-        last = fitted[-1] if hasattr(fitted, "steps") else fitted  # of a pipeline
-        if hasattr(last, "alpha_"):
+    n_bytes = Y.shape[0] * Y.shape[1] * np.dtype(Y.dtype).itemsize
+    streams = on_disk(Y) or n_bytes > LARGE or max_memory is not None
+    ridge, at_most = ridge_of(encoder), 0
+    if ridge is not None and streams:
+        at_most = _read_size(ridge, X, folds, max_memory, n_bytes if keep_predictions else 0)
+    elif on_disk(Y):
+        check_memory(4 * n_bytes, f"Y for {type(encoder).__name__}", "use fewer targets at a time")
+        Y = np.asarray(Y[:, : Y.shape[1]])
+    predictions = np.full(Y.shape, np.nan) if keep_predictions else None
+    values, chosen, inner, alphas = [], [], [], None
+    for train, test in folds:
+        fresh = _prepared(encoder, split, train)
+        if at_most:
+            *steps, ridge = fresh.named_steps.values() if hasattr(fresh, "steps") else (fresh,)
+            sides = X[train], X[test]
+            for step in steps:
+                sides = step.fit(sides[0]).transform(sides[0]), step.transform(sides[1])
+            result = stream_fold(
+                ridge, sides, Y, (train, test), lambda p, t: _score(p, t, metric),
+                at_most=at_most, keep_predictions=keep_predictions,
+            )  # fmt: skip
+            score, predicted = result.values, result.predictions
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AlphaEdgeWarning)  # summed up once, over all folds
+                predicted = fresh.fit(X[train], Y[train]).predict(X[test]).reshape(len(test), -1)
+            score = _score(predicted, Y[test], metric)
+        values.append(score)
+        last = fresh[-1] if hasattr(fresh, "steps") else fresh  # of a pipeline
+        if isinstance(last, RidgeEncoder):
             chosen.append(last.alpha_)
-            alphas = last.alphas_
+            inner.append(last.cv_r2_)
+            alphas = last.alphas_ if alphas is None else np.union1d(alphas, last.alphas_)
         if predictions is not None:
             predictions[test] = predicted
     _check_defined(np.array(values))
@@ -105,11 +157,23 @@ def cross_validate(
         targets=names,
         encoder=re.sub(r"\s+", " ", repr(encoder)),
         split=repr(split),
-        n_test=sizes,
+        n_test=[len(test) for _, test in folds],
         alphas=np.array(chosen) if chosen else None,
         predictions=predictions,
-        notes=_edge_note(chosen, alphas),
+        notes=_edge_note(chosen, alphas, warn=getattr(last, "warn_edge", True)),
+        inner=np.array(inner) if inner else None,
     )
+
+
+def _read_size(
+    ridge: RidgeEncoder, X: np.ndarray, folds: list, max_memory: int | str | None, kept: int
+) -> int:
+    """Return the bytes of targets to read at a time; raise where the memory cannot suffice."""
+    n_train, n_test = (max(len(fold[side]) for fold in folds) for side in (0, 1))
+    n_alphas = len(ridge.checked_alphas())
+    itemsize = 4 if X.dtype == np.float32 else 8
+    fixed = fold_bytes(n_train, n_test, X.shape[1], n_alphas, itemsize) + 2 * kept
+    return read_size(fixed, None if max_memory is None else parse_bytes(max_memory))
 
 
 def _with_masked(scores: Scores, names: Sequence[str], bad: np.ndarray) -> Scores:
@@ -129,6 +193,7 @@ def _with_masked(scores: Scores, names: Sequence[str], bad: np.ndarray) -> Score
         values=filled(scores.values),
         targets=list(names),
         alphas=filled(scores.alphas),
+        inner=filled(scores.inner),
         predictions=filled(scores.predictions),
         notes=(*scores.notes, note),
     )
@@ -175,7 +240,8 @@ def score_in_folds(
     )
 
 
-def _fit(encoder: Any, X: np.ndarray, Y: np.ndarray, split: Split, train: np.ndarray) -> Any:
+def _prepared(encoder: Any, split: Split, train: np.ndarray) -> Any:
+    """Return a clone whose inner folds, where it leaves them open, are of the outer kind."""
     fresh = clone(encoder)
     if hasattr(split, "within"):
         # A pipeline names the parameter step__cv.
@@ -183,9 +249,7 @@ def _fit(encoder: Any, X: np.ndarray, Y: np.ndarray, split: Split, train: np.nda
             k for k, v in fresh.get_params().items() if re.fullmatch(r"(.+__)?cv", k) and v is None
         ]
         fresh.set_params(**{name: split.within(train) for name in own})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AlphaEdgeWarning)  # summed up once, over all folds
-        return fresh.fit(X, Y)
+    return fresh
 
 
 def _score(predicted: np.ndarray, truth: np.ndarray, metric: str) -> np.ndarray:
@@ -205,7 +269,9 @@ def _check_defined(values: np.ndarray) -> None:
         )
 
 
-def _edge_note(chosen: list[np.ndarray], alphas: np.ndarray | None) -> tuple[str, ...]:
+def _edge_note(
+    chosen: list[np.ndarray], alphas: np.ndarray | None, *, warn: bool
+) -> tuple[str, ...]:
     if alphas is None or len(alphas) < 2:
         return ()
     picked = np.concatenate(chosen)
@@ -213,5 +279,6 @@ def _edge_note(chosen: list[np.ndarray], alphas: np.ndarray | None) -> tuple[str
     if low + high == 0:
         return ()
     message = edge_message(low, high, len(picked), alphas)
-    warnings.warn(message, AlphaEdgeWarning, stacklevel=3)
+    if warn:
+        warnings.warn(message, AlphaEdgeWarning, stacklevel=3)
     return (message,)

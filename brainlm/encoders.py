@@ -12,12 +12,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainlm._checks import as_labels, check_targets
 from brainlm.errors import unknown_name
-from brainlm.ridge import DEFAULT_ALPHAS, Standardizer, edge_counts, fit_ridge
+from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, Standardizer, edge_counts, fit_ridge
+from brainlm.ridge_correlation import correlation_curve
 from brainlm.ridge_cv import solve_ridge_cv
 from brainlm.similarity import leave_one_out_scores, similarity_predict, standardize_rows
 from brainlm.splits import ContiguousBlocks
 
 __all__ = ["AlphaEdgeWarning", "BlockScaler", "RidgeEncoder", "SimilarityEncoder"]
+
+
+WIDENINGS = 3
 
 
 class AlphaEdgeWarning(UserWarning):
@@ -75,19 +79,26 @@ class RidgeEncoder(_Encoder):
     search : {"fast", "exact"}
         How the best alpha is found in large problems: to within 1e-3 of the best cross-validated
         R2 (default), or with every alpha's predictions made in full precision.
+    criterion : {"r2", "r"}
+        What the best alpha maximises over the inner folds: R2, or the mean correlation, as some
+        publications do (``brainlm.presets``; slower, and ``search`` does not matter).
+    widen : bool
+        Add two decades in half-decade steps on a side of the grid where a target with a
+        cross-validated R2 above 0 chose the edge, and look again, up to three times.
     warn_edge : bool
         Warn when targets choose the first or the last alpha.
 
     Attributes
     ----------
     alphas_ : array of shape (n_alphas,)
-        The grid that was tried.
+        The grid that was tried, widened where asked for.
     alpha_ : array of shape (n_targets,)
         Chosen penalties.
     cv_r2_ : array of shape (n_targets,)
-        Cross-validated R2 over the inner folds at the chosen alpha (biased upwards by the choice).
+        Cross-validated R2 (or r, by ``criterion``) over the inner folds at the chosen alpha, biased
+        upwards by the choice.
     cv_curve_ : array of shape (n_alphas, n_targets)
-        Cross-validated R2 of each alpha.
+        That of each alpha.
     intercept_ : array of shape (n_targets,)
 
     Raises
@@ -106,6 +117,8 @@ class RidgeEncoder(_Encoder):
         groups: Any = None,
         standardize: bool = True,
         search: str = "fast",
+        criterion: str = "r2",
+        widen: bool = False,
         warn_edge: bool = True,
     ) -> None:
         self.alphas = alphas
@@ -114,6 +127,8 @@ class RidgeEncoder(_Encoder):
         self.groups = groups
         self.standardize = standardize
         self.search = search
+        self.criterion = criterion
+        self.widen = widen
         self.warn_edge = warn_edge
 
     def fit(self, X: Any, y: Any) -> RidgeEncoder:
@@ -125,22 +140,61 @@ class RidgeEncoder(_Encoder):
         y : array of shape (n_samples, n_targets) or (n_samples,)
         """
         X, Y = self._validated(X, y)
-        self.alphas_ = alphas = self._checked_alphas()
-        curve = solve_ridge_cv(
-            X, Y, self._folds(X), alphas, standardize=self.standardize, search=self.search
-        )
-        self.cv_curve_ = curve
-        best = self._best(curve)
-        self.alpha_ = alphas[best]
-        self.cv_r2_ = curve[best, np.arange(Y.shape[1])]
-        smallest = float(self.alpha_.min())
-        fit = fit_ridge(X, standardize=self.standardize, smallest_alpha=smallest)
+        fit = self.choose(X, Y)
         mean = Y.mean(axis=0)
         self._fit, self._weights = fit, fit.weights(Y - mean, self.alpha_)
-        self.intercept_, self._mean = mean - fit.standardizer.mean @ self.coef_.T, mean
+        self._mean = mean
+        self.intercept_ = mean + fit.project(np.zeros_like(X[:1]))[0] @ self._weights  # X = 0
         if self.warn_edge:
-            self._warn_at_edge(alphas)
+            self._warn_at_edge(self.alphas_)
         return self
+
+    def choose(self, X: np.ndarray, Y: Any) -> RidgeFit:
+        """Choose the penalties only; weights are not formed.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+        Y : array of shape (n_samples, n_targets)
+            Or anything of that ``shape`` that gives columns as ``Y[:, a:b]``; not checked.
+
+        Returns
+        -------
+        RidgeFit
+            The feature side of the regression.
+        """
+        alphas, folds, n_targets = self.checked_alphas(), self._folds(X), Y.shape[1]
+        smallest = float(alphas[0])
+        if self.widen:
+            smallest /= 100**WIDENINGS
+        fit = fit_ridge(X, standardize=self.standardize, smallest_alpha=smallest)
+
+        if self.criterion not in ("r2", "r"):
+            raise unknown_name("criterion", self.criterion, ("r2", "r"))
+
+        def curve_of(grid: np.ndarray) -> np.ndarray:
+            if self.criterion == "r":
+                return correlation_curve(X, Y, folds, grid, standardize=self.standardize)
+            return solve_ridge_cv(X, Y, folds, grid, search=self.search, fit=fit)
+
+        curve = curve_of(alphas)
+        best = self._best(curve)
+        for _ in range(WIDENINGS if self.widen else 0):
+            # Only where the edge predicts something: without signal it is chosen whatever it is.
+            useful = best[curve[best, np.arange(n_targets)] > 0]
+            steps = 10.0 ** (np.arange(1, 5) / 2)
+            sides = [alphas[0] / steps[::-1]] if (useful == 0).any() else []
+            sides += [alphas[-1] * steps] if (useful == len(alphas) - 1).any() else []
+            if not sides:
+                break
+            added = np.concatenate(sides)
+            alphas, curve = np.r_[alphas, added], np.vstack([curve, curve_of(added)])
+            order = np.argsort(alphas)
+            alphas, curve = alphas[order], curve[order]
+            best = self._best(curve)
+        self.alphas_, self.cv_curve_, self.alpha_ = alphas, curve, alphas[best]
+        self.cv_r2_ = curve[best, np.arange(n_targets)]
+        return fit
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the targets, shape (n_samples, n_targets), or (n_samples,) for a 1-D ``y``."""
@@ -154,7 +208,26 @@ class RidgeEncoder(_Encoder):
         primal = self._weights if fit.primal else fit.X.T @ self._weights
         return (primal / fit.standardizer.scale[:, None]).T
 
-    def _checked_alphas(self) -> np.ndarray:
+    def coef_per_delay(self, n_delays: int) -> np.ndarray:
+        """Return the weights of features delayed by ``brainlm.delay`` or ``align``, by delay.
+
+        Parameters
+        ----------
+        n_delays : int
+
+        Returns
+        -------
+        array of shape (n_delays, n_targets, n_features / n_delays)
+        """
+        n_features = self.coef_.shape[1]
+        if n_delays < 1 or n_features % n_delays:
+            raise ValueError(
+                f"n_delays={n_delays}: {n_features} features are not that many delayed copies"
+            )
+        return np.stack(np.split(self.coef_, n_delays, axis=1))
+
+    def checked_alphas(self) -> np.ndarray:
+        """Return the grid to start from; raise unless its values are positive and rising."""
         alphas = np.atleast_1d(np.asarray(DEFAULT_ALPHAS if self.alphas is None else self.alphas))
         if alphas.ndim != 1 or not len(alphas) or not np.all(alphas > 0):
             raise ValueError(f"alphas must be a row of positive numbers, got {self.alphas!r}")

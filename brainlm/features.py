@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from brainlm._checks import as_labels, check_finite, freeze, is_mapped, same_length
+from brainlm._display import html_card
 from brainlm.recording import Recording
 from brainlm.stimulus import Stimulus
 
@@ -119,6 +120,21 @@ class Features:
 
     def __repr__(self) -> str:
         return f"Features({self.name!r}, {len(self.values)} {self.level}s x {self.n_features})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "rows": f"{len(self.values)} ({self.level}s)",
+            "features": self.n_features,
+            "dtype": self.values.dtype,
+            **{key: value for key, value in self.origin.items() if isinstance(value, str | int)},
+        }
+        names = [str(i) for i in range(self.n_features)] if self.columns is None else self.columns
+        labels = self.stimulus.words[:5] if self.stimulus is not None else range(5)
+        rows = [
+            (label, *(float(value) for value in row[:6]))
+            for label, row in zip(labels, self.values[:5], strict=False)
+        ]
+        return html_card(f"Features: {self.name}", facts, ["", *map(str, names[:6])], rows)
 
 
 def concatenate(spaces: Sequence[Features], name: str) -> Features:

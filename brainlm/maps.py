@@ -98,7 +98,10 @@ class BrainMaps:
 
         if self.affine is None:
             raise ValueError("a surface has no image: take volume(name), one value per vertex")
-        return nib.Nifti1Image(self.volume(name), self.affine)
+        volume = self.volume(name)
+        if volume.dtype.kind in "iu":  # other tools do not read 64 bits
+            volume = volume.astype(np.int32)
+        return nib.Nifti1Image(volume, self.affine)
 
     def coordinates(self) -> np.ndarray:
         """Return the position of each voxel in millimetres, shape (n_voxels, 3)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from brainlm._checks import same_length
 from brainlm.ridge import fit_ridge
@@ -108,9 +107,8 @@ def _prepare(
 ) -> _Fold:
     fit = fit_ridge(X[train], standardize=standardize, smallest_alpha=float(alphas.min()))
     A = fit.project(X[test])
-    operators = []
-    for alpha in np.unique(alphas):
-        factor = linalg.cho_factor(fit.shifted(float(alpha)), overwrite_a=True, check_finite=False)
-        operator = linalg.cho_solve(factor, A.T.astype(factor[0].dtype), check_finite=False).T
-        operators.append((np.flatnonzero(alphas == alpha), operator.astype(X.dtype)))
+    operators = [
+        (np.flatnonzero(alphas == alpha), fit.operator(A, float(alpha)))
+        for alpha in np.unique(alphas)
+    ]
     return _Fold(train, test, fit.X.T if fit.primal else None, operators)

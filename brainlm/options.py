@@ -6,25 +6,39 @@ below; ``run`` turns it into a command.
 
 from __future__ import annotations
 
+import inspect
 import sys
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from brainlm.errors import CorruptDataError, DataMissingError, LicenceError, UnknownNameError
+from brainlm.errors import (
+    CorruptDataError,
+    DataMissingError,
+    LicenceError,
+    UnknownNameError,
+    unknown_name,
+)
 
 __all__ = [
+    "Datasets",
     "Debug",
+    "Languages",
     "Layers",
+    "MaxItems",
     "Model",
+    "Models",
     "Out",
     "Overwrite",
+    "Permutations",
     "Root",
     "Subjects",
     "choose",
     "figure_command",
+    "from_settings",
     "layer_list",
     "run",
 ]
@@ -43,6 +57,19 @@ Root = Annotated[
 Debug = Annotated[
     bool, typer.Option("--debug", help="A small part in seconds, to see that it runs.")
 ]
+Models = Annotated[
+    str,
+    typer.Option(help="Language models, separated by commas; NAME:en or NAME:en+zh where one "
+                 "has not all languages."),
+]  # fmt: skip
+Datasets = Annotated[
+    str, typer.Option(help="Data sets, separated by commas, or 'all' that are on this machine.")
+]
+Languages = Annotated[str, typer.Option(help="Languages, separated by commas.")]
+Permutations = Annotated[int, typer.Option(min=1, help="Null responses per representation.")]
+MaxItems = Annotated[
+    int, typer.Option(min=100, help="Most items of a data set: words are drawn, texts are cut.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")]
 
 EXPECTED = (
@@ -50,6 +77,7 @@ EXPECTED = (
     DataMissingError,
     FileExistsError,
     LicenceError,
+    MemoryError,
     PermissionError,
     UnknownNameError,
 )
@@ -69,8 +97,6 @@ def layer_list(text: str) -> str | list[int]:
 
 def choose(text: str, available: Sequence[str], kind: str = "subject") -> list[str]:
     """Return the names in ``text`` (or all available ones); raise for an unknown one."""
-    from brainlm.errors import unknown_name
-
     if text.strip() == "all":
         return list(available)
     names = [part.strip() for part in text.split(",")]
@@ -85,10 +111,65 @@ def run(main: Callable[..., None], arguments: Sequence[str] | None = None, name:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     try:
-        app(args=None if arguments is None else list(arguments), prog_name=name or None)
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        app(args=from_settings(main, given), prog_name=name or None)
     except EXPECTED as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+
+
+def from_settings(main: Callable[..., None], arguments: Sequence[str]) -> list[str]:
+    """Return a command line in which ``--config FILE`` and ``--set key=value`` became options.
+
+    A setting has the name of the Python argument. What stands in the file yields to ``--set``, and
+    both to options of their own.
+
+    Parameters
+    ----------
+    main : callable
+        The analysis.
+    arguments : sequence of str
+        As they were typed.
+    """
+    settings: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
+    left: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if name not in ("--config", "--set"):
+            left.append(argument)
+            continue
+        value = value if equals else next(rest, "")
+        if name == "--config":
+            settings |= _read_settings(Path(value))
+        else:
+            key, equals, setting = value.partition("=")
+            if not equals:
+                raise UnknownNameError(f"--set {value!r}: write key=value")
+            changes[key.strip()] = setting.strip()
+    known = list(inspect.signature(main).parameters)
+    options: list[str] = []
+    for key, value in (settings | changes).items():
+        if key not in known:
+            raise unknown_name("setting", key, known)
+        option = "--" + key.replace("_", "-")
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if text in ("true", "false"):
+            options += [option] if text == "true" else []
+        else:
+            items = value if isinstance(value, list) else [text]
+            options += [option, ",".join(map(str, items))]
+    return [*options, *left]
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataMissingError(f"--config {path}: no such file")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CorruptDataError(f"--config {path}: not a TOML file ({error})") from error
 
 
 def figure_command(name: str, bundle: str) -> None:

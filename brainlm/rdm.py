@@ -14,10 +14,17 @@ from brainlm.errors import unknown_name
 from brainlm.scores import pearson
 from brainlm.similarity import standardize_rows
 
-__all__ = ["COMPARISONS", "DISTANCES", "compare_rdms", "permuted_comparisons", "rdm"]
+__all__ = [
+    "COMPARISONS",
+    "DISTANCES",
+    "compare_rdms",
+    "crossnobis",
+    "permuted_comparisons",
+    "rdm",
+]
 
 DISTANCES = ("correlation", "cosine", "euclidean")
-COMPARISONS = ("spearman", "pearson", "kendall")
+COMPARISONS = ("spearman", "pearson", "kendall", "tau-a")
 
 
 def rdm(X: np.ndarray, metric: str = "correlation") -> np.ndarray:
@@ -51,8 +58,13 @@ def compare_rdms(first: np.ndarray, second: np.ndarray, method: str = "spearman"
     Parameters
     ----------
     first, second : array of shape (n_pairs,)
-    method : {"spearman", "pearson", "kendall"}
-        "kendall" is tau-b.
+    method : {"spearman", "pearson", "kendall", "tau-a"}
+        "kendall" is tau-b. Tau-a, (concordant - discordant) / all pairs, is the one to take where
+        an RDM has many ties: it does not reward a model for predicting ties.
+
+    References
+    ----------
+    Nili et al. 2014, doi 10.1371/journal.pcbi.1003553 (tau-a).
     """
     if method not in COMPARISONS:
         raise unknown_name("method", method, COMPARISONS)
@@ -60,11 +72,73 @@ def compare_rdms(first: np.ndarray, second: np.ndarray, method: str = "spearman"
         raise ValueError(
             f"the RDMs have {first.shape} and {second.shape} pairs: compute both on the same items"
         )
+    if method == "tau-a":
+        return _tau_a(first, second)
     if method == "kendall":
         return float(kendalltau(first, second).statistic)
     if method == "spearman":
         first, second = rankdata(first), rankdata(second)
     return float(pearson(first[:, None], second[:, None])[0])
+
+
+def _tau_a(first: np.ndarray, second: np.ndarray) -> float:
+    n = len(first)
+    pairs = n * (n - 1) / 2
+
+    def untied(values: np.ndarray) -> float:
+        counts = np.unique(values, return_counts=True)[1]
+        return pairs - (counts * (counts - 1) / 2).sum()
+
+    tau_b = kendalltau(first, second).statistic
+    return float(tau_b * np.sqrt(untied(first) * untied(second)) / pairs)
+
+
+def crossnobis(patterns: np.ndarray, covariance: np.ndarray | None = None) -> np.ndarray:
+    """Return cross-validated Mahalanobis distances, condensed, unbiased: 0 for equal patterns.
+
+    ::
+
+        d_ij = mean over runs m != n of (x_i - x_j)_m' S^-1 (x_i - x_j)_n / n_features
+
+    Parameters
+    ----------
+    patterns : array of shape (n_runs, n_items, n_features)
+        Patterns of the same items in each run, two runs or more, with independent noise.
+    covariance : array of shape (n_features, n_features), optional
+        Noise covariance S (from residuals, shrunk so that it can be inverted). Default: identity.
+
+    Returns
+    -------
+    array of shape (n_items * (n_items - 1) / 2,)
+        May be negative, as an unbiased estimate of a small distance must.
+
+    References
+    ----------
+    Walther et al. 2016, doi 10.1016/j.neuroimage.2015.12.012.
+    """
+    X = np.asarray(patterns, dtype=float)
+    if X.ndim != 3 or len(X) < 2:
+        raise ValueError(
+            f"patterns must have shape (n_runs, n_items, n_features), two runs or more, got "
+            f"{X.shape}: without a second run no distance can be cross-validated"
+        )
+    n_runs, n_items, n_features = X.shape
+    if covariance is not None:
+        try:
+            whitening = np.linalg.cholesky(np.linalg.inv(covariance))
+        except np.linalg.LinAlgError as error:
+            raise ValueError(
+                f"covariance of shape {np.shape(covariance)} cannot be inverted ({error}): shrink "
+                "it towards its diagonal"
+            ) from error
+        X = X @ whitening
+    total = X.sum(axis=0)
+    # The sum over different runs is the sum over all minus that over equal ones.
+    gram = total @ total.T - np.einsum("rif,rjf->ij", X, X)
+    gram /= n_runs * (n_runs - 1) * n_features
+    own = np.diag(gram)
+    first, second = np.triu_indices(n_items, k=1)
+    return own[first] + own[second] - gram[first, second] - gram[second, first]
 
 
 def permuted_comparisons(

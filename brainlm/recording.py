@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from brainlm._checks import as_labels, check_blocks, check_finite, freeze, is_mapped, same_length
+from brainlm._display import html_card
 from brainlm.errors import unknown_name
 
 __all__ = ["MODALITIES", "Recording", "high_pass"]
@@ -205,6 +206,27 @@ class Recording:
             f"{self.n_targets} targets, {len(self.runs)} run{'s' * (len(self.runs) != 1)}, "
             f"unit {self.unit!r})"
         )
+
+    def _repr_html_(self) -> str:
+        step = (
+            None if self.times is None else sampling_interval(self.times[self.run == self.run[0]])
+        )
+        facts = {
+            "modality": self.modality,
+            "subject": self.subject,
+            "samples" if self.items is None else "items": self.n_samples,
+            "targets": self.n_targets,
+            "runs": len(self.runs),
+            "unit": self.unit,
+            "sampling interval": None if step is None else f"{step:g} s",
+            "on disk": "yes" if is_mapped(self.data) else None,
+        }
+        shown = self.data[:, :5]  # of a recording on disk this reads five targets
+        rows = [
+            (name, float(values.mean()), float(values.std()))
+            for name, values in zip(self.targets, shown.T, strict=False)
+        ]
+        return html_card("Recording", facts, ["target", "mean", "sd"], rows, self.notes)
 
 
 def spread(data: np.ndarray, most: int = 50) -> np.ndarray:

@@ -13,6 +13,7 @@ features than samples the normal equations are those of X'X (primal form); other
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import linalg
@@ -32,6 +33,7 @@ DEFAULT_ALPHAS = np.logspace(-2, 7, 19)
 # (of the Gram matrix, of its factors), and below the last one in that of double precision, too.
 SINGLE = 1e-4
 SINGLE_GRAM = 1e-5
+SINGLE_EIGENVALUE = 3e-8  # resolved by an eigendecomposition in single precision
 DOUBLE = 1e-11
 
 
@@ -77,6 +79,8 @@ class RidgeFit:
         X'X or XX', in double precision where the smallest penalty asks for it.
     largest : float
         Its largest eigenvalue.
+    smallest_alpha : float
+        The smallest penalty that it is made for.
     """
 
     X: np.ndarray
@@ -84,6 +88,37 @@ class RidgeFit:
     primal: bool
     gram: np.ndarray
     largest: float
+    smallest_alpha: float = 0.0
+
+    @property
+    def usual(self) -> float:
+        """The average eigenvalue of the Gram matrix."""
+        return float(np.trace(self.gram)) / len(self.gram)
+
+    @cached_property
+    def decomposition(self) -> tuple[np.ndarray, np.ndarray]:
+        """Eigenvalues and eigenvectors of the Gram matrix, kept once they were asked for.
+
+        In single precision where that resolves the smallest penalty. In the kernel form the
+        constant, of eigenvalue 0, is given the average eigenvalue; centred targets have no part in
+        it.
+        """
+        single = self.X.dtype == np.float32
+        single &= self.smallest_alpha >= SINGLE_EIGENVALUE * self.largest
+        gram: np.ndarray = self.gram.astype(np.float32 if single else np.float64)
+        if not self.primal:
+            gram = gram + self.usual / len(gram)
+        eigenvalues, U = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
+        return np.maximum(eigenvalues, 0), U
+
+    def eigenvalues(self) -> np.ndarray:
+        """Eigenvalues of the Gram matrix, in the precision of X; see ``decomposition``."""
+        if "decomposition" in self.__dict__:
+            return self.decomposition[0]
+        gram: np.ndarray = self.gram.astype(self.X.dtype)
+        if not self.primal:
+            gram = gram + self.usual / len(gram)
+        return np.maximum(linalg.eigvalsh(gram, overwrite_a=True, check_finite=False), 0)
 
     def project(self, X: np.ndarray) -> np.ndarray:
         """Return what multiplies the weights for new samples ``X``, (n_new, q)."""
@@ -102,7 +137,14 @@ class RidgeFit:
         """
         R = self.X.T @ Y if self.primal else Y
         W = np.empty(R.shape, dtype=self.X.dtype)
-        for alpha in np.unique(alphas):
+        left = np.ones(len(alphas), dtype=bool)
+        if "decomposition" in self.__dict__:  # of use where its precision resolves the penalty
+            eigenvalues, U = self.decomposition
+            own = np.flatnonzero(alphas >= SINGLE * self.largest)
+            shrunken = (U.T @ R[:, own]) / (eigenvalues[:, None] + alphas[own].astype(U.dtype))
+            W[:, own] = U @ shrunken
+            left[own] = False
+        for alpha in np.unique(alphas[left]):
             own = np.flatnonzero(alphas == alpha)
             W[:, own] = self._solve(float(alpha), R[:, own], Y[:, own])
         return W
@@ -116,6 +158,29 @@ class RidgeFit:
         shifted = self.shifted(alpha)
         factor = linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
         return linalg.cho_solve(factor, R.astype(shifted.dtype, copy=False), check_finite=False)
+
+    def operator(self, A: np.ndarray, alpha: float) -> np.ndarray:
+        """Return A (gram + alpha I)^-1: from training targets to predictions.
+
+        Parameters
+        ----------
+        A : array of shape (n_new, q)
+            ``project(X)`` of new samples.
+        alpha : float
+
+        Returns
+        -------
+        array of shape (n_new, q)
+            Multiplies centred training targets (kernel form), or ``X.T`` of them (primal form).
+        """
+        if self._extreme(alpha):
+            U, s, Vt = linalg.svd(self.X.astype(np.float64), full_matrices=False)
+            basis = Vt.T if self.primal else U
+            return (((A @ basis) / (s**2 + alpha)) @ basis.T).astype(self.X.dtype)
+        shifted = self.shifted(alpha)
+        factor = linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
+        solved = linalg.cho_solve(factor, A.T.astype(shifted.dtype), check_finite=False)
+        return solved.T.astype(self.X.dtype)
 
     def shifted(self, alpha: float) -> np.ndarray:
         """Return a copy of gram + alpha I in the precision that alpha asks for."""
@@ -152,7 +217,7 @@ def fit_ridge(X: np.ndarray, *, standardize: bool = True, smallest_alpha: float 
     if not primal:  # rounding leaves means of 1e-8 in Z, which a small penalty would blow up
         gram -= gram.mean(axis=0)
         gram -= gram.mean(axis=1, keepdims=True)
-    return RidgeFit(Z, standardizer, primal, gram, largest)
+    return RidgeFit(Z, standardizer, primal, gram, largest, smallest_alpha)
 
 
 def largest_eigenvalue(gram: np.ndarray) -> float:

@@ -46,9 +46,8 @@ Prediction = tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 BLOCK_BYTES = 1 << 23  # of predictions at a time: about what a processor's cache holds
 SMALL = 2e10  # multiply-adds for the whole grid below which nothing is worth saving
-FILTER_TOLERANCE = 0.01
+FILTER_TOLERANCE = 0.03
 ENOUGH_SAMPLES = 500  # for the rounding of half precision to average out of an error
-SINGLE_EIGENVALUE = 3e-8  # smallest alpha, in largest eigenvalues, that single precision resolves
 
 
 @dataclass(frozen=True)
@@ -154,11 +153,10 @@ class SharedDecomposition:
         fit: RidgeFit,
         folds: Sequence[Fold],
         alphas: np.ndarray,
-        eigenvalues: np.ndarray,
-        U: np.ndarray,
     ) -> SharedDecomposition:
         """Prepare every penalty and fold."""
-        n, usual = len(U), _usual(fit)
+        eigenvalues, U = fit.decomposition
+        n, usual = len(U), fit.usual
         shrunken = (1 / (eigenvalues + alphas[:, None])).astype(U.dtype)
         factors: list[list[tuple[np.ndarray, Any]]] = []
         for alpha, weights in zip(alphas, shrunken, strict=True):
@@ -200,6 +198,7 @@ def solve_ridge_cv(
     *,
     standardize: bool = True,
     search: str = "fast",
+    fit: RidgeFit | None = None,
 ) -> np.ndarray:
     """Return the cross-validated R2 of every alpha for every target.
 
@@ -228,6 +227,9 @@ def solve_ridge_cv(
         of a few and combines them, float32 data in half precision where that is faster; its best
         alpha scores within 1e-3 of the best one (measured: ``benchmarks/ridge.py``). Small
         problems are exact in both.
+    fit : RidgeFit, optional
+        Of ``fit_ridge(X, ...)`` with ``smallest_alpha=alphas[0]`` or smaller, where it is there
+        already.
 
     Returns
     -------
@@ -236,26 +238,23 @@ def solve_ridge_cv(
     if search not in ("fast", "exact"):
         raise unknown_name("search", search, ("fast", "exact"))
     alphas = np.asarray(alphas, dtype=float)
-    fit = fit_ridge(X, standardize=standardize, smallest_alpha=float(alphas[0]))
+    if fit is None:
+        fit = fit_ridge(X, standardize=standardize, smallest_alpha=float(alphas[0]))
     n_targets = Y.shape[1]
     per_fold = [len(test) * min(len(train), X.shape[1]) for train, test in folds]
     work = len(alphas) * n_targets * sum(per_fold)
     fast = search == "fast" and work > SMALL
     by_fold = fit.primal or alphas[0] < DOUBLE * fit.largest
     few = not by_fold and n_targets < len(X)
-    eigenvalues: Any = None
-    U: Any = None
-    if few or fast:
-        eigenvalues, U = _decompose_gram(fit, float(alphas[0]), vectors=few)
     used, mixing = np.arange(len(alphas)), None
     if fast:
-        used, mixing = choose_poles(eigenvalues, alphas)
+        used, mixing = choose_poles(fit.decomposition[0] if few else fit.eigenvalues(), alphas)
     half = fast and X.dtype == np.float32 and len(X) >= ENOUGH_SAMPLES and half_is_fast()
     predictor: Any
     if by_fold:
         predictor = _fold_operators(fit, folds, alphas[used], half)
     elif few:
-        predictor = SharedDecomposition.of(fit, folds, alphas[used], eigenvalues, U)
+        predictor = SharedDecomposition.of(fit, folds, alphas[used])
     else:
         predictor = _kernel_operators(fit, folds, alphas[used], half)
     curve = np.empty((len(alphas), n_targets))
@@ -313,32 +312,11 @@ def choose_poles(
         used = np.sort(np.r_[used, error.argmax()])
 
 
-def _decompose_gram(fit: RidgeFit, smallest_alpha: float, vectors: bool) -> tuple[np.ndarray, Any]:
-    """Eigenvalues (and vectors) of the Gram matrix.
-
-    In single precision where that resolves the penalties. In the kernel form the constant, of
-    eigenvalue 0, is given the average eigenvalue.
-    """
-    single = fit.X.dtype == np.float32 and smallest_alpha >= SINGLE_EIGENVALUE * fit.largest
-    single |= fit.X.dtype == np.float32 and not vectors  # only the filters are chosen by them
-    gram: Any = fit.gram.astype(np.float32 if single else np.float64)
-    if not fit.primal:
-        gram = gram + _usual(fit) / len(gram)
-    if not vectors:
-        return np.maximum(linalg.eigvalsh(gram, overwrite_a=True, check_finite=False), 0), None
-    eigenvalues, U = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
-    return np.maximum(eigenvalues, 0), U
-
-
-def _usual(fit: RidgeFit) -> float:
-    return float(np.trace(fit.gram)) / len(fit.gram)
-
-
 def _kernel_operators(
     fit: RidgeFit, folds: Sequence[Fold], alphas: np.ndarray, half: bool
 ) -> Operators:
     n = len(fit.X)
-    usual = _usual(fit)
+    usual = fit.usual
     out = [np.setdiff1d(np.arange(n), train) for train, _ in folds]  # test and gap
     stacks = [
         empty((len(alphas), len(test), len(train)), fit.X.dtype, half) for train, test in folds

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm._checks import as_labels, same_length
+from brainlm._display import html_card
 
 if TYPE_CHECKING:
     import xarray
@@ -79,6 +80,9 @@ class Scores:
         Out-of-fold predictions. Do not correlate them over folds: each fold has its own mean.
     notes : tuple of str
         Warnings and exclusions on the way.
+    inner : array of shape (n_folds, n_targets), optional
+        Cross-validated score over the inner folds of each outer training set. Nothing in it has
+        seen the test samples, so targets and feature spaces may be chosen by it.
     """
 
     values: Any
@@ -92,6 +96,7 @@ class Scores:
     predictions: Any = None
     notes: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    inner: Any = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=float)
@@ -104,6 +109,32 @@ class Scores:
     def mean(self) -> np.ndarray:
         """Score per target over folds: Fisher-z mean of r, plain mean of R2. Shape (n_targets,)."""
         return fisher_mean(self.values) if self.metric == "r" else self.values.mean(axis=0)
+
+    def mean_of_best(self, n: int) -> np.ndarray:
+        """Return the held-out score of each fold, averaged over the targets that are best inside.
+
+        In each outer fold the ``n`` targets with the highest ``inner`` score are averaged (Fisher z
+        for r), so that the choice never sees the samples that are scored.
+
+        Parameters
+        ----------
+        n : int
+            How many targets, such as sensors or voxels.
+
+        Returns
+        -------
+        array of shape (n_folds,)
+        """
+        if self.inner is None:
+            raise ValueError(
+                "these scores have no inner scores to choose targets by: use a RidgeEncoder"
+            )
+        known = int(np.isfinite(self.inner).all(axis=0).sum())
+        if not 1 <= n <= known:
+            raise ValueError(f"n must lie between 1 and {known} targets with a score, got {n}")
+        order = np.argsort(np.where(np.isfinite(self.inner), -self.inner, np.inf), axis=1)[:, :n]
+        best = np.take_along_axis(self.values, order, axis=1)
+        return fisher_mean(best, axis=1) if self.metric == "r" else best.mean(axis=1)
 
     def to_xarray(self) -> xarray.Dataset:
         """Return the scores as a labelled data set with dimensions fold and target."""
@@ -119,6 +150,22 @@ class Scores:
         return xarray.Dataset(
             data, coords={"target": self.targets.astype(str)}, attrs=attributes
         ).assign_attrs(features=self.features, notes="\n".join(self.notes))
+
+    def _repr_html_(self) -> str:
+        mean = self.mean
+        order = [int(i) for i in np.argsort(-np.nan_to_num(mean, nan=-np.inf))]
+        facts = {
+            "encoder": self.encoder,
+            "split": self.split,
+            "targets": len(mean),
+            "folds": len(self.values),
+            f"mean {self.metric}": float(np.nanmean(mean)),
+            "above 0": f"{np.nanmean(mean > 0):.0%} of targets",
+        }
+        rows = [(str(self.targets[i]), float(mean[i])) for i in order[:5]]
+        return html_card(
+            f"Scores: {self.features}", facts, ["best targets", self.metric], rows, self.notes
+        )
 
     def __repr__(self) -> str:
         mean = self.mean

@@ -119,5 +119,18 @@ def leave_one_out(X: np.ndarray, Y: np.ndarray, *, center: bool = True) -> np.nd
 
 
 def leave_one_out_scores(X: np.ndarray, Y: np.ndarray, *, center: bool = True) -> np.ndarray:
-    """Return the Pearson correlation of each column of ``leave_one_out`` with Y, (n_targets,)."""
-    return pearson(leave_one_out(X, Y, center=center), Y)
+    """Return the Pearson correlation of each column of ``leave_one_out`` with Y, (n_targets,).
+
+    Targets are taken in blocks, so that beside X and Y little memory is needed whatever their
+    number: 40,000 words x 10,000 targets in single precision stay under 4 GiB, Y included.
+    """
+    if len(X) != len(Y):
+        raise ValueError(f"X has {len(X)} items and Y {len(Y)}: give one row per item in both")
+    Z = standardize_rows(X - X.mean(axis=0) if center else X)
+    step = max(1, BLOCK_ELEMENTS // len(Y))
+    scores = []
+    for start in range(0, Y.shape[1], step):
+        block = np.asarray(Y[:, start : start + step])
+        C = (block - block.mean(axis=0)) / block.std(axis=0)
+        scores.append(pearson(Z @ (Z.T @ C) - C, block))
+    return np.concatenate(scores)

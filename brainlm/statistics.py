@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["fdr", "max_statistic_p", "permutation_p", "permute_blocks", "permute_groups"]
+__all__ = [
+    "circular_shift",
+    "fdr",
+    "max_statistic_p",
+    "permutation_p",
+    "permute_blocks",
+    "permute_groups",
+]
 
 
 def permutation_p(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
@@ -82,6 +89,49 @@ def permute_blocks(
             )
         parts = np.array_split(rows, n_blocks)
         order[rows] = np.concatenate([parts[i] for i in rng.permutation(n_blocks)])
+    return order
+
+
+def circular_shift(
+    n_samples: int, rng: np.random.Generator, *, least: int, runs: np.ndarray | None = None
+) -> np.ndarray:
+    """Return rows that turn each run in a circle by a random number of samples.
+
+    The autocorrelation of the data stays whole but for one joint per run; only the tie between
+    stimulus and response is cut.
+
+    Parameters
+    ----------
+    n_samples : int
+    rng : numpy.random.Generator
+    least : int
+        Smallest shift in either direction, in samples: longer than the data's own memory (and the
+        longest delay), or shifted copies still resemble the true ones.
+    runs : array of shape (n_samples,), optional
+        Run of each sample; each is turned by a shift of its own.
+
+    Returns
+    -------
+    array of int, shape (n_samples,)
+        ``rows[i]`` is the row that takes the place of row i.
+
+    Raises
+    ------
+    ValueError
+        A run is too short for any shift of at least ``least`` samples.
+    """
+    labels = np.zeros(n_samples) if runs is None else np.asarray(runs)
+    order = np.arange(n_samples)
+    if least < 1:
+        raise ValueError(f"least must be 1 sample or more, got {least}")
+    for run in dict.fromkeys(labels.tolist()):
+        rows = np.flatnonzero(labels == run)
+        if len(rows) < 2 * least + 1:
+            raise ValueError(
+                f"least = {least} leaves no shift in a run of {len(rows)} samples: use a smaller "
+                "one, or leave short runs out"
+            )
+        order[rows] = np.roll(rows, int(rng.integers(least, len(rows) - least + 1)))
     return order
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from brainlm._checks import as_labels, check_blocks, check_finite, freeze, same_length
+from brainlm._display import html_card
 
 __all__ = ["Stimulus"]
 
@@ -148,3 +149,20 @@ class Stimulus:
             f"Stimulus({self.n_words} words, {self.language!r}, {len(runs)} "
             f"run{'s' * (len(runs) != 1)}{times})"
         )
+
+    def _repr_html_(self) -> str:
+        first = slice(0, 8)
+        columns: dict[str, Any] = {"word": self.words[first], "run": self.run[first]}
+        if self.timed:
+            columns |= {"onset, s": self.onset[first], "duration, s": self.duration[first]}
+        facts = {
+            "language": self.language,
+            "words": self.n_words,
+            "sentences": len(set(self.sentence)),
+            "runs": len(self.runs),
+            "time": f"{self.onset.min():.1f} to {(self.onset + self.duration).max():.1f} s"
+            if self.timed
+            else "none",
+        }
+        rows = list(zip(*(values.tolist() for values in columns.values()), strict=True))
+        return html_card("Stimulus", facts, list(columns), rows)

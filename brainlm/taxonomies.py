@@ -127,7 +127,7 @@ def _wordnet_similarity(words: Iterable[str], measure: str) -> tuple[list[str], 
 
 def _wordnet():
     how = (
-        "`python -m nltk.downloader wordnet` (or put the "
+        "`pip install brainlm[wordnet]`, then `python -m nltk.downloader wordnet` (or put the "
         "files of WordNet into the folder corpora/wordnet of a folder that NLTK_DATA names)"
     )
     try:

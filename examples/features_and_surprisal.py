@@ -1,14 +1,11 @@
-# %% [markdown]
-# # From a text to layer features and surprisal
-#
-# A notebook in percent form: VS Code, Spyder and Jupyter (with jupytext) open it as one, and
-# `python examples/features_and_surprisal.py` runs it. It needs the models of
-# `brainlm fetch smollm2 gemma3` and no network.
+"""
+From a text to layer features and surprisal
+===========================================
 
-# %% [markdown]
-# ## English, in ten lines
+Ten lines in English, and the same ten in Chinese. Needs the models of
+``brainlm fetch smollm2 gemma3`` and no network.
+"""
 
-# %%
 from brainlm import LanguageModel
 from brainlm.segmentation import read_text
 
@@ -20,13 +17,13 @@ for word, bits in zip(stimulus.words, surprisal.values[:, 0], strict=True):
     print(f"{word:8s} {bits:5.1f} bits")
 print(layers[15])
 
-# %% [markdown]
-# ## Chinese, in the same ten lines
-#
-# `read_text` cuts Chinese with jieba. Where a data set brings its own words, use those:
-# `open_dataset` does.
-
 # %%
+# Chinese, in the same ten lines
+# ------------------------------
+#
+# ``read_text`` cuts Chinese with jieba. Where a data set brings its own words, use those:
+# ``open_dataset`` does.
+
 chinese = read_text("老面包师打开店门。没有客人，她就自己吃面包。", "zh")
 gemma = LanguageModel("gemma3", dtype="bfloat16")
 chinese_layers = gemma.embed(chinese, context=256)
@@ -35,16 +32,16 @@ for word, bits in zip(chinese.words, chinese_surprisal.values[:, 0], strict=True
     print(f"{word:\u3000<4s} {bits:5.1f} bits")
 print(chinese_layers[9])
 
-# %% [markdown]
-# ## How alike are all words in each layer?
+# %%
+# How alike are all words in each layer?
+# --------------------------------------
 #
 # The nearer the mean similarity comes to 1, the less a similarity analysis of that layer says.
 
-# %%
 from brainlm.geometry import geometry  # noqa: E402
 
 print(geometry(layers[::10]).round(2))
 print(geometry(chinese_layers[::6]).round(2))
 
-# %% [markdown]
-# `brainlm run describe_language_model --model gemma3 --language zh` draws both for any text.
+# %%
+# ``brainlm run describe_language_model --model gemma3 --language zh`` draws both for any text.

@@ -4,6 +4,7 @@ from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from brainlm.banded import BandedRidgeEncoder
+from brainlm.banded_gradient import from_deltas, to_deltas
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder
 from brainlm.splits import ContiguousBlocks
@@ -91,3 +92,34 @@ def test_the_parts_of_the_bands_add_up_to_the_prediction(rng):
 def test_bands_that_do_not_fit_are_refused(rng, bands, message):
     with pytest.raises(ValueError, match=message):
         BandedRidgeEncoder(bands).fit(*_two_bands(rng))
+
+
+def test_kernel_weights_and_shares_are_two_ways_to_say_one_thing(rng):
+    sizes = np.array([3, 8])
+    shares = rng.dirichlet([9, 9], size=5).T
+    alpha = rng.uniform(1, 100, 5)
+    found, again = from_deltas(to_deltas(shares, alpha, sizes), sizes)
+    np.testing.assert_allclose(found, shares)
+    np.testing.assert_allclose(again, alpha)
+
+
+def test_gradient_steps_improve_the_choice_of_a_coarse_search(rng):
+    n, sizes = 200, [10, 40, 40]
+    X = rng.standard_normal((n, 90))
+    w = rng.standard_normal((90, 6)) * np.repeat([1.0, 0.15, 0.0], sizes)[:, None]
+    Y = X @ w + 2 * rng.standard_normal((n, 6))
+    settings = {"n_draws": 4, "alphas": np.logspace(-1, 4, 6), "warn_edge": False}
+    coarse = BandedRidgeEncoder(sizes, **settings).fit(X, Y)
+    refined = BandedRidgeEncoder(sizes, n_steps=50, **settings).fit(X, Y)
+    assert (refined.cv_r2_ >= coarse.cv_r2_).all()
+    assert refined.cv_r2_.mean() > coarse.cv_r2_.mean() + 0.01
+    np.testing.assert_allclose(refined.shares_.sum(axis=0), 1)
+    for v in range(6):  # the weights are those of the equation
+        penalty = refined.alpha_[v] * np.array(sizes) / (90 * refined.shares_[:, v])
+        Z = (X - X.mean(axis=0)) / X.std(axis=0)
+        own = np.linalg.solve(
+            Z.T @ Z + np.diag(np.repeat(penalty, sizes)), Z.T @ (Y[:, v] - Y[:, v].mean())
+        )
+        np.testing.assert_allclose(refined.coef_[v] * X.std(axis=0), own, atol=1e-6)
+    with pytest.raises(ValueError, match="alpha_per='target'"):
+        BandedRidgeEncoder(sizes, n_steps=2, alpha_per="all", **settings).fit(X, Y)

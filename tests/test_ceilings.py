@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from brainlm.ceilings import leave_one_subject_out
+from brainlm.ceilings import (
+    leave_one_subject_out,
+    normalised,
+    region_ceiling,
+    repeat_ceiling,
+    split_half,
+)
 from brainlm.scores import fisher_mean
 
 
@@ -32,3 +38,34 @@ def test_planted_signal_to_noise_gives_the_expected_correlation(rng):
 def test_a_single_subject_has_no_ceiling(rng):
     with pytest.raises(ValueError, match="two subjects or more"):
         leave_one_subject_out(rng.random((1, 10, 2)))
+
+
+def test_split_half_agrees_with_the_planted_reliability(rng):
+    """With noise as strong as the signal, the mean of R has reliability R / (R + 1)."""
+    signal = rng.standard_normal((4000, 2))
+    data = signal + rng.standard_normal((8, 4000, 2))
+    np.testing.assert_allclose(split_half(data, n_splits=20), 8 / 9, atol=0.01)
+    np.testing.assert_allclose(repeat_ceiling(data), np.sqrt(8 / 9), atol=0.01)
+    noise = rng.standard_normal((8, 4000, 2))
+    assert (np.abs(split_half(noise, n_splits=20)) < 0.15).all()
+    assert (repeat_ceiling(noise) < 0.4).all()
+    same = np.repeat(signal[None], 4, axis=0)
+    np.testing.assert_allclose(split_half(same, n_splits=2), 1)
+    np.testing.assert_allclose(repeat_ceiling(same), 1)
+
+
+def test_two_repetitions_are_the_formula_of_spearman_and_brown(rng):
+    data = rng.standard_normal((200, 1)) + rng.standard_normal((2, 200, 1))
+    r = np.corrcoef(data[0, :, 0], data[1, :, 0])[0, 1]
+    np.testing.assert_allclose(split_half(data, n_splits=3), 2 * r / (1 + r))
+
+
+def test_region_ceiling_and_normalised_scores():
+    isc = np.array([[0.1, 0.3, 0.5, 0.9], [0.1, 0.3, 0.5, 0.9]])
+    found = region_ceiling(isc, np.array([1, 1, 2, 0]))
+    assert found == pytest.approx({1: 0.2, 2: 0.5})
+    np.testing.assert_allclose(normalised([0.1, 0.2, 0.3], [0.2, 0.01, 0.3]), [0.5, np.nan, 1.0])
+    with pytest.raises(ValueError, match="one grid"):
+        region_ceiling(isc, np.ones(3))
+    with pytest.raises(ValueError, match="two repetitions"):
+        split_half(np.ones((1, 5, 2)))

@@ -3,6 +3,7 @@ from typer.testing import CliRunner
 
 from brainlm.cli import app, list_analyses, main
 from brainlm.datasets import list_datasets
+from brainlm.options import from_settings
 
 RUNNER = CliRunner()
 
@@ -74,11 +75,15 @@ def test_analyses_are_listed_with_their_question():
 @pytest.mark.parametrize("name", list_analyses())
 def test_every_analysis_takes_the_common_options(name):
     text = RUNNER.invoke(app, ["run", name, "--help"]).output
-    for option in ("--model", "--layers", "--out", "--debug", "--overwrite"):
+    wanted = {"--out", "--debug", "--overwrite"}
+    if name in ("mulcogbench", "navigating", "reading", "survey"):  # many models and data sets
+        wanted |= {"--models", "--datasets", "--languages", "--root"}
+    elif "simulate" not in name:  # no model and no data set
+        wanted |= {"--model", "--layers"}
+        if name != "describe_language_model":  # it reads no data set
+            wanted |= {"--subjects", "--root"}
+    for option in wanted:
         assert option in text
-    if name != "describe_language_model":  # it reads no data set
-        assert "--subjects" in text
-        assert "--root" in text
 
 
 @pytest.mark.parametrize(
@@ -120,3 +125,34 @@ def test_an_existing_output_folder_is_refused_first(nothing_here, monkeypatch, c
     code, said = _fail(monkeypatch, capsys, "run", "encode_alice_fmri", "--out", str(tmp_path))
     assert code == 2
     assert "--overwrite" in said
+
+
+def test_everything_is_listed(nothing_here):
+    _, shown = _say("list")
+    for name in ("encode_alice_fmri", "smollm2", "pereira2018"):
+        assert name in shown
+
+
+def analysis(subjects: str = "all", layers: str = "all", debug: bool = False) -> None:
+    """An analysis of nothing."""
+
+
+def test_settings_of_a_file_become_options_and_yield_to_the_command_line(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('subjects = ["s1", "s2"]\nlayers = "3"\ndebug = true\n')
+    found = from_settings(analysis, ["--config", str(path), "--set", "layers=4", "--layers", "5"])
+    assert found == ["--subjects", "s1,s2", "--layers", "4", "--debug", "--layers", "5"]
+    assert from_settings(analysis, ["--set", "debug=false"]) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "layer=3"], r"unknown setting 'layer'\. Did you mean 'layers'"),
+        (["--set", "layers"], "write key=value"),
+        (["--config", "none.toml"], "no such file"),
+    ],
+)
+def test_wrong_settings_are_named(arguments, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        from_settings(analysis, arguments)

@@ -170,3 +170,9 @@ def test_masked_targets_have_no_score_and_are_counted(rng):
         cross_validate(
             RidgeEncoder([1.0]), X, np.ones((60, 4)), ContiguousBlocks(3), mask_targets=True
         )
+
+
+def test_the_edge_of_the_grid_is_a_note_where_the_encoder_is_told_not_to_warn(rng):
+    X, Y = rng.standard_normal((60, 3)), rng.standard_normal((60, 4))
+    scores = cross_validate(RidgeEncoder([1e-3, 1e-2], warn_edge=False), X, Y, BLOCKS)
+    assert "20 alphas" in scores.notes[0]

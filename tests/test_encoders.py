@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from brainlm.alignment import delay
 from brainlm.encoders import AlphaEdgeWarning, BlockScaler, RidgeEncoder, SimilarityEncoder
 from brainlm.scores import pearson
 from brainlm.splits import ContiguousBlocks
@@ -181,3 +182,28 @@ def test_estimators_show_no_warning_when_all_is_well(rng):
         warnings.simplefilter("error")
         RidgeEncoder(np.logspace(-6, 9, 31)).fit(X, Y).predict(X)
         SimilarityEncoder().fit(X, Y).predict(X)
+
+
+@pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+def test_the_grid_widens_itself_where_the_edge_predicts_something(rng):
+    X = rng.standard_normal((200, 5))
+    Y = np.c_[X @ np.ones(5), rng.standard_normal(200)]  # exact: the smallest alpha; noise: none
+    narrow = RidgeEncoder([1.0, 10.0]).fit(X, Y)
+    wide = RidgeEncoder([1.0, 10.0], widen=True).fit(X, Y)
+    assert narrow.alpha_[0] == 1.0
+    assert wide.alpha_[0] == pytest.approx(1e-6)  # two decades, three times
+    assert wide.alphas_[-1] == 10.0  # noise alone does not widen
+    np.testing.assert_allclose(np.diff(np.log10(wide.alphas_))[:-1], 0.5)
+    np.testing.assert_allclose(
+        wide.cv_curve_, RidgeEncoder(wide.alphas_).fit(X, Y).cv_curve_, atol=1e-9
+    )
+
+
+def test_weights_per_delay_are_those_of_the_delayed_copies(rng):
+    X = delay(rng.standard_normal((200, 3)), [1, 2])
+    fitted = RidgeEncoder([1.0], warn_edge=False).fit(X, rng.standard_normal((200, 4)))
+    per_delay = fitted.coef_per_delay(2)
+    assert per_delay.shape == (2, 4, 3)
+    np.testing.assert_array_equal(per_delay[1], fitted.coef_[:, 3:])
+    with pytest.raises(ValueError, match="n_delays=4"):
+        fitted.coef_per_delay(4)

@@ -6,7 +6,7 @@ from sklearn.linear_model import Ridge
 
 import brainlm.ridge_cv
 from brainlm.encoders import RidgeEncoder
-from brainlm.ridge_cv import choose_poles, solve_ridge_cv
+from brainlm.ridge_cv import FILTER_TOLERANCE, choose_poles, solve_ridge_cv
 from brainlm.splits import ContiguousBlocks, Groups
 
 ALPHAS = np.logspace(-2, 6, 9)
@@ -111,7 +111,7 @@ def test_poles_reproduce_the_filters_of_the_whole_grid(rng):
     used, mixing = choose_poles(eigenvalues, alphas)
     filters = eigenvalues[:, None] / (eigenvalues[:, None] + alphas)
     assert len(used) < 15
-    assert np.abs(filters[:, used] @ mixing - filters).max() < 0.02
+    assert np.abs(filters[:, used] @ mixing - filters).max() < 1.5 * FILTER_TOLERANCE
     np.testing.assert_array_equal(mixing[:, used], np.eye(len(used)))
 
 

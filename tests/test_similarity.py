@@ -68,3 +68,12 @@ def test_flat_rows_and_a_single_feature_are_refused(rng):
         leave_one_out(X[:, :1], X)
     with pytest.raises(ValueError, match="20 items and Y 19"):
         leave_one_out(X, X[1:])
+
+
+def test_blocks_of_targets_change_nothing(rng, monkeypatch):
+    X, Y = rng.standard_normal((60, 15)), rng.standard_normal((60, 7))
+    whole = leave_one_out_scores(X, Y, center=False)
+    monkeypatch.setattr("brainlm.similarity.BLOCK_ELEMENTS", 2 * 60)
+    np.testing.assert_allclose(leave_one_out_scores(X, Y, center=False), whole)
+    with pytest.raises(ValueError, match="60 items and Y 59"):
+        leave_one_out_scores(X, Y[1:])

@@ -4,6 +4,7 @@ from scipy.stats import kstest
 from statsmodels.stats.multitest import multipletests
 
 from brainlm.statistics import (
+    circular_shift,
     fdr,
     max_statistic_p,
     permutation_p,
@@ -58,3 +59,18 @@ def test_blocks_move_whole_within_their_run(rng):
     assert (np.diff(order) == 1).mean() > 0.7  # neighbours but for the edges of blocks
     with pytest.raises(ValueError, match="leaves 2 blocks in a run of 22"):
         permute_blocks(62, 9, rng, runs)
+
+
+def test_circular_shifts_turn_each_run_by_at_least_the_least(rng):
+    runs = np.repeat(["a", "b"], [20, 30])
+    for _ in range(50):
+        rows = circular_shift(50, rng, least=5, runs=runs)
+        for run, length in (("a", 20), ("b", 30)):
+            own = np.flatnonzero(runs == run)
+            shift = (own - rows[own]) % length
+            assert len(set(shift)) == 1
+            assert 5 <= shift[0] <= length - 5
+    with pytest.raises(ValueError, match="run of 20"):
+        circular_shift(50, rng, least=10, runs=runs)
+    with pytest.raises(ValueError, match="least"):
+        circular_shift(50, rng, least=0)

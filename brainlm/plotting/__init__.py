@@ -21,12 +21,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainlm.errors import unknown_name
+from brainlm.plotting.brain import glass_brain, surface_views, winner_map
+from brainlm.plotting.channels import plot_time_course, topographies
 from brainlm.plotting.decoding import (
     decoding_curve,
     decoding_null,
     plot_accuracy_curve,
     plot_null,
 )
+from brainlm.plotting.diagnostics import alphas, plot_alphas
 from brainlm.plotting.layers import layer_curve, plot_layer_curve, plot_target_bars, target_bars
 from brainlm.plotting.reconstruction import (
     reconstruction_gain,
@@ -34,6 +37,18 @@ from brainlm.plotting.reconstruction import (
     reconstruction_text,
 )
 from brainlm.plotting.similarity import plot_scatter, rdm_pair, similarity_and_rsa
+from brainlm.plotting.studies import (
+    context_gains,
+    critical_difference,
+    layers_by_modality,
+    model_by_dataset,
+    plot_critical_difference,
+    plot_forest,
+    plot_heat_map,
+    reading_gains,
+    unique_variance,
+    winners,
+)
 from brainlm.plotting.text import geometry, plot_geometry, plot_surprisal, surprisal
 
 if TYPE_CHECKING:
@@ -44,14 +59,23 @@ if TYPE_CHECKING:
 __all__ = [
     "FIGURES",
     "draw",
+    "glass_brain",
     "plot_accuracy_curve",
+    "plot_alphas",
+    "plot_critical_difference",
+    "plot_forest",
     "plot_geometry",
+    "plot_heat_map",
     "plot_layer_curve",
     "plot_null",
     "plot_scatter",
     "plot_surprisal",
     "plot_target_bars",
+    "plot_time_course",
     "save_figures",
+    "surface_views",
+    "topographies",
+    "winner_map",
 ]
 
 STYLE = Path(__file__).parents[1] / "brainlm.mplstyle"
@@ -67,6 +91,14 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "reconstruction_text": reconstruction_text,
     "geometry": geometry,
     "surprisal": surprisal,
+    "alphas": alphas,
+    "model_by_dataset": model_by_dataset,
+    "layers_by_modality": layers_by_modality,
+    "context_gains": context_gains,
+    "winners": winners,
+    "unique_variance": unique_variance,
+    "critical_difference": critical_difference,
+    "reading_gains": reading_gains,
 }
 
 

@@ -162,31 +162,13 @@ def test_describe_language_model_says_what_a_model_cannot_do(tmp_path, capsys):
         main(out=tmp_path / "no", text=tmp_path / "none.txt")
 
 
-def test_decode_story_simulated_and_a_folder(tmp_path, capsys):
-    _need([], ["smollm2"])
-    from brainlm import LanguageModel
-    from brainlm.decoding.simulation import (
-        Simulation,
-        invent_stories,
-        simulate_stories,
-        write_layout,
-    )
-
-    network = LanguageModel("smollm2", dtype="bfloat16")
-    stories = invent_stories(network, 4, 120)
-    responses = simulate_stories(network, stories, Simulation(60, 2.0))
-    folder = write_layout(tmp_path / "study", "S1", stories, responses, ("story 3", "story 4"))
-    bundle = _run("decode_story_folder", tmp_path / "out", folder=folder, model="smollm2")
+def test_decode_pereira2018_text(tmp_path, capsys):
+    _need(["pereira2018"], ["smollm2", "minilm"])
+    bundle = _run("decode_pereira2018_text", tmp_path / "out")
     scores = bundle.arrays["scores"]
-    assert {"Tang: brain", "MapGuide: permuted brain", "language model", "ceiling"} <= set(
-        scores["condition"].values
-    )
-    assert np.isfinite(scores["gain"].sel(metric="bleu-1")).all()
-    assert len(str(scores["text"].sel(condition="ceiling").values).split()) == scores.sizes["word"]
-    page = (tmp_path / "out" / "mapguide.html").read_text("utf-8")
-    assert page.startswith("<!doctype html>")
-    assert "null" in page
-    assert "bleu-1 of these 20 s" in capsys.readouterr().out
-    load_analysis("decode_story_folder")
-    with pytest.raises(DataMissingError, match="no such folder; data_train and data_test"):
-        _run("decode_story_folder", tmp_path / "no", folder=tmp_path)
+    assert float(scores["mapping_2v2"]) > 0.7
+    assert set(scores["condition"].values) == {
+        "brain", "permuted brain", "noise input", "language model", "ceiling",
+    }  # fmt: skip
+    assert np.isfinite(scores["gain"]).all()
+    assert "reference:" in capsys.readouterr().out

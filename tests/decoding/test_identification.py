@@ -3,8 +3,11 @@ import pytest
 
 from brainlm.decoding.identification import (
     pairwise_accuracy,
+    pattern_accuracy,
     pattern_correlations,
     rank_accuracy,
+    top_k_accuracy,
+    trialwise_score,
 )
 
 
@@ -46,3 +49,28 @@ def test_correlations_equal_numpy(rng):
         pattern_correlations(A, B[:3])
     with pytest.raises(ValueError, match="at least two items"):
         rank_accuracy(np.ones((1, 1)))
+
+
+def test_top_k_counts_ties_by_their_share_and_exact_data_score_one(rng):
+    s = np.array([[3.0, 1, 2], [5, 4, 3], [1, 1, 1]])
+    assert top_k_accuracy(s, 1) == pytest.approx((1 + 0 + 1 / 3) / 3)
+    assert top_k_accuracy(s, 2) == pytest.approx((1 + 1 + 2 / 3) / 3)
+    assert top_k_accuracy(s, 3) == 1
+    X = rng.standard_normal((40, 20))
+    assert top_k_accuracy(pattern_correlations(X, X)) == 1
+    noise = pattern_correlations(rng.standard_normal((400, 20)), rng.standard_normal((400, 20)))
+    assert abs(top_k_accuracy(noise, 40) - 0.1) < 0.04
+    with pytest.raises(ValueError, match="got 4"):
+        top_k_accuracy(s, 4)
+
+
+def test_a_shared_pattern_saturates_the_trialwise_score_and_not_the_pattern_accuracy(rng):
+    shared = np.sqrt(0.15 / 0.85) * 2.5 * rng.standard_normal(500)
+    true = shared + rng.standard_normal((300, 500))
+    empty = shared + 0.3 * rng.standard_normal((300, 500))
+    assert trialwise_score(empty, true) > 0.5
+    assert abs(pattern_accuracy(empty, true, shared)) < 0.02
+    assert pattern_accuracy(true, true, shared) == pytest.approx(1)
+    assert trialwise_score(true, true, 1) == pytest.approx(1)
+    with pytest.raises(ValueError, match="share"):
+        trialwise_score(true, true, 0)

@@ -104,7 +104,7 @@ def test_top_k_by_hand():
     similarity = np.array([[0.9, 0.5, 0.1], [0.4, 0.3, 0.2], [0.8, 0.0, 0.7]])
     assert top_k_accuracy(similarity, 1) == pytest.approx(1 / 3)
     assert top_k_accuracy(similarity, 2) == 1
-    with pytest.raises(ValueError, match="k must be from 1 to 3"):
+    with pytest.raises(ValueError, match="k must lie between 1 and 3"):
         top_k_accuracy(similarity, 4)
 
 

@@ -1,0 +1,278 @@
+"""Navigating: which spaces of words predict gaze, EEG and fMRI: neural, embodied, or taxonomic?
+
+After Zhang et al. 2024 (arXiv 2404.19364): ridge encoding from language models, static vectors,
+embodied ratings, word associations and a taxonomy, at the level of words and of discourse, in
+English and Chinese; alone, side by side in a banded ridge, and what each adds to all others (unique
+variance). Which spaces the paper used is not public; this set is ours. Spaces of 11 and of 640
+dimensions are not a fair race, so beside each stand the same space cut to its first principal
+components in the training fold, and norms whose vectors changed places between words.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+import xarray
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from brainlm.banded import BandedRidgeEncoder
+from brainlm.bundle import check_output, save_bundle
+from brainlm.comparison.engine import PartStore, run_parts
+from brainlm.comparison.families import common_words, layer_at, plausible_sources
+from brainlm.comparison.methods import score_ridge
+from brainlm.comparison.representations import (
+    Source,
+    control_source,
+    permuted_source,
+)
+from brainlm.comparison.study import (
+    available_datasets,
+    job_key,
+    open_tasks,
+    parse_models,
+    rows_of,
+    static_of,
+    table_of,
+)
+from brainlm.comparison.tasks import Task
+from brainlm.comparison.tidy import record, tidy
+from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
+from brainlm.features import word_length, word_position, zipf_frequency
+from brainlm.options import (
+    Datasets,
+    Debug,
+    Languages,
+    MaxItems,
+    Models,
+    Out,
+    Overwrite,
+    Root,
+    run,
+)
+from brainlm.paired import paired_difference
+from brainlm.partition import partition_variance
+
+DATASETS = (
+    "ucl-gaze", "provo", "geco", "zuco1-nr", "bsc-gaze", "words-zh-gaze", "ucl-erp",
+    "nieuwland2018", "pereira2018", "alice-fmri",
+    "mulcogbench-zh-words", "mulcogbench-zh-gaze", "mulcogbench-zh-stories", "concepts-zh-fmri",
+    "mulcogbench-en-stories", "smn4lang-fmri", "moth",
+)  # fmt: skip
+CONTROLS = (word_length, zipf_frequency, word_position)
+LIMITS = {
+    "nieuwland2018": {"max_subjects": 100},
+    "geco": {"max_subjects": 6},
+    "zuco1-nr": {"max_subjects": 6},
+}
+
+
+def main(
+    models: Models = "smollm2:en,gemma3:en+zh",
+    datasets: Datasets = "all",
+    languages: Languages = "en,zh",
+    depth: Annotated[
+        float, typer.Option(min=0, max=1, help="Depth of the layer of each model, 0 to 1.")
+    ] = 0.6,
+    components: Annotated[
+        int, typer.Option(min=3, help="Principal components of the matched versions.")
+    ] = 10,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of the banded ridge.")] = 6,
+    max_items: MaxItems = 1500,
+    out: Out = Path("results/navigating"),
+    root: Root = None,
+    debug: Debug = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Which spaces of words predict gaze, EEG and fMRI: neural, embodied or taxonomic?"""
+    start = perf_counter()
+    check_output(out, overwrite=overwrite)
+    spoken = [language.strip() for language in languages.split(",")]
+    names, notes = available_datasets(datasets, DATASETS, spoken, root)
+    if debug:
+        draws = min(draws, 3)
+    tasks = open_tasks(names, root, LIMITS, debug=debug, max_items=max_items)
+    neural = [layer_at(name, own, depth) for name, own in parse_models(models, spoken).items()]
+    plausible: list[Source] = []
+    for language in spoken:
+        found, note = plausible_sources(language, root, tasks)
+        plausible += found
+        notes.append(note)
+    jobs, inputs = [], {}
+    for task in tasks:
+        sources = [
+            *(s for s in neural if s.speaks(task.language)), static_of(task.language),
+            *(s for s in plausible if s.speaks(task.language)),
+        ]  # fmt: skip
+        sources, words, note = common_words(task, sources)
+        notes.append(note)
+        inputs[task.name] = {"data": task.hashes, "words": [int(words.sum()), len(words)]}
+        settings = {"study": "navigating", "components": components, "draws": draws}
+        key = job_key(task, sources[0], words, sources=[s.name for s in sources], **settings)
+        jobs.append((task.name, key, race(task, sources, words, components, draws)))
+    store = PartStore.beside(out)
+    parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
+    table = tidy([row for part in parts.values() for row in rows_of(part)])
+    winners, partition, pairs = (
+        pd.DataFrame([row for part in parts.values() for row in json.loads(part.attrs[name])])
+        for name in ("winners", "partition", "pairs")
+    )
+    report(table, partition, pairs)
+    times = pd.DataFrame({"part": list(seconds), "seconds": list(seconds.values())})
+    save_bundle(
+        out,
+        analysis="navigating",
+        arrays={
+            "table": table_of(table), "winners": table_of(winners),
+            "partition": table_of(partition), "pairs": table_of(pairs), "time": table_of(times),
+        },
+        config={
+            "models": models, "datasets": names, "languages": spoken, "depth": depth,
+            "components": components, "draws": draws, "max_items": max_items, "debug": debug,
+        },
+        inputs=inputs,
+        notes=[*notes, *(f"{t.name}: {note}" for t in tasks for note in t.recording.notes)],
+        figures=["model_by_dataset", "winners", "unique_variance"],
+        overwrite=overwrite,
+    )  # fmt: skip
+    store.clear()
+    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+
+
+def race(
+    task: Task, sources: list[Source], words: np.ndarray, components: int, draws: int
+) -> Callable[[], xarray.Dataset]:
+    """Every space on one data set: alone, matched, permuted, together, and what it adds."""
+
+    def compute() -> xarray.Dataset:
+        on = task.on_words(words).scorable()
+        controls = control_source(CONTROLS)
+        permuted = [permuted_source(s) for s in sources if s.family in ("embodied", "taxonomic")]
+        designs = {
+            s.name: (s, on.design(s.embed(task.stimulus, words, task.level)[0]))
+            for s in [*sources, *permuted, controls]
+        }
+        ceiling = on.ceiling()
+        top = np.nan if ceiling is None else float(ceiling.mean())
+        rows, scores = [], {}
+        for name, (source, X) in designs.items():
+            family = "random" if source in permuted else source.family
+            versions = {name: (X, RidgeEncoder())}
+            if X.shape[1] > components:
+                short = f"{name} (PCA-{components})"
+                pca = make_pipeline(StandardScaler(), PCA(components, random_state=0))
+                versions[short] = (X, make_pipeline(pca, RidgeEncoder()))
+            for space, (design, encoder) in versions.items():
+                found = score_ridge(design, on.recording.data, on.split, encoder=encoder)
+                scores[space] = found
+                about = {
+                    "space": space, "family": family, "model": space, "layer": -1, "depth": -1.0,
+                    "n_features": components if "(PCA" in space else X.shape[1],
+                }  # fmt: skip
+                rows.append(record(on, found, top, **about))
+        mains = [s.name for s in sources]
+        attrs = {
+            "rows": rows, "winners": winners_of(on, scores, mains),
+            "partition": parts_of(on, {n: designs[n][1] for n in mains}, draws),
+            "pairs": pairs_of(on, scores, mains),
+        }  # fmt: skip
+        return xarray.Dataset(attrs={key: json.dumps(value) for key, value in attrs.items()})
+
+    return compute
+
+
+def about(task: Task) -> dict:
+    """What the smaller tables say of a data set."""
+    return {
+        "dataset": task.name, "modality": task.modality, "language": task.language,
+        "level": task.level, "n_items": task.recording.n_samples, "n_subjects": task.n_people,
+    }  # fmt: skip
+
+
+def winners_of(task: Task, scores: dict, names: list[str]) -> list[dict]:
+    """Share of the targets that each space predicts best, among those with a score above 0."""
+    values = np.array([scores[name].values.mean(axis=0) for name in names])
+    predicted = values.max(axis=0) > 0
+    best = values[:, predicted].argmax(axis=0)
+    return [
+        {
+            **about(task), "space": name, "n_targets": int(predicted.sum()),
+            "share": float(np.mean(best == i)) if predicted.any() else 0.0,
+        }
+        for i, name in enumerate(names)
+    ]  # fmt: skip
+
+
+def parts_of(task: Task, designs: dict[str, np.ndarray], draws: int) -> list[dict]:
+    """R2 of each space alone, of all in a banded ridge, and unique to it; half-widths over targets.
+
+    The last three spaces that were named, of 60 targets at most and on half as many folds: each of
+    the seven combinations is a banded ridge with its own search.
+    """
+    chosen = dict(list(designs.items())[-3:])
+    Y = task.recording.data.astype(np.float32)
+    few = np.unique(np.linspace(0, Y.shape[1] - 1, 60).astype(int))
+    split = replace(task, n_splits=max(3, task.n_splits // 2)).split
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlphaEdgeWarning)
+        encoder = BandedRidgeEncoder(n_draws=draws)
+        found = partition_variance(chosen, Y[:, few], split, encoder=encoder)
+
+    def half(values: np.ndarray) -> float:
+        return float(1.96 * values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+    return [
+        {
+            **about(task), "space": name, "alone": float(found.r2[(name,)].mean()),
+            "unique": float(found.unique(name).mean()), "joint": float(found.joint.mean()),
+            "alone_half": half(found.r2[(name,)]), "unique_half": half(found.unique(name)),
+            "n_targets": len(few),
+        }
+        for name in chosen
+    ]  # fmt: skip
+
+
+def pairs_of(task: Task, scores: dict, names: list[str]) -> list[dict]:
+    """Paired differences of all spaces, over subjects or folds; and of their matched versions."""
+    rows = []
+    matched = {
+        name: next((s for s in scores if s.startswith(f"{name} (PCA")), name) for name in names
+    }
+    for version, lookup in (("full", {n: n for n in names}), ("PCA-matched", matched)):
+        for i, first in enumerate(names):
+            for second in names[i + 1 :]:
+                a, b = (scores[lookup[n]].by_unit(len(task.subjects)) for n in (first, second))
+                found = paired_difference(a, b)
+                rows.append({
+                    **about(task), "version": version, "first": first, "second": second,
+                    "difference": found.mean, "low": found.low, "high": found.high, "p": found.p,
+                    "n_units": found.n_units,
+                })  # fmt: skip
+    return rows
+
+
+def report(table: pd.DataFrame, partition: pd.DataFrame, pairs: pd.DataFrame) -> None:
+    """Print the tables."""
+    shown = ["dataset", "space", "n_features", "score", "low", "high", "normalised", "n_items",
+             "n_subjects", "unit", "n_units"]  # fmt: skip
+    ordered = table.sort_values(["dataset", "score"], ascending=[True, False])
+    typer.echo(ordered[shown].round(3).to_string(index=False))
+    typer.echo("\nR2 alone, unique and joint (banded ridge)")
+    columns = ["dataset", "space", "alone", "unique", "joint", "n_targets"]
+    typer.echo(partition[columns].round(4).to_string(index=False))
+    typer.echo("\nPaired differences with p <= .05")
+    typer.echo(pairs[pairs["p"] <= 0.05].round(4).to_string(index=False))
+
+
+if __name__ == "__main__":
+    run(main)

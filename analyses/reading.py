@@ -1,0 +1,281 @@
+"""Reading and N400: what does surprisal add to length, frequency and their spill-over?
+
+Single trials where there are some (GECO, ZuCo, Nieuwland et al. 2018): mixed-effects regressions
+with crossed random intercepts of subjects and words, with and without surprisal, compared by their
+likelihood ratio. Means over readers (UCL, Provo, BSC), and the trials again: the gain of
+log-likelihood on sentences that were left out, in nats per word, with its interval over folds.
+Controls are length, Zipf frequency and position of the word, and length and frequency of the word
+before it (spill-over); the surprisal of the word before it is in no model.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+import xarray
+
+from brainlm.bundle import check_output, save_bundle
+from brainlm.card import read_card
+from brainlm.comparison.engine import PartStore, run_parts
+from brainlm.comparison.study import available_datasets, parse_models, table_of
+from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
+from brainlm.features import word_length, word_position, zipf_frequency
+from brainlm.language_models import LanguageModel
+from brainlm.mixed_models import MixedModelWarning, fit_mixed, held_out_gain, likelihood_gain
+from brainlm.options import (
+    Datasets,
+    Debug,
+    Languages,
+    MaxItems,
+    Models,
+    Out,
+    Overwrite,
+    Root,
+    run,
+)
+from brainlm.statistics import fdr
+from brainlm.stimulus import Stimulus
+
+DATASETS = (
+    "ucl-gaze", "ucl-spr", "ucl-erp", "provo", "geco", "zuco1-nr", "zuco2-nr", "bsc-gaze",
+    "nieuwland2018", "natural-stories", "geco-cn", "meco-en", "meco-zh",
+)  # fmt: skip
+CONTROLS = ["length", "frequency", "position", "length before", "frequency before"]
+SKIPPED = "TRT"  # 0 where a word was not fixated: no time was measured
+
+
+def main(
+    models: Models = "smollm2:en,gemma3:en+zh",
+    datasets: Datasets = "all",
+    languages: Languages = "en,zh",
+    max_items: MaxItems = 2000,
+    mixed_items: Annotated[
+        int, typer.Option(min=0, help="Words in the mixed models (0: none are fitted).")
+    ] = 400,
+    max_subjects: Annotated[int, typer.Option(min=1, help="Most subjects of a data set.")] = 100,
+    out: Out = Path("results/reading"),
+    root: Root = None,
+    debug: Debug = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """What does surprisal add to length, frequency and their spill-over?"""
+    start = perf_counter()
+    check_output(out, overwrite=overwrite)
+    spoken = [language.strip() for language in languages.split(",")]
+    names, notes = available_datasets(datasets, DATASETS, spoken, root)
+    if debug:
+        max_items, mixed_items = 250, min(mixed_items, 60)
+    opened: dict[str, LanguageModel] = {}
+    chosen = parse_models(models, spoken)
+    jobs, inputs = [], {}
+    for name in names:
+        language = read_card(name).languages[0]
+        people = list_subjects(name, root)
+        whose = [None] if len(people) == 1 else people
+        inputs[name] = [dataset_hashes(name, who, root) for who in whose]
+        for model, known in chosen.items():
+            if language not in known:
+                continue
+            opened.setdefault(model, LanguageModel(model))
+            key = {
+                "study": "reading", "data": inputs[name], "model": opened[model].revision,
+                "max_items": max_items, "mixed_items": mixed_items, "debug": debug,
+                "max_subjects": max_subjects,
+            }  # fmt: skip
+            jobs.append((f"{name} | {model}", key, part_of(name, opened[model], root, key)))
+    store = PartStore.beside(out)
+    parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
+    gains = collect(parts, "gains")
+    gains["q"] = fdr(gains["p"].to_numpy())
+    mixed = collect(parts, "mixed")
+    if len(mixed):
+        mixed["q"] = fdr(mixed["p"].to_numpy())
+    report(gains, mixed)
+    times = pd.DataFrame({"part": list(seconds), "seconds": list(seconds.values())})
+    save_bundle(
+        out,
+        analysis="reading",
+        arrays={
+            "gains": table_of(gains), "mixed": table_of(mixed), "time": table_of(times),
+        },
+        config={
+            "models": models, "datasets": names, "languages": spoken, "max_items": max_items,
+            "mixed_items": mixed_items, "max_subjects": max_subjects, "controls": CONTROLS,
+            "debug": debug,
+        },
+        inputs={**inputs, "models": {name: model.revision for name, model in opened.items()}},
+        notes=[*notes, *(n for part in parts.values() for n in part.attrs["notes"].split("\n"))],
+        figures=["reading_gains"],
+        overwrite=overwrite,
+    )  # fmt: skip
+    store.clear()
+    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+
+
+def part_of(name: str, model: LanguageModel, root: Path | None, key: dict) -> Callable:
+    """One data set and model, as a part that is kept."""
+
+    def compute():
+        trials, measures, notes = open_trials(
+            name, root, key["max_items"], 30 if key["debug"] else key["max_subjects"]
+        )
+        table = with_predictors(trials, model)
+        gains = [held_out(name, model.name, table, measure) for measure in measures]
+        mixed = []
+        if key["mixed_items"] and table["subject"].nunique() >= 5:
+            some = fewer_words(table, key["mixed_items"])
+            for measure in measures:
+                try:
+                    mixed.append(mixed_row(name, model.name, some, measure))
+                except ValueError as error:  # no convergence: said, not hidden
+                    notes.append(f"{name}, {measure}, {model.name}: no mixed model: {error}")
+        return xarray.Dataset(
+            attrs={
+                "gains": json.dumps(gains), "mixed": json.dumps(mixed), "notes": "\n".join(notes),
+            }
+        )  # fmt: skip
+
+    return compute
+
+
+def collect(parts: dict, kind: str) -> pd.DataFrame:
+    """The tables of one kind of all parts, one below the other."""
+    return pd.DataFrame([row for part in parts.values() for row in json.loads(part.attrs[kind])])
+
+
+def open_trials(
+    name: str, root: Path | None, max_items: int, max_subjects: int
+) -> tuple[tuple[pd.DataFrame, dict[str, Stimulus]], list[str], list[str]]:
+    """A row per trial (or per word, of means), the texts they were read in, and the measures."""
+    frames, texts, notes = [], {}, []
+    available = list_subjects(name, root)
+    subjects = available[:max_subjects]
+    for subject in subjects:
+        stimulus, recording = open_dataset(name, subject, root)
+        items = list(recording.items[:max_items])
+        last = max(np.flatnonzero(np.isin(stimulus.item.astype(str), items)))
+        stop = np.flatnonzero(stimulus.text == stimulus.text[last])[-1] + 1
+        for label, rows in stimulus.select(np.arange(stop)).blocks("text"):
+            texts.setdefault(label, stimulus.select(np.arange(rows.start, rows.stop)))
+        lost = set(map(str, recording.missing_targets))
+        measures = [str(t) for t in recording.targets if str(t) not in lost]
+        frame = pd.DataFrame({"subject": subject, "item": items})
+        for measure in measures:
+            column = list(recording.targets).index(measure)
+            frame[measure] = recording.data[: len(items), column]
+        frames.append(frame)
+        notes += [f"{name}: {note}" for note in recording.notes]
+    table = pd.concat(frames, ignore_index=True)
+    if len(subjects) > 1 and SKIPPED in table:
+        skipped = table[SKIPPED] == 0
+        notes.append(f"{name}: left out {skipped.sum()} of {len(table)} trials, word not fixated")
+        table = table[~skipped].reset_index(drop=True)
+        table[SKIPPED] = np.log(table[SKIPPED])
+        notes.append(f"{name}: {SKIPPED} in log ms")
+    if len(subjects) > 1:
+        notes.append(f"{name}: {len(subjects)} of {len(available)} subjects, {len(table)} trials")
+    return (table, texts), measures, notes
+
+
+def with_predictors(trials: tuple[pd.DataFrame, dict[str, Stimulus]], model: LanguageModel):
+    """Join surprisal and controls to each trial; words without a word before them are left out."""
+    table, texts = trials
+    parts = list(texts.values())
+    fields = ("words", "text", "sentence", "item")
+    joined = {f: np.concatenate([getattr(part, f) for part in parts]) for f in fields}
+    stimulus = Stimulus(language=parts[0].language, **joined)
+    first = np.r_[True, stimulus.text[1:] != stimulus.text[:-1]]
+    length, zipf = (f(stimulus).values[:, 0] for f in (word_length, zipf_frequency))
+    words = pd.DataFrame(
+        {
+            "item": stimulus.item.astype(str), "sentence": stimulus.sentence.astype(str),
+            "surprisal": model.surprisal(stimulus).values[:, 0], "length": length,
+            "frequency": zipf, "position": word_position(stimulus).values[:, 0],
+            "length before": np.r_[0, length[:-1]], "frequency before": np.r_[0, zipf[:-1]],
+        }
+    )[~first]  # fmt: skip
+    words = words.drop_duplicates("item")
+    merged = table.merge(words, on="item", how="inner", validate="many_to_one")
+    order = {label: i for i, label in enumerate(dict.fromkeys(words["sentence"]))}
+    place = merged["sentence"].map(order)
+    merged = merged.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
+    for name in ["surprisal", *CONTROLS]:
+        spread = merged[name].std()
+        merged[name] = (merged[name] - merged[name].mean()) / (spread if spread > 0 else 1)
+    return merged
+
+
+def controls_of(table: pd.DataFrame) -> list[str]:
+    """The controls that are no sums of others on these trials (after an article all are alike)."""
+    kept: list[str] = []
+    for name in CONTROLS:
+        X = np.column_stack([np.ones(len(table)), table[[*kept, name]]])
+        if np.linalg.matrix_rank(X, tol=1e-6 * np.sqrt(len(X))) == len(kept) + 2:
+            kept.append(name)
+    return kept
+
+
+def held_out(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
+    """Gain of held-out log-likelihood, in nats per trial of the z-scored measure."""
+    several = table["subject"].nunique() > 1
+    z = table.assign(**{measure: (table[measure] - table[measure].mean()) / table[measure].std()})
+    gain, log_likelihood = held_out_gain(
+        z, measure, controls_of(z), ["surprisal"], groups="sentence",
+        subject="subject" if several else None, n_splits=10,
+    )  # fmt: skip
+    return {
+        "dataset": name, "measure": measure, "model": model, "gain": gain.mean, "low": gain.low,
+        "high": gain.high, "p": gain.p, "log_likelihood": log_likelihood, "n_trials": len(table),
+        "controls": ", ".join(controls_of(z)),
+        "n_words": int(table["item"].nunique()), "n_subjects": int(table["subject"].nunique()),
+        "folds": gain.n_units, "null": "sign flip over folds of sentences",
+    }  # fmt: skip
+
+
+def fewer_words(table: pd.DataFrame, most: int, seed: int = 0) -> pd.DataFrame:
+    """Some words of the table, drawn: the time of a mixed model grows with their cube."""
+    items = table["item"].unique()
+    if len(items) > most:
+        items = np.random.default_rng(seed).choice(items, most, replace=False)
+    return table[table["item"].isin(set(items))].reset_index(drop=True)
+
+
+def mixed_row(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
+    """Effect of surprisal in a mixed model of single trials, and its likelihood-ratio test."""
+    z = table.assign(**{measure: (table[measure] - table[measure].mean()) / table[measure].std()})
+    controls = controls_of(z)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MixedModelWarning)  # a variance of zero is in the table
+        smaller = fit_mixed(z, measure, controls, subject="subject", item="item")
+        larger = fit_mixed(z, measure, [*controls, "surprisal"], subject="subject", item="item")
+    gain = likelihood_gain(smaller, larger)
+    effect = larger.terms.loc["surprisal"]
+    return {
+        "dataset": name, "measure": measure, "model": model,
+        "coefficient": float(effect["coefficient"]), "se": float(effect["se"]),
+        "z": float(effect["z"]),
+        "chi2": gain.chi2, "df": gain.df, "p": gain.p, "per_trial": gain.per_trial,
+        "n_trials": larger.n_trials, "n_subjects": larger.n_subjects, "n_words": larger.n_items,
+        "sd": float(table[measure].std()), "variance_subject": larger.variances["subject"],
+        "variance_item": larger.variances["item"], "residual": larger.variances["residual"],
+    }  # fmt: skip
+
+
+def report(gains: pd.DataFrame, mixed: pd.DataFrame) -> None:
+    """Print both tables."""
+    typer.echo("\nGain of held-out log-likelihood by surprisal (nats per trial, measure z-scored)")
+    typer.echo(gains.drop(columns=["null", "controls"]).round(5).to_string(index=False))
+    typer.echo("\nMixed models of single trials: effect of 1 sd of surprisal, in sd of the measure")
+    typer.echo(mixed.round(4).to_string(index=False) if len(mixed) else "none")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,249 @@
+"""Survey: does one family of language models win everywhere?
+
+After Wang et al. 2024 (arXiv 2403.13368): statistical models (word frequency, n-grams), static
+vectors, masked and causal language models and psychologically plausible spaces, with the same
+metric on the same words and folds of every data set. Two races: of *embeddings* (a vector per word,
+ridge encoding), and of *predictability* (surprisal and entropy beside length, frequency and
+position). Ranks over data sets with their intervals, and the critical difference, answer whether
+anything wins everywhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+import xarray
+
+from brainlm.bundle import check_output, save_bundle
+from brainlm.comparison.engine import PartStore, run_parts
+from brainlm.comparison.families import (
+    common_words,
+    kneser_ney_source,
+    layer_at,
+    plausible_sources,
+    predictability_source,
+)
+from brainlm.comparison.methods import score_ridge
+from brainlm.comparison.representations import Source, control_source
+from brainlm.comparison.study import (
+    available_datasets,
+    job_key,
+    open_tasks,
+    parse_models,
+    rows_of,
+    static_of,
+    table_of,
+)
+from brainlm.comparison.tasks import Task
+from brainlm.comparison.tidy import record, tidy
+from brainlm.datasets import is_on_disk, open_stimulus
+from brainlm.features import word_length, word_position, zipf_frequency
+from brainlm.language_models import LanguageModel
+from brainlm.options import (
+    Datasets,
+    Debug,
+    Languages,
+    MaxItems,
+    Models,
+    Out,
+    Overwrite,
+    Permutations,
+    Root,
+    run,
+)
+from brainlm.paired import paired_difference
+from brainlm.ranking import rank_models
+
+DATASETS = (
+    "ucl-gaze", "ucl-spr", "provo", "geco", "zuco1-nr", "bsc-gaze", "ucl-erp", "nieuwland2018",
+    "pereira2018", "alice-fmri", "binder-en", "lancaster", "questions-218", "binder-zh",
+    "natural-stories", "geco-cn", "meco-en", "meco-zh", "mulcogbench-zh-stories",
+    "mulcogbench-en-stories", "concepts-zh-fmri",
+)  # fmt: skip
+TEXTS = ("littleprince-en-words", "littleprince-zh-words")  # more to train n-grams on
+CONTROLS = (word_length, zipf_frequency, word_position)
+LIMITS = {
+    "nieuwland2018": {"max_subjects": 100}, "geco": {"max_subjects": 6},
+    "lancaster": {"max_items": 1000},
+}  # fmt: skip
+
+
+def main(
+    models: Models = "minilm:en,smollm2:en,gemma3:en+zh",
+    datasets: Datasets = "all",
+    languages: Languages = "en,zh",
+    depth: Annotated[
+        float, typer.Option(min=0, max=1, help="Depth of the layer of each model, 0 to 1.")
+    ] = 0.6,
+    permutations: Permutations = 50,
+    max_items: MaxItems = 1500,
+    out: Out = Path("results/survey"),
+    root: Root = None,
+    debug: Debug = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Does one family of language models win everywhere?"""
+    start = perf_counter()
+    check_output(out, overwrite=overwrite)
+    spoken = [language.strip() for language in languages.split(",")]
+    names, notes = available_datasets(datasets, DATASETS, spoken, root)
+    if debug:
+        permutations = min(permutations, 9)
+    tasks = open_tasks(names, root, LIMITS, debug=debug, max_items=max_items)
+    texts = [task.stimulus for task in tasks if task.level != "word"]
+    texts += [open_stimulus(name, root) for name in TEXTS if is_on_disk(name, root)]
+    chosen = parse_models(models, spoken)
+    neural = [layer_at(name, own, depth) for name, own in chosen.items()]
+    causal = [predictability_source(n, own) for n, own in chosen.items() if LanguageModel(n).causal]
+    plausible: list[Source] = []
+    for language in spoken:
+        found, note = plausible_sources(language, root, tasks)
+        plausible += found
+        notes.append(note)
+    notes.append("not tested, no parses of these texts on this machine: syntactic counts, PCFG")
+    jobs, inputs = [], {}
+    for task in tasks:
+        embeddings = [
+            static_of(task.language),
+            *(s for s in [*neural, *plausible] if s.speaks(task.language)),
+        ]  # fmt: skip
+        embeddings, words, note = common_words(task, embeddings)
+        notes.append(note)
+        surprising = [s for s in causal if s.speaks(task.language)] if task.level != "word" else []
+        if surprising and (ngrams := kneser_ney_source(task, texts)):
+            surprising.insert(0, ngrams[0])
+            notes.append(ngrams[1])
+        inputs[task.name] = {"data": task.hashes, "words": [int(words.sum()), len(words)]}
+        everyone = [(s.name, s.identity) for s in [*embeddings, *surprising]]
+        key = job_key(
+            task, embeddings[0], words, sources=everyone, study="survey", permutations=permutations
+        )
+        jobs.append((task.name, key, race(task, embeddings, surprising, words, permutations)))
+    store = PartStore.beside(out)
+    parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
+    table = pd.concat([
+        tidy(list(rows)) for kind in ("embedding", "predictability")
+        if (rows := [r for p in parts.values() for r in rows_of(p) if r["features"] == kind])
+    ], ignore_index=True)  # fmt: skip
+    ranks, dropped = rank(table)
+    gains = pd.DataFrame(
+        [row for part in parts.values() for row in json.loads(part.attrs["gains"])]
+    )
+    notes += dropped
+    report(table, ranks, gains)
+    times = pd.DataFrame({"part": list(seconds), "seconds": list(seconds.values())})
+    save_bundle(
+        out,
+        analysis="survey",
+        arrays={
+            "table": table_of(table), "ranks": table_of(ranks), "predictability": table_of(gains),
+            "time": table_of(times),
+        },
+        config={
+            "models": models, "datasets": names, "languages": spoken, "depth": depth,
+            "permutations": permutations, "max_items": max_items, "debug": debug,
+        },
+        inputs=inputs,
+        notes=[*notes, *(f"{t.name}: {note}" for t in tasks for note in t.recording.notes)],
+        figures=["model_by_dataset", *(["critical_difference"] if len(ranks) else [])],
+        overwrite=overwrite,
+    )  # fmt: skip
+    store.clear()
+    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+
+
+def race(
+    task: Task,
+    embeddings: Sequence[Source],
+    surprising: Sequence[Source],
+    words: np.ndarray,
+    permutations: int,
+) -> Callable[[], xarray.Dataset]:
+    """Both races on one data set, as a part that is kept."""
+
+    def compute() -> xarray.Dataset:
+        on = task.on_words(words).scorable()
+        Y, split, orders = on.recording.data, on.split, on.shuffled(permutations)
+        ceiling = on.ceiling()
+        top = np.nan if ceiling is None else float(ceiling.mean())
+        base = on.design(control_source(CONTROLS).embed(task.stimulus, words, task.level)[0])
+        rows, gains, units = [], [], {}
+
+        def add(features: str, source: Source, X: np.ndarray) -> None:
+            found = score_ridge(X, Y, split, orders=orders)
+            units[features, source.name] = found.by_unit(len(on.subjects))
+            rows.append(record(
+                on, found, top, space=f"{source.name} ({features})", family=source.family,
+                model=source.name, layer=-1, depth=-1.0, n_features=X.shape[1], features=features,
+            ))  # fmt: skip
+
+        for source in embeddings:
+            X = on.design(source.embed(task.stimulus, words, task.level)[0])
+            add("embedding", source, X)
+        add("embedding", control_source(CONTROLS), base)
+        if surprising:
+            add("predictability", control_source(CONTROLS), base)
+        for source in surprising:
+            X = on.design(source.embed(task.stimulus, words, task.level)[0])
+            add("predictability", source, np.hstack([base, X]))
+            gain = paired_difference(
+                units["predictability", source.name], units["predictability", "controls"]
+            )
+            gains.append({
+                "dataset": task.name, "modality": task.modality, "language": task.language,
+                "level": task.level, "model": source.name, "gain": gain.mean, "low": gain.low,
+                "high": gain.high, "p": gain.p, "n_units": gain.n_units,
+                "n_items": on.recording.n_samples, "n_subjects": task.n_people,
+            })  # fmt: skip
+        return xarray.Dataset(attrs={"rows": json.dumps(rows), "gains": json.dumps(gains)})
+
+    return compute
+
+
+def rank(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Ranks over the data sets that have all models of a race, for each race and language."""
+    rows, notes = [], []
+    for kind, race_rows in table.groupby("features", sort=False):
+        wide = race_rows.pivot(index="dataset", columns="model", values="score")
+        for what, own in (("all models", wide), ("models of both languages", wide.dropna(axis=1))):
+            complete = own.dropna()
+            lost = [d for d in own.index if d not in complete.index]
+            if complete.shape[0] < 3 or complete.shape[1] < 3:
+                notes.append(f"{kind}, {what}: too few for ranks, {complete.shape}")
+                continue
+            if lost:
+                notes.append(f"{kind}, {what}: data sets without all models: {', '.join(lost)}")
+            found = rank_models(complete.to_numpy(), list(complete.columns))
+            rows += [
+                {
+                    "features": f"{kind}, {what}", "model": model, "mean_rank": found.mean[i],
+                    "low": found.low[i], "high": found.high[i], "wins": int(found.wins[i]),
+                    "n_datasets": len(complete), "p": found.p,
+                    "critical_difference": found.critical_difference,
+                }
+                for i, model in enumerate(found.models)
+            ]  # fmt: skip
+    return pd.DataFrame(rows), notes
+
+
+def report(table: pd.DataFrame, ranks: pd.DataFrame, gains: pd.DataFrame) -> None:
+    """Print the tables."""
+    shown = ["dataset", "space", "family", "n_features", "score", "low", "high", "normalised",
+             "rank", "p", "q", "n_items", "n_subjects"]  # fmt: skip
+    ordered = table.sort_values(["dataset", "features", "rank"])
+    typer.echo(ordered[shown].round(3).to_string(index=False))
+    typer.echo("\nRanks over data sets (1 = best)")
+    typer.echo(ranks.round(3).to_string(index=False) if len(ranks) else "too few data sets")
+    typer.echo("\nWhat surprisal and entropy add to the controls (r)")
+    typer.echo(gains.round(4).to_string(index=False) if len(gains) else "none")
+
+
+if __name__ == "__main__":
+    run(main)

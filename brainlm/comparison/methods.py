@@ -1,0 +1,212 @@
+"""Methods: scores of one representation on one task, on given folds, with a null beside them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from brainlm._checks import check_finite, same_length
+from brainlm.cross_validation import cross_validate
+from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
+from brainlm.scores import fisher_mean, pearson
+from brainlm.similarity import leave_one_out_scores, standardize_rows
+from brainlm.splits import Split
+from brainlm.statistics import permutation_p
+
+__all__ = ["SpaceScores", "check_space", "score_ridge", "score_similarity"]
+
+MOST_NULL_TARGETS = 100
+COLUMNS = 2000  # of null responses in one product
+MOST_DUPLICATES = 0.25  # tokens across two Chinese words make a tenth of them alike
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceScores:
+    """Held-out scores of one representation on one task.
+
+    Attributes
+    ----------
+    values : array of shape (n_folds, n_targets)
+        Pearson r inside each test fold.
+    method : str
+    null : array of shape (n_permutations,), optional
+        Scores of null responses, averaged as ``observed`` is.
+    observed : float
+        Mean over the targets of the null (all of them, or 100 spread evenly).
+    published : array of shape (n_targets,), optional
+        Of similarity encoding: leave one out, not centred.
+    alphas : array of shape (n_folds, n_targets), optional
+        Penalties that were chosen.
+    notes : tuple of str
+    """
+
+    values: np.ndarray
+    method: str
+    null: np.ndarray | None = None
+    observed: float = np.nan
+    published: np.ndarray | None = None
+    alphas: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def p(self) -> float:
+        """One-sided permutation p value; NaN without a null."""
+        if self.null is None:
+            return np.nan
+        return float(permutation_p(np.array(self.observed), self.null))
+
+    def by_unit(self, n_subjects: int = 0) -> np.ndarray:
+        """Mean score of each subject (three or more), else of each fold, over targets."""
+        if n_subjects >= 3:
+            per_target = fisher_mean(self.values)
+            return per_target.reshape(n_subjects, -1).mean(axis=1)
+        return self.values.mean(axis=1)
+
+
+def check_space(X: np.ndarray, labels: Sequence[str], name: str) -> float:
+    """Raise when a space has one column, or gives many different items one row.
+
+    Parameters
+    ----------
+    X : array of shape (n_items, n_features)
+    labels : sequence of str, shape (n_items,)
+        What the items are, such as their words; equal labels may have equal rows.
+    name : str
+        For the message.
+
+    Returns
+    -------
+    float
+        Share of the different labels whose row is that of another.
+
+    Raises
+    ------
+    ValueError
+        One or two columns; more than a quarter of such labels; NaN.
+    """
+    check_finite(X, name)
+    same_length({"rows of X": len(X), "labels": len(labels)})
+    if X.shape[1] < 3:
+        raise ValueError(
+            f"{name!r} has {X.shape[1]} feature(s): items cannot be correlated over so few; use "
+            "ridge encoding for it"
+        )
+    names, first = np.unique(np.asarray(labels).astype(str), return_index=True)
+    _, index, count = np.unique(X[first], axis=0, return_inverse=True, return_counts=True)
+    twin = count[index.ravel()] > 1
+    if twin.mean() > MOST_DUPLICATES:
+        same = np.flatnonzero(index.ravel() == index.ravel()[np.argmax(twin)])
+        one, other = (str(names[k]) for k in same[:2])
+        raise ValueError(
+            f"{name!r} gives {int(twin.sum())} of {len(names)} different items the row of another "
+            f"(such as {one!r} and {other!r}): the representation has "
+            "collapsed; give the words a context, or leave it out"
+        )
+    return float(twin.mean())
+
+
+def score_similarity(
+    X: np.ndarray,
+    Y: np.ndarray,
+    split: Split,
+    *,
+    orders: Sequence[np.ndarray] = (),
+    published: bool = True,
+) -> SpaceScores:
+    """Score similarity encoding: Anderson's rule in folds, embedding columns centred.
+
+    The scores are those of ``cross_validate(SimilarityEncoder(), X, Y, split)``. A prediction is
+    one fixed product per fold, so null responses cost a product each.
+
+    Parameters
+    ----------
+    X : array of shape (n_items, n_features)
+    Y : array of shape (n_items, n_targets)
+    split : Split
+    orders : sequence of array of int
+        Rows of the null responses.
+    published : bool
+        Also compute MulCogBench's leave-one-out score, not centred. In time series it leaks
+        between neighbours.
+    """
+    # Pearson's r forgives a rest of the mean, single precision would not.
+    X = np.asarray(X, dtype=np.float32)
+    Z = np.asarray(Y - Y.mean(axis=0), dtype=np.float32)
+    folds = [(train, test, _weights(X, train, test)) for train, test in split.split(X)]
+    values = np.array([pearson(_predict(W, Z[train]), Z[test]) for train, test, W in folds])
+    null, observed = None, np.nan
+    if len(orders):
+        some = _spread(Y.shape[1])
+        own = Z[:, some]
+        observed = float(fisher_mean(values[:, some]).mean())
+        null = _null_scores(own, orders, folds)
+    loo = leave_one_out_scores(X.astype(float), Y, center=False) if published else None
+    return SpaceScores(values, "similarity encoding", null, observed, loo)
+
+
+def _weights(X: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    mean = X[train].mean(axis=0)
+    W = standardize_rows(X[test] - mean) @ standardize_rows(X[train] - mean).T
+    return W / np.abs(W).sum(axis=1, keepdims=True)
+
+
+def _predict(W: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    mean = Y.mean(axis=0)
+    return W @ (Y - mean) + mean
+
+
+def _null_scores(Y: np.ndarray, orders: Sequence[np.ndarray], folds: list[tuple]) -> np.ndarray:
+    """Mean score of each null, several of them side by side in one product."""
+    step = max(1, COLUMNS // Y.shape[1])
+    null = []
+    for start in range(0, len(orders), step):
+        some = orders[start : start + step]
+        stacked = np.hstack([Y[order] for order in some])
+        r = [pearson(_predict(W, stacked[train]), stacked[test]) for train, test, W in folds]
+        null.append(fisher_mean(np.array(r)).reshape(len(some), -1).mean(axis=1))
+    return np.concatenate(null)
+
+
+def _spread(n_targets: int) -> np.ndarray:
+    return np.unique(np.linspace(0, n_targets - 1, MOST_NULL_TARGETS).astype(int))
+
+
+def score_ridge(
+    X: np.ndarray,
+    Y: np.ndarray,
+    split: Split,
+    *,
+    encoder: Any = None,
+    orders: Sequence[np.ndarray] = (),
+) -> SpaceScores:
+    """Score ridge encoding with penalties chosen in inner folds.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+    Y : array of shape (n_samples, n_targets)
+    split : Split
+    encoder : estimator, optional
+        Default: ``RidgeEncoder()``.
+    orders : sequence of array of int
+        Rows of the null responses; each is cross-validated from the start, penalties included.
+    """
+    encoder = RidgeEncoder() if encoder is None else encoder
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlphaEdgeWarning)  # in the notes of the scores
+        found = cross_validate(encoder, X, Y, split)
+        null, observed = None, np.nan
+        if len(orders):
+            some = _spread(Y.shape[1])
+            observed = float(found.mean[some].mean())
+            # Null responses are further targets of the same regression.
+            shuffled = np.hstack([Y[order][:, some] for order in orders])
+            scores = cross_validate(encoder, X, shuffled, split).mean
+            null = scores.reshape(len(orders), len(some)).mean(axis=1)
+    return SpaceScores(
+        found.values, "ridge encoding", null, observed, alphas=found.alphas, notes=found.notes
+    )

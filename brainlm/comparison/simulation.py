@@ -1,0 +1,143 @@
+"""Simulated tasks with a known answer: real words, real features, planted weights and noise.
+
+What no machine here has (voxelwise story fMRI, word-locked MEG) is simulated on the true times of
+the words of a story, with the features of one layer as the cause of the responses, or of nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from brainlm.alignment import align
+from brainlm.comparison.tasks import Task
+from brainlm.features import Features
+from brainlm.recording import Recording, high_pass
+
+__all__ = ["autoregressive", "simulate_fmri", "simulate_meg"]
+
+MOST_DIMENSIONS = 30
+
+
+def autoregressive(
+    n_samples: int, n_targets: int, rng: np.random.Generator, *, rho: float = 0.5
+) -> np.ndarray:
+    """Return AR(1) noise of variance 1, (n_samples, n_targets): ``e_t = rho e_(t-1) + u_t``."""
+    from scipy.signal import lfilter
+
+    if not 0 <= rho < 1:
+        raise ValueError(f"rho must lie in [0, 1), got {rho}")
+    burn = 200
+    white = rng.standard_normal((n_samples + burn, n_targets)) * np.sqrt(1 - rho**2)
+    return lfilter([1.0], [1.0, -rho], white, axis=0)[burn:]
+
+
+def simulate_fmri(
+    cause: Features | None,
+    carrier: Features,
+    *,
+    subjects: int = 8,
+    n_targets: int = 20,
+    noise: float = 2.0,
+    step: float = 2.0,
+    seed: int = 0,
+) -> Task:
+    """Return voxels that respond to a feature space through a haemodynamic response.
+
+    Parameters
+    ----------
+    cause : Features or None
+        The planted space, with timed words; None plants nothing: noise alone.
+    carrier : Features
+        Any space of the same words, for their times.
+    subjects, n_targets : int
+        Listeners share the weights, not the noise.
+    noise : float
+        Standard deviation of the AR(1) noise (plus a slow drift), of the signal it is 1.
+    step : float
+        Repetition time in seconds.
+    seed : int
+
+    Returns
+    -------
+    Task
+        Of the modality "fmri" and level "discourse", high-passed.
+    """
+    rng = np.random.default_rng(seed)
+    stimulus = carrier.stimulus
+    assert stimulus is not None
+    times, run = [], []
+    for label in stimulus.runs:
+        own = stimulus.run == label
+        last = float((stimulus.onset + stimulus.duration)[own].max())
+        grid = np.arange(float(stimulus.onset[own].min()), last, step)
+        times.append(grid)
+        run += [label] * len(grid)
+    place: dict[str, Any] = {"times": np.concatenate(times), "run": run}
+    n_samples = len(run)
+    people = [f"sim{i + 1}" for i in range(subjects)]
+    names = [f"{who}/v{i}" for who in people for i in range(n_targets)]
+    empty = Recording(rng.standard_normal((n_samples, 1)), ["x"], "fmri", "BOLD", **place)
+    signal = np.zeros((n_samples, n_targets))
+    if cause is not None:
+        response = align(_whitened(cause), empty, method="hrf").X  # not the analysis' own filter
+        signal = _unit(response @ rng.standard_normal((response.shape[1], n_targets)))
+    drift = np.cumsum(rng.standard_normal((n_samples, len(names))), axis=0)
+    data = np.tile(signal, (1, subjects)) + _unit(drift)
+    data += noise * autoregressive(n_samples, len(names), rng)
+    recording = high_pass(Recording(data, names, "fmri", "BOLD", **place), period=128.0)
+    return Task(
+        "simulated fMRI", "fmri", stimulus.language, "discourse", stimulus, recording,
+        tuple(people), 6, subjects, {"seed": seed},
+    )  # fmt: skip
+
+
+def simulate_meg(
+    cause: Features | None,
+    carrier: Features,
+    *,
+    subjects: int = 8,
+    n_targets: int = 20,
+    noise: float = 2.0,
+    seed: int = 0,
+) -> Task:
+    """Return word-locked sensors x bins that respond to a feature space at each word.
+
+    Parameters as in ``simulate_fmri``; the noise is autocorrelated over words. Each occurrence of
+    a word is an item of its own.
+    """
+    rng = np.random.default_rng(seed)
+    stimulus = carrier.stimulus
+    assert stimulus is not None
+    n_words = stimulus.n_words
+    if len(set(stimulus.item)) < n_words:
+        raise ValueError("each word must be an item of its own: give Stimulus(item=...)")
+    people = [f"sim{i + 1}" for i in range(subjects)]
+    names = [f"{who}/s{i}" for who in people for i in range(n_targets)]
+    signal = np.zeros((n_words, n_targets))
+    if cause is not None:
+        X = _whitened(cause).values
+        signal = _unit(X @ rng.standard_normal((X.shape[1], n_targets)))
+    data = np.tile(signal, (1, subjects)) + noise * autoregressive(n_words, len(names), rng)
+    recording = Recording(data, names, "meg", "z", items=stimulus.item)
+    return Task(
+        "simulated MEG", "meg", stimulus.language, "discourse", stimulus, recording,
+        tuple(people), 6, subjects, {"seed": seed},
+    )  # fmt: skip
+
+
+def _whitened(features: Features) -> Features:
+    """The first principal components with equal variance: no direction of the layer dominates."""
+    X = np.asarray(features.values, dtype=float)
+    X = X - X.mean(axis=0)
+    scale = X.std(axis=0)
+    U, S, _ = np.linalg.svd(X / np.where(scale > 0, scale, 1), full_matrices=False)
+    kept = min(MOST_DIMENSIONS, int((1e-6 * S[0] < S).sum()))
+    values = U[:, :kept] * np.sqrt(len(X))
+    return Features(features.name, values, features.stimulus)
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    spread = values.std(axis=0)
+    return (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)

@@ -1,0 +1,242 @@
+"""What the studies share: which data sets and sources are meant, one part, the merged arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brainlm.card import read_card
+from brainlm.comparison.methods import check_space, score_ridge, score_similarity
+from brainlm.comparison.representations import Source, model_source, static_source
+from brainlm.comparison.tasks import Task, open_task
+from brainlm.comparison.tidy import record
+from brainlm.datasets import is_on_disk
+from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
+from brainlm.features import Features, random_like
+from brainlm.geometry import geometry
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = [
+    "STATIC",
+    "available_datasets",
+    "job_key",
+    "layer_part",
+    "open_tasks",
+    "parse_models",
+    "rows_of",
+    "static_of",
+    "table_of",
+]
+
+STATIC = {"en": "glove-6b-50d", "zh": "synonyms-zh"}
+METHODS = ("similarity", "ridge")
+MOST_ROWS = 2000  # of which the geometry of a representation is measured
+
+
+def parse_models(text: str, languages: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return model -> languages of ``"minilm:en,gemma3"``; without languages: all.
+
+    Raises
+    ------
+    UnknownNameError
+        Nothing is named, or a model twice.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, spoken = part.partition(":")
+        if name in found:
+            raise UnknownNameError(f"--models names {name!r} twice")
+        found[name] = tuple(spoken.split("+")) if spoken else tuple(languages)
+    if not found:
+        raise UnknownNameError("--models is empty: name at least one language model")
+    return found
+
+
+def available_datasets(
+    text: str, known: Sequence[str], languages: Sequence[str], root: Path | None
+) -> tuple[list[str], list[str]]:
+    """Return the data sets to compare on, and a note about each that is not on this machine.
+
+    Those asked for by name must be there; of "all", those are taken that are.
+    """
+    if text.strip() != "all":
+        names = [part.strip() for part in text.split(",")]
+        for name in names:
+            read_card(name)  # an unknown name is an error with the nearest one
+            if not is_on_disk(name, root):
+                raise DataMissingError(
+                    f"data set {name!r} is not on this machine: `brainlm datasets {name}` says "
+                    "where to get it"
+                )
+        return [n for n in names if set(read_card(n).languages) & set(languages)], []
+    chosen = [name for name in known if set(read_card(name).languages) & set(languages)]
+    there = [name for name in chosen if is_on_disk(name, root)]
+    if not there:
+        raise DataMissingError(
+            "none of the data sets of this study is on this machine: set BRAINLM_DATA or --root"
+        )
+    missing = [name for name in chosen if name not in there]
+    return there, [f"not tested, not on this machine: {', '.join(missing)}"] if missing else []
+
+
+def open_tasks(
+    names: Sequence[str],
+    root: Path | None,
+    limits: Mapping[str, Mapping[str, Any]],
+    *,
+    debug: bool,
+    max_items: int,
+) -> list[Task]:
+    """Open the data sets of a study, each with its limits; small ones in debug."""
+    tasks = []
+    for name in names:
+        limit: dict[str, Any] = {"max_items": max_items, **limits.get(name, {})}
+        if debug:
+            most = 60 if name == "nieuwland2018" else 3
+            limit = {"max_items": 120, "max_subjects": most}
+        task = open_task(name, root, **limit)
+        if debug:
+            task = replace(task, n_splits=4)
+        tasks.append(task)
+    return tasks
+
+
+def static_of(language: str) -> Source:
+    """Return the static vectors of a language as a source called "static"."""
+    if language not in STATIC:
+        raise UnknownNameError(
+            f"no static vectors for language {language!r}; there are some for {', '.join(STATIC)}"
+        )
+    return static_source(STATIC[language], (language,), "static")
+
+
+def job_key(task: Task, source: Source, words: np.ndarray, **settings: Any) -> dict[str, Any]:
+    """Return everything that a part depends on."""
+    return {
+        "task": task.name, "hashes": task.hashes, "subjects": task.subjects,
+        "items": list(map(str, task.recording.items)) if not task.timed else [],
+        "n_samples": task.recording.n_samples, "n_splits": task.n_splits,
+        "words": np.flatnonzero(words).tolist(), "source": source.name,
+        "identity": source.identity, **settings,
+    }  # fmt: skip
+
+
+def layer_part(
+    task: Task,
+    source: Source,
+    words: np.ndarray,
+    *,
+    n_permutations: int,
+    method: str = "similarity",
+    seed: int = 0,
+) -> xarray.Dataset:
+    """Score every layer of a source, and random embeddings with its geometry beside it.
+
+    Parameters
+    ----------
+    task : Task
+        Opened, on all its words.
+    source : Source
+    words : array of bool, shape (n_words,)
+        Words that all representations of the study share.
+    n_permutations : int
+        Null responses, the same for all layers; the random embeddings have none.
+    method : {"similarity", "ridge"}
+        Similarity encoding in folds (and as published), or ridge encoding (without random
+        embeddings).
+    seed : int
+
+    Returns
+    -------
+    xarray.Dataset
+        ``unit_score`` (space, unit), ``null`` (space, permutation; NaN of random embeddings) and
+        the rows of the tidy table in the attribute ``rows``.
+    """
+    import xarray
+
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
+    layers = source.embed(task.stimulus, words, task.level)
+    on = task.on_words(words).scorable()
+    orders, folds = on.shuffled(n_permutations, seed), on.split
+    ceiling = on.ceiling()
+    top = np.nan if ceiling is None else float(ceiling.mean())
+    rows, units, nulls = [], [], []
+    for features in layers:
+        number = int(features.origin.get("layer", 0)) if source.n_layers else -1
+        spaces = {"layer": features}
+        if method == "similarity":
+            spaces["random"] = random_like(features, seed=max(number, 0))
+        for kind, space in spaces.items():
+            X = on.design(space)
+            alike = np.nan if on.timed else check_space(X, _labels(on), space.name)
+            score = score_similarity if method == "similarity" else score_ridge
+            own = orders if kind == "layer" else ()
+            scores = score(X, on.recording.data, folds, orders=own)
+            about = {
+                "space": source.name if number < 0 else f"{source.name} layer {number}",
+                "family": source.family if kind == "layer" else "random",
+                "model": source.name, "layer": number,
+                "depth": number / source.n_layers if source.n_layers else -1.0,
+                "n_features": features.n_features, "duplicates": alike, **_geometry(space),
+            }  # fmt: skip
+            if kind == "random":
+                about["space"] = f"random ({about['space']})"
+            rows.append(record(on, scores, top, **about))
+            units.append(scores.by_unit(len(on.subjects)))
+            nulls.append(np.full(n_permutations, np.nan) if scores.null is None else scores.null)
+    notes = [*on.recording.notes]
+    return xarray.Dataset(
+        {
+            "unit_score": (("space", "unit"), np.array(units)),
+            "null": (("space", "permutation"), np.array(nulls)),
+        },
+        coords={"space": [row["space"] for row in rows]},
+        attrs={"rows": json.dumps(rows), "notes": json.dumps(notes)},
+    )
+
+
+def rows_of(part: xarray.Dataset) -> list[dict[str, Any]]:
+    """Return the rows of the tidy table that a part holds."""
+    return json.loads(part.attrs["rows"])
+
+
+def table_of(table: Any) -> xarray.Dataset:
+    """Return a table as an ``xarray.Dataset`` over ``row``, for a bundle."""
+    import xarray
+
+    def plain(column: Any) -> np.ndarray:
+        values = np.asarray(column)
+        return (
+            values.astype(str) if values.dtype == object or values.dtype.kind in "UTS" else values
+        )
+
+    return xarray.Dataset({name: ("row", plain(table[name].to_numpy())) for name in table})
+
+
+def _labels(task: Task) -> list[str]:
+    """What each item is: its words."""
+    written = dict(task.stimulus.blocks("item"))
+    return [" ".join(task.stimulus.words[written[str(i)]]) for i in task.recording.items]
+
+
+def _geometry(features: Features) -> dict[str, float]:
+    step = -(-len(features.values) // MOST_ROWS)
+    thin = Features(features.name, features.values[::step])
+    found = geometry([thin]).iloc[0]
+    return {
+        "mean_correlation": float(found["mean_correlation"]),
+        "effective_dimension": float(found["effective_dimension"]),
+    }
+
+
+def sources_for(models: Mapping[str, tuple[str, ...]], layers: Any = "all") -> list[Source]:
+    """Open the language models of a study."""
+    return [model_source(name, spoken, layers=layers) for name, spoken in models.items()]

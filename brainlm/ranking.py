@@ -1,0 +1,120 @@
+"""Ranks of models over data sets: is one of them best everywhere?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import friedmanchisquare, kendalltau, rankdata, studentized_range
+
+__all__ = ["Ranking", "rank_agreement", "rank_models"]
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Ranks of models over data sets (1 = best).
+
+    Attributes
+    ----------
+    models : tuple of str
+    ranks : array of shape (n_datasets, n_models)
+        Ties share their mean rank.
+    mean : array of shape (n_models,)
+    low, high : array of shape (n_models,)
+        95 % bootstrap interval of the mean rank over data sets.
+    p : float
+        Friedman's test that all models are alike.
+    critical_difference : float
+        Mean ranks nearer than this do not differ (Nemenyi, .05).
+    """
+
+    models: tuple[str, ...]
+    ranks: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    p: float
+    critical_difference: float
+
+    @property
+    def wins(self) -> np.ndarray:
+        """Data sets on which each model is best, (n_models,)."""
+        return (self.ranks == self.ranks.min(axis=1, keepdims=True)).sum(axis=0)
+
+
+def rank_models(
+    scores: np.ndarray, models: list[str], *, n_draws: int = 2000, seed: int = 0
+) -> Ranking:
+    """Rank models by their scores on each data set.
+
+    The critical difference of mean ranks over N data sets and k models is
+    ``q sqrt(k (k + 1) / (6 N))`` with q the Studentized range quantile (.95, k, infinity) over
+    ``sqrt(2)``.
+
+    Parameters
+    ----------
+    scores : array of shape (n_datasets, n_models)
+        Higher is better; no missing ones: rank the models that all data sets have.
+    models : sequence of str
+    n_draws, seed : int
+        Of the bootstrap over data sets.
+
+    Raises
+    ------
+    ValueError
+        Missing scores, fewer than three models or three data sets.
+
+    References
+    ----------
+    Demsar 2006, J Mach Learn Res 7:1.
+    """
+    scores = np.asarray(scores, dtype=float)
+    if scores.ndim != 2 or scores.shape[1] != len(models):
+        raise ValueError(f"scores has shape {scores.shape} for {len(models)} models")
+    n_datasets, n_models = scores.shape
+    if n_models < 3 or n_datasets < 3:
+        raise ValueError(
+            f"ranks need three or more models and data sets, got {n_models} and {n_datasets}"
+        )
+    if not np.isfinite(scores).all():
+        row, column = np.argwhere(~np.isfinite(scores))[0]
+        raise ValueError(
+            f"scores has no value for model {models[column]!r} on data set {row}: rank the models "
+            "that every data set has"
+        )
+    ranks = rankdata(-scores, axis=1)
+    q = studentized_range.ppf(0.95, n_models, np.inf) / np.sqrt(2)
+    draws = np.random.default_rng(seed).integers(n_datasets, size=(n_draws, n_datasets))
+    low, high = np.quantile(ranks[draws].mean(axis=1), [0.025, 0.975], axis=0)
+    return Ranking(
+        tuple(models),
+        ranks,
+        ranks.mean(axis=0),
+        low,
+        high,
+        float(friedmanchisquare(*scores.T).pvalue),
+        float(q * np.sqrt(n_models * (n_models + 1) / (6 * n_datasets))),
+    )
+
+
+def rank_agreement(
+    a: np.ndarray, b: np.ndarray, *, n_permutations: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+    """Return Kendall's tau-b of two orders of the same models (or layers), and its p value.
+
+    One-sided, by permuting one of them: ``p = (1 + #{tau* >= tau}) / (1 + n_permutations)``.
+    Layers of one network are not independent: of a curve over layers p is too small, and the
+    permutation of models is the one to trust (ours).
+    """
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if a.shape != b.shape or a.ndim != 1 or len(a) < 3:
+        raise ValueError(f"give three or more paired values, got shapes {a.shape} and {b.shape}")
+    observed = kendalltau(a, b).statistic
+    rng = np.random.default_rng(seed)
+    # Tau-b is a sum over pairs, so permuting is indexing a matrix of signs.
+    first, second = np.sign(a[:, None] - a), np.sign(b[:, None] - b)
+    least, exceed = (first * second).sum(), 0
+    for _ in range(n_permutations):
+        order = rng.permutation(len(b))
+        exceed += (first * second[np.ix_(order, order)]).sum() >= least
+    return float(observed), float((1 + exceed) / (1 + n_permutations))

@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import xarray
+
+from brainlm.comparison.engine import PartStore, run_parts
+from brainlm.comparison.questions import (
+    context_gain,
+    curve_agreement,
+    depth_difference,
+    layer_profile,
+    trend_over_levels,
+)
+
+DEPTHS = np.linspace(0, 1, 11)
+
+
+def part(value):
+    return xarray.Dataset({"x": ("a", [value])})
+
+
+def test_a_killed_study_goes_on_where_it_stopped(tmp_path):
+    store = PartStore.beside(tmp_path / "out")
+    done = []
+
+    def job(name, fail=False):
+        def compute():
+            if fail:
+                raise KeyboardInterrupt
+            done.append(name)
+            return part(name)
+
+        return name, {"name": name}, compute
+
+    with pytest.raises(KeyboardInterrupt):
+        run_parts([job("a"), job("b"), job("c", fail=True)], store)
+    parts, seconds = run_parts([job("a"), job("b"), job("c")], store)
+    assert done == ["a", "b", "c"]
+    assert [str(each["x"].values[0]) for each in parts.values()] == ["a", "b", "c"]
+    assert (seconds["a"], seconds["c"] > 0) == (0, True)
+    run_parts([("a", {"name": "a", "seed": 1}, job("again")[2])], store)
+    assert done[-1] == "again"
+    store.path({"name": "a"}).write_bytes(b"broken")
+    run_parts([job("a")], store)
+    assert done[-1] == "a"
+    with pytest.raises(ValueError, match="two jobs are called 'a'"):
+        run_parts([job("a"), job("a")], store)
+    store.clear()
+    assert not store.folder.exists()
+
+
+def curves(rng, peak, *, n_units=12, height=0.1, noise=0.02):
+    shape = np.zeros(11) if peak is None else height * np.exp(-(((DEPTHS - peak) / 0.3) ** 2))
+    return 0.1 + shape + noise * rng.standard_normal((n_units, 11))
+
+
+def test_the_planted_depth_is_found_and_none_where_none_was_planted(rng):
+    shallow, deep = layer_profile(curves(rng, 0.1), DEPTHS), layer_profile(curves(rng, 0.9), DEPTHS)
+    assert shallow.best_depth <= 0.2
+    assert deep.best_depth >= 0.8
+    assert shallow.slope.high < 0 < deep.slope.low
+    difference, p = depth_difference(deep, shallow, n_permutations=999)
+    assert difference > 1
+    assert p == 0.001
+    hits = [
+        layer_profile(curves(rng, None), DEPTHS, n_draws=10).slope.p <= 0.05 for _ in range(200)
+    ]
+    assert 3 <= sum(hits) <= 18  # binomial(200, .05)
+    flat = [layer_profile(curves(rng, None), DEPTHS, n_draws=10) for _ in range(2)]
+    assert depth_difference(*flat, n_permutations=999)[1] > 0.05
+
+
+def test_gain_of_context_does_not_profit_from_the_choice_of_a_layer(rng):
+    noise = [
+        context_gain(rng.standard_normal((10, 20)), rng.standard_normal(10)).mean
+        for _ in range(200)
+    ]
+    assert abs(np.mean(noise)) < 0.1
+    layers = rng.standard_normal((10, 20)) * 0.1
+    layers[:, 7] += 1
+    gain = context_gain(layers, np.zeros(10))
+    assert gain.low > 0.8
+    assert gain.p == 2 / 2**10
+
+
+def test_trend_over_levels_is_a_rank_correlation(rng):
+    levels = ["word"] * 4 + ["sentence"] * 4 + ["discourse"] * 4
+    rho, p = trend_over_levels(np.arange(12.0), levels)
+    assert rho > 0.9
+    assert p == pytest.approx(1 / 1001)
+    assert trend_over_levels(-np.arange(12.0), levels)[1] > 0.99
+    with pytest.raises(ValueError, match="at least two levels"):
+        trend_over_levels(np.arange(4.0), ["word"] * 4)
+    with pytest.raises(ValueError, match="two layers above the input"):
+        layer_profile(np.ones((5, 1)), np.zeros(1))
+
+
+def test_agreement_of_curves_is_tested_against_curves_of_noise(rng):
+    smooth = rng.standard_normal((200, 11)).cumsum(axis=1)  # neighbouring layers are alike
+    tau, p = curve_agreement(DEPTHS, DEPTHS + 0.01, smooth)
+    assert tau == pytest.approx(1)
+    assert p > 1 / 201  # noise too may rise with depth
+    wild = rng.standard_normal((199, 11))
+    assert curve_agreement(DEPTHS, DEPTHS, wild)[1] == 1 / 200
+    with pytest.raises(ValueError, match="three or more"):
+        curve_agreement(DEPTHS, DEPTHS, wild[:, :3])

@@ -1,0 +1,144 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from comparison_tasks import array_source, word_task
+
+from brainlm.comparison.methods import check_space, score_ridge, score_similarity
+from brainlm.comparison.representations import Source, permuted_source, shared_words
+from brainlm.comparison.study import job_key, layer_part, rows_of, table_of
+from brainlm.comparison.tidy import tidy
+from brainlm.cross_validation import cross_validate
+from brainlm.encoders import RidgeEncoder, SimilarityEncoder
+from brainlm.similarity import leave_one_out_scores
+from brainlm.splits import ContiguousBlocks
+
+SPLIT = ContiguousBlocks(5)
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+
+
+def test_similarity_scores_are_those_of_the_encoder_and_of_the_published_rule(rng):
+    X, Y = rng.standard_normal((80, 20)) + 2, rng.standard_normal((80, 4))
+    found = score_similarity(X, Y, SPLIT)
+    expected = cross_validate(SimilarityEncoder("anderson"), X, Y, SPLIT).values
+    np.testing.assert_allclose(found.values, expected, atol=1e-4)
+    np.testing.assert_allclose(
+        found.published, leave_one_out_scores(X.astype(np.float32), Y, center=False), atol=1e-4
+    )
+    assert np.isnan(found.p)
+
+
+def test_null_responses_are_scored_as_if_they_were_the_true_ones(rng):
+    X, Y = rng.standard_normal((60, 10)), rng.standard_normal((60, 3))
+    orders = [rng.permutation(60) for _ in range(3)]
+    for score in (score_similarity, score_ridge):
+        found = score(X, Y, SPLIT, orders=orders)
+        again = [score(X, Y[order], SPLIT, orders=[np.arange(60)]).observed for order in orders]
+        np.testing.assert_allclose(found.null, again, atol=1e-4)
+
+
+def test_exact_data_score_one_and_noise_is_not_significant(rng):
+    basis = np.linalg.qr(rng.standard_normal((30, 8)))[0].T
+    label = np.tile(np.arange(8), 20)
+    Y = rng.standard_normal((8, 4))[label]
+    orders = [rng.permutation(160) for _ in range(99)]
+    exact = score_similarity(basis[label] + 1e-6 * rng.standard_normal((160, 30)), Y, SPLIT)
+    assert exact.values.mean() > 0.99
+    noise = score_similarity(
+        rng.standard_normal((160, 30)), rng.standard_normal((160, 20)), SPLIT, orders=orders
+    )
+    assert abs(noise.values.mean()) < 0.05
+    assert noise.p > 0.05
+    ridge = score_ridge(np.eye(8)[label], Y, SPLIT)
+    assert ridge.values.mean() > 0.99
+    np.testing.assert_array_equal(
+        ridge.values, cross_validate(RidgeEncoder(), np.eye(8)[label], Y, SPLIT).values
+    )
+
+
+def test_a_part_finds_the_planted_layer_and_its_random_twin_finds_nothing(rng):
+    layers = [rng.standard_normal((200, 30)) for _ in range(3)]
+    task = word_task(rng, layers[2])
+    source = array_source("model", layers)
+    part = layer_part(task, source, np.ones(200, dtype=bool), n_permutations=99)
+    table = tidy(rows_of(part)).set_index("space")
+    assert table["rank"].idxmin() == "model layer 2"
+    assert table.loc["model layer 2", "p"] == 0.01
+    assert table.loc["model layer 2", "q"] == pytest.approx(0.03)
+    assert abs(table.loc["random (model layer 2)", "score"]) < 0.1
+    assert table.loc["model layer 1", "p"] > 0.02
+    assert np.isnan(table.loc["random (model layer 1)", "rank"])
+    assert table["n_items"].unique().tolist() == [200]
+    assert part["unit_score"].shape == (6, 5)
+    assert table_of(table.reset_index())["space"].sizes == {"row": 6}
+    row = json.loads(part.attrs["rows"])[0]
+    assert {"n_subjects", "folds", "alpha_low", "ceiling", "null", "p"} <= set(row)
+
+
+def test_subjects_are_units_and_give_a_ceiling(rng):
+    layer = rng.standard_normal((150, 20))
+    task = word_task(rng, layer, subjects=("a", "b", "c", "d"), noise=0.5)
+    assert task.ceiling().shape == (4, 5)
+    part = layer_part(
+        task, array_source("m", [layer, layer]), np.ones(150, dtype=bool), n_permutations=9
+    )
+    row = rows_of(part)[2]
+    assert (row["unit"], row["n_units"], row["n_subjects"], row["n_targets"]) == (
+        "subject", 4, 4, 5,
+    )  # fmt: skip
+    assert row["ceiling"] > 0.8
+    assert tidy([row])["normalised"].iloc[0] == pytest.approx(row["score"] / row["ceiling"])
+
+
+def test_all_are_compared_on_the_words_that_all_have(rng):
+    layer = rng.standard_normal((100, 20))
+    task = word_task(rng, layer)
+    every = array_source("m", [layer, layer])
+    half = Source("half", "static", ("en",), lambda s: np.arange(100) % 2 == 0, every.embed)
+    words = shared_words(task.stimulus, [every, half])
+    assert words.sum() == 50
+    on = task.on_words(words)
+    assert on.recording.n_samples == 50
+    assert "50 of 100 items" in on.recording.notes[-1]
+    other = Source("other", "static", ("en",), lambda s: np.arange(100) % 2 == 1, every.embed)
+    with pytest.raises(ValueError, match=r"no word is covered by all .*half 50%, other 50%"):
+        shared_words(task.stimulus, [half, other])
+    with pytest.raises(ValueError, match="made: the representations share the words of 10 of 100"):
+        task.on_words(np.arange(100) < 10)
+    assert job_key(task, every, words) != job_key(task, every, words, permutations=3)
+
+
+def test_permuted_sources_keep_the_vectors_and_lose_the_words(rng):
+    layer = rng.standard_normal((60, 5))
+    task = word_task(rng, layer)
+    source = array_source("m", [layer])
+    mask = np.ones(60, dtype=bool)
+    plain = source.embed(task.stimulus, mask, "word")[0].values
+    moved = permuted_source(source).embed(task.stimulus, mask, "word")[0].values
+    np.testing.assert_array_equal(np.sort(plain, axis=0), np.sort(moved, axis=0))
+    assert (plain != moved).any(axis=1).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.ones((10, 1)), "1 feature"),
+        (np.repeat(np.arange(15.0).reshape(5, 3), 2, axis=0), "'w0' and 'w1'"),
+        (np.full((10, 4), np.nan), "NaN"),
+    ],
+)
+def test_spaces_that_cannot_be_compared_are_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        check_space(X, [f"w{i}" for i in range(10)], "space")
+
+
+def test_targets_that_are_constant_in_a_fold_are_left_out_and_named(rng):
+    task = word_task(rng, rng.standard_normal((100, 5)))
+    data = task.recording.data.copy()
+    data[:20, 1] = 3.0
+    whole = replace(task, recording=task.recording.with_data(data, "changed"))
+    kept = whole.scorable().recording
+    assert kept.targets.tolist() == ["t0", "t2", "t3", "t4"]
+    assert "1 of 5 targets, constant in a test fold: t1" in kept.notes[-1]
+    assert task.scorable() is task

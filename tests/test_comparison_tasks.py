@@ -1,0 +1,170 @@
+"""Tasks and families: made in memory, and the data sets themselves where they are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from comparison_tasks import array_source, word_task
+
+from brainlm.comparison.families import common_words, training_sentences
+from brainlm.comparison.questions import depth_difference, layer_profile
+from brainlm.comparison.representations import Source, control_source
+from brainlm.comparison.simulation import autoregressive, simulate_fmri, simulate_meg
+from brainlm.comparison.study import available_datasets, layer_part, parse_models, rows_of
+from brainlm.comparison.tasks import _averaged, open_task
+from brainlm.datasets import is_on_disk
+from brainlm.errors import DataMissingError, UnknownNameError
+from brainlm.features import Features, word_length, word_position
+from brainlm.recording import Recording
+from brainlm.stimulus import Stimulus
+
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+
+
+@pytest.fixture(scope="module")
+def story():
+    """Layers of a made-up model, from which each is a step away from the one before it."""
+    rng = np.random.default_rng(5)
+    n_words = 500
+    duration = rng.uniform(0.2, 0.5, n_words)
+    onset = np.r_[0, np.cumsum(duration)[:-1]]
+    stimulus = Stimulus(
+        [f"w{i % 300}" for i in range(n_words)], "en", onset, duration,
+        item=[f"i{i}" for i in range(n_words)],
+    )  # fmt: skip
+    values = [rng.standard_normal((n_words, 20))]
+    for _ in range(4):
+        values.append(0.6 * values[-1] + 0.8 * rng.standard_normal((n_words, 20)))
+    return [Features(f"layer {i}", v, stimulus, origin={"layer": i}) for i, v in enumerate(values)]
+
+
+def profile_of(task, story):
+    source = Source(
+        "m", "causal", ("en",), lambda s: np.ones(s.n_words, dtype=bool),
+        lambda s, words, level: story, 4, {},
+    )  # fmt: skip
+    words = np.ones(task.stimulus.n_words, dtype=bool)
+    part = layer_part(task, source, words, n_permutations=19, method="ridge")
+    depths = np.array([row["depth"] for row in rows_of(part)])
+    return layer_profile(part["unit_score"].values.T, depths), rows_of(part)
+
+
+def test_planted_layers_and_the_difference_of_modalities_are_found(story):
+    meg = simulate_meg(story[1], story[0], n_targets=5, subjects=5)
+    fmri = simulate_fmri(story[4], story[0], n_targets=5, subjects=5, noise=1.0)
+    shallow, _ = profile_of(meg, story)
+    deep, rows = profile_of(fmri, story)
+    assert shallow.best_depth == 0.25
+    assert deep.best_depth == 1
+    assert depth_difference(deep, shallow, n_permutations=499)[1] < 0.05
+    assert rows[4]["p"] == 0.05
+    assert rows[4]["unit"] == "subject"
+
+
+def test_nothing_is_found_where_nothing_was_planted(story):
+    nothing = simulate_meg(None, story[0], n_targets=5, subjects=5, seed=1)
+    profile, rows = profile_of(nothing, story)
+    assert max(abs(row["score"]) for row in rows) < 0.1
+    assert profile.slope.p > 0.05
+    silent, rows = profile_of(simulate_fmri(None, story[0], n_targets=5, subjects=5), story)
+    assert max(row["score"] for row in rows) < 0.1
+    assert silent.slope.p > 0.05
+
+
+def test_noise_is_autocorrelated_as_said(rng):
+    e = autoregressive(20_000, 2, rng, rho=0.6)
+    np.testing.assert_allclose(e.std(axis=0), 1, atol=0.05)
+    np.testing.assert_allclose((e[1:] * e[:-1]).mean(axis=0), 0.6, atol=0.05)
+    with pytest.raises(ValueError, match="rho"):
+        autoregressive(10, 1, rng, rho=1.0)
+
+
+def test_null_responses_keep_order_where_items_are_a_sequence(rng):
+    task = word_task(rng, rng.standard_normal((100, 5)))
+    assert sorted(task.shuffled(1)[0]) == list(range(100))
+    assert task.null == "items permuted"
+    text = replace(task, level="sentence")
+    steps = np.diff(text.shuffled(1)[0])
+    assert (steps == 1).sum() == 98  # one joint
+    assert text.null == "responses shifted in a circle"
+
+
+def test_lists_of_items_are_averaged_over_the_subjects_who_saw_them():
+    def seen(subject, first, value):
+        words = [f"w{i}" for i in range(first, first + 30)]
+        stimulus = Stimulus(words, "en", text=words)
+        data = np.full((30, 1), value) + np.arange(first, first + 30)[:, None]
+        return subject, stimulus, Recording(data, ["n400"], "eeg", "uV", items=words)
+
+    opened = [seen(f"s{k}", 0, k) for k in range(6)] + [seen(f"t{k}", 15, 10) for k in range(5)]
+    stimulus, recording = _averaged(opened, "made")
+    assert stimulus.n_words == 45
+    row = dict(zip(recording.items, recording.data[:, 0], strict=True))
+    assert row["w0"] == 2.5
+    assert row["w20"] == pytest.approx((20 * 11 + 15 + 50) / 11)
+    with pytest.raises(ValueError, match="open more subjects"):
+        _averaged(opened[:3], "made")
+
+
+def test_families_with_low_coverage_are_left_out_and_named(rng):
+    layer = rng.standard_normal((100, 20))
+    task = word_task(rng, layer)
+    every = array_source("m", [layer])
+    few = Source("few", "embodied", ("en",), lambda s: np.arange(100) < 5, every.embed)
+    kept, words, note = common_words(task, [every, few])
+    assert kept == [every]
+    assert words.all()
+    assert "few 5%" in note
+    controls = control_source([word_length, word_position])
+    assert controls.embed(task.stimulus, words, "word")[0].n_features == 3
+
+
+def test_sentences_of_the_task_are_no_training_text():
+    def text(*sentences):
+        words = [w for s in sentences for w in s.split()]
+        labels = [str(i) for i, s in enumerate(sentences) for _ in s.split()]
+        return Stimulus(words, "en", text=["t"] * len(words), sentence=labels)
+
+    own, other = text("a b c", "d e f"), text("a b c", "x y z")
+    task = type("T", (), {"stimulus": own, "language": "en"})()
+    assert training_sentences(task, [own, other]) == [["x", "y", "z"]]
+
+
+def test_options_are_read_and_bad_ones_refused(tmp_path):
+    assert parse_models("minilm:en, gemma3", ["en", "zh"]) == {
+        "minilm": ("en",), "gemma3": ("en", "zh"),
+    }  # fmt: skip
+    with pytest.raises(UnknownNameError, match="twice"):
+        parse_models("a,a", ["en"])
+    with pytest.raises(UnknownNameError, match="empty"):
+        parse_models(" ", ["en"])
+    with pytest.raises(UnknownNameError, match="Did you mean 'provo'"):
+        available_datasets("prvo", [], ["en"], None)
+    with pytest.raises(DataMissingError, match="brainlm datasets moth"):
+        available_datasets("moth", [], ["en"], tmp_path)
+    if not is_on_disk("provo"):
+        pytest.skip("needs the data set provo: brainlm datasets provo says where it is")
+    names, notes = available_datasets("all", ["provo", "moth", "bsc-gaze"], ["en"], None)
+    assert names == ["provo"]
+    assert "moth" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "level", "n_samples"),
+    [
+        ("binder-en", {}, "word", 534),
+        ("ucl-gaze", {"max_items": 200}, "sentence", 200),
+        ("zuco1-nr", {"max_subjects": 3, "max_items": 300}, "sentence", 300),
+        ("alice-fmri", {"max_subjects": 3}, "discourse", 362),
+    ],
+)
+def test_data_sets_of_every_kind_become_tasks(name, options, level, n_samples):
+    if not is_on_disk(name):
+        pytest.skip(f"needs the data set {name}: brainlm datasets {name} says where it is")
+    task = open_task(name, **options)
+    assert (task.level, task.recording.n_samples) == (level, n_samples)
+    assert np.isfinite(task.recording.data).all()
+    train, test = next(iter(task.split.split(task.recording.data)))
+    assert not set(train) & set(test)
+    if task.subjects:
+        assert task.ceiling().shape[0] == len(task.subjects)

@@ -30,7 +30,7 @@ from brainlm.decoding.text_metrics import BertScore, sentence_similarity, text_s
 from brainlm.decoding.vocabulary import build_vocabulary
 from brainlm.decoding.words import clean_words
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Model, Out, Overwrite, Root, choose, run
+from brainlm.options import Debug, Model, Out, Overwrite, Root, Subjects, choose, run
 from brainlm.splits import Groups
 from brainlm.statistics import fdr
 
@@ -40,8 +40,9 @@ METRICS = ("bleu-1", "1-wer")
 
 
 def main(
+    subjects: Subjects = "all",
     model: Model = "smollm2",
-    layer: Annotated[int, typer.Option(min=1)] = 9,
+    layers: Annotated[int, typer.Option(min=1, help="Layer of the words' states.")] = 9,
     mapper: Annotated[str, typer.Option(help=f"One of {', '.join(MAPPERS)}.")] = "ridge",
     sentences: Annotated[int, typer.Option(min=4, help="Held-out sentences to decode.")] = 40,
     beam: Annotated[int, typer.Option(min=1)] = 20,
@@ -58,7 +59,7 @@ def main(
     choose(mapper, MAPPERS, "mapper")
     if debug:
         sentences, beam, null = 5, 3, 5
-    (subject,) = list_subjects(DATASET, root)
+    (subject,) = choose(subjects, list_subjects(DATASET, root))
     stimulus, recording = open_dataset(DATASET, subject, root)
     place = dict(stimulus.blocks("item"))
     texts = [clean_words(stimulus.words[place[item]], "en")[0] for item in recording.items]
@@ -67,7 +68,7 @@ def main(
     train, test = next(iter(Groups(topics, 8).split(recording.data)))
     X = recording.data.astype(np.float32)
     network = LanguageModel(model, dtype="bfloat16", cache=True)
-    decoder = fit(network, [texts[i] for i in train], X[train], topics[train], layer, mapper)
+    decoder = fit(network, [texts[i] for i in train], X[train], topics[train], layers, mapper)
     truth = decoder.true_rows([texts[i] for i in test])
     decoded = decoder.decoded_rows(X[test])
     quality = score_mapping(decoded, truth, np.zeros(truth.shape[1]), passages[test])
@@ -108,7 +109,7 @@ def main(
         analysis="decode_pereira2018_text",
         arrays={"scores": dataset},
         config={
-            "dataset": DATASET, "subject": subject, "model": model, "layer": layer,
+            "dataset": DATASET, "subject": subject, "model": model, "layer": layers,
             "mapper": mapper, "sentences": len(true), "beam": beam, "null": null,
             "alphas": ALPHAS.tolist(), "debug": debug,
         },

@@ -152,12 +152,16 @@ def main() -> None:
     given = parser.parse_args()
     model = LanguageModel(given.model, dtype=given.dtype)
     vocabulary = build_vocabulary(model.tokenizer, wordfreq.top_n_list("en", 5000), "en")
-    found = {
-        "proposals, beam 200": proposals(model, vocabulary, 200, given.words, 24),
-        "likelihood": likelihood(128, given.voxels, 1000),
-        "search, beam 50": story(model, vocabulary, 50, 2 * given.words, given.voxels),
-        "search, beam 200": story(model, vocabulary, 200, given.words, given.voxels),
+    parts = {
+        "likelihood": lambda: likelihood(128, given.voxels, 1000),
+        "proposals, beam 200": lambda: proposals(model, vocabulary, 200, given.words, 12),
+        "search, beam 50": lambda: story(model, vocabulary, 50, given.words, given.voxels),
+        "search, beam 200": lambda: story(model, vocabulary, 200, given.words, given.voxels),
     }
+    found = {}
+    for name, measure in parts.items():
+        found[name] = measure()
+        print(name, json.dumps(found[name]), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     values = (
         found["proposals, beam 200"]["ratio"], found["likelihood"]["ratio"],

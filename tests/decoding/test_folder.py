@@ -55,7 +55,7 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
 
 
 def test_what_is_not_there_is_named(folder, tiny_folder, tmp_path):
-    with pytest.raises(DataMissingError, match="no such folder; data_train and data_test"):
+    with pytest.raises(DataMissingError, match="data_train: no such folder"):
         _decode(tmp_path, tiny_folder, tmp_path / "out")
     with pytest.raises(UnknownNameError, match="unknown test story 'e'"):
         _decode(folder, tiny_folder, tmp_path / "out", story="e")

@@ -202,9 +202,9 @@ def _dataset(
             "q": (dims, q),
             "window_score": ((*dims, "window"), observed),
             "null_score": (("null", "metric", "window"), null),
-            "text": ("condition", [" ".join(found[name].words) for name in names]),
+            "text": ("condition", [_joined(found[name].words) for name in names]),
             "middle": ("word", middle),
-            "reference_text": " ".join(story.words),
+            "reference_text": _joined(story.words),
             "reference_middle": ("reference_word", story.middle),
         },
         coords={
@@ -215,3 +215,8 @@ def _dataset(
         },
         attrs={"window_s": Window().length, "story": story.name},
     )
+
+
+def _joined(words: Sequence[str]) -> str:
+    """Return words with spaces between; a space inside a word ("a lot") is written ``_``."""
+    return " ".join("_".join(word.split()) for word in words)

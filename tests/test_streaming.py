@@ -1,16 +1,20 @@
 import tracemalloc
 
 import h5py
+import nibabel as nib
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 import brainlm.cross_validation
+import brainlm.series
 import brainlm.targets
+from brainlm._checks import is_mapped
 from brainlm.banded import BandedRidgeEncoder
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder
+from brainlm.own import from_image
 from brainlm.splits import ContiguousBlocks, LeaveOneRunOut
 from brainlm.streaming import fold_bytes
 from brainlm.targets import TargetView, bad_columns
@@ -143,3 +147,21 @@ def test_targets_of_the_wrong_shape_are_named(rng):
         cross_validate(RidgeEncoder(), X, Y[:, 0], BLOCKS)
     with pytest.raises(ValueError, match="columns of Y: 23, targets: 2"):
         cross_validate(RidgeEncoder(), X, Y, BLOCKS, targets=["a", "b"])
+
+
+def test_a_run_of_images_is_streamed_through_its_mask(rng, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(brainlm.series, "LARGEST_IN_MEMORY", 100)
+    X, Y = data(rng, n_targets=27, dtype=np.float32)
+    volume = np.zeros((4, 3, 3, 160), dtype=np.float32)
+    volume[:3] = Y.T.reshape(3, 3, 3, 160)
+    mask = np.zeros((4, 3, 3), dtype=np.uint8)
+    mask[:3] = 1
+    path = tmp_path / "bold.nii.gz"
+    nib.save(nib.Nifti1Image(volume, np.eye(4)), path)
+    nib.save(nib.Nifti1Image(mask, np.eye(4)), tmp_path / "mask.nii.gz")
+    recording = from_image(path, tmp_path / "mask.nii.gz", 2.0)
+    assert is_mapped(recording.data)
+    found = cross_validate(RidgeEncoder(), X, recording.data, BLOCKS)
+    expected = cross_validate(RidgeEncoder(), X, Y, BLOCKS)
+    np.testing.assert_allclose(found.values, expected.values, atol=1e-4)

@@ -44,7 +44,7 @@ def main(
     model: Model = "smollm2",
     layers: Annotated[int, typer.Option(min=1, help="Layer of the words' states.")] = 9,
     mapper: Annotated[str, typer.Option(help=f"One of {', '.join(MAPPERS)}.")] = "ridge",
-    sentences: Annotated[int, typer.Option(min=4, help="Held-out sentences to decode.")] = 40,
+    sentences: Annotated[int, typer.Option(min=3, help="Held-out sentences to decode.")] = 40,
     beam: Annotated[int, typer.Option(min=1)] = 20,
     null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 10,
     encoder: Annotated[str, typer.Option(help="Encoder of the similarities.")] = "minilm",
@@ -58,7 +58,7 @@ def main(
     check_output(out, overwrite=overwrite)
     choose(mapper, MAPPERS, "mapper")
     if debug:
-        sentences, beam, null = 5, 3, 5
+        sentences, beam, null = 3, 2, 5
     (subject,) = choose(subjects, list_subjects(DATASET, root))
     stimulus, recording = open_dataset(DATASET, subject, root)
     place = dict(stimulus.blocks("item"))
@@ -66,6 +66,7 @@ def main(
     passages = np.array([str(item).rsplit("/", 1)[0] for item in recording.items])
     topics = np.array([passage.split("/")[0] for passage in passages])
     train, test = next(iter(Groups(topics, 8).split(recording.data)))
+    train = train[::3] if debug else train
     X = recording.data.astype(np.float32)
     network = LanguageModel(model, dtype="bfloat16", cache=True)
     decoder = fit(network, [texts[i] for i in train], X[train], topics[train], layers, mapper)

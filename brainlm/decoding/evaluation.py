@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from brainlm._checks import same_length
 from brainlm.statistics import fdr, permutation_p
 
 __all__ = ["Window", "compare_to_null", "cut_windows", "identify_windows", "score_table"]
-
-Z_INTERVAL = 1.96
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def compare_to_null(observed: np.ndarray, null: np.ndarray, block: int = 20) -> 
     Returns
     -------
     dict
-        ``score`` (mean over windows), ``half`` (half-width of its 95 % interval over blocks),
+        ``score`` (mean over windows), ``half`` (half-width of its 95 % interval, t over blocks),
         ``null``, ``gain`` (chance-corrected: score - null), ``z`` (gain over the standard deviation
         of the null means), ``z_window`` (median over windows of z against the null of that window),
         ``share`` (of windows with z > 3) and ``p`` ((1 + exceed) / (1 + n)).
@@ -95,7 +94,9 @@ def compare_to_null(observed: np.ndarray, null: np.ndarray, block: int = 20) -> 
     score = float(observed.mean())
     return {
         "score": score,
-        "half": Z_INTERVAL * float(np.std(blocks, ddof=1)) / np.sqrt(len(blocks)),
+        "half": float(
+            t.ppf(0.975, len(blocks) - 1) * np.std(blocks, ddof=1) / np.sqrt(len(blocks))
+        ),
         "null": float(means.mean()),
         "gain": score - float(means.mean()),
         "z": (score - float(means.mean())) / float(max(means.std(ddof=1), 1e-12)),

@@ -166,7 +166,7 @@ def test_decode_pereira2018_text(tmp_path, capsys):
     _need(["pereira2018"], ["smollm2", "minilm"])
     bundle = _run("decode_pereira2018_text", tmp_path / "out")
     scores = bundle.arrays["scores"]
-    assert float(scores["mapping_2v2"]) > 0.7
+    assert float(scores["mapping_2v2"]) > 0.6
     assert set(scores["condition"].values) == {
         "brain", "permuted brain", "noise input", "language model", "ceiling",
     }  # fmt: skip

@@ -119,6 +119,7 @@ def test_comparison_with_a_null_by_hand():
     assert found["gain"] == pytest.approx(0.7 - 0.25)
     assert found["z"] == pytest.approx(0.45 / 0.1)
     assert found["p"] == pytest.approx(1 / 4)
+    assert found["half"] == pytest.approx(12.706 * 0.1, rel=1e-3)  # two blocks: t with one degree
     assert found["share"] == 0.5  # z of the windows: 6 and 3
     with pytest.raises(ValueError, match="null must be"):
         compare_to_null(np.ones(3), null)

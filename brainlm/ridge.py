@@ -33,6 +33,7 @@ DEFAULT_ALPHAS = np.logspace(-2, 7, 19)
 # (of the Gram matrix, of its factors), and below the last one in that of double precision, too.
 SINGLE = 1e-4
 SINGLE_GRAM = 1e-5
+POWER_STEPS = 10
 SINGLE_EIGENVALUE = 3e-8  # resolved by an eigendecomposition in single precision
 DOUBLE = 1e-11
 
@@ -209,23 +210,23 @@ def fit_ridge(X: np.ndarray, *, standardize: bool = True, smallest_alpha: float 
     standardizer = Standardizer.learn(X, standardize)
     Z = standardizer.apply(X)
     primal = Z.shape[1] < len(Z)
-    gram = Z.T @ Z if primal else Z @ Z.T
-    largest = largest_eigenvalue(gram)
-    if smallest_alpha < SINGLE_GRAM * largest and gram.dtype == np.float32:
-        double = Z.astype(np.float64)
-        gram = double.T @ double if primal else double @ double.T
+    largest = largest_squared_singular_value(Z)
+    small = smallest_alpha < SINGLE_GRAM * largest and Z.dtype == np.float32
+    exact = Z.astype(np.float64) if small else Z
+    gram = exact.T @ exact if primal else exact @ exact.T
     if not primal:  # rounding leaves means of 1e-8 in Z, which a small penalty would blow up
         gram -= gram.mean(axis=0)
         gram -= gram.mean(axis=1, keepdims=True)
     return RidgeFit(Z, standardizer, primal, gram, largest, smallest_alpha)
 
 
-def largest_eigenvalue(gram: np.ndarray) -> float:
-    """Return the largest eigenvalue of a positive matrix, nearly (power method)."""
-    vector = np.random.default_rng(0).standard_normal(len(gram)).astype(gram.dtype)
+def largest_squared_singular_value(Z: np.ndarray) -> float:
+    """Return the largest eigenvalue of Z'Z, nearly (power method)."""
+    start = np.random.default_rng(0).standard_normal(size=(Z.shape[1],))
+    vector: np.ndarray = start.astype(Z.dtype)
     size = 0.0
-    for _ in range(20):
-        vector = gram @ vector
+    for _ in range(POWER_STEPS):
+        vector = Z.T @ (Z @ vector)
         size = float(np.linalg.norm(vector))
         if size == 0:
             return 0.0

@@ -33,7 +33,7 @@ from brainlm.ridge import (
     SINGLE,
     RidgeFit,
     fit_ridge,
-    largest_eigenvalue,
+    largest_squared_singular_value,
 )
 
 __all__ = ["choose_poles", "solve_ridge_cv"]
@@ -371,7 +371,7 @@ def _fold_operators(
 def _decompose(Z: np.ndarray, smallest_alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return U, s, V of ``Z = U diag(s) V'``, by its Gram matrix where alpha forgives that."""
     gram = Z.T @ Z
-    largest = largest_eigenvalue(gram)
+    largest = largest_squared_singular_value(Z)
     if Z.size < 1e5 or smallest_alpha < DOUBLE * largest:
         U, s, Vt = linalg.svd(Z.astype(np.float64), full_matrices=False, check_finite=False)
         kept = s > np.finfo(Z.dtype).eps * s.max(initial=0)

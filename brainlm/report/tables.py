@@ -50,7 +50,9 @@ def bundle_tables(bundle: Bundle) -> tuple[dict[str, pandas.DataFrame], list[str
             continue
         for dims, names in _by_dimensions(dataset).items():
             size = int(np.prod([dataset.sizes[d] for d in dims], dtype=int))
-            title = f"{name}: {', '.join(names)}"
+            several = len(_by_dimensions(dataset)) > 1 or len(names) == 1
+            title = f"{name}: {', '.join(names)}" if several and len(names) < 4 else name
+            title = title if title not in tables else f"{name}: {', '.join(names)}"
             if size > MOST_ROWS or "sample" in dims:
                 shape = " x ".join(f"{dataset.sizes[d]} {d}" for d in dims)
                 left_out.append(f"{title} ({shape})")
@@ -174,7 +176,10 @@ def _flat(dataset: xarray.Dataset) -> pandas.DataFrame:
 
     if not dataset.dims:
         return pandas.DataFrame([{k: v.item() for k, v in dataset.data_vars.items()}])
+    unnamed = [d for d in dataset.dims if d not in dataset.coords]
     table = dataset.to_dataframe().reset_index()
+    if len(unnamed) == len(dataset.dims) == 1 and len(dataset.data_vars) > 1:
+        table = table.drop(columns=unnamed)  # rows of a table have no names
     for column in table.columns:
         if table[column].dtype.kind == "f":
             table[column] = table[column].map(lambda x: float(f"{x:.4g}"))

@@ -48,5 +48,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "rdm": ["compare_rdms"],
         "ceilings": ["leave_one_subject_out"],
         "bundle": ["load_bundle", "save_bundle"],
+        "decoding.mappers": ["EmbeddingDecoder"],
     },
 )

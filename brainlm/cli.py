@@ -223,6 +223,16 @@ def run_analysis(context: typer.Context, name: Name = None) -> None:
     run(load_analysis(name).main, context.args, f"brainlm run {name}")
 
 
+@app.command(
+    "decode",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def decode_folder(context: typer.Context) -> None:
+    """Read text back from a participant's own folder (layout of ds003020 and ds004510)."""
+    run(load_analysis("decode_story_folder").main, context.args, "brainlm decode")
+
+
 StudyFile = Annotated[Path, typer.Argument(help="TOML file of the study; see docs/cluster.md.")]
 Settings = Annotated[
     list[str] | None,

@@ -78,6 +78,8 @@ def test_every_analysis_takes_the_common_options(name):
     wanted = {"--out", "--debug", "--overwrite"}
     if name in ("mulcogbench", "navigating", "reading", "survey"):  # many models and data sets
         wanted |= {"--models", "--datasets", "--languages", "--root"}
+    elif name.startswith("decode_story"):  # a folder of one's own, or simulated
+        wanted |= {"--model", "--mapper", "--beam", "--null"}
     elif "simulate" not in name:  # no model and no data set
         wanted |= {"--model", "--layers"}
         if name != "describe_language_model":  # it reads no data set

@@ -17,7 +17,7 @@ from brainlm.language_models.windows import Batch, Windows
 if TYPE_CHECKING:
     from brainlm.language_models.model import LanguageModel
 
-__all__ = ["begins_word", "predictions"]
+__all__ = ["begins_word", "head_logits", "predictions"]
 
 LOGIT_BYTES = 1 << 27  # of one float32 array of logits; three of them exist at a time
 # How vocabularies write a space, tab or line feed at the start of a token.
@@ -117,7 +117,7 @@ def _rows_at_head(model: LanguageModel, ids: Any, mask: Any, place: Any) -> Any:
         ).logits
     finally:
         hook.remove()
-    own = _logits(model, caught["rows"][:1])
+    own = head_logits(model, caught["rows"][:1])
     scale = logits.abs().max().item()
     if not torch.allclose(own[0], logits[0, 0].float(), atol=0.02 * scale, rtol=0):
         raise ValueError(
@@ -127,7 +127,7 @@ def _rows_at_head(model: LanguageModel, ids: Any, mask: Any, place: Any) -> Any:
     return caught["rows"]
 
 
-def _logits(model: LanguageModel, rows: Any) -> Any:
+def head_logits(model: LanguageModel, rows: Any) -> Any:
     """Return the logits of hidden states, (n_rows, n_vocabulary), float32."""
     logits = model.headed.get_output_embeddings()(rows).float()
     config = model.config
@@ -144,7 +144,7 @@ def _read(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     import torch
 
-    log_p = _logits(model, rows).log_softmax(dim=-1)  # (n_rows, n_vocabulary)
+    log_p = head_logits(model, rows).log_softmax(dim=-1)  # (n_rows, n_vocabulary)
     wanted = torch.from_numpy(np.maximum(target, 0)).to(log_p.device)
     found = log_p.gather(1, wanted[:, None])[:, 0].double().cpu().numpy()
     begins = torch.zeros(log_p.shape[1], device=log_p.device)

@@ -31,6 +31,11 @@ from brainlm.plotting.decoding import (
 )
 from brainlm.plotting.diagnostics import alphas, plot_alphas
 from brainlm.plotting.layers import layer_curve, plot_layer_curve, plot_target_bars, target_bars
+from brainlm.plotting.reconstruction import (
+    reconstruction_gain,
+    reconstruction_scores,
+    reconstruction_text,
+)
 from brainlm.plotting.similarity import plot_scatter, rdm_pair, similarity_and_rsa
 from brainlm.plotting.studies import (
     context_gains,
@@ -81,6 +86,9 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "rdm_pair": rdm_pair,
     "decoding_curve": decoding_curve,
     "decoding_null": decoding_null,
+    "reconstruction_gain": reconstruction_gain,
+    "reconstruction_scores": reconstruction_scores,
+    "reconstruction_text": reconstruction_text,
     "geometry": geometry,
     "surprisal": surprisal,
     "alphas": alphas,

@@ -213,3 +213,15 @@ def test_studies_refuse_what_they_do_not_know(tmp_path):
             main(out=tmp_path / name, datasets="prvo", debug=True)
         with pytest.raises(DataMissingError, match="brainlm datasets moth"):
             main(out=tmp_path / name, datasets="moth", debug=True)
+
+
+def test_decode_pereira2018_text(tmp_path, capsys):
+    _need(["pereira2018"], ["smollm2", "minilm"])
+    bundle = _run("decode_pereira2018_text", tmp_path / "out")
+    scores = bundle.arrays["scores"]
+    assert float(scores["mapping_2v2"]) > 0.6
+    assert set(scores["condition"].values) == {
+        "brain", "permuted brain", "noise input", "language model", "ceiling",
+    }  # fmt: skip
+    assert np.isfinite(scores["gain"]).all()
+    assert "reference:" in capsys.readouterr().out

@@ -1,0 +1,201 @@
+"""Can the words of a sentence be read back from one person's brain activity?
+
+Pereira et al. 2018, sentence mode: one pattern of 1,000 principal components per sentence. Whole
+topics are left out; on the others a mapper learns the mean embedding of the words (a layer of a
+causal model) and a ridge the number of words. Held-out sentences are then searched for by the
+similarity of embeddings, beside the patterns of other passages (permuted brain), noise, the
+language model alone, the true embedding (ceiling) and random reconstructions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import numpy as np
+import typer
+import xarray
+from tqdm import tqdm
+
+from brainlm.bundle import check_output, save_bundle
+from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
+from brainlm.decoding.beam import Beam
+from brainlm.decoding.evaluation import compare_to_null
+from brainlm.decoding.guides import NoGuide, RandomGuide
+from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder, score_mapping
+from brainlm.decoding.sentences import fit_sentence_decoder
+from brainlm.decoding.text_metrics import BertScore, sentence_similarity, text_scores
+from brainlm.decoding.vocabulary import build_vocabulary
+from brainlm.decoding.words import clean_words
+from brainlm.language_models import LanguageModel
+from brainlm.options import Debug, Model, Out, Overwrite, Root, Subjects, choose, run
+from brainlm.splits import Groups
+from brainlm.statistics import fdr
+
+DATASET = "pereira2018"
+ALPHAS = np.logspace(1, 9, 9)  # principal components keep their scale
+METRICS = ("bleu-1", "1-wer")
+
+
+def main(
+    subjects: Subjects = "all",
+    model: Model = "smollm2",
+    layers: Annotated[int, typer.Option(min=1, help="Layer of the words' states.")] = 9,
+    mapper: Annotated[str, typer.Option(help=f"One of {', '.join(MAPPERS)}.")] = "ridge",
+    sentences: Annotated[int, typer.Option(min=3, help="Held-out sentences to decode.")] = 40,
+    beam: Annotated[int, typer.Option(min=1)] = 20,
+    null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 10,
+    encoder: Annotated[str, typer.Option(help="Encoder of the similarities.")] = "minilm",
+    out: Out = Path("results/decode_pereira2018_text"),
+    root: Root = None,
+    debug: Debug = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Can the words of a sentence be read back from one person's brain activity?"""
+    start = perf_counter()
+    check_output(out, overwrite=overwrite)
+    choose(mapper, MAPPERS, "mapper")
+    if debug:
+        sentences, beam, null = 3, 2, 5
+    (subject,) = choose(subjects, list_subjects(DATASET, root))
+    stimulus, recording = open_dataset(DATASET, subject, root)
+    place = dict(stimulus.blocks("item"))
+    texts = [clean_words(stimulus.words[place[item]], "en")[0] for item in recording.items]
+    passages = np.array([str(item).rsplit("/", 1)[0] for item in recording.items])
+    topics = np.array([passage.split("/")[0] for passage in passages])
+    train, test = next(iter(Groups(topics, 8).split(recording.data)))
+    train = train[::3] if debug else train
+    X = recording.data.astype(np.float32)
+    network = LanguageModel(model, dtype="bfloat16", cache=True)
+    decoder = fit(network, [texts[i] for i in train], X[train], topics[train], layers, mapper)
+    truth = decoder.true_rows([texts[i] for i in test])
+    decoded = decoder.decoded_rows(X[test])
+    quality = score_mapping(decoded, truth, np.zeros(truth.shape[1]), passages[test])
+    typer.echo(
+        f"mapping, {len(test)} sentences of left-out topics: r {quality.r.mean():.3f}, "
+        f"2v2 {quality.pairwise:.3f}, rank {quality.rank:.3f}"
+    )
+    rng = np.random.default_rng(0)
+    chosen = np.sort(rng.choice(len(test), min(sentences, len(test)), replace=False))
+    other = other_passage(passages[test], rng)
+    n_words = decoder.n_words(X[test])
+    rows = {
+        "brain": decoded, "permuted brain": decoded[other], "ceiling": truth,
+        "noise input": rng.standard_normal(decoded.shape) * decoded.std(axis=0),
+    }  # fmt: skip
+    settings = Beam(beam)
+    guides = {
+        "language model": (lambda: NoGuide(), replace(settings, lm_weight=1.0)),
+        **{f"null {k}": (lambda k=k: RandomGuide(k), settings) for k in range(null)},
+    }
+    said: dict[str, list[list[str]]] = {name: [] for name in (*rows, *guides)}
+    for i in tqdm(chosen, desc="decode", unit="sentence"):
+        for name, each in rows.items():
+            said[name].append(list(decoder.decode(each[i], n_words[i], None, settings).words))
+        for name, (guide, beams) in guides.items():
+            found = decoder.decode(decoded[i], n_words[i], guide(), beams)
+            said[name].append(list(found.words))
+    true = [texts[test[i]] for i in chosen]
+    judge = LanguageModel(encoder)
+    dataset = tabulate(said, true, passages[test][chosen], judge, null)
+    dataset["mapping_r"], dataset["mapping_2v2"] = float(quality.r.mean()), quality.pairwise
+    dataset.attrs["title"] = (
+        f"Pereira 2018, {len(true)} sentences of left-out topics, {mapper}, beam {beam}"
+    )
+    report(dataset)
+    save_bundle(
+        out,
+        analysis="decode_pereira2018_text",
+        arrays={"scores": dataset},
+        config={
+            "dataset": DATASET, "subject": subject, "model": model, "layer": layers,
+            "mapper": mapper, "sentences": len(true), "beam": beam, "null": null,
+            "alphas": ALPHAS.tolist(), "debug": debug,
+        },
+        inputs={"data": dataset_hashes(DATASET, subject, root), "model": network.origin([])},
+        notes=list(recording.notes),
+        figures=["reconstruction_scores"],
+        overwrite=overwrite,
+    )  # fmt: skip
+    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+
+
+def fit(network, texts, patterns, topics, layer: int, mapper: str):
+    """Fit the decoder on training sentences."""
+    import wordfreq
+
+    frequent, _ = clean_words(wordfreq.top_n_list("en", 5000), "en")
+    words = [*(word for text in texts for word in text), *frequent]
+    vocabulary = build_vocabulary(network.tokenizer, words, "en", longest=1)
+    folds = list(Groups(topics, 5).split(patterns))
+    fitted = EmbeddingDecoder(mapper, alphas=ALPHAS, cv=folds, standardize=False)
+    return fit_sentence_decoder(
+        network, vocabulary, texts, patterns, layer=layer, n_components=100, mapper=fitted,
+        groups=np.array([f"topic {topic}" for topic in topics]),
+    )  # fmt: skip
+
+
+def other_passage(passages: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return for each sentence another one, of another passage."""
+    return np.array([rng.choice(np.flatnonzero(passages != own)) for own in passages])
+
+
+def tabulate(said, true, passages, judge: LanguageModel, n_null: int) -> xarray.Dataset:
+    """Score all conditions, sentence by sentence."""
+    bert = BertScore(judge)
+    scores = []
+    for texts in said.values():
+        each = list(text_scores(true, texts, METRICS).values())
+        each.append(bert.score(true, texts)["recall"])
+        similarity = sentence_similarity(judge, true, texts)
+        each.append(np.diag(similarity).copy())
+        own = np.diag(similarity)[:, None]
+        apart = passages[:, None] != passages
+        below = (similarity < own) + 0.5 * (similarity == own)
+        each.append((below * apart).sum(axis=1) / np.maximum(apart.sum(axis=1), 1))
+        scores.append(each)
+    values = np.array(scores)
+    names = list(said)[: len(said) - n_null]
+    metrics = [*METRICS, "bertscore", "sentence similarity", "identification"]
+    statistics = ("score", "half", "null", "gain", "z", "p")
+    table = np.array(
+        [
+            [
+                [compare_to_null(values[c, m], values[len(names) :, m], block=1)[s]
+                 for m in range(len(metrics))]
+                for c in range(len(names))
+            ]
+            for s in statistics
+        ]
+    )  # fmt: skip
+    dims = ("condition", "metric")
+    data = {("null_mean" if s == "null" else s): (dims, table[i]) for i, s in enumerate(statistics)}
+    return xarray.Dataset(
+        {
+            **data,
+            "q": (dims, fdr(table[-1])),
+            "window_score": ((*dims, "window"), values[: len(names)]),
+            "null_score": (("null", "metric", "window"), values[len(names) :]),
+            "text": (("condition", "window"), [[" ".join(t) for t in said[n]] for n in names]),
+            "reference_text": ("window", [" ".join(text) for text in true]),
+        },
+        coords={"condition": names, "metric": metrics},
+    )
+
+
+def report(dataset: xarray.Dataset) -> None:
+    """Print the table and a few sentences."""
+    columns = ["score", "half", "null_mean", "gain", "z", "p", "q"]
+    for metric in dataset["metric"].values:
+        table = dataset[columns].sel(metric=metric).to_dataframe()[columns]
+        typer.echo(f"\n{metric}\n{table.round(3).to_string()}")
+    for i in range(min(4, dataset.sizes["window"])):
+        typer.echo(f"\nreference: {dataset['reference_text'].values[i]}")
+        for name in ("brain", "ceiling"):
+            typer.echo(f"{name:9s}: {dataset['text'].sel(condition=name).values[i]}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,145 @@
+"""What can be read back from the stories of a participant's own folder?
+
+The folder has the layout of ds003020 / ds004510 as public code expects it (``data_train``,
+``data_test``). The decoder is trained on the participant's training stories and decodes one test
+story, beside permuted brain, noise, another story, the language model alone, the ceiling and the
+random null. It cannot decode anyone without hours of their own training data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from brainlm.bundle import check_output, save_bundle
+from brainlm.decoding.beam import Beam
+from brainlm.decoding.conditions import conditions
+from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.stories import Settings, Story, fit_story_decoder, stories_of
+from brainlm.decoding.study import Judges, map_story, reconstruct_story
+from brainlm.decoding.text_metrics import inverse_document_frequency
+from brainlm.decoding.view import html_view, terminal_view
+from brainlm.errors import DataMissingError, unknown_name
+from brainlm.language_models import LanguageModel
+from brainlm.options import Debug, Model, Out, Overwrite, choose, run
+from brainlm.readers import read_stories
+
+SKIP = (
+    "sentence_start", "sentence_end", "br", "lg", "ls", "ns", "sp", "sil",
+    "{BR}", "{LG}", "{LS}", "{NS}", "{SP}", "{SL}", "{CG}", "{IG}", "{OG}",
+)  # fmt: skip
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="Holds data_train and data_test.")],
+    subject: Annotated[str, typer.Option(help="As its folder is named.")] = "S1",
+    story: Annotated[str, typer.Option(help="Test story. Default: the first one.")] = "",
+    experiment: Annotated[str, typer.Option()] = "perceived_speech",
+    language: Annotated[str, typer.Option(help="Language code of the stories.")] = "en",
+    model: Model = "smollm2",
+    layer: Annotated[int, typer.Option(min=1)] = 9,
+    mapper: Annotated[str, typer.Option(help=f"One of {', '.join(MAPPERS)}.")] = "ridge",
+    beam: Annotated[int, typer.Option(min=1)] = 50,
+    null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 20,
+    interval: Annotated[float, typer.Option(help="TR in seconds.")] = 2.0,
+    first: Annotated[float, typer.Option(help="Time of the first sample in the sound, s.")] = 10.0,
+    encoder: Annotated[str, typer.Option(help="Encoder of BERTScore; '' for none.")] = "",
+    work: Annotated[Path | None, typer.Option(help="Kept reconstructions; resumes.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    out: Out = Path("results/decode_story_folder"),
+    debug: Debug = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """What can be read back from the stories of a participant's own folder?"""
+    start = perf_counter()
+    check_output(out, overwrite=overwrite)
+    choose(mapper, MAPPERS, "mapper")
+    clock = {"first_sample": first, "sampling_interval": interval, "language": language}
+    train = open_side(folder, "train", subject, "", clock)
+    test = open_side(folder, "test", subject, f"{experiment}/", clock)
+    names = [each.name for each in test]
+    chosen = story or names[0]
+    if chosen not in names:
+        raise unknown_name("test story", chosen, names)
+    reference = test[names.index(chosen)]
+    n_samples = len(reference.times)
+    others = [each for each in [*test, *train] if each.name != chosen]
+    wrong = max(others, key=lambda each: len(each.times))
+    settings = Settings(layer=layer, mapper=EmbeddingDecoder(mapper))
+    if debug:
+        beam, null = min(beam, 3), 5
+        settings = replace(settings, n_components=16, n_targets=40, n_inputs=30, n_frequent=100)
+        n_samples = min(n_samples, 18)
+        reference = replace(
+            reference, responses=reference.responses[:18], times=reference.times[:18]
+        )
+    if len(wrong.times) < n_samples:
+        raise DataMissingError(
+            f"{folder}: no other story is as long as {chosen!r} ({n_samples} samples), so there "
+            "is no wrong-story null; decode a shorter one"
+        )
+    network = LanguageModel(model, dtype="bfloat16", cache=True)
+    decoder = fit_story_decoder(network, train, settings, language)
+    found = conditions(
+        decoder, reference, wrong.responses,
+        {"Tang": ("likelihood", Beam(beam)), "MapGuide": ("similarity", Beam(beam))},
+    )  # fmt: skip
+    judge = LanguageModel(encoder) if encoder else None
+    pieces = [list(s.words[i : i + 50]) for s in train for i in range(0, len(s.words), 50)]
+    study = reconstruct_story(
+        decoder, reference, found, Judges.default(judge, inverse_document_frequency(pieces)),
+        n_null=null, folder=work, key=f"{folder} {subject} {chosen} {beam} {mapper} {debug}",
+        n_jobs=jobs, progress=True,
+    )  # fmt: skip
+    quality = map_story(decoder, reference)
+    study["mapping_r"], study["mapping_2v2"] = float(quality.r.mean()), quality.pairwise
+    study.attrs["title"] = f"{subject}, {chosen}: {len(train)} training stories, beam {beam}"
+    metric = str(study["metric"].values[1])
+    typer.echo(terminal_view(study, "MapGuide: brain", metric))
+    columns = ["score", "half", "null_mean", "gain", "z", "p", "q"]
+    typer.echo(study[columns].sel(metric=metric).to_dataframe()[columns].round(3).to_string())
+    typer.echo(f"({metric}; all scores are in the bundle. A gain counts beside its nulls only.)")
+    save_bundle(
+        out,
+        analysis="decode_story_folder",
+        arrays={"scores": study},
+        config={
+            "subject": subject, "story": chosen, "model": model, "layer": layer, "mapper": mapper,
+            "beam": beam, "null": null, "debug": debug, **clock,
+        },
+        inputs={"train": [each.name for each in train], "model": network.origin([])},
+        notes=[f"wrong story: {wrong.name}" + (" (a training story)" if wrong in train else "")],
+        figures=["reconstruction_scores", "reconstruction_text"],
+        overwrite=overwrite,
+    )  # fmt: skip
+    for condition in ("Tang: brain", "MapGuide: brain"):
+        page = html_view(study, condition, metric, title=f"{study.attrs['title']}, {condition}")
+        (out / f"{condition.split(':')[0].lower()}.html").write_text(page, encoding="utf-8")
+    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+
+
+def open_side(folder: Path, side: str, subject: str, inner: str, clock: dict) -> list[Story]:
+    """Open the training or the test stories of a subject."""
+    counts = {}
+    if side == "train" and (folder / "data_train/respdict.json").is_file():
+        counts = {"counts": "respdict.json", "trimmed": 10}
+    base = folder / f"data_{side}"
+    if not base.is_dir():
+        raise DataMissingError(
+            f"{base}: no such folder; brainlm decode reads data_train, data_test"
+        )
+    return stories_of(
+        *read_stories(
+            base, subject, pattern=f"{side}_response/{{subject}}/{inner}{{story}}.hf5",
+            words=f"{side}_stimulus/{inner}{{story}}.TextGrid", skip=SKIP,
+            unit="BOLD (z within story)", **counts, **clock,
+        )
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    run(main)

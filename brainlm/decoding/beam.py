@@ -1,0 +1,191 @@
+"""Beam search for the text behind brain responses.
+
+The search sees responses (through a guide), word times predicted from them, a language model and
+its vocabulary. It is autoregressive: no word of a reference, nor its length, nor its times can
+reach it, since no argument carries them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+from scipy.stats import rankdata
+
+from brainlm.decoding.guides import Guide
+from brainlm.decoding.prefixes import Prefixes
+from brainlm.decoding.proposals import Nucleus, Proposals, propose
+from brainlm.decoding.timeline import Rows, TextSpace, Timeline
+from brainlm.decoding.vocabulary import Vocabulary
+from brainlm.language_models import LanguageModel
+
+__all__ = ["Beam", "Reader", "Reconstruction", "decode_text"]
+
+
+@dataclass(frozen=True)
+class Beam:
+    """Settings of the search.
+
+    Attributes
+    ----------
+    width : int
+        Hypotheses that are kept; published: 200.
+    extensions : int
+        Hypothesis of rank r (by summed log probability, the likeliest has rank ``width``) may give
+        ``ceil(extensions * r / width)`` of its candidates; published: 5.
+    lm_weight : float
+        Weight beta of the summed log probability of the words in the score; published: 0. Choose
+        it on a training run.
+    nucleus : Nucleus
+    """
+
+    width: int = 200
+    extensions: int = 5
+    lm_weight: float = 0.0
+    nucleus: Nucleus = field(default_factory=Nucleus)
+
+    def __post_init__(self) -> None:
+        for name in ("width", "extensions"):
+            if int(getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.lm_weight < 0:
+            raise ValueError(f"lm_weight must be 0 or more, got {self.lm_weight}")
+
+
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """What reads candidates: a language model, its vocabulary, and the embedding of words.
+
+    Attributes
+    ----------
+    model : LanguageModel
+    vocabulary : Vocabulary
+    space : TextSpace
+        Learned on training words.
+    context : int
+        Words, see `brainlm.decoding.prefixes`.
+    layer : int
+        Whose hidden states are the embedding.
+    vectors : array of shape (n_vocabulary, n_states), optional
+        Static vectors of the vocabulary, in place of hidden states.
+    """
+
+    model: LanguageModel
+    vocabulary: Vocabulary
+    space: TextSpace
+    context: int
+    layer: int = 1
+    vectors: np.ndarray | None = None
+
+    def embed(self, prefixes: Prefixes, proposals: Proposals) -> np.ndarray:
+        """Return the embedding of every candidate, (n_candidates, n_features)."""
+        if self.vectors is not None:
+            return self.space.project(self.vectors[proposals.word])
+        tokens = self.vocabulary.tokens
+        edges = np.searchsorted(proposals.parent, np.arange(len(prefixes) + 1))
+        branches = [
+            [tokens[word] for word in proposals.word[start:stop]] for start, stop in pairwise(edges)
+        ]
+        return self.space.project(prefixes.states(branches, self.layer))
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """A decoded text.
+
+    Attributes
+    ----------
+    words : tuple of str, shape (n_words,)
+    score : float
+        Sum of the gains of the guide.
+    log_p : float
+        Log probability of the words under the language model.
+    spread : float
+        Mean standard deviation of the gains of candidates of one hypothesis: the guide's voice.
+    n_candidates : int
+        Candidates that were scored in all.
+    """
+
+    words: tuple[str, ...]
+    score: float
+    log_p: float
+    spread: float
+    n_candidates: int
+
+
+def decode_text(
+    reader: Reader, timeline: Timeline, guide: Guide, beam: Beam | None = None
+) -> Reconstruction:
+    """Search the text that the guide and the language model agree on.
+
+    Parameters
+    ----------
+    reader : Reader
+    timeline : Timeline
+        Rows that each word touches; from word times that were predicted from the responses.
+    guide : Guide
+    beam : Beam, optional
+
+    Returns
+    -------
+    Reconstruction
+        The best of the beam; as many words as the timeline has.
+
+    Notes
+    -----
+    Where the rules against repetition leave no candidate at all they are lifted for that word.
+    """
+    beam = beam or Beam()
+    prefixes = Prefixes(reader.model, reader.vocabulary, reader.context)
+    prefixes.check_room(beam.width)
+    rows = Rows(timeline, guide.reach)
+    score, log_p = np.zeros(1), np.zeros(1)
+    spreads, n_candidates = [], 0
+    for word in range(timeline.n_words):
+        proposals = _proposals(prefixes, beam, first=word == 0)
+        steps = np.zeros((len(proposals), timeline.n_features), dtype=np.float32)
+        if guide.needs_states:
+            steps = (reader.embed(prefixes, proposals) / timeline.scale.scale).astype(np.float32)
+        gains = guide.gains(rows, proposals.parent, steps)
+        if not np.isfinite(gains).all():
+            raise ValueError(f"word {word}: the guide gave gains that are not finite")
+        spreads.append(_spread(gains, proposals.parent))
+        n_candidates += len(proposals)
+        new_score = gains + (score[proposals.parent] if guide.cumulative else 0)
+        new_log_p = proposals.log_p + log_p[proposals.parent]
+        kept = _select(proposals.parent, new_score + beam.lm_weight * new_log_p, log_p, beam)
+        parents = proposals.parent[kept]
+        rows.advance(parents, steps[kept])
+        prefixes.advance(parents, proposals.word[kept])
+        score, log_p = new_score[kept], new_log_p[kept]
+    words = tuple(reader.vocabulary.words[i] for i in prefixes.history[0])
+    spread = float(np.mean(spreads))
+    return Reconstruction(words, float(score[0]), float(log_p[0]), spread, n_candidates)
+
+
+def _proposals(prefixes: Prefixes, beam: Beam, *, first: bool) -> Proposals:
+    least = min(beam.width, len(prefixes.vocabulary)) if first else 0
+    proposals = propose(prefixes, beam.nucleus, least)
+    if not len(proposals):
+        proposals = propose(prefixes, replace(beam.nucleus, no_repeats=False))
+    return proposals
+
+
+def _select(parent: np.ndarray, total: np.ndarray, log_p: np.ndarray, beam: Beam) -> np.ndarray:
+    """Return the candidates of the next beam, best first, within each hypothesis' quota."""
+    quota = np.ceil(beam.extensions * rankdata(log_p) / len(log_p))
+    if len(log_p) == 1:
+        quota[:] = beam.width
+    order = np.lexsort((-total, parent))
+    starts = np.searchsorted(parent[order], np.arange(len(log_p)))
+    place = np.arange(len(order)) - starts[parent[order]]
+    allowed = order[place < quota[parent[order]]]
+    return allowed[np.argsort(-total[allowed], kind="stable")[: beam.width]]
+
+
+def _spread(gains: np.ndarray, parent: np.ndarray) -> float:
+    """Return the standard deviation of gains inside hypotheses, over all of them."""
+    counts = np.bincount(parent)
+    mean = np.bincount(parent, gains) / np.maximum(counts, 1)
+    return float(np.sqrt(np.mean((gains - mean[parent]) ** 2)))

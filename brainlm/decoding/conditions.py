@@ -1,0 +1,224 @@
+"""The conditions that every reconstruction is shown beside, decoded in parallel, kept and resumed.
+
+A language model alone writes fluent text, and fluent text shares its common words with any other:
+a score means something only against reconstructions that did not have the brain.
+
+- ``brain``: the responses to the test story.
+- ``permuted brain``: the same responses, blocks of samples in another order, none in its place.
+- ``noise input``: smooth Gaussian noise in their place.
+- ``wrong story``: the responses to another story, not used in training either.
+- ``language model``: no brain; the likeliest text.
+- ``ceiling``: the true embeddings in place of the decoded ones. It uses the reference.
+- the null: beams scored by random numbers (published; Tang et al. 2023), several times.
+
+All get the word times that the responses predict, so that no condition is longer than another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from brainlm.cache import content_key
+from brainlm.decoding.beam import Beam, Reconstruction
+from brainlm.decoding.guides import EmbeddingSimilarity, Guide, Mixture, NoGuide, RandomGuide
+from brainlm.decoding.stories import Story, StoryDecoder
+from brainlm.errors import CorruptDataError, unknown_name
+
+__all__ = ["GUIDES", "Job", "brain_guide", "choose_weight", "conditions", "decode_jobs", "nulls"]
+
+GUIDES = ("likelihood", "similarity", "mixture")
+BLOCK = 5  # samples that stay together in the permuted brain
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One reconstruction to make."""
+
+    guide: Guide
+    middle: np.ndarray
+    times: np.ndarray
+    beam: Beam
+
+
+def brain_guide(
+    decoder: StoryDecoder, responses: np.ndarray, name: str, weights: tuple[float, float] = (1, 1)
+) -> Guide:
+    """Return the guide of a name in ``GUIDES`` for responses; ``weights`` are the mixture's."""
+    if name not in GUIDES:
+        raise unknown_name("guide", name, GUIDES)
+    if name == "likelihood":
+        return decoder.likelihood(responses)
+    if name == "similarity":
+        return decoder.similarity(responses)
+    return Mixture([decoder.likelihood(responses), decoder.similarity(responses)], weights)
+
+
+def conditions(
+    decoder: StoryDecoder,
+    story: Story,
+    wrong: np.ndarray,
+    guides: Mapping[str, tuple[str, Beam]],
+    *,
+    weights: tuple[float, float] = (1, 1),
+    seed: int = 0,
+) -> dict[str, Job]:
+    """Return the jobs of all conditions but the null.
+
+    Parameters
+    ----------
+    decoder : StoryDecoder
+    story : Story
+        The test story. Its words are used for the ceiling only.
+    wrong : array of shape (n_samples_or_more, n_targets)
+        Responses to another story.
+    guides : mapping of str to (str, Beam)
+        Label -> guide and beam, such as ``{"Tang": ("likelihood", Beam(50))}``.
+    weights : (float, float)
+        Of the mixture.
+    seed : int
+        Of permutation and noise.
+
+    Returns
+    -------
+    dict
+        ``"Tang: brain"``, ``"Tang: permuted brain"``, ... and ``"language model"``, ``"ceiling"``.
+    """
+    Y, times = story.responses, story.times
+    if len(wrong) < len(Y):
+        raise ValueError(
+            f"wrong has {len(wrong)} samples, the test story {len(Y)}: take a longer story"
+        )
+    rng = np.random.default_rng(seed)
+    inputs = {
+        "brain": Y,
+        "permuted brain": Y[displaced(len(Y), rng)],
+        "noise input": smooth_noise(Y.shape, rng),
+        "wrong story": np.ascontiguousarray(wrong[: len(Y)]),
+    }
+    middle = decoder.word_times(Y, times)
+    jobs = {}
+    for label, (name, beam) in guides.items():
+        for condition, responses in inputs.items():
+            guide = brain_guide(decoder, responses, name, weights)
+            jobs[f"{label}: {condition}"] = Job(guide, middle, times, beam)
+    beam = next(iter(guides.values()))[1]
+    jobs["language model"] = Job(NoGuide(), middle, times, replace(beam, lm_weight=1.0))
+    ceiling = EmbeddingSimilarity(decoder.true_rows(story))
+    jobs["ceiling"] = Job(ceiling, middle, times, replace(beam, lm_weight=0.0))
+    return jobs
+
+
+def nulls(jobs: Mapping[str, Job], n: int, seed: int = 0) -> dict[str, Job]:
+    """Return ``n`` jobs of the published null, with the word times and beam of the first job."""
+    first = next(iter(jobs.values()))
+    beam = replace(first.beam, lm_weight=0.0)
+    return {
+        f"null {i}": Job(RandomGuide(seed + i), first.middle, first.times, beam) for i in range(n)
+    }
+
+
+def displaced(n_samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Return an order of samples in which no block of `BLOCK` samples stays where it was."""
+    n_blocks = n_samples // BLOCK
+    if n_blocks < 3:
+        raise ValueError(
+            f"{n_samples} samples are too few to permute: at least {3 * BLOCK} are needed"
+        )
+    parts = np.array_split(np.arange(n_samples), n_blocks)
+    while True:
+        order = rng.permutation(n_blocks)
+        if (order != np.arange(n_blocks)).all():
+            return np.concatenate([parts[i] for i in order])
+
+
+def smooth_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Return Gaussian noise as smooth as a haemodynamic response makes it, z-scored; float32."""
+    from scipy.ndimage import gaussian_filter1d
+
+    noise = gaussian_filter1d(rng.standard_normal(shape), 1.0, axis=0)
+    return ((noise - noise.mean(0)) / noise.std(0)).astype(np.float32)
+
+
+def choose_weight(scores: Mapping[float, float]) -> float:
+    """Return the language-model weight of the best score on a training run; ties: the smallest."""
+    if not scores:
+        raise ValueError("scores is empty: score at least one weight on a training run")
+    return min(scores, key=lambda weight: (-scores[weight], weight))
+
+
+def decode_jobs(
+    decoder: StoryDecoder,
+    jobs: Mapping[str, Job],
+    folder: Path | None = None,
+    *,
+    key: str = "",
+    n_jobs: int = 1,
+    progress: bool = False,
+) -> dict[str, Reconstruction]:
+    """Decode jobs, in parallel processes where asked; go on where a killed run stopped.
+
+    Parameters
+    ----------
+    decoder : StoryDecoder
+    jobs : mapping of str to Job
+    folder : Path, optional
+        Every finished reconstruction is written there and not made again.
+    key : str
+        What the jobs depend on (`brainlm.cache.content_key`); files of another key are ignored.
+    n_jobs : int
+        Processes; each holds the language model.
+    progress : bool
+    """
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    found = {name: _load(folder, key, name) for name in jobs}
+    missing = [name for name, done in found.items() if done is None]
+
+    def make(name: str) -> tuple[str, Reconstruction]:
+        job = jobs[name]
+        result = decoder.decode(job.guide, job.middle, job.times, job.beam)
+        _save(folder, key, name, result)
+        return name, result
+
+    if n_jobs == 1:
+        made = (make(name) for name in missing)
+    else:
+        made = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(make)(name) for name in missing
+        )
+    bar = tqdm(made, total=len(missing), desc="decode", disable=not progress)
+    for name, result in bar:
+        found[name] = result
+    return {name: done for name, done in found.items() if done is not None}
+
+
+def _file(folder: Path, key: str, name: str) -> Path:
+    return folder / f"{content_key({'key': key, 'name': name})[:32]}.json"
+
+
+def _save(folder: Path | None, key: str, name: str, result: Reconstruction) -> None:
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path = _file(folder, key, name)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({"name": name, **asdict(result)}, ensure_ascii=False), "utf-8")
+    part.replace(path)
+
+
+def _load(folder: Path | None, key: str, name: str) -> Reconstruction | None:
+    if folder is None or not _file(folder, key, name).is_file():
+        return None
+    path = _file(folder, key, name)
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        del record["name"]
+        return Reconstruction(**{**record, "words": tuple(record["words"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorruptDataError(f"{path}: not a reconstruction ({error}); remove it") from error

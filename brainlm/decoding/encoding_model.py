@@ -1,0 +1,139 @@
+"""The encoding model behind the likelihood: weights, best voxels and the noise between voxels.
+
+Published (Tang et al. 2023, code): ridge from delayed features to voxels, the best voxels by
+cross-validated fit, residual covariance of held-out stories, each divided by its mean variance,
+averaged and shrunk to the identity. Ours: the covariance is kept as the residuals R themselves
+(``C = R' R``), so nothing of size n_targets x n_targets is ever made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import linalg
+
+from brainlm._checks import check_finite, same_length
+from brainlm.encoders import RidgeEncoder
+from brainlm.ridge import fit_ridge
+from brainlm.splits import LeaveOneRunOut
+
+__all__ = ["EncodingModel", "best_targets", "fit_encoding_model"]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodingModel:
+    """Linear responses with Gaussian noise: ``y ~ N(x @ weights + intercept, S)``.
+
+    ``S = (1 - shrinkage) R' R + shrinkage I``, R the scaled residuals.
+
+    Attributes
+    ----------
+    weights : array of shape (n_delays * n_features, n_targets)
+    intercept : array of shape (n_targets,)
+    residuals : array of shape (n_samples, n_targets)
+        R: residuals of held-out runs, scaled so that ``R' R`` has a mean diagonal of 1.
+    shrinkage : float
+    delays : tuple of int
+    r2 : array of shape (n_targets,)
+        Cross-validated R2 inside the training runs (biased upwards by the choice of alpha).
+    """
+
+    weights: np.ndarray
+    intercept: np.ndarray
+    residuals: np.ndarray
+    shrinkage: float
+    delays: tuple[int, ...]
+    r2: np.ndarray
+
+    def __post_init__(self) -> None:
+        if not 0 < self.shrinkage <= 1:
+            raise ValueError(f"shrinkage must lie in (0, 1], got {self.shrinkage}")
+
+    def select(self, targets: np.ndarray) -> EncodingModel:
+        """Return the model of some targets; the noise is scaled anew."""
+        R = self.residuals[:, targets]
+        R = R / np.sqrt((R**2).sum(axis=0).mean())
+        return replace(
+            self, weights=self.weights[:, targets], intercept=self.intercept[targets],
+            residuals=R, r2=self.r2[targets],
+        )  # fmt: skip
+
+    def products(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``W S^-1 W'`` and ``(y - intercept) S^-1 W'`` for samples ``Y``.
+
+        By Woodbury's identity, with k = shrinkage / (1 - shrinkage)::
+
+            S^-1 = (I - R' (k I + R R')^-1 R) / shrinkage
+
+        Parameters
+        ----------
+        Y : array of shape (n_samples, n_targets)
+
+        Returns
+        -------
+        G : array of shape (n_delays * n_features, n_delays * n_features)
+        b : array of shape (n_samples, n_delays * n_features)
+        """
+        check_finite(Y, "responses")
+        same_length({"targets of the responses": Y.shape[1], "of the model": len(self.intercept)})
+        WP = self.weights
+        if self.shrinkage < 1:
+            R = self.residuals
+            inner = R @ R.T
+            inner.flat[:: len(R) + 1] += self.shrinkage / (1 - self.shrinkage)
+            WP = WP - (linalg.solve(inner, R @ self.weights.T, assume_a="pos").T) @ R
+        WP = WP / self.shrinkage
+        G = WP @ self.weights.T
+        return (G + G.T) / 2, (Y - self.intercept) @ WP.T
+
+
+def fit_encoding_model(
+    X: np.ndarray,
+    Y: np.ndarray,
+    runs: np.ndarray,
+    *,
+    delays: tuple[int, ...],
+    shrinkage: float = 2 / 3,
+    alphas: np.ndarray | None = None,
+) -> EncodingModel:
+    """Fit weights on all runs and the noise on each run left out.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_delays * n_features)
+        Rows of the text, delayed.
+    Y : array of shape (n_samples, n_targets)
+    runs : array of shape (n_samples,)
+        At least two runs (stories): noise is that of a run the weights have not seen.
+    delays : tuple of int
+        Which were applied, in samples.
+    shrinkage : float
+        Weight of the identity; published: 2/3.
+    alphas : array, optional
+        See `brainlm.RidgeEncoder`.
+    """
+    if len(set(runs.tolist())) < 2:
+        raise ValueError("the noise needs at least two runs: one to be left out of the fit")
+    folds = list(LeaveOneRunOut(runs).split(X))
+    encoder = RidgeEncoder(alphas, cv=folds, warn_edge=False).fit(X, Y)
+    parts = []
+    for train, test in folds:
+        fit = fit_ridge(X[train], smallest_alpha=float(encoder.alpha_.min()))
+        mean = Y[train].mean(axis=0)
+        residual = Y[test] - mean
+        residual -= fit.project(X[test]) @ fit.weights(Y[train] - mean, encoder.alpha_)
+        residual -= residual.mean(axis=0)
+        variance = (residual**2).sum(axis=0).mean()
+        parts.append(residual / np.sqrt(variance * len(folds)))
+    return EncodingModel(
+        encoder.coef_.T.astype(X.dtype), encoder.intercept_, np.concatenate(parts), shrinkage,
+        tuple(delays), encoder.cv_r2_,
+    )  # fmt: skip
+
+
+def best_targets(r2: np.ndarray, n_targets: int) -> np.ndarray:
+    """Return the targets of the highest cross-validated R2, in rising order of their number."""
+    if n_targets < 1:
+        raise ValueError(f"n_targets must be at least 1, got {n_targets}")
+    return np.sort(np.argsort(-r2, kind="stable")[:n_targets])

@@ -1,0 +1,222 @@
+"""One story from responses to a table: reconstructions of all conditions, their scores, their null.
+
+The result is an ``xarray.Dataset`` that goes into a bundle as it is:
+
+- ``window_score`` over ``condition``, ``metric``, ``window``; ``null_score`` over ``null``,
+  ``metric``, ``window``;
+- ``score``, ``half``, ``null_mean``, ``gain``, ``z``, ``z_window``, ``share``, ``p`` and ``q`` over
+  ``condition`` and ``metric`` (`brainlm.decoding.evaluation.compare_to_null`);
+- ``text`` over ``condition`` (words with spaces between) and ``reference_text``; ``middle`` and
+  ``reference_middle``, the times of their words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brainlm.decoding.beam import Reconstruction
+from brainlm.decoding.conditions import Job, decode_jobs, nulls
+from brainlm.decoding.evaluation import (
+    Window,
+    compare_to_null,
+    cut_windows,
+    identify_windows,
+)
+from brainlm.decoding.mappers import MappingScores, score_mapping
+from brainlm.decoding.stories import Story, StoryDecoder
+from brainlm.decoding.text_metrics import BertScore, list_metrics, sentence_similarity, text_scores
+from brainlm.language_models import LanguageModel
+from brainlm.statistics import fdr
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["Judges", "map_story", "reconstruct_story", "score_windows"]
+
+STATISTICS = ("score", "half", "null_mean", "gain", "z", "z_window", "share", "p")
+
+
+@dataclass(frozen=True, eq=False)
+class Judges:
+    """What scores texts.
+
+    Attributes
+    ----------
+    metrics : sequence of str
+        Of `brainlm.decoding.text_metrics.list_metrics`.
+    bert : BertScore, optional
+        Its recall is reported as ``bertscore``.
+    sentences : LanguageModel, optional
+        Sentence encoder: ``sentence similarity`` and ``identification`` of the own window among
+        those that do not overlap it.
+    """
+
+    metrics: Sequence[str]
+    bert: BertScore | None = None
+    sentences: LanguageModel | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all scores, in order."""
+        extra = ["bertscore"] * (self.bert is not None)
+        if self.sentences is not None:
+            extra += ["sentence similarity", "identification"]
+        return [*self.metrics, *extra]
+
+    @classmethod
+    def default(cls, encoder: LanguageModel | None, idf: dict[str, float] | None) -> Judges:
+        """Return all scores; those of an encoder where one is given."""
+        bert = None if encoder is None else BertScore(encoder, idf=idf)
+        return cls(list_metrics(), bert, encoder)
+
+
+def reconstruct_story(
+    decoder: StoryDecoder,
+    story: Story,
+    jobs: Mapping[str, Job],
+    judges: Judges,
+    *,
+    n_null: int = 10,
+    folder: Path | None = None,
+    key: str = "",
+    n_jobs: int = 1,
+    progress: bool = False,
+) -> xarray.Dataset:
+    """Decode all jobs and the null, and compare them with the reference, which comes in only now.
+
+    Parameters
+    ----------
+    decoder : StoryDecoder
+    story : Story
+        The reference.
+    jobs : mapping of str to Job
+        See `brainlm.decoding.conditions.conditions`.
+    judges : Judges
+    n_null : int
+        Reconstructions of the published null.
+    folder, key, n_jobs, progress
+        As in `brainlm.decoding.conditions.decode_jobs`.
+    """
+    every = {**jobs, **nulls(jobs, n_null)}
+    options = {"key": key, "n_jobs": n_jobs, "progress": progress}
+    found = decode_jobs(decoder, every, folder, **options)  # type: ignore[arg-type]
+    middle = next(iter(jobs.values())).middle
+    starts = Window().starts(max(middle[0], story.middle[0]), min(middle[-1], story.middle[-1]))
+    language = decoder.reader.vocabulary.language
+    scores = np.stack(
+        [score_windows(found[name], middle, story, starts, judges, language) for name in every]
+    )
+    return _dataset(scores, starts, jobs, judges, found, story)
+
+
+def score_windows(
+    result: Reconstruction,
+    middle: np.ndarray,
+    story: Story,
+    starts: np.ndarray,
+    judges: Judges,
+    language: str,
+) -> np.ndarray:
+    """Return all scores of all windows, (n_metrics, n_windows); NaN where there is no reference."""
+    length = Window().length
+    said = cut_windows(result.words, middle, starts, length)
+    true = cut_windows(story.words, story.middle, starts, length)
+    rows = list(text_scores(true, said, judges.metrics, language).values())
+    if judges.bert is not None:
+        rows.append(judges.bert.score(true, said)["recall"])
+    if judges.sentences is not None:
+        rows += _sentences(judges.sentences, true, said, starts, length, language)
+    return np.array(rows)
+
+
+def map_story(decoder: StoryDecoder, story: Story) -> MappingScores:
+    """Score the mapping of a held-out story: decoded rows against those of its text.
+
+    Among rows at least as far apart as the delays reach, for 2v2, rank and top-k.
+    """
+    rows, known = decoder.decoded_rows(story.responses)
+    true = decoder.true_rows(story)
+    apart = slice(None, None, max(decoder.settings.delays) + 1)
+    thin = score_mapping(rows[known][apart], true[known][apart], np.zeros(rows.shape[1]))
+    whole = score_mapping(rows[known], true[known], np.zeros(rows.shape[1]))
+    return MappingScores(
+        whole.r, whole.cosine, thin.pairwise, thin.rank, thin.top_1, thin.top_10
+    )  # fmt: skip
+
+
+def _sentences(
+    model: LanguageModel,
+    true: list[list[str]],
+    said: list[list[str]],
+    starts: np.ndarray,
+    length: float,
+    language: str,
+) -> list[np.ndarray]:
+    own, rank = np.full((2, len(starts)), np.nan)
+    kept = np.array([bool(a) and bool(b) for a, b in zip(true, said, strict=True)])
+    if kept.any():
+        similarity = sentence_similarity(
+            model, [t for t, k in zip(true, kept, strict=True) if k],
+            [s for s, k in zip(said, kept, strict=True) if k], language,
+        )  # fmt: skip
+        own[kept] = np.diag(similarity)
+        there = starts[kept]
+        if (np.abs(there[:, None] - there) >= length).any(axis=1).all():
+            rank[kept] = identify_windows(similarity, there, length)
+    return [own, rank]
+
+
+def _dataset(
+    scores: np.ndarray,
+    starts: np.ndarray,
+    jobs: Mapping[str, Job],
+    judges: Judges,
+    found: Mapping[str, Reconstruction],
+    story: Story,
+) -> xarray.Dataset:
+    import xarray
+
+    names = list(jobs)
+    observed, null = scores[: len(names)], scores[len(names) :]
+    table = np.full((len(STATISTICS), len(names), len(judges.names)), np.nan)
+    for m in range(len(judges.names)):
+        if not np.isfinite(observed[:, m]).any():
+            continue  # too short a text for this score
+        for c in range(len(names)):
+            row = compare_to_null(observed[c, m], null[:, m])
+            row["null_mean"] = row.pop("null")
+            table[:, c, m] = [row[name] for name in STATISTICS]
+    q = np.full(table.shape[1:], np.nan)
+    known = np.isfinite(table[-1])
+    q[known] = fdr(table[-1][known])
+    dims = ("condition", "metric")
+    middle = next(iter(jobs.values())).middle
+    return xarray.Dataset(
+        {
+            **{name: (dims, table[i]) for i, name in enumerate(STATISTICS)},
+            "q": (dims, q),
+            "window_score": ((*dims, "window"), observed),
+            "null_score": (("null", "metric", "window"), null),
+            "text": ("condition", [_joined(found[name].words) for name in names]),
+            "middle": ("word", middle),
+            "reference_text": _joined(story.words),
+            "reference_middle": ("reference_word", story.middle),
+        },
+        coords={
+            "condition": names,
+            "metric": judges.names,
+            "window": starts,
+            "word": np.arange(len(middle)),
+        },
+        attrs={"window_s": Window().length, "story": story.name},
+    )
+
+
+def _joined(words: Sequence[str]) -> str:
+    """Return words with spaces between; a space inside a word ("a lot") is written ``_``."""
+    return " ".join("_".join(word.split()) for word in words)

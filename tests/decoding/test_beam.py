@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from brainlm.decoding.beam import Beam, Reader, decode_text
+from brainlm.decoding.guides import EmbeddingSimilarity, NoGuide, RandomGuide
+from brainlm.decoding.prefixes import Prefixes
+from brainlm.decoding.proposals import Nucleus
+from brainlm.decoding.timeline import Timeline, learn_row_scale, learn_space, word_weights
+
+EVERY = Nucleus(mass=1, ratio=1e-9, most=100, beyond=0, no_repeats=False)
+
+
+@pytest.fixture(scope="module")
+def scene(tiny, vocabulary):
+    """A reader, and a text of 12 words at known times with its embedding."""
+    rng = np.random.default_rng(4)
+    words = rng.integers(0, len(vocabulary), 300)
+    states = _states(tiny, vocabulary, words, 2)
+    space = learn_space(states, 32)
+    times = 1.0 * np.arange(150)
+    weights = word_weights(0.5 * np.arange(300) + 0.2, times)
+    scale = learn_row_scale(weights @ space.project(states))
+    reader = Reader(tiny, vocabulary, space, context=4, layer=2)
+    test = rng.integers(0, len(vocabulary), 12)
+    timeline = Timeline(word_weights(0.5 * np.arange(12) + 0.2, times[:6]), scale)
+    rows = timeline._weights @ space.project(_states(tiny, vocabulary, test, 2))
+    return reader, timeline, (rows - scale.mean) / scale.scale, test
+
+
+def _states(model, vocabulary, words, layer):
+    prefixes = Prefixes(model, vocabulary, context=4)
+    found = []
+    for word in words:
+        found.append(prefixes.states([[vocabulary.tokens[word]]], layer)[0])
+        prefixes.advance(np.array([0]), np.array([word]))
+    return np.array(found)
+
+
+def test_exact_embedding_and_a_wide_beam_give_the_text_back(scene):
+    reader, timeline, truth, test = scene
+    beam = Beam(width=150, extensions=60, nucleus=EVERY)
+    found = decode_text(reader, timeline, EmbeddingSimilarity(truth), beam)
+    said = [reader.vocabulary.words[i] for i in test]
+    assert np.mean([a == b for a, b in zip(found.words, said, strict=True)]) >= 0.9
+    assert found.n_candidates > 11 * 150 * 25
+
+
+def test_noise_gives_no_gain(scene, rng):
+    reader, timeline, truth, test = scene
+    said = [reader.vocabulary.words[i] for i in test]
+    beam = Beam(width=20, nucleus=EVERY)
+
+    def hits(guide):
+        words = decode_text(reader, timeline, guide, beam).words
+        return np.mean([a == b for a, b in zip(words, said, strict=True)])
+
+    noise = [hits(EmbeddingSimilarity(rng.standard_normal(truth.shape))) for _ in range(4)]
+    random = [hits(RandomGuide(seed)) for seed in range(4)]
+    assert np.mean(noise) < 0.15
+    assert abs(np.mean(noise) - np.mean(random)) < 0.15
+
+
+def test_the_language_model_alone_prefers_likely_words(scene):
+    reader, timeline, truth, _ = scene
+    alone = decode_text(reader, timeline, NoGuide(), Beam(width=20, lm_weight=1, nucleus=EVERY))
+    guided = decode_text(reader, timeline, EmbeddingSimilarity(truth), Beam(20, nucleus=EVERY))
+    assert alone.log_p > guided.log_p
+    assert alone.score == 0
+
+
+def test_the_search_is_deterministic(scene):
+    reader, timeline, truth, _ = scene
+    beam = Beam(width=10)
+    first, second = (
+        decode_text(reader, timeline, EmbeddingSimilarity(truth), beam) for _ in range(2)
+    )
+    assert first.words == second.words
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(ValueError, match="width must be at least 1, got 0"):
+        Beam(width=0)
+    with pytest.raises(ValueError, match="lm_weight"):
+        Beam(lm_weight=-1)
+    with pytest.raises(ValueError, match="ratio must lie between 0 and 1, got 2"):
+        Nucleus(ratio=2)

@@ -1,0 +1,80 @@
+"""A participant's own folder, from the command line to the page."""
+
+import numpy as np
+import pytest
+from conftest_words import WORDS
+
+from brainlm import LanguageModel, Stimulus
+from brainlm.bundle import load_bundle
+from brainlm.cli import load_analysis
+from brainlm.decoding.simulation import (
+    Simulation,
+    invent_stories,
+    simulate_stories,
+    write_layout,
+)
+from brainlm.errors import DataMissingError, UnknownNameError
+
+
+@pytest.fixture(scope="module")
+def folder(tiny, tmp_path_factory):
+    rng = np.random.default_rng(0)
+    words = [rng.choice(WORDS, 130).tolist() for _ in range(4)]
+    onset = np.tile(0.05 + 0.45 * np.arange(130), 4)
+    runs = np.repeat(["a", "b", "c", "d"], 130)
+    stories = Stimulus(np.concatenate(words).tolist(), "en", onset, np.full(520, 0.4), run=runs)
+    simulation = Simulation(60, 2.0, n_components=16, layer=2, context=4)
+    responses = simulate_stories(tiny, stories, simulation)
+    return write_layout(tmp_path_factory.mktemp("own") / "study", "S1", stories, responses,
+                        ("c", "d"))  # fmt: skip
+
+
+def _decode(folder, tiny_folder, out, **options):
+    options = {"model": str(tiny_folder), "layer": 2, "debug": True, **options}
+    load_analysis("decode_story_folder").main(folder=folder, out=out, **options)
+
+
+def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
+    _decode(folder, tiny_folder, tmp_path / "out", story="d", work=tmp_path / "work")
+    bundle = load_bundle(tmp_path / "out")
+    scores = bundle.arrays["scores"]
+    assert {"Tang: brain", "MapGuide: permuted brain", "language model", "ceiling"} <= set(
+        scores["condition"].values
+    )
+    assert np.isfinite(scores["gain"].sel(metric="bleu-1")).all()
+    assert len(str(scores["text"].sel(condition="ceiling").values).split()) == scores.sizes["word"]
+    assert bundle.record["notes"] == ["wrong story: c"]
+    page = (tmp_path / "out" / "mapguide.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "null" in page
+    assert "bleu-1 of these 20 s" in capsys.readouterr().out
+    for figure in bundle.record["figures"]:
+        assert (tmp_path / "out" / f"{figure}.png").stat().st_size > 10_000
+    assert len(list((tmp_path / "work").glob("*.json"))) == len(scores["condition"]) + 5
+
+
+def test_what_is_not_there_is_named(folder, tiny_folder, tmp_path):
+    with pytest.raises(DataMissingError, match="data_train: no such folder"):
+        _decode(tmp_path, tiny_folder, tmp_path / "out")
+    with pytest.raises(UnknownNameError, match="unknown test story 'e'"):
+        _decode(folder, tiny_folder, tmp_path / "out", story="e")
+    with pytest.raises(UnknownNameError, match="unknown mapper"):
+        _decode(folder, tiny_folder, tmp_path / "out", mapper="lasso")
+    with pytest.raises(ValueError, match="interval"):
+        _decode(folder, tiny_folder, tmp_path / "out", interval=-1.0)
+
+
+def test_invented_stories_are_fluent_in_time_and_repeat_exactly():
+    from brainlm.language_models.sources import is_cached
+
+    if not is_cached("smollm2"):
+        pytest.skip("needs the model smollm2: brainlm fetch smollm2")
+    model = LanguageModel("smollm2")
+    first, second = (invent_stories(model, 2, 12, seed=3) for _ in range(2))
+    assert first.words.tolist() == second.words.tolist()
+    assert first.runs == ["story 1", "story 2"]
+    assert first.n_words == 24
+    bits = model.surprisal(first, context="document").values.mean()
+    shuffled = Stimulus(np.random.default_rng(0).permutation(first.words), "en")
+    assert bits < model.surprisal(shuffled, context="document").values.mean()

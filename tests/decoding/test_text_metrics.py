@@ -1,0 +1,146 @@
+"""Scores against answers made by hand and against the libraries' own entry points."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainlm.decoding.evaluation import (
+    Window,
+    compare_to_null,
+    cut_windows,
+    identify_windows,
+    score_table,
+)
+from brainlm.decoding.text_metrics import (
+    BertScore,
+    inverse_document_frequency,
+    list_metrics,
+    sentence_similarity,
+    text_scores,
+)
+from brainlm.errors import UnknownNameError
+
+TRUE = ["the", "cat", "sat", "on", "my", "mat"]
+SAID = ["the", "cats", "sat", "on", "a", "mat"]
+
+
+def test_scores_by_hand():
+    scores = text_scores([TRUE], [SAID])
+    assert list(scores) == list_metrics()
+    assert scores["1-wer"][0] == pytest.approx(1 - 2 / 6)
+    assert scores["bleu-1"][0] == pytest.approx(4 / 6)
+    assert scores["bleu-2"][0] == pytest.approx(np.sqrt(4 / 6 * 1 / 5))
+    # exact: the, sat, on, mat; stem: cat; two chunks; precision = recall = 5/6
+    name = next(name for name in scores if name.startswith("meteor"))
+    assert scores[name][0] == pytest.approx(5 / 6 * (1 - 0.5 * (2 / 5) ** 3))
+
+
+def test_brevity_is_punished():
+    scores = text_scores([TRUE], [TRUE[:3]], ["bleu-1"])
+    assert scores["bleu-1"][0] == pytest.approx(np.exp(1 - 6 / 3))
+
+
+def test_the_same_text_scores_one_and_another_about_nothing():
+    same = text_scores([TRUE * 3], [TRUE * 3])
+    other = text_scores([TRUE * 3], [["red", "green", "blue"] * 6])
+    for name in list_metrics():
+        assert same[name][0] == pytest.approx(1, abs=0.01)
+        assert other[name][0] < 0.1
+
+
+def test_empty_texts():
+    scores = text_scores([TRUE, []], [[], SAID], ["bleu-1"])
+    np.testing.assert_array_equal(scores["bleu-1"], [0, np.nan])
+    with pytest.raises(UnknownNameError, match="bleu-1, bleu-2"):
+        text_scores([TRUE], [SAID], ["rouge"])
+
+
+def test_chinese_by_characters_and_words():
+    true, said = ["今天", "天气", "很", "好"], ["今天", "天", "很", "好"]
+    words = text_scores([true], [said], ["bleu-1", "chrf"], "zh")
+    characters = text_scores([list("".join(true))], [list("".join(said))], ["bleu-1"], "zh")
+    assert words["bleu-1"][0] == pytest.approx(3 / 4)
+    assert characters["bleu-1"][0] == pytest.approx(np.exp(1 - 6 / 5))
+    import sacrebleu
+
+    own = sacrebleu.sentence_chrf("今天天很好", ["今天天气很好"]).score / 100
+    assert words["chrf"][0] == pytest.approx(own)
+
+
+def test_bert_score_is_the_formula_and_one_for_the_same_text(tiny):
+    idf = inverse_document_frequency([["the", "dog"], ["the", "cat"], ["the", "moon"]])
+    assert idf["the"] == 0
+    assert idf["dog"] == pytest.approx(np.log(2))
+    score = BertScore(tiny, 2, idf)
+    true, said = ["the", "dog", "runs"], ["the", "cat", "runs", "on"]
+    found = score.score([true, true], [said, true])
+    a, b = score.embed([true, said])
+    weight = np.array([idf["the"], idf["dog"], max(idf.values())])
+    recall = (weight * (a @ b.T).max(axis=1)).sum() / weight.sum()
+    assert found["recall"][0] == pytest.approx(recall)
+    for name in ("recall", "precision", "f1"):
+        assert found[name][1] == pytest.approx(1, abs=1e-5)
+    plain = BertScore(tiny, 2).score([true], [said])
+    assert plain["recall"][0] == pytest.approx((a @ b.T).max(axis=1).mean())
+
+
+def test_sentence_similarity_puts_the_same_text_first(tiny):
+    texts = [["the", "dog", "runs"], ["moon", "and", "river"], ["a", "child", "was", "red"]]
+    similarity = sentence_similarity(tiny, texts, texts)
+    np.testing.assert_allclose(np.diag(similarity), 1, atol=1e-5)
+    with pytest.raises(ValueError, match=r"hypothesis\[1\] is empty"):
+        sentence_similarity(tiny, texts, [texts[0], [], texts[2]])
+
+
+def test_windows_hold_the_words_of_their_time():
+    starts = Window(20, 1).starts(0, 30)
+    assert starts.tolist() == list(range(11))
+    times = np.arange(0, 30, 5.0)
+    windows = cut_windows(list("abcdef"), times, starts, 20)
+    assert windows[0] == list("abcd")  # 20 s itself is the next one's
+    assert windows[1] == list("bcde")
+    with pytest.raises(ValueError, match=r"lasts 10.0 s, less than a window of 20 s"):
+        Window().starts(0, 10)
+
+
+def test_identification_leaves_overlapping_windows_out():
+    starts = np.array([0.0, 10, 20, 30, 40])
+    similarity = np.eye(5)
+    similarity[0, 1] = 9  # overlaps the own one
+    assert identify_windows(similarity, starts, 20).tolist() == [1] * 5
+    rng = np.random.default_rng(0)
+    noise = identify_windows(rng.standard_normal((300, 300)), np.arange(300.0), 20)
+    assert noise.mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_comparison_with_a_null_by_hand():
+    null = np.array([[0.1, 0.2], [0.3, 0.4], [0.2, 0.3]])
+    found = compare_to_null(np.array([0.8, 0.6]), null)
+    assert found["gain"] == pytest.approx(0.7 - 0.25)
+    assert found["z"] == pytest.approx(0.45 / 0.1)
+    assert found["p"] == pytest.approx(1 / 4)
+    assert found["half"] == pytest.approx(12.706 * 0.1, rel=1e-3)  # two blocks: t with one degree
+    assert found["share"] == 0.5  # z of the windows: 6 and 3
+    with pytest.raises(ValueError, match="null must be"):
+        compare_to_null(np.ones(3), null)
+
+
+def test_scores_drawn_from_the_null_have_no_gain():
+    rng = np.random.default_rng(0)
+    p = []
+    for _ in range(200):
+        draws = rng.standard_normal((20, 60))
+        found = compare_to_null(draws[0], draws[1:])
+        p.append(found["p"])
+    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.04)
+    assert np.mean(p) == pytest.approx(0.5, abs=0.06)
+
+
+def test_table_has_a_row_per_condition_and_metric():
+    rng = np.random.default_rng(0)
+    null = {"bleu-1": rng.random((9, 40))}
+    scores = {"brain": {"bleu-1": rng.random(40) + 1}, "noise": {"bleu-1": rng.random(40)}}
+    table = score_table(scores, null).set_index("condition")
+    assert isinstance(table, pd.DataFrame)
+    assert table.loc["brain", "p"] == pytest.approx(0.1)
+    assert (table["q"] >= table["p"]).all()

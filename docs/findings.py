@@ -33,7 +33,10 @@ or a mean over people that the data come as. A circular shift rejects .060 of no
 
 def frame(bundle: Bundle, name: str) -> pd.DataFrame:
     """A table of a bundle."""
-    return bundle.arrays[name].to_dataframe().reset_index(drop=True)
+    table = bundle.arrays[name]
+    if not table.sizes.get("row"):
+        return pd.DataFrame(columns=list(table))
+    return table.to_dataframe().reset_index(drop=True)
 
 
 def markdown(table: pd.DataFrame, digits: int = 3) -> str:
@@ -186,7 +189,9 @@ def survey(bundle: Bundle) -> str:
     """What the survey shows."""
     ranks, gains = frame(bundle, "ranks"), frame(bundle, "predictability")
     text = ["## Survey: does one family win everywhere?", settings(bundle), ""]
-    for kind, own in ranks.groupby("features", sort=False):
+    if not len(ranks):
+        text.append("- No ranks: too few models stand on all data sets of this run.")
+    for kind, own in ranks.groupby("features", sort=False) if len(ranks) else ():
         own = own.sort_values("mean_rank")
         first = own.iloc[0]
         everywhere = int(first["wins"]) == int(first["n_datasets"])

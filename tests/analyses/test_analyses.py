@@ -162,6 +162,18 @@ def test_describe_language_model_says_what_a_model_cannot_do(tmp_path, capsys):
         main(out=tmp_path / "no", text=tmp_path / "none.txt")
 
 
+def test_decode_pereira2018_text(tmp_path, capsys):
+    _need(["pereira2018"], ["smollm2", "minilm"])
+    bundle = _run("decode_pereira2018_text", tmp_path / "out")
+    scores = bundle.arrays["scores"]
+    assert float(scores["mapping_2v2"]) > 0.6
+    assert set(scores["condition"].values) == {
+        "brain", "permuted brain", "noise input", "language model", "ceiling",
+    }  # fmt: skip
+    assert np.isfinite(scores["gain"]).all()
+    assert "reference:" in capsys.readouterr().out
+
+
 def test_mulcogbench_compares_on_shared_words_and_resumes(tmp_path, capsys):
     _need(["binder-en", "binder-zh"], ["minilm", "glove-6b-50d", "synonyms-zh"])
     options = {"models": "minilm:en", "datasets": "binder-en,binder-zh", "permutations": 19}
@@ -213,15 +225,3 @@ def test_studies_refuse_what_they_do_not_know(tmp_path):
             main(out=tmp_path / name, datasets="prvo", debug=True)
         with pytest.raises(DataMissingError, match="brainlm datasets moth"):
             main(out=tmp_path / name, datasets="moth", debug=True)
-
-
-def test_decode_pereira2018_text(tmp_path, capsys):
-    _need(["pereira2018"], ["smollm2", "minilm"])
-    bundle = _run("decode_pereira2018_text", tmp_path / "out")
-    scores = bundle.arrays["scores"]
-    assert float(scores["mapping_2v2"]) > 0.6
-    assert set(scores["condition"].values) == {
-        "brain", "permuted brain", "noise input", "language model", "ceiling",
-    }  # fmt: skip
-    assert np.isfinite(scores["gain"]).all()
-    assert "reference:" in capsys.readouterr().out

@@ -99,7 +99,7 @@ def main(
         study[f"mapper_{name}_p"] = ("mapper", permutation_p(np.array(values), nulls.T))
     study = study.assign_coords(mapper=list(MAPPERS))
     study.attrs["title"] = (
-        f"Alice, {n_targets // 6} listeners, last of {blocks} blocks, beam {beam}"
+        f"Alice, {test.responses.shape[1] // 6} listeners, last of {blocks} blocks, beam {beam}"
     )
     report(study)
     save_bundle(

@@ -98,7 +98,9 @@ def main(
         study[f"mapper_{name}_null"] = (("mapper", "shift"), nulls)
         study[f"mapper_{name}_p"] = ("mapper", permutation_p(np.array(values), nulls.T))
     study = study.assign_coords(mapper=list(MAPPERS))
-    study.attrs["title"] = f"Alice, {len(names)} listeners, last of {blocks} blocks, beam {beam}"
+    study.attrs["title"] = (
+        f"Alice, {test.responses.shape[1] // 6} listeners, last of {blocks} blocks, beam {beam}"
+    )
     report(study)
     save_bundle(
         out,

@@ -1,5 +1,7 @@
 """Every analysis from end to end in --debug, on the real data where this machine has them."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -172,6 +174,20 @@ def test_decode_pereira2018_text(tmp_path, capsys):
     }  # fmt: skip
     assert np.isfinite(scores["gain"]).all()
     assert "reference:" in capsys.readouterr().out
+
+
+def test_alice_is_cut_into_blocks_that_do_not_touch():
+    _need(["alice-fmri"], [])
+    analysis = load_analysis("decode_alice_fmri")
+    stories, notes = analysis.open_blocks(["s18", "s33", "s22"], None, 4, strict=False)
+    assert len(notes) == 1
+    assert "s33" in notes[0]
+    assert [story.responses.shape[1] for story in stories] == [12] * 4
+    for before, after in itertools.pairwise(stories):
+        assert after.times[0] - before.times[-1] == pytest.approx(2 * (analysis.GAP + 1))
+        assert before.middle[-1] < after.middle[0] + 1e-9  # no word in two blocks
+    for story in stories:
+        np.testing.assert_allclose(story.responses.std(axis=0), 1, rtol=1e-4)
 
 
 def test_mulcogbench_compares_on_shared_words_and_resumes(tmp_path, capsys):

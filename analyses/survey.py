@@ -214,6 +214,8 @@ def rank(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     rows, notes = [], []
     for kind, race_rows in table.groupby("features", sort=False):
         races = {"all languages": race_rows, **dict(list(race_rows.groupby("language")))}
+        if race_rows["language"].nunique() == 1:
+            del races["all languages"]
         for what, each in races.items():
             wide = each.pivot(index="dataset", columns="model", values="score")
             complete = wide.dropna(axis=1)  # the models that every data set has

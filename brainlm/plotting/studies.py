@@ -272,7 +272,7 @@ def plot_critical_difference(
         if last > i and (not groups or last > groups[-1][1]):
             groups.append((i, last))
     for n, (i, j) in enumerate(groups):
-        x = float(mean.max()) + 0.35 + 0.18 * n
+        x = float(mean.max() if spread is None else spread.max()) + 0.2 * (n + 1)
         ax.plot([x, x], [place[i] + 0.25, place[j] - 0.25], color="black", lw=2.5)
     ax.set_yticks(place, [models[k] for k in order])
     ax.set_xlabel("mean rank (1 = best)")

@@ -37,6 +37,7 @@ from brainlm.comparison.study import (
     parse_models,
     rows_of,
     sources_for,
+    spent,
     static_of,
     table_of,
 )
@@ -131,7 +132,8 @@ def main(
         overwrite=overwrite,
     )  # fmt: skip
     store.clear()
-    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+    typer.echo(spent(seconds, perf_counter() - start))
+    typer.echo(f"result bundle: {out}")
 
 
 def ask(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -42,6 +42,7 @@ from brainlm.comparison.study import (
     open_tasks,
     parse_models,
     rows_of,
+    spent,
     static_of,
     table_of,
 )
@@ -146,7 +147,8 @@ def main(
         overwrite=overwrite,
     )  # fmt: skip
     store.clear()
-    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+    typer.echo(spent(seconds, perf_counter() - start))
+    typer.echo(f"result bundle: {out}")
 
 
 def race(
@@ -217,9 +219,11 @@ def parts_of(task: Task, designs: dict[str, np.ndarray], draws: int) -> list[dic
     """R2 of each space alone, of all in a banded ridge, and unique to it; half-widths over targets.
 
     The last three spaces that were named, of 60 targets at most and on half as many folds: each of
-    the seven combinations is a banded ridge with its own search.
+    the seven combinations is a banded ridge with its own search. A single space has no parts.
     """
     chosen = dict(list(designs.items())[-3:])
+    if len(chosen) < 2:
+        return []
     Y = task.recording.data.astype(np.float32)
     few = np.unique(np.linspace(0, Y.shape[1] - 1, 60).astype(int))
     split = replace(task, n_splits=max(3, task.n_splits // 2)).split

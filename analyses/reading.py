@@ -25,7 +25,8 @@ import xarray
 from brainlm.bundle import check_output, save_bundle
 from brainlm.card import read_card
 from brainlm.comparison.engine import PartStore, run_parts
-from brainlm.comparison.study import available_datasets, parse_models, table_of
+from brainlm.comparison.study import available_datasets, parse_models, spent, table_of
+from brainlm.comparison.tasks import in_text_order
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.features import word_length, word_position, zipf_frequency
 from brainlm.language_models import LanguageModel
@@ -49,6 +50,7 @@ DATASETS = (
     "nieuwland2018", "natural-stories", "geco-cn", "meco-en", "meco-zh",
 )  # fmt: skip
 CONTROLS = ["length", "frequency", "position", "length before", "frequency before"]
+LEAST_TRIALS = 20  # of a subject: an intercept of fewer is noise
 SKIPPED = "TRT"  # 0 where a word was not fixated: no time was measured
 
 
@@ -72,7 +74,7 @@ def main(
     spoken = [language.strip() for language in languages.split(",")]
     names, notes = available_datasets(datasets, DATASETS, spoken, root)
     if debug:
-        max_items, mixed_items = 250, min(mixed_items, 60)
+        max_items, mixed_items = 120, min(mixed_items, 40)
     opened: dict[str, LanguageModel] = {}
     chosen = parse_models(models, spoken)
     jobs, inputs = [], {}
@@ -117,7 +119,8 @@ def main(
         overwrite=overwrite,
     )  # fmt: skip
     store.clear()
-    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+    typer.echo(spent(seconds, perf_counter() - start))
+    typer.echo(f"result bundle: {out}")
 
 
 def part_of(name: str, model: LanguageModel, root: Path | None, key: dict) -> Callable:
@@ -156,17 +159,28 @@ def open_trials(
 ) -> tuple[tuple[pd.DataFrame, dict[str, Stimulus]], list[str], list[str]]:
     """A row per trial (or per word, of means), the texts they were read in, and the measures."""
     frames, texts, notes = [], {}, []
+    allowed: set[str] | None = None
+    lost: set[str] = set()
     available = list_subjects(name, root)
     subjects = available[:max_subjects]
     for subject in subjects:
         stimulus, recording = open_dataset(name, subject, root)
-        items = list(recording.items[:max_items])
+        recording = in_text_order(stimulus, recording)
+        if recording.n_samples > max_items and allowed is None:
+            allowed = set(recording.items[:max_items])  # the same words of all subjects
+        if allowed is not None:
+            kept = np.array([item in allowed for item in recording.items])
+            if not kept.any():
+                notes.append(f"{name}: {subject} read none of the first {max_items} words")
+                continue
+            recording = recording.select_samples(kept, f"the first {max_items} words")
+        items = list(recording.items)
         last = max(np.flatnonzero(np.isin(stimulus.item.astype(str), items)))
         stop = np.flatnonzero(stimulus.text == stimulus.text[last])[-1] + 1
         for label, rows in stimulus.select(np.arange(stop)).blocks("text"):
             texts.setdefault(label, stimulus.select(np.arange(rows.start, rows.stop)))
-        lost = set(map(str, recording.missing_targets))
-        measures = [str(t) for t in recording.targets if str(t) not in lost]
+        lost |= set(map(str, recording.missing_targets))
+        measures = [str(t) for t in recording.targets]
         frame = pd.DataFrame({"subject": subject, "item": items})
         for measure in measures:
             column = list(recording.targets).index(measure)
@@ -174,12 +188,20 @@ def open_trials(
         frames.append(frame)
         notes += [f"{name}: {note}" for note in recording.notes]
     table = pd.concat(frames, ignore_index=True)
+    measures = [measure for measure in measures if measure not in lost]
+    if lost:
+        notes.append(f"{name}: left out measures with missing values: {', '.join(sorted(lost))}")
     if len(subjects) > 1 and SKIPPED in table:
         skipped = table[SKIPPED] == 0
         notes.append(f"{name}: left out {skipped.sum()} of {len(table)} trials, word not fixated")
         table = table[~skipped].reset_index(drop=True)
         table[SKIPPED] = np.log(table[SKIPPED])
         notes.append(f"{name}: {SKIPPED} in log ms")
+    count = table.groupby("subject")["item"].transform("size")
+    if len(subjects) > 1 and (count < LEAST_TRIALS).any():
+        few = sorted(set(table.loc[count < LEAST_TRIALS, "subject"]))
+        notes.append(f"{name}: left out subjects with under {LEAST_TRIALS} trials: {few}")
+        table = table[count >= LEAST_TRIALS].reset_index(drop=True)
     if len(subjects) > 1:
         notes.append(f"{name}: {len(subjects)} of {len(available)} subjects, {len(table)} trials")
     return (table, texts), measures, notes

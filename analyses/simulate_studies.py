@@ -28,7 +28,7 @@ from brainlm.comparison.questions import (
 )
 from brainlm.comparison.representations import Source
 from brainlm.comparison.simulation import simulate_fmri, simulate_meg
-from brainlm.comparison.study import layer_part, rows_of, table_of
+from brainlm.comparison.study import layer_part, rows_of, spent, table_of
 from brainlm.comparison.tidy import tidy
 from brainlm.datasets import dataset_hashes, open_stimulus
 from brainlm.features import Features
@@ -86,7 +86,7 @@ def main(
 
                 jobs.append((f"{cause} | {modality} | {language}", key, compute))
     store = PartStore.beside(out)
-    parts, _ = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
+    parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
     profiles, curves, nulls = answers(parts, planted, n_layers)
     differences, languages = contrasts(profiles, curves, nulls)
     frame = pd.DataFrame([{k: v for k, v in row.items() if k != "profile"} for row in profiles])
@@ -112,7 +112,8 @@ def main(
         overwrite=overwrite,
     )  # fmt: skip
     store.clear()
-    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+    typer.echo(spent(seconds, perf_counter() - start))
+    typer.echo(f"result bundle: {out}")
 
 
 def nearest(layers: list[int], wanted: float) -> int:

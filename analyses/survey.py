@@ -38,6 +38,7 @@ from brainlm.comparison.study import (
     open_tasks,
     parse_models,
     rows_of,
+    spent,
     static_of,
     table_of,
 )
@@ -156,7 +157,8 @@ def main(
         overwrite=overwrite,
     )  # fmt: skip
     store.clear()
-    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+    typer.echo(spent(seconds, perf_counter() - start))
+    typer.echo(f"result bundle: {out}")
 
 
 def race(

@@ -33,6 +33,12 @@ def permutation_p(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"null must have shape (n_permutations, *{observed.shape}), got {null.shape}"
         )
+    if np.isnan(null).any() or np.isnan(observed).any():
+        raise ValueError(
+            f"{int(np.isnan(null).sum())} null and {int(np.isnan(observed).sum())} observed scores "
+            "are NaN: compared with them every score would seem significant; leave those targets "
+            "out in both"
+        )
     return (1 + (null >= observed).sum(axis=0)) / (1 + len(null))
 
 

@@ -65,11 +65,13 @@ def mulcogbench(bundle: Bundle) -> str:
     trends, languages = frame(bundle, "trends"), frame(bundle, "languages")
     modalities = frame(bundle, "modalities")
     own = table[table["family"] != "random"]
+    unknown = own["null_mean"].isna()
+    own = own.assign(q=own["q"].mask(unknown))
     best = own.sort_values("score", ascending=False).groupby("dataset", sort=False).head(1)
     best = best.sort_values(["level", "dataset"])
     shown = best[["dataset", "modality", "language", "level", "space", "score", "low", "high",
                   "ceiling", "q", "n_items", "n_subjects"]]  # fmt: skip
-    models = own.groupby(["dataset", "model"])["q"].min()
+    models = own.groupby(["dataset", "model"])["q"].min().dropna()
     significant = int((models <= ALPHA).sum())
     over = gains[["dataset", "model", "level", "gain", "low", "high", "p", "over_random",
                   "random_low", "random_high", "random_p"]]  # fmt: skip
@@ -86,6 +88,10 @@ def mulcogbench(bundle: Bundle) -> str:
     growing = verdict(len(up) == len(trends) if len(up) in (0, len(trends)) else None)
     discourse = table.loc[table["level"] == "discourse", "dataset"].nunique()
     bilingual = verdict(len(agreeing) == len(agree) if len(agreeing) in (0, len(agree)) else None)
+    by_modality = ", ".join(
+        f"{modality} {int((own['p'] <= ALPHA).sum())} of {len(own)}"
+        for modality, own in agree.groupby("modality", sort=False)
+    )
     meg = "" if "meg" in set(table["modality"]) else ": no MEG here"
     text = [
         "## MulCogBench: similarity encoding of every layer", settings(bundle), "",
@@ -99,7 +105,8 @@ def mulcogbench(bundle: Bundle) -> str:
         f"{growing}. The gain over static vectors rises with the level in {len(up)} of "
         f"{len(trends)} models (p <= .05 over data sets). The data sets of a discourse are "
         f"{discourse}, so this is mostly words against sentences; and ratings and gaze differ in "
-        "more than level.",
+        "more than level. Words of the UCL corpus carry their punctuation, which the look-up of "
+        "static vectors strips: a part of the gain there may be the mark of the end of a sentence.",
         markdown(trends), "",
         "Gain over static vectors, and over random vectors with the geometry of the layers:",
         markdown(over), "",
@@ -111,7 +118,7 @@ def mulcogbench(bundle: Bundle) -> str:
         f"{contrast(modalities, 'ratings', 'eye-tracking')}.",
         f"- *Chinese and English agree*: the order of all layers and static vectors agrees at "
         f"p <= .05 for {len(agreeing)} of {len(agree)} pairs of data sets "
-        f"({bilingual}).",
+        f"({bilingual}); by modality: {by_modality}.",
         markdown(languages) if len(languages) else "",
         f"- The published form of similarity encoding lies more than .1 below the centred one for "
         f"{fallen} of {len(published)} representations: geometry, see `brainlm/similarity.py`.",

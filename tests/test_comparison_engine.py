@@ -10,6 +10,7 @@ from brainlm.comparison.questions import (
     layer_profile,
     trend_over_levels,
 )
+from brainlm.comparison.study import spent
 
 DEPTHS = np.linspace(0, 1, 11)
 
@@ -39,7 +40,10 @@ def test_a_killed_study_goes_on_where_it_stopped(tmp_path):
     assert (seconds["a"], seconds["c"] > 0) == (0, True)
     run_parts([("a", {"name": "a", "seed": 1}, job("again")[2])], store)
     assert done[-1] == "again"
-    store.path({"name": "a"}).write_bytes(b"broken")
+    same = {"data": "one file"}
+    parts, _ = run_parts([("x", same, lambda: part("x")), ("y", same, lambda: part("y"))], store)
+    assert [str(each["x"].values[0]) for each in parts.values()] == ["x", "y"]
+    store.path({"name": "a", "part": "a"}).write_bytes(b"broken")
     run_parts([job("a")], store)
     assert done[-1] == "a"
     with pytest.raises(ValueError, match="two jobs are called 'a'"):
@@ -103,3 +107,9 @@ def test_agreement_of_curves_is_tested_against_curves_of_noise(rng):
     assert curve_agreement(DEPTHS, DEPTHS, wild)[1] == 1 / 200
     with pytest.raises(ValueError, match="three or more"):
         curve_agreement(DEPTHS, DEPTHS, wild[:, :3])
+
+
+def test_where_the_time_went_is_said_longest_first():
+    line = spent({"a": 1.0, "b": 30.0, "c": 0.0}, 40.0)
+    assert line == "time: 40 s, of which b 30 s, a 1 s; all else 9 s"
+    assert "no part computed anew" in spent({"a": 0.0}, 2.0)

@@ -142,3 +142,17 @@ def test_targets_that_are_constant_in_a_fold_are_left_out_and_named(rng):
     assert kept.targets.tolist() == ["t0", "t2", "t3", "t4"]
     assert "1 of 5 targets, constant in a test fold: t1" in kept.notes[-1]
     assert task.scorable() is task
+
+
+def test_targets_without_a_null_score_count_on_neither_side(rng):
+    X, Y = rng.standard_normal((60, 10)), rng.standard_normal((60, 3))
+    Y[:, 2] = 0
+    Y[::13, 2] = 1  # rare: five items, so that some order leaves a fold without it
+    orders = [rng.permutation(60) for _ in range(49)]
+    for score in (score_similarity, score_ridge):
+        found = score(X, Y, ContiguousBlocks(4), orders=orders)
+        alone = score(X, Y[:, :2], ContiguousBlocks(4), orders=orders)
+        assert np.isfinite(found.null).all()
+        assert found.p == alone.p
+    with pytest.raises(ValueError, match="fewer folds"):
+        score_similarity(X, Y[:, 2:], ContiguousBlocks(4), orders=orders)

@@ -11,9 +11,9 @@ from brainlm.comparison.questions import depth_difference, layer_profile
 from brainlm.comparison.representations import Source, control_source
 from brainlm.comparison.simulation import autoregressive, simulate_fmri, simulate_meg
 from brainlm.comparison.study import available_datasets, layer_part, parse_models, rows_of
-from brainlm.comparison.tasks import _averaged, open_task
+from brainlm.comparison.tasks import _averaged, _check_words, open_task
 from brainlm.datasets import is_on_disk
-from brainlm.errors import DataMissingError, UnknownNameError
+from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
 from brainlm.features import Features, word_length, word_position
 from brainlm.recording import Recording
 from brainlm.stimulus import Stimulus
@@ -168,3 +168,12 @@ def test_data_sets_of_every_kind_become_tasks(name, options, level, n_samples):
     assert not set(train) & set(test)
     if task.subjects:
         assert task.ceiling().shape[0] == len(task.subjects)
+
+
+def test_items_that_mean_other_words_to_other_subjects_are_refused():
+    def seen(subject, word):
+        return subject, Stimulus([word], "en", text=["1"], item=["i1"]), None
+
+    _check_words([seen("a", "cat"), seen("b", "cat")], "made")
+    with pytest.raises(CorruptDataError, match="'i1' is 'dog' to subject 'b' and 'cat'"):
+        _check_words([seen("a", "cat"), seen("b", "dog")], "made")

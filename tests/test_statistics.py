@@ -74,3 +74,8 @@ def test_circular_shifts_turn_each_run_by_at_least_the_least(rng):
         circular_shift(50, rng, least=10, runs=runs)
     with pytest.raises(ValueError, match="least"):
         circular_shift(50, rng, least=0)
+
+
+def test_scores_without_a_value_have_no_p():
+    with pytest.raises(ValueError, match="1 null and 0 observed"):
+        permutation_p(np.array(0.3), np.array([0.1, np.nan]))

@@ -98,6 +98,7 @@ def run_parts(
         if name in parts:
             raise ValueError(f"two jobs are called {name!r}")
         start = perf_counter()
+        key = {**key, "part": name}  # two data sets may be columns of one file
         part = store.load(key)
         if part is not None:
             parts[name], seconds[name] = part, 0.0

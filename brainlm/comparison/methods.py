@@ -36,7 +36,8 @@ class SpaceScores:
     null : array of shape (n_permutations,), optional
         Scores of null responses, averaged as ``observed`` is.
     observed : float
-        Mean over the targets of the null (all of them, or 100 spread evenly).
+        Mean over the targets of the null (all, or 100 spread evenly, that vary in every fold of
+        it).
     published : array of shape (n_targets,), optional
         Of similarity encoding: leave one out, not centred.
     alphas : array of shape (n_folds, n_targets), optional
@@ -140,7 +141,7 @@ def score_similarity(
     values = np.array([pearson(_predict(W, Z[train]), Z[test]) for train, test, W in folds])
     null, observed = None, np.nan
     if len(orders):
-        some = _spread(Y.shape[1])
+        some = _defined(Y, split, orders)
         own = Z[:, some]
         observed = float(fisher_mean(values[:, some]).mean())
         null = _null_scores(own, orders, folds)
@@ -171,8 +172,23 @@ def _null_scores(Y: np.ndarray, orders: Sequence[np.ndarray], folds: list[tuple]
     return np.concatenate(null)
 
 
-def _spread(n_targets: int) -> np.ndarray:
-    return np.unique(np.linspace(0, n_targets - 1, MOST_NULL_TARGETS).astype(int))
+def _defined(Y: np.ndarray, split: Split, orders: Sequence[np.ndarray]) -> np.ndarray:
+    """Up to 100 targets, evenly spread, that vary in every test fold under every order.
+
+    A rare answer may be missing from a whole fold when items change places: such a target has no
+    null score, so it counts neither in the null nor in what is compared with it.
+    """
+    some = np.unique(np.linspace(0, Y.shape[1] - 1, MOST_NULL_TARGETS).astype(int))
+    tests = [test for _, test in split.split(Y)]
+    fine = np.ones(len(some), dtype=bool)
+    for order in orders:
+        moved = Y[order][:, some]
+        fine &= np.all([np.ptp(moved[test], axis=0) > 0 for test in tests], axis=0)
+    if not fine.any():
+        raise ValueError(
+            "every target is constant in a test fold under some order of the null: use fewer folds"
+        )
+    return some[fine]
 
 
 def score_ridge(
@@ -201,7 +217,7 @@ def score_ridge(
         found = cross_validate(encoder, X, Y, split)
         null, observed = None, np.nan
         if len(orders):
-            some = _spread(Y.shape[1])
+            some = _defined(Y, split, orders)
             observed = float(found.mean[some].mean())
             # Null responses are further targets of the same regression.
             shuffled = np.hstack([Y[order][:, some] for order in orders])

@@ -31,6 +31,7 @@ __all__ = [
     "open_tasks",
     "parse_models",
     "rows_of",
+    "spent",
     "static_of",
     "table_of",
 ]
@@ -201,6 +202,22 @@ def layer_part(
         coords={"space": [row["space"] for row in rows]},
         attrs={"rows": json.dumps(rows), "notes": json.dumps(notes)},
     )
+
+
+def spent(seconds: Mapping[str, float], total: float) -> str:
+    """Return where the time went, in a line: the parts that took longest, and the rest.
+
+    Parameters
+    ----------
+    seconds : mapping of str to float
+        Of each part, from ``run_parts``.
+    total : float
+        Of the whole study.
+    """
+    longest = sorted(seconds.items(), key=lambda item: -item[1])[:6]
+    each = ", ".join(f"{name} {value:.0f} s" for name, value in longest if value >= 0.5)
+    rest = total - sum(value for _, value in longest)
+    return f"time: {total:.0f} s, of which {each or 'no part computed anew'}; all else {rest:.0f} s"
 
 
 def rows_of(part: xarray.Dataset) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from brainlm.statistics import circular_shift
 from brainlm.stimulus import Stimulus
 from brainlm.time_resolved import word_locked
 
-__all__ = ["Task", "open_task"]
+__all__ = ["Task", "in_text_order", "open_task"]
 
 DELAYS = (1, 2, 3, 4)
 GAP = 8  # samples: the longest delay, the Lanczos window, and one to spare
@@ -206,6 +206,7 @@ def open_task(
     if card.modality in ("meg", "eeg") and opened[0][2].times is not None:
         opened = [(subject, *word_locked(s, r)) for subject, s, r in opened]
     people = [subject for subject, _, _ in opened]
+    _check_words(opened, name)
     lost = list(dict.fromkeys(str(t) for _, _, r in opened for t in r.missing_targets))
     opened = [(subject, s, _complete(r, lost)) for subject, s, r in opened]
     stimulus, first = opened[0][1], opened[0][2]
@@ -238,6 +239,19 @@ def _complete(recording: Recording, lost: list[str]) -> Recording:
         raise ValueError(f"every target of {recording!r} has missing values: nothing to compare on")
     recording = recording.select_targets(kept)
     return recording.noted(f"left out targets with missing values: {', '.join(lost)}")
+
+
+def _check_words(opened: list[tuple[str, Stimulus, Recording]], name: str) -> None:
+    """Raise where one item label means another word to another subject."""
+    written: dict[str, str] = {}
+    for subject, stimulus, _ in opened:
+        for label, rows in stimulus.blocks("item"):
+            words = " ".join(stimulus.words[rows])
+            if written.setdefault(label, words) != words:
+                raise CorruptDataError(
+                    f"{name}: item {label!r} is {words!r} to subject {subject!r} and "
+                    f"{written[label]!r} to another: the labels of the items do not agree"
+                )
 
 
 def _alike(recordings: list[Recording]) -> bool:
@@ -321,7 +335,7 @@ def _averaged(
     )
 
 
-def _in_order(stimulus: Stimulus, recording: Recording) -> Recording:
+def in_text_order(stimulus: Stimulus, recording: Recording) -> Recording:
     """Bring the responses into the order of the text: folds and shifts are made of neighbours."""
     place = {item: i for i, item in enumerate(dict.fromkeys(stimulus.item))}
     order = np.argsort([place[item] for item in recording.items], kind="stable")
@@ -336,7 +350,7 @@ def _fewer(task: Task, max_items: int | None, seed: int) -> Task:
     if task.timed:
         return task
     if task.level != "word":
-        recording = _in_order(task.stimulus, recording)
+        recording = in_text_order(task.stimulus, recording)
         task = replace(task, recording=recording)
         if max_items is None or recording.n_samples <= max_items:
             return task

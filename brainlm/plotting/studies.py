@@ -110,6 +110,9 @@ def _names(table: pandas.DataFrame) -> dict[str, str]:
 def model_by_dataset(bundle: Bundle) -> Figure:
     """Draw the best score of each representation on each data set, and of random embeddings."""
     table = _frame(bundle, "table")
+    if "features" in table:  # of the survey: one model by its vectors and by its surprisal
+        second = table["features"] == "predictability"
+        table.loc[second, "model"] = table.loc[second, "model"] + " (surprisal)"
     random = table["family"] == "random"
     models = list(dict.fromkeys(table.loc[~random, "model"]))
     order, names = _order(table), _names(table)
@@ -117,14 +120,16 @@ def model_by_dataset(bundle: Bundle) -> Figure:
     for model in models:
         own = table[(table["model"] == model) & ~random]
         cells[model] = own.groupby("dataset")["score"].max().reindex(order)
+    layered = bool((table["layer"] >= 0).any())
     if random.any():
-        cells["random, best layer"] = table[random].groupby("dataset")["score"].max().reindex(order)
+        empty = "random, best layer" if layered else "permuted norms"
+        cells[empty] = table[random].groupby("dataset")["score"].max().reindex(order)
     values = np.array([column.to_numpy() for column in cells.values()]).T
     width, height = 2.6 + 0.8 * len(cells), 1.6 + 0.32 * len(order)
     figure, (ax,) = panels(1, width, height)
     method = table["method"].iloc[0]
     plot_heat_map(values, [names[d] for d in order], list(cells), ax, label=f"{method}, held-out r")
-    ax.set_title("Best layer of each representation", loc="left")
+    ax.set_title(f"{'Best layer of each' if layered else 'Each'} representation", loc="left")
     return figure
 
 
@@ -152,7 +157,9 @@ def layers_by_modality(bundle: Bundle) -> Figure:
         ax.axhline(0, color="black", lw=0.5)
         ax.set_title(modality, loc="left")
         ax.set_xlabel("depth (0 = input, 1 = last layer)")
-        ax.legend(fontsize=6, loc="best")
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
+        ax.legend(fontsize=6, loc="upper left", ncols=2)
     axes[0].set_ylabel(f"{table['method'].iloc[0]}, held-out r")
     for i, model in enumerate(models):
         axes[0].plot([], [], lw=2, color=MODEL_COLOURS[i % len(MODEL_COLOURS)], label=model)
@@ -164,7 +171,8 @@ def layers_by_modality(bundle: Bundle) -> Figure:
     )
     sets = list(dict.fromkeys(layered.loc[layered["modality"] == modalities[0], "dataset"]))
     shown = [i for i, label in enumerate(labels) if label in sets]
-    axes[0].legend([handles[i] for i in shown], [labels[i] for i in shown], fontsize=6, loc="best")
+    own = [handles[i] for i in shown], [labels[i] for i in shown]
+    axes[0].legend(*own, fontsize=6, loc="upper left", ncols=2)
     return figure
 
 

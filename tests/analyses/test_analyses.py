@@ -188,3 +188,56 @@ def test_alice_is_cut_into_blocks_that_do_not_touch():
         assert before.middle[-1] < after.middle[0] + 1e-9  # no word in two blocks
     for story in stories:
         np.testing.assert_allclose(story.responses.std(axis=0), 1, rtol=1e-4)
+
+
+def test_mulcogbench_compares_on_shared_words_and_resumes(tmp_path, capsys):
+    _need(["binder-en", "binder-zh"], ["minilm", "glove-6b-50d", "synonyms-zh"])
+    options = {"models": "minilm:en", "datasets": "binder-en,binder-zh", "permutations": 19}
+    bundle = _run("mulcogbench", tmp_path / "out", **options)
+    table = bundle.arrays["table"].to_dataframe()
+    static = table[(table["model"] == "static") & (table["family"] != "random")]
+    assert (static["score"] > 0.3).all()
+    assert static["p"].eq(1 / 20).all()
+    english = table[table["dataset"] == "binder-en"]
+    assert english["n_items"].nunique() == 1
+    assert english.loc[english["family"] == "random", "score"].max() < 0.2
+    assert set(table["rank"].dropna()) >= {1.0, 2.0}
+    assert not list(tmp_path.glob(".out-parts"))
+    assert len(bundle.arrays["gains"]["gain"]) == 1
+
+
+def test_reading_finds_the_gain_of_surprisal(tmp_path, capsys):
+    _need(["ucl-spr", "nieuwland2018"], ["smollm2"])
+    bundle = _run("reading", tmp_path / "out", models="smollm2:en", datasets="ucl-spr")
+    gains = bundle.arrays["gains"].to_dataframe()
+    assert gains["n_words"].eq(gains["n_trials"]).all()
+    assert abs(gains["gain"].iloc[0]) < 0.2
+    assert bundle.record["config"]["controls"][0] == "length"
+
+
+def test_navigating_and_survey_race_on_the_same_words(tmp_path, capsys):
+    _need(["provo", "lancaster"], ["minilm", "glove-6b-50d"])
+    options = {"models": "minilm:en", "datasets": "provo"}
+    bundle = _run("navigating", tmp_path / "nav", **options, draws=2)
+    table = bundle.arrays["table"].to_dataframe()
+    provo = table[table["dataset"] == "provo"]
+    assert {"minilm", "static", "embodied", "permuted embodied", "controls"} <= set(provo["space"])
+    assert provo["n_items"].nunique() == 1
+    assert provo.set_index("space").loc["embodied (PCA-10)", "n_features"] == 10
+    parts = bundle.arrays["partition"].to_dataframe()
+    assert (parts["unique"] <= parts["joint"] + 1).all()
+    bundle = _run("survey", tmp_path / "survey", **options, permutations=3, languages="en")
+    table = bundle.arrays["table"].to_dataframe()
+    assert set(table["features"]) == {"embedding"}  # minilm predicts no words
+    assert (table["p"] >= 1 / 4).all()
+    assert "syntactic counts" in " ".join(bundle.record["notes"])
+
+
+def test_studies_refuse_what_they_do_not_know(tmp_path):
+    _need(["provo"], [])
+    for name in ("mulcogbench", "navigating", "survey", "reading"):
+        main = load_analysis(name).main
+        with pytest.raises(UnknownNameError, match="Did you mean 'provo'"):
+            main(out=tmp_path / name, datasets="prvo", debug=True)
+        with pytest.raises(DataMissingError, match="brainlm datasets moth"):
+            main(out=tmp_path / name, datasets="moth", debug=True)

@@ -1,0 +1,108 @@
+"""Figures of the studies are drawn from their tables and show their numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainlm.bundle import load_bundle, save_bundle
+from brainlm.comparison.study import table_of
+from brainlm.plotting import draw, plot_critical_difference
+
+SETS = [
+    ("gaze", "eye-tracking", "sentence"),
+    ("words", "ratings", "word"),
+    ("bold", "fmri", "discourse"),
+]
+
+
+def layered(rng):
+    rows = []
+    for dataset, modality, level in SETS:
+        for model in ("tiny", "large"):
+            for layer in range(4):
+                for family in ("causal", "random"):
+                    rows.append({
+                        "dataset": dataset, "modality": modality, "level": level, "language": "en",
+                        "model": model, "layer": layer, "depth": layer / 3, "family": family,
+                        "score": rng.random() * (family == "causal"), "method": "similarity",
+                    })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def about(dataset, modality, level):
+    return {"dataset": dataset, "modality": modality, "level": level, "language": "en"}
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    table = layered(np.random.default_rng(0))
+    halves = {"alone_half": 0.01, "unique_half": 0.01}
+    gains = [
+        {**about(*s), "model": m, "gain": 0.1, "low": 0.0, "high": 0.2, "q": 0.01, "measure": "FFD"}
+        for s in SETS for m in ("tiny", "large")
+    ]  # fmt: skip
+    shares = [
+        {**about(*s), "space": m, "share": x} for s in SETS for m, x in (("a", 0.3), ("b", 0.7))
+    ]
+    parts = [
+        {**about(*s), "space": m, "alone": 0.2, "unique": 0.1, **halves}
+        for s in SETS for m in ("a", "b")
+    ]  # fmt: skip
+    ranks = [
+        {"features": "embedding", "model": m, "mean_rank": r, "low": r - 0.3, "high": r + 0.3,
+         "n_datasets": 3, "p": 0.04, "critical_difference": 1.1}
+        for m, r in (("a", 1.0), ("b", 1.9), ("c", 3.0))
+    ]  # fmt: skip
+    frames = {
+        "table": table, "gains": pd.DataFrame(gains), "winners": pd.DataFrame(shares),
+        "partition": pd.DataFrame(parts), "ranks": pd.DataFrame(ranks),
+    }  # fmt: skip
+    names = ["model_by_dataset", "layers_by_modality", "context_gains", "winners",
+             "unique_variance", "critical_difference", "reading_gains"]  # fmt: skip
+    folder = save_bundle(
+        tmp_path_factory.mktemp("studies") / "bundle", analysis="test", config={}, inputs={},
+        figures=names,
+        arrays={name: table_of(frame) for name, frame in frames.items()},
+    )  # fmt: skip
+    for name in names:
+        assert (folder / f"{name}.png").stat().st_size > 5000
+    return load_bundle(folder), table
+
+
+def test_heat_map_shows_the_best_layer_of_each_model(bundle):
+    loaded, table = bundle
+    figure = draw(loaded, "model_by_dataset")
+    shown = {text.get_text() for text in figure.axes[0].texts}
+    best = table[table["family"] == "causal"].groupby(["dataset", "model"])["score"].max()
+    assert {f"{v:.2f}" for v in best} <= shown
+    labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert labels[0] == "words (ratings, word)"
+    assert labels[-1] == "bold (fmri, discourse)"
+
+
+def test_layer_lines_and_forest_points_are_the_numbers_of_the_table(bundle):
+    loaded, table = bundle
+    figure = draw(loaded, "layers_by_modality")
+    drawn = [tuple(line.get_ydata()) for ax in figure.axes for line in ax.lines]
+    own = table[(table["dataset"] == "bold") & (table["model"] == "tiny")]
+    for family in ("causal", "random"):
+        assert tuple(own.loc[own["family"] == family, "score"]) in drawn
+    points = [
+        line.get_xdata()[0] for ax in draw(loaded, "context_gains").axes for line in ax.lines
+        if len(line.get_xdata()) == 1
+    ]  # fmt: skip
+    assert points == [0.1] * 6
+    widths = [bar.get_width() for bar in draw(loaded, "winners").axes[0].patches]
+    np.testing.assert_allclose(sorted(widths), [0.3] * 3 + [0.7] * 3)
+
+
+def test_bars_join_models_within_the_critical_difference():
+    from matplotlib.figure import Figure
+
+    ax = Figure().subplots()
+    plot_critical_difference(["a", "b", "c"], np.array([1.0, 1.9, 3.0]), 1.0, ax)
+    bars = [line for line in ax.lines if line.get_linewidth() == 2.5]
+    assert len(bars) == 1  # a and b; c is alone
+    assert bars[0].get_ydata()[0] > 2
+    assert bars[0].get_ydata()[1] < 1
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b", "c"]

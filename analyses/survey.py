@@ -210,18 +210,19 @@ def race(
 
 
 def rank(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Ranks over the data sets that have all models of a race, for each race and language."""
+    """Ranks of the models that all data sets have, for each race, over all and by language."""
     rows, notes = [], []
     for kind, race_rows in table.groupby("features", sort=False):
-        wide = race_rows.pivot(index="dataset", columns="model", values="score")
-        for what, own in (("all models", wide), ("models of both languages", wide.dropna(axis=1))):
-            complete = own.dropna()
-            lost = [d for d in own.index if d not in complete.index]
+        races = {"all languages": race_rows, **dict(list(race_rows.groupby("language")))}
+        for what, each in races.items():
+            wide = each.pivot(index="dataset", columns="model", values="score")
+            complete = wide.dropna(axis=1)  # the models that every data set has
+            lost = [model for model in wide.columns if model not in complete.columns]
             if complete.shape[0] < 3 or complete.shape[1] < 3:
                 notes.append(f"{kind}, {what}: too few for ranks, {complete.shape}")
                 continue
             if lost:
-                notes.append(f"{kind}, {what}: data sets without all models: {', '.join(lost)}")
+                notes.append(f"{kind}, {what}: not ranked, not on all data sets: {', '.join(lost)}")
             found = rank_models(complete.to_numpy(), list(complete.columns))
             rows += [
                 {

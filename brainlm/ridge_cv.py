@@ -324,10 +324,12 @@ def _kernel_operators(
     for number, alpha in enumerate(alphas):
         # X is centred, so the constant is an eigenvector of eigenvalue 0. It is given an ordinary
         # one before the inversion, and taken out after it.
-        P = _inverse(fit.shifted(float(alpha)) + usual / n)
-        P -= 1 / (n * (usual + alpha))
+        shifted = fit.shifted(float(alpha))
+        shifted += usual / n
+        lower = _lower_inverse(shifted)
         for (train, test), S, stack in zip(folds, out, stacks, strict=True):
-            rows = P[S]
+            rows = _rows(lower, S)
+            rows -= 1 / (n * (usual + alpha))
             factor = linalg.cho_factor(rows[:, S], check_finite=False)
             residual = linalg.cho_solve(factor, rows[:, train], check_finite=False)
             stack[number] = operand(-residual[np.searchsorted(S, test)].astype(fit.X.dtype), half)
@@ -340,15 +342,27 @@ def _kernel_operators(
     )
 
 
-def _inverse(A: np.ndarray) -> np.ndarray:
-    """Inverse of a positive definite matrix, through its Cholesky factor."""
+def _lower_inverse(A: np.ndarray) -> np.ndarray:
+    """Return the inverse of a positive definite matrix; only its lower triangle is filled."""
     potri = linalg.get_lapack_funcs("potri", (A,))
-    factor, _ = linalg.cho_factor(A, lower=True, overwrite_a=True, check_finite=False)
-    inverse, _ = potri(factor, lower=True, overwrite_c=True)
-    inverse = np.tril(inverse)
-    inverse += inverse.T
-    inverse.flat[:: len(inverse) + 1] /= 2
-    return inverse
+    # A is symmetric, and its transpose in the order that LAPACK works on without a copy.
+    factor, _ = linalg.cho_factor(A.T, lower=True, overwrite_a=True, check_finite=False)
+    return potri(factor, lower=True, overwrite_c=True)[0]
+
+
+def _rows(lower: np.ndarray, S: np.ndarray) -> np.ndarray:
+    """Return rows S of the symmetric matrix whose lower triangle is given, (n_S, n)."""
+    first, stop = int(S[0]), int(S[-1]) + 1
+    if stop - first > 2 * len(S):  # far apart: row by row
+        whole = np.tril(lower, -1)
+        return (whole + whole.T)[S] + np.diag(np.diagonal(lower))[S]
+    # Neighbours, nearly: what stands left of them, their own square, what stands below.
+    block = np.empty((stop - first, len(lower)), dtype=lower.dtype, order="F")
+    block[:, :first] = lower[first:stop, :first]
+    square = np.tril(lower[first:stop, first:stop])
+    block[:, first:stop] = square + np.tril(square, -1).T
+    block[:, stop:] = lower[stop:, first:stop].T
+    return block if stop - first == len(S) else block[S - first]
 
 
 def _fold_operators(

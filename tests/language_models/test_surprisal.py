@@ -170,13 +170,13 @@ def test_batches_and_chunks_change_nothing(request, monkeypatch, kind, context):
 
 def test_logits_of_a_text_never_exist_at_once(llama, monkeypatch):
     sizes = []
-    original = heads._logits
+    original = heads.head_logits
 
     def watched(model, rows):
         sizes.append(len(rows))
         return original(model, rows)
 
-    monkeypatch.setattr(heads, "_logits", watched)
+    monkeypatch.setattr(heads, "head_logits", watched)
     monkeypatch.setattr(heads, "LOGIT_BYTES", 5 * 4 * llama.config.vocab_size)
     llama.surprisal(story(WORDS * 5), context="document")
     assert len(sizes) > 20
@@ -262,8 +262,8 @@ def test_capped_logits_are_read_as_the_model_makes_them(tmp_path, cap):
 
 def test_model_with_an_unknown_head_is_refused(llama_folder, monkeypatch):
     model = LanguageModel(llama_folder)
-    original = heads._logits
-    monkeypatch.setattr(heads, "_logits", lambda model, rows: 2 * original(model, rows))
+    original = heads.head_logits
+    monkeypatch.setattr(heads, "head_logits", lambda model, rows: 2 * original(model, rows))
     with pytest.raises(ValueError, match="changes its logits in a way"):
         model.surprisal(story())
 

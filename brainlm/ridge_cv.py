@@ -60,17 +60,17 @@ class HeldOut:
         Rows.
     operator : array or tensor of shape (n_alphas * m, q)
         Predictions of one target are ``operator @ (basis' y_train)``.
-    basis : array of shape (n_train, q) or None
-        None is the identity (kernel form).
+    basis : tuple of array
+        Factors whose product is the basis, (n_train, q); none is the identity (kernel form).
     rotation : array of shape (n_test, m) or None
         Orthonormal columns. With fewer features than test samples, all predictions lie in their
-        span: only m = n_features numbers per target remain to be compared.
+        span: only m = n_features numbers per target remain to be compared. Made for many targets.
     """
 
     train: np.ndarray
     test: np.ndarray
     operator: Any
-    basis: np.ndarray | None
+    basis: tuple[np.ndarray, ...]
     rotation: np.ndarray | None
 
     def sides(self, Yt: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -95,8 +95,8 @@ class HeldOut:
         truth = truth - mean
         total = np.einsum("bm,bm->b", truth, truth)
         right = right - mean
-        if self.basis is not None:
-            right = right @ self.basis
+        for factor in self.basis:
+            right = right @ factor
         rest = np.zeros_like(total)
         if self.rotation is not None:
             truth = truth @ self.rotation
@@ -252,7 +252,7 @@ def solve_ridge_cv(
     half = fast and X.dtype == np.float32 and len(X) >= ENOUGH_SAMPLES and half_is_fast()
     predictor: Any
     if by_fold:
-        predictor = _fold_operators(fit, folds, alphas[used], half)
+        predictor = _fold_operators(fit, folds, alphas[used], half, n_targets)
     elif few:
         predictor = SharedDecomposition.of(fit, folds, alphas[used])
     else:
@@ -335,7 +335,7 @@ def _kernel_operators(
             stack[number] = operand(-residual[np.searchsorted(S, test)].astype(fit.X.dtype), half)
     return Operators(
         [
-            HeldOut(train, test, stack.reshape(-1, stack.shape[2]), None, None)
+            HeldOut(train, test, stack.reshape(-1, stack.shape[2]), (), None)
             for (train, test), stack in zip(folds, stacks, strict=True)
         ],
         half,
@@ -366,37 +366,44 @@ def _rows(lower: np.ndarray, S: np.ndarray) -> np.ndarray:
 
 
 def _fold_operators(
-    fit: RidgeFit, folds: Sequence[Fold], alphas: np.ndarray, half: bool
+    fit: RidgeFit, folds: Sequence[Fold], alphas: np.ndarray, half: bool, n_targets: int
 ) -> Operators:
     """Each fold by its own decomposition X_train = U diag(s) V'."""
     held_out = []
     for train, test in folds:
         mean = fit.X[train].mean(axis=0)
         left, rotation = fit.X[test] - mean, None
-        if left.shape[1] < len(left):
+        if left.shape[1] < len(left) and n_targets > left.shape[1]:  # else not worth its making
             rotation, left = linalg.qr(left, mode="economic", check_finite=False)
-        U, s, V = _decompose(fit.X[train] - mean, float(alphas[0]))
+        few = n_targets <= left.shape[1]
+        basis, s, V = _decompose(fit.X[train] - mean, float(alphas[0]), few)
         shrunken = (left @ V) * (s / (s**2 + alphas[:, None]))[:, None].astype(left.dtype)
         operator = operand(shrunken.reshape(-1, len(s)), half)  # (n_alphas * m, q)
-        held_out.append(HeldOut(train, test, operator, U, rotation))
+        held_out.append(HeldOut(train, test, operator, basis, rotation))
     return Operators(held_out, half)
 
 
-def _decompose(Z: np.ndarray, smallest_alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return U, s, V of ``Z = U diag(s) V'``, by its Gram matrix where alpha forgives that."""
-    gram = Z.T @ Z
+def _decompose(
+    Z: np.ndarray, smallest_alpha: float, few: bool
+) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray]:
+    """Return factors of U, s, V of ``Z = U diag(s) V'``, by its Gram matrix where alpha forgives.
+
+    For few targets U stays in the factors Z and V / s: it is dearer than what it multiplies.
+    """
     largest = largest_squared_singular_value(Z)
     if Z.size < 1e5 or smallest_alpha < DOUBLE * largest:
         U, s, Vt = linalg.svd(Z.astype(np.float64), full_matrices=False, check_finite=False)
         kept = s > np.finfo(Z.dtype).eps * s.max(initial=0)
-        return U[:, kept].astype(Z.dtype), s[kept], Vt[kept].T.astype(Z.dtype)
+        return (U[:, kept].astype(Z.dtype),), s[kept], Vt[kept].T.astype(Z.dtype)
+    exact = Z
     if Z.dtype == np.float32 and smallest_alpha < SINGLE * largest:
-        double = Z.astype(np.float64)
-        gram = double.T @ double
+        exact = Z.astype(np.float64)
+    gram = exact.T @ exact
     eigenvalues, V = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
     kept = eigenvalues > np.finfo(gram.dtype).eps * len(gram) * eigenvalues[-1]
     s, V = np.sqrt(eigenvalues[kept]), V[:, kept]
-    return ((Z @ V) / s).astype(Z.dtype), s, V.astype(Z.dtype)
+    factors = (Z, (V / s).astype(Z.dtype)) if few else (((Z @ V) / s).astype(Z.dtype),)
+    return factors, s, V.astype(Z.dtype)
 
 
 def _block_curve(

@@ -65,6 +65,8 @@ class HeldOut:
     rotation : array of shape (n_test, m) or None
         Orthonormal columns. With fewer features than test samples, all predictions lie in their
         span: only m = n_features numbers per target remain to be compared. Made for many targets.
+    filters : array of shape (n_alphas, q), optional
+        For few targets: ``operator`` is then (m, q), and each penalty filters what it multiplies.
     """
 
     train: np.ndarray
@@ -72,6 +74,7 @@ class HeldOut:
     operator: Any
     basis: tuple[np.ndarray, ...]
     rotation: np.ndarray | None
+    filters: np.ndarray | None = None
 
     def sides(self, Yt: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return what predicts, what is predicted, and the squares outside of the span.
@@ -123,7 +126,11 @@ class Operators:
         """Yield the prediction of each fold for targets ``Yt`` (n_block, n_samples)."""
         for fold in self.folds:
             right, truth, rest, total = fold.sides(Yt)
-            predicted = product(operand(right, self.half), fold.operator)
+            if fold.filters is None:
+                predicted = product(operand(right, self.half), fold.operator)
+            else:
+                filtered = right[:, None] * fold.filters  # (n_block, n_alphas, q)
+                predicted = filtered.reshape(-1, right.shape[1]) @ fold.operator.T
             shape = (len(Yt), -1, truth.shape[1])
             yield len(fold.test), truth, predicted.reshape(shape), rest, total
 
@@ -377,7 +384,11 @@ def _fold_operators(
             rotation, left = linalg.qr(left, mode="economic", check_finite=False)
         few = n_targets <= left.shape[1]
         basis, s, V = _decompose(fit.X[train] - mean, float(alphas[0]), few)
-        shrunken = (left @ V) * (s / (s**2 + alphas[:, None]))[:, None].astype(left.dtype)
+        filters = (s / (s**2 + alphas[:, None])).astype(left.dtype)
+        if few:
+            held_out.append(HeldOut(train, test, left @ V, basis, rotation, filters))
+            continue
+        shrunken = (left @ V) * filters[:, None]
         operator = operand(shrunken.reshape(-1, len(s)), half)  # (n_alphas * m, q)
         held_out.append(HeldOut(train, test, operator, basis, rotation))
     return Operators(held_out, half)

@@ -26,7 +26,8 @@ from brainlm._memory import available_memory
 from brainlm.encoders import AlphaEdgeWarning
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.leakage import LeakageWarning
-from brainlm.study import EMPTY, Study, Task, split_place
+from brainlm.stored import split_place
+from brainlm.study import EMPTY, Study, Task
 
 if TYPE_CHECKING:
     import xarray

@@ -16,7 +16,8 @@ from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
 from brainlm.parallel import hash_inputs
 from brainlm.planning import encode_study, plan_lines
 from brainlm.splits import ContiguousBlocks, LeaveOneRunOut
-from brainlm.study import EMPTY, Task, open_stored, read_study
+from brainlm.stored import open_stored
+from brainlm.study import EMPTY, Task, read_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
 

@@ -2,8 +2,9 @@
 
 After Zhang et al. 2024 (arXiv 2403.01116): similarity encoding of every layer of context-aware
 models and of context-independent word vectors, on every data set that this machine has, on the same
-words, folds and metric. Centred embeddings in held-out folds are the main score; the published form
-(leave one out, not centred) and random embeddings with the geometry of each layer stand beside it.
+words, folds and metric. The main score is held out in folds, embedding columns z-scored in the
+training folds; columns centred only, the published form (leave one out, not centred) and random
+embeddings with the geometry of each layer stand beside it.
 Asked: do context-aware models gain as stimuli grow from words to discourse, which depth of layer
 fits which modality, and do English and Chinese agree?
 """
@@ -99,7 +100,14 @@ def main(
         words = shared_words(task.stimulus, compared)
         inputs[task.name] = {"data": task.hashes, "words": [int(words.sum()), len(words)]}
         for source in compared:
-            key = job_key(task, source, words, permutations=permutations, study="mulcogbench")
+            key = job_key(
+                task,
+                source,
+                words,
+                permutations=permutations,
+                study="mulcogbench",
+                columns="z-scored",
+            )
             jobs.append((
                 f"{task.name} | {source.name}", key,
                 lambda task=task, source=source, words=words: layer_part(
@@ -158,7 +166,7 @@ def ask(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
             "random_p": over.p,
         })  # fmt: skip
         if (rows["depth"] > 0).sum() >= 2:
-            found = layer_profile(scores, rows["depth"].to_numpy())
+            found = layer_profile(scores, rows["depth"].to_numpy(), chance_of(part, rows))
             profiles.append({
                 **about, "best_depth": found.best_depth, "depth_low": found.low,
                 "depth_high": found.high, "slope": found.slope.mean, "low": found.slope.low,
@@ -166,6 +174,11 @@ def ask(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
                 "smallest_q": rows["q"].min(),
             })  # fmt: skip
     return pd.DataFrame(gains), pd.DataFrame(profiles)
+
+
+def chance_of(part, rows: pd.DataFrame) -> np.ndarray:
+    """Mean score of null responses for each layer."""
+    return part["null"].sel(space=list(rows["space"])).mean("permutation").values
 
 
 def layers_of(table: pd.DataFrame):
@@ -191,8 +204,9 @@ def compare_modalities(parts: dict, table: pd.DataFrame) -> pd.DataFrame:
     found: dict[str, list] = defaultdict(list)
     for (dataset, model), rows in layers_of(table):
         if (rows["depth"] > 0).sum() >= 2:
-            scores = parts[f"{dataset} | {model}"]["unit_score"].sel(space=list(rows["space"]))
-            profile = layer_profile(scores.values.T, rows["depth"].to_numpy())
+            part = parts[f"{dataset} | {model}"]
+            scores = part["unit_score"].sel(space=list(rows["space"])).values.T
+            profile = layer_profile(scores, rows["depth"].to_numpy(), chance_of(part, rows))
             found[model].append((dataset, rows.iloc[0]["modality"], profile))
     pairs = []
     for model, each in found.items():
@@ -258,7 +272,8 @@ def report(table, gains, trend, profiles, agreement) -> None:
     best["random"] = [
         random.get((d, m)) for d, m in zip(best["dataset"], best["model"], strict=True)
     ]
-    shown = ["dataset", "level", "space", "score", "low", "high", "published", "random",
+    shown = ["dataset", "level", "space", "score", "low", "high", "centred", "published",
+             "random",
              "mean_correlation", "ceiling", "n_items", "n_subjects", "unit", "p", "q"]  # fmt: skip
     typer.echo(
         "\nBest layer of each model (chosen on these scores: for its held-out value see gains)"

@@ -2,14 +2,17 @@
 
 Voxelwise story fMRI and word-locked MEG are simulated on the true word times of The Little Prince,
 in English and Chinese, from layers of a language model: MEG from a shallow one, fMRI from a deep
-one, in both languages alike; and once from nothing. The engine of the studies, here by ridge
-encoding (similarity encoding sees the few directions that dominate a layer), must find
-the planted layers, the difference of the modalities and the agreement of the languages, and report
-none where none was planted.
+one, in both languages alike; and once from nothing. The engine of the studies must find the planted
+layers, the difference of the modalities and the agreement of the languages, and report none where
+none was planted: by ridge encoding and by similarity encoding, whose form with columns centred only
+is followed as well, since the few directions that dominate a layer mislead it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -17,6 +20,7 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
+import xarray
 
 from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison.engine import PartStore, run_parts
@@ -29,6 +33,7 @@ from brainlm.comparison.questions import (
 from brainlm.comparison.representations import Source
 from brainlm.comparison.simulation import simulate_fmri, simulate_meg
 from brainlm.comparison.study import layer_part, rows_of, spent, table_of
+from brainlm.comparison.tasks import Task
 from brainlm.comparison.tidy import tidy
 from brainlm.datasets import dataset_hashes, open_stimulus
 from brainlm.features import Features
@@ -36,6 +41,7 @@ from brainlm.language_models import LanguageModel
 from brainlm.options import Debug, Model, Out, Overwrite, Permutations, Root, run
 from brainlm.stimulus import Stimulus
 
+METHODS = ("ridge", "similarity")
 STORIES = {"en": "littleprince-en-words", "zh": "littleprince-zh-words"}
 
 
@@ -43,8 +49,10 @@ def main(
     model: Model = "gemma3",
     shallow: Annotated[float, typer.Option(help="Depth of the layer behind MEG.")] = 0.12,
     deep: Annotated[float, typer.Option(help="Depth of the layer behind fMRI.")] = 0.88,
-    words: Annotated[int, typer.Option(min=300, help="Words of each story.")] = 1000,
-    permutations: Permutations = 19,
+    words: Annotated[
+        int, typer.Option(min=300, help="Words of each story in MEG; fMRI, slow, has three times.")
+    ] = 1000,
+    permutations: Permutations = 39,
     out: Out = Path("results/simulate_studies"),
     root: Root = None,
     debug: Debug = False,
@@ -61,30 +69,27 @@ def main(
     planted = {"MEG": nearest(layers, shallow * n_layers), "fMRI": nearest(layers, deep * n_layers)}
     jobs = []
     for language, story in STORIES.items():
-        stimulus = first_words(open_stimulus(story, root), words)
-        hidden = language_model.embed(stimulus, layers, context=256, pooling="mean")
-        source = given(model, hidden, n_layers)
-        for cause in ("planted", "nothing"):
-            for modality, simulate in (("MEG", simulate_meg), ("fMRI", simulate_fmri)):
+        for modality, simulate, n in (
+            ("MEG", simulate_meg, words), ("fMRI", simulate_fmri, 3 * words)
+        ):  # fmt: skip
+            stimulus = first_words(open_stimulus(story, root), n)
+            hidden = language_model.embed(stimulus, layers, context=256, pooling="mean")
+            source = given(model, hidden, n_layers)
+            for cause in ("planted", "nothing"):
                 layer = layers.index(planted[modality])
                 key = {
                     "study": "simulate", "data": dataset_hashes(story, root=root), "words": words,
                     "model": language_model.revision, "layers": layers, "cause": cause,
                     "modality": modality, "layer": layer, "permutations": permutations,
-                    "method": "ridge",
+                    "columns": "z-scored",
                 }  # fmt: skip
-
-                def compute(
-                    simulate=simulate, hidden=hidden, layer=layer, cause=cause, source=source
-                ):
-                    which = hidden[layer] if cause == "planted" else None
-                    task = simulate(which, hidden[0], n_targets=8, seed=3)
-                    every = np.ones(task.stimulus.n_words, dtype=bool)
-                    return layer_part(
-                        task, source, every, n_permutations=permutations, method="ridge"
-                    )
-
-                jobs.append((f"{cause} | {modality} | {language}", key, compute))
+                which = hidden[layer] if cause == "planted" else None
+                for method in METHODS:
+                    jobs.append((
+                        f"{cause} | {modality} | {language} | {method}",
+                        {**key, "method": method},
+                        partial(scored, simulate, which, hidden, source, permutations, method),
+                    ))  # fmt: skip
     store = PartStore.beside(out)
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
     profiles, curves, nulls = answers(parts, planted, n_layers)
@@ -114,6 +119,16 @@ def main(
     store.clear()
     typer.echo(spent(seconds, perf_counter() - start))
     typer.echo(f"result bundle: {out}")
+
+
+def scored(
+    simulate: Callable[..., Task], cause: Features | None, hidden: tuple[Features, ...],
+    source: Source, permutations: int, method: str,
+) -> xarray.Dataset:  # fmt: skip
+    """Simulate responses to one layer, or to nothing, and score all layers on them."""
+    task = simulate(cause, hidden[0], n_targets=8, seed=3)
+    every = np.ones(task.stimulus.n_words, dtype=bool)
+    return layer_part(task, source, every, n_permutations=permutations, method=method)
 
 
 def nearest(layers: list[int], wanted: float) -> int:
@@ -149,17 +164,22 @@ def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[d
     """Preferred depth of every simulation, and its curve of scores."""
     rows, curves, nulls = [], {}, {}
     for name, part in parts.items():
-        cause, modality, language = name.split(" | ")
+        cause, modality, language, method = name.split(" | ")
         table = [row for row in rows_of(part) if row["family"] != "random"]
-        scores = part["unit_score"].sel(space=[row["space"] for row in table]).values.T
+        spaces = [row["space"] for row in table]
+        scores = part["unit_score"].sel(space=spaces).values.T
         depths = np.array([row["depth"] for row in table])
-        found: LayerProfile = layer_profile(scores, depths)
-        curves[cause, modality, language] = scores.mean(axis=0)
-        nulls[cause, modality, language] = part["null"].values.T
+        null = part["null"].sel(space=spaces).values
+        found: LayerProfile = layer_profile(scores, depths, null.mean(axis=1))
+        centred = np.array([row["centred"] for row in table])
+        curves[method, cause, modality, language] = scores.mean(axis=0)
+        nulls[method, cause, modality, language] = null.T
         truth = planted[modality] / n_layers if cause == "planted" else np.nan
         rows.append({
-            "cause": cause, "modality": modality, "language": language, "planted_depth": truth,
-            "best_depth": found.best_depth, "depth_low": found.low, "depth_high": found.high,
+            "method": method, "cause": cause, "modality": modality, "language": language,
+            "planted_depth": truth, "best_depth": found.best_depth, "depth_low": found.low,
+            "depth_high": found.high,
+            "best_depth_centred": np.nan if np.isnan(centred).any() else depths[centred.argmax()],
             "slope": found.slope.mean, "slope_p": found.slope.p,
             "best_score": float(scores.mean(axis=0).max()),
             "smallest_q": float(tidy(table)["q"].min()), "n_subjects": len(scores),
@@ -170,18 +190,22 @@ def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[d
 
 def contrasts(profiles: list[dict], curves: dict, nulls: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Difference of the modalities, and agreement of the languages over layers."""
-    found = {(r["cause"], r["modality"], r["language"]): r["profile"] for r in profiles}
+    found = {
+        (r["method"], r["cause"], r["modality"], r["language"]): r["profile"] for r in profiles
+    }
     differences, languages = [], []
-    for cause in ("planted", "nothing"):
+    for method, cause in product(METHODS, ("planted", "nothing")):
+        about = {"method": method, "cause": cause}
         for language in STORIES:
-            d, p = depth_difference(found[cause, "fMRI", language], found[cause, "MEG", language])
+            fmri, meg = (found[method, cause, m, language] for m in ("fMRI", "MEG"))
+            d, p = depth_difference(fmri, meg)
             differences.append({
-                "cause": cause, "language": language, "fMRI minus MEG, slopes": d, "p": p,
+                **about, "language": language, "fMRI minus MEG, slopes": d, "p": p,
             })  # fmt: skip
         for modality in ("MEG", "fMRI"):
-            en, zh = (curves[cause, modality, language] for language in STORIES)
-            tau, p = curve_agreement(en, zh, nulls[cause, modality, "zh"])
-            languages.append({"cause": cause, "modality": modality, "tau": tau, "p": p})
+            en, zh = (curves[method, cause, modality, language] for language in STORIES)
+            tau, p = curve_agreement(en, zh, nulls[method, cause, modality, "zh"])
+            languages.append({**about, "modality": modality, "tau": tau, "p": p})
     return pd.DataFrame(differences), pd.DataFrame(languages)
 
 

@@ -15,7 +15,12 @@ from brainlm.errors import unknown_name
 from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, Standardizer, edge_counts, fit_ridge
 from brainlm.ridge_correlation import correlation_curve
 from brainlm.ridge_cv import solve_ridge_cv
-from brainlm.similarity import leave_one_out_scores, similarity_predict, standardize_rows
+from brainlm.similarity import (
+    column_shift_and_scale,
+    leave_one_out_scores,
+    similarity_predict,
+    standardize_rows,
+)
 from brainlm.splits import ContiguousBlocks
 
 __all__ = ["AlphaEdgeWarning", "BlockScaler", "RidgeEncoder", "SimilarityEncoder"]
@@ -328,15 +333,22 @@ class SimilarityEncoder(_Encoder):
     center : bool
         Remove the training mean of the embedding columns (default). False is the published form,
         which anisotropic embeddings drive towards -1; report both.
+    standardize : bool
+        Divide the columns by their training standard deviation, too. To compare layers, use it:
+        a few dimensions of large variance decide the similarity otherwise
+        (``brainlm.similarity``).
 
     References
     ----------
     Anderson, Zinszer & Raizada 2016, NeuroImage 128:44. Zhang et al. 2024, arXiv 2403.01116.
     """
 
-    def __init__(self, form: str = "anderson", *, center: bool = True) -> None:
+    def __init__(
+        self, form: str = "anderson", *, center: bool = True, standardize: bool = False
+    ) -> None:
         self.form = form
         self.center = center
+        self.standardize = standardize
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -355,21 +367,27 @@ class SimilarityEncoder(_Encoder):
         if self.form not in ("anderson", "mulcogbench"):
             raise unknown_name("form", self.form, ("anderson", "mulcogbench"))
         X, Y = self._validated(X, y)
-        self._mean = X.mean(axis=0) if self.center else np.zeros(X.shape[1], X.dtype)
+        self._shift, self._scale = column_shift_and_scale(
+            X, center=self.center, standardize=self.standardize
+        )
         self._X, self._Y = X, Y
-        standardize_rows(X - self._mean)  # refuses items that have no similarity
+        standardize_rows((X - self._shift) / self._scale)  # refuses items without similarity
         return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the targets, shape (n_items, n_targets), or (n_items,) for a 1-D ``y``."""
         X = self._new_samples(X)
         if self.form == "anderson":
-            return self._shaped(similarity_predict(X, self._X, self._Y, center=self.center))
-        Z = standardize_rows(self._X - self._mean)
+            return self._shaped(similarity_predict(X, self._X, self._Y, **self._columns))
+        Z = standardize_rows((self._X - self._shift) / self._scale)
         C = (self._Y - self._Y.mean(axis=0)) / self._Y.std(axis=0)
-        return self._shaped(standardize_rows(X - self._mean) @ (Z.T @ C))
+        return self._shaped(standardize_rows((X - self._shift) / self._scale) @ (Z.T @ C))
 
     def score_leave_one_out(self) -> np.ndarray:
         """Return MulCogBench's score of the fitted items: r per target, (n_targets,)."""
         check_is_fitted(self)
-        return leave_one_out_scores(self._X, self._Y, center=self.center)
+        return leave_one_out_scores(self._X, self._Y, **self._columns)
+
+    @property
+    def _columns(self) -> dict[str, bool]:
+        return {"center": self.center, "standardize": self.standardize}

@@ -7,12 +7,16 @@ their embeddings.
 Anisotropy, the trap. Where all embeddings of a layer point in one direction, every weight is
 positive and equal, the weighted sum of the *other* items is the negative of the item itself, and
 the leave-one-out score is driven to -1 whatever the layer knows. Centring the embedding columns
-removes the common direction; ``center=False`` gives the published form.
+removes the common direction; ``center=False`` gives the published form. Dividing the columns by
+their standard deviation as well (``standardize=True``) keeps the few dimensions of large variance
+that hidden layers have from deciding alone (Timkey & van Schijndel 2021): in simulations
+(``analyses/simulate_studies.py``) only this form finds the layer that responses were made from.
 
 References
 ----------
 Anderson, Zinszer & Raizada 2016, NeuroImage 128:44, doi 10.1016/j.neuroimage.2015.12.035.
 Zhang et al. 2024, MulCogBench, arXiv 2403.01116.
+Timkey & van Schijndel 2021, doi 10.18653/v1/2021.emnlp-main.372.
 """
 
 from __future__ import annotations
@@ -21,10 +25,45 @@ import numpy as np
 
 from brainlm.scores import pearson
 
-__all__ = ["leave_one_out", "leave_one_out_scores", "similarity_predict", "standardize_rows"]
+__all__ = [
+    "column_shift_and_scale",
+    "leave_one_out",
+    "leave_one_out_scores",
+    "similarity_predict",
+    "standardize_rows",
+]
 
 # Rows of the weight matrix formed at a time: 64 MiB for 16,000 training items in float32.
 BLOCK_ELEMENTS = 1 << 24
+
+
+def column_shift_and_scale(
+    X: np.ndarray, *, center: bool = True, standardize: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is subtracted from each embedding column, and what it is divided by.
+
+    Parameters
+    ----------
+    X : array of shape (n_train, n_features)
+        Training items.
+    center : bool
+        Subtract the mean.
+    standardize : bool
+        Divide by the standard deviation (columns that do not vary: by 1).
+
+    Raises
+    ------
+    ValueError
+        ``standardize`` without ``center``.
+    """
+    if standardize and not center:
+        raise ValueError("standardize=True needs center=True: the published form has neither")
+    shift = X.mean(axis=0) if center else np.zeros(X.shape[1], X.dtype)
+    if not standardize:
+        return shift, np.ones(X.shape[1], X.dtype)
+    spread = X.std(axis=0)
+    flat = spread <= 10 * np.finfo(spread.dtype).eps * np.abs(X).max(axis=0)
+    return shift, np.where(flat, 1, spread).astype(X.dtype)
 
 
 def standardize_rows(X: np.ndarray, name: str = "X") -> np.ndarray:
@@ -53,7 +92,12 @@ def standardize_rows(X: np.ndarray, name: str = "X") -> np.ndarray:
 
 
 def similarity_predict(
-    X_test: np.ndarray, X_train: np.ndarray, Y_train: np.ndarray, *, center: bool = True
+    X_test: np.ndarray,
+    X_train: np.ndarray,
+    Y_train: np.ndarray,
+    *,
+    center: bool = True,
+    standardize: bool = False,
 ) -> np.ndarray:
     """Predict responses by Anderson's rule.
 
@@ -68,6 +112,8 @@ def similarity_predict(
         Remove the training mean of the embedding columns, and of the targets before weighting
         (added again afterwards): weights have signs and do not sum to 1, so a mean would be
         scaled by the geometry of the embeddings. False: as published.
+    standardize : bool
+        Divide the embedding columns by their training standard deviation, too.
 
     Returns
     -------
@@ -75,9 +121,9 @@ def similarity_predict(
         Weights are formed in blocks of rows; the n_test x n_train matrix is never held whole.
     """
     offset = Y_train.mean(axis=0) if center else np.zeros(Y_train.shape[1], Y_train.dtype)
-    mean = X_train.mean(axis=0) if center else np.zeros(X_train.shape[1], X_train.dtype)
-    train = standardize_rows(X_train - mean, "X_train")
-    test = standardize_rows(X_test - mean, "X_test")
+    shift, scale = column_shift_and_scale(X_train, center=center, standardize=standardize)
+    train = standardize_rows((X_train - shift) / scale, "X_train")
+    test = standardize_rows((X_test - shift) / scale, "X_test")
     centred = Y_train - offset
     predicted = np.empty((len(test), Y_train.shape[1]), dtype=np.result_type(train, Y_train))
     rows = max(1, BLOCK_ELEMENTS // len(train))
@@ -88,7 +134,9 @@ def similarity_predict(
     return predicted + offset
 
 
-def leave_one_out(X: np.ndarray, Y: np.ndarray, *, center: bool = True) -> np.ndarray:
+def leave_one_out(
+    X: np.ndarray, Y: np.ndarray, *, center: bool = True, standardize: bool = False
+) -> np.ndarray:
     """Re-represent every item by the others, MulCogBench's rule.
 
     With Z the embeddings standardised per row and C the responses z-scored per column::
@@ -104,6 +152,8 @@ def leave_one_out(X: np.ndarray, Y: np.ndarray, *, center: bool = True) -> np.nd
     Y : array of shape (n_items, n_targets)
     center : bool
         Remove the mean of the embedding columns first. False: as published.
+    standardize : bool
+        Divide them by their standard deviation, too.
 
     Returns
     -------
@@ -113,12 +163,15 @@ def leave_one_out(X: np.ndarray, Y: np.ndarray, *, center: bool = True) -> np.nd
     """
     if len(X) != len(Y):
         raise ValueError(f"X has {len(X)} items and Y {len(Y)}: give one row per item in both")
-    Z = standardize_rows(X - X.mean(axis=0) if center else X)
+    shift, scale = column_shift_and_scale(X, center=center, standardize=standardize)
+    Z = standardize_rows((X - shift) / scale)
     C = (Y - Y.mean(axis=0)) / Y.std(axis=0)
     return Z @ (Z.T @ C) - C
 
 
-def leave_one_out_scores(X: np.ndarray, Y: np.ndarray, *, center: bool = True) -> np.ndarray:
+def leave_one_out_scores(
+    X: np.ndarray, Y: np.ndarray, *, center: bool = True, standardize: bool = False
+) -> np.ndarray:
     """Return the Pearson correlation of each column of ``leave_one_out`` with Y, (n_targets,).
 
     Targets are taken in blocks, so that beside X and Y little memory is needed whatever their
@@ -126,7 +179,8 @@ def leave_one_out_scores(X: np.ndarray, Y: np.ndarray, *, center: bool = True) -
     """
     if len(X) != len(Y):
         raise ValueError(f"X has {len(X)} items and Y {len(Y)}: give one row per item in both")
-    Z = standardize_rows(X - X.mean(axis=0) if center else X)
+    shift, scale = column_shift_and_scale(X, center=center, standardize=standardize)
+    Z = standardize_rows((X - shift) / scale)
     step = max(1, BLOCK_ELEMENTS // len(Y))
     scores = []
     for start in range(0, Y.shape[1], step):

@@ -73,6 +73,18 @@ def test_the_planted_depth_is_found_and_none_where_none_was_planted(rng):
     assert depth_difference(*flat, n_permutations=999)[1] > 0.05
 
 
+def test_a_slope_that_null_responses_have_too_is_no_slope(rng):
+    """Chance falls with depth: 30 subjects of noise would make an effect of it."""
+    chance = -0.02 * DEPTHS
+    noise = chance + 0.01 * rng.standard_normal((30, len(DEPTHS)))
+    assert layer_profile(noise, DEPTHS).slope.p < 0.001
+    assert layer_profile(noise, DEPTHS, chance).slope.p > 0.05
+    with pytest.raises(ValueError, match="one per layer"):
+        layer_profile(noise, DEPTHS, chance[1:])
+    with pytest.raises(ValueError, match="finite"):
+        layer_profile(noise, DEPTHS, chance * np.nan)
+
+
 def test_gain_of_context_does_not_profit_from_the_choice_of_a_layer(rng):
     noise = [
         context_gain(rng.standard_normal((10, 20)), rng.standard_normal(10)).mean

@@ -38,22 +38,25 @@ def story():
     return [Features(f"layer {i}", v, stimulus, origin={"layer": i}) for i, v in enumerate(values)]
 
 
-def profile_of(task, story):
+def profile_of(task, story, method):
     source = Source(
         "m", "causal", ("en",), lambda s: np.ones(s.n_words, dtype=bool),
         lambda s, words, level: story, 4, {},
     )  # fmt: skip
     words = np.ones(task.stimulus.n_words, dtype=bool)
-    part = layer_part(task, source, words, n_permutations=19, method="ridge")
-    depths = np.array([row["depth"] for row in rows_of(part)])
-    return layer_profile(part["unit_score"].values.T, depths), rows_of(part)
+    part = layer_part(task, source, words, n_permutations=19, method=method)
+    rows = [row for row in rows_of(part) if row["family"] != "random"]
+    part = part.sel(space=[row["space"] for row in rows])
+    depths, chance = np.array([row["depth"] for row in rows]), part["null"].mean("permutation")
+    return layer_profile(part["unit_score"].values.T, depths, chance.values), rows
 
 
-def test_planted_layers_and_the_difference_of_modalities_are_found(story):
+@pytest.mark.parametrize("method", ["ridge", "similarity"])
+def test_planted_layers_and_the_difference_of_modalities_are_found(story, method):
     meg = simulate_meg(story[1], story[0], n_targets=5, subjects=5)
     fmri = simulate_fmri(story[4], story[0], n_targets=5, subjects=5, noise=1.0)
-    shallow, _ = profile_of(meg, story)
-    deep, rows = profile_of(fmri, story)
+    shallow, _ = profile_of(meg, story, method)
+    deep, rows = profile_of(fmri, story, method)
     assert shallow.best_depth == 0.25
     assert deep.best_depth == 1
     assert depth_difference(deep, shallow, n_permutations=499)[1] < 0.05
@@ -63,10 +66,12 @@ def test_planted_layers_and_the_difference_of_modalities_are_found(story):
 
 def test_nothing_is_found_where_nothing_was_planted(story):
     nothing = simulate_meg(None, story[0], n_targets=5, subjects=5, seed=1)
-    profile, rows = profile_of(nothing, story)
+    profile, rows = profile_of(nothing, story, "ridge")
     assert max(abs(row["score"]) for row in rows) < 0.1
     assert profile.slope.p > 0.05
-    silent, rows = profile_of(simulate_fmri(None, story[0], n_targets=5, subjects=5), story)
+    silent, rows = profile_of(
+        simulate_fmri(None, story[0], n_targets=5, subjects=5), story, "ridge"
+    )
     assert max(row["score"] for row in rows) < 0.1
     assert silent.slope.p > 0.05
 

@@ -30,6 +30,7 @@ def _why_a_check_cannot_pass(estimator):
         RidgeEncoder(alpha_per="all", standardize=False, cv=3, warn_edge=False),
         SimilarityEncoder(),
         SimilarityEncoder(center=False),
+        SimilarityEncoder(standardize=True),
         SimilarityEncoder(form="mulcogbench"),
         BlockScaler(),
     ],

@@ -1,7 +1,12 @@
 import numpy as np
 import pytest
 
-from brainlm.similarity import leave_one_out, leave_one_out_scores, similarity_predict
+from brainlm.similarity import (
+    column_shift_and_scale,
+    leave_one_out,
+    leave_one_out_scores,
+    similarity_predict,
+)
 
 
 def test_leave_one_out_equals_the_matrix_form(rng):
@@ -77,3 +82,35 @@ def test_blocks_of_targets_change_nothing(rng, monkeypatch):
     np.testing.assert_allclose(leave_one_out_scores(X, Y, center=False), whole)
     with pytest.raises(ValueError, match="60 items and Y 59"):
         leave_one_out_scores(X, Y[1:])
+
+
+def test_columns_of_large_variance_decide_unless_standardised():
+    """A rogue dimension that says nothing hides those that responses were made from."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 20))
+    Y = X[:, 1:] @ rng.standard_normal((19, 10))
+    X[:, 0] *= 100
+    centred = leave_one_out_scores(X, Y).mean()
+    whole = leave_one_out_scores(X, Y, standardize=True).mean()
+    assert centred < 0.2
+    assert whole > 0.8
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    np.testing.assert_allclose(leave_one_out(X, Y, standardize=True), leave_one_out(Z, Y))
+    train, test = X[:200], X[200:]
+    A, B = ((part - train.mean(axis=0)) / train.std(axis=0) for part in (train, test))
+    np.testing.assert_allclose(
+        similarity_predict(test, train, Y[:200], standardize=True),
+        similarity_predict(B, A, Y[:200], center=True),
+        atol=1e-12,
+    )
+
+
+def test_a_column_that_does_not_vary_is_left_as_it_is():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 6))
+    X[:, 2] = 0.1 + 0.2
+    shift, scale = column_shift_and_scale(X, standardize=True)
+    assert scale[2] == 1
+    np.testing.assert_allclose(((X - shift) / scale).std(axis=0)[[0, 1, 3, 4, 5]], 1)
+    with pytest.raises(ValueError, match="center=True"):
+        column_shift_and_scale(X, center=False, standardize=True)

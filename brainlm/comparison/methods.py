@@ -13,7 +13,7 @@ from brainlm._checks import check_finite, same_length
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
 from brainlm.scores import fisher_mean, pearson
-from brainlm.similarity import leave_one_out_scores, standardize_rows
+from brainlm.similarity import column_shift_and_scale, leave_one_out_scores, standardize_rows
 from brainlm.splits import Split
 from brainlm.statistics import permutation_p
 
@@ -38,6 +38,8 @@ class SpaceScores:
     observed : float
         Mean over the targets of the null (all, or 100 spread evenly, that vary in every fold of
         it).
+    centred : array of shape (n_folds, n_targets), optional
+        Of similarity encoding: embedding columns centred only.
     published : array of shape (n_targets,), optional
         Of similarity encoding: leave one out, not centred.
     alphas : array of shape (n_folds, n_targets), optional
@@ -49,6 +51,7 @@ class SpaceScores:
     method: str
     null: np.ndarray | None = None
     observed: float = np.nan
+    centred: np.ndarray | None = None
     published: np.ndarray | None = None
     alphas: np.ndarray | None = None
     notes: tuple[str, ...] = ()
@@ -118,10 +121,10 @@ def score_similarity(
     orders: Sequence[np.ndarray] = (),
     published: bool = True,
 ) -> SpaceScores:
-    """Score similarity encoding: Anderson's rule in folds, embedding columns centred.
+    """Score similarity encoding: Anderson's rule in folds, embedding columns standardised.
 
-    The scores are those of ``cross_validate(SimilarityEncoder(), X, Y, split)``. A prediction is
-    one fixed product per fold, so null responses cost a product each.
+    The scores are those of ``cross_validate(SimilarityEncoder(standardize=True), X, Y, split)``.
+    A prediction is one fixed product per fold, so null responses cost a product each.
 
     Parameters
     ----------
@@ -131,28 +134,38 @@ def score_similarity(
     orders : sequence of array of int
         Rows of the null responses.
     published : bool
-        Also compute MulCogBench's leave-one-out score, not centred. In time series it leaks
-        between neighbours.
+        Also compute the scores with columns centred only, and MulCogBench's leave-one-out score,
+        not centred. In time series the latter leaks between neighbours.
     """
     # Pearson's r forgives a rest of the mean, single precision would not.
     X = np.asarray(X, dtype=np.float32)
     Z = np.asarray(Y - Y.mean(axis=0), dtype=np.float32)
-    folds = [(train, test, _weights(X, train, test)) for train, test in split.split(X)]
-    values = np.array([pearson(_predict(W, Z[train]), Z[test]) for train, test, W in folds])
+    folds = _weighted(X, split, standardize=True)
+    values = _fold_scores(folds, Z)
     null, observed = None, np.nan
     if len(orders):
         some = _defined(Y, split, orders)
         own = Z[:, some]
         observed = float(fisher_mean(values[:, some]).mean())
         null = _null_scores(own, orders, folds)
+    centred = _fold_scores(_weighted(X, split, standardize=False), Z) if published else None
     loo = leave_one_out_scores(X.astype(float), Y, center=False) if published else None
-    return SpaceScores(values, "similarity encoding", null, observed, loo)
+    return SpaceScores(values, "similarity encoding", null, observed, centred, loo)
 
 
-def _weights(X: np.ndarray, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    mean = X[train].mean(axis=0)
-    W = standardize_rows(X[test] - mean) @ standardize_rows(X[train] - mean).T
-    return W / np.abs(W).sum(axis=1, keepdims=True)
+def _weighted(X: np.ndarray, split: Split, *, standardize: bool) -> list[tuple]:
+    """Training rows, test rows and weights of each fold."""
+    folds = []
+    for train, test in split.split(X):
+        shift, scale = column_shift_and_scale(X[train], standardize=standardize)
+        Z = (X - shift) / scale
+        W = standardize_rows(Z[test]) @ standardize_rows(Z[train]).T
+        folds.append((train, test, W / np.abs(W).sum(axis=1, keepdims=True)))
+    return folds
+
+
+def _fold_scores(folds: list[tuple], Z: np.ndarray) -> np.ndarray:
+    return np.array([pearson(_predict(W, Z[train]), Z[test]) for train, test, W in folds])
 
 
 def _predict(W: np.ndarray, Y: np.ndarray) -> np.ndarray:

@@ -95,7 +95,12 @@ def trend_over_levels(
 
 
 def layer_profile(
-    scores: np.ndarray, depths: np.ndarray, *, n_draws: int = 2000, seed: int = 0
+    scores: np.ndarray,
+    depths: np.ndarray,
+    chance: np.ndarray | None = None,
+    *,
+    n_draws: int = 2000,
+    seed: int = 0,
 ) -> LayerProfile:
     """Return which depth is best, and whether the score rises or falls with depth.
 
@@ -105,8 +110,19 @@ def layer_profile(
         Of subjects, or folds.
     depths : array of shape (n_layers,)
         Layer / last layer. The input embeddings (depth 0) are left out: they know no context.
+    chance : array of shape (n_layers,), optional
+        Mean score of null responses, which is subtracted. Cross-validated scores of slow noise lie
+        a little below 0, the more so the slower the features; deep layers are slower, so that
+        without it many subjects make a slope out of nothing.
     """
     scores, depths = np.asarray(scores, dtype=float), np.asarray(depths, dtype=float)
+    if chance is not None:
+        chance = np.asarray(chance, dtype=float)
+        if chance.shape != depths.shape or not np.isfinite(chance).all():
+            raise ValueError(
+                f"chance must be finite, one per layer ({len(depths)}), got {chance.shape}"
+            )
+        scores = scores - chance
     if scores.ndim != 2 or scores.shape[1] != len(depths):
         raise ValueError(f"scores has shape {scores.shape} for {len(depths)} layers")
     inside = depths > 0

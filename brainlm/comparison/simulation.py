@@ -6,6 +6,7 @@ the words of a story, with the features of one layer as the cause of the respons
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from brainlm.comparison.tasks import Task
 from brainlm.features import Features
 from brainlm.recording import Recording, high_pass
 
-__all__ = ["autoregressive", "simulate_fmri", "simulate_meg"]
+__all__ = ["autoregressive", "simulate_fmri", "simulate_meg", "simulate_regions"]
 
 MOST_DIMENSIONS = 30
 
@@ -65,6 +66,54 @@ def simulate_fmri(
         Of the modality "fmri" and level "discourse", high-passed.
     """
     rng = np.random.default_rng(seed)
+    people = [f"sim{i + 1}" for i in range(subjects)]
+    names = [f"{who}/v{i}" for who in people for i in range(n_targets)]
+    scan = _scan(carrier, step)
+    signal = np.zeros((len(scan["run"]), n_targets))
+    if cause is not None:
+        signal = _haemodynamic(cause, scan, n_targets, rng)
+    return _fmri_task("simulated fMRI", carrier, scan, np.tile(signal, (1, subjects)), names,
+                      people, noise, rng, seed)  # fmt: skip
+
+
+def simulate_regions(
+    causes: Sequence[Features],
+    region: np.ndarray,
+    *,
+    noise: float = 2.0,
+    step: float = 2.0,
+    seed: int = 0,
+) -> Task:
+    """Return the voxels of one listener, of which each region responds to a space of its own.
+
+    Parameters
+    ----------
+    causes : sequence of Features
+        Spaces of the same timed words.
+    region : array of int, shape (n_voxels,)
+        For each voxel which of ``causes`` it responds to, with weights of its own; -1: none.
+    noise, step, seed
+        As in ``simulate_fmri``.
+    """
+    region = np.asarray(region)
+    if region.ndim != 1 or not np.isin(region, range(-1, len(causes))).all():
+        raise ValueError(
+            f"region must hold -1 to {len(causes) - 1} (n_voxels,), got {np.unique(region)} "
+            f"{region.shape}"
+        )
+    rng = np.random.default_rng(seed)
+    scan = _scan(causes[0], step)
+    signal = np.zeros((len(scan["run"]), len(region)))
+    for k, cause in enumerate(causes):
+        own = region == k
+        if own.any():
+            signal[:, own] = _haemodynamic(cause, scan, int(own.sum()), rng)
+    names = [f"v{i}" for i in range(len(region))]
+    return _fmri_task("simulated regions", causes[0], scan, signal, names, (), noise, rng, seed)
+
+
+def _scan(carrier: Features, step: float) -> dict[str, Any]:
+    """Times and runs of the samples of an fMRI of these words."""
     stimulus = carrier.stimulus
     assert stimulus is not None
     times, run = [], []
@@ -74,22 +123,38 @@ def simulate_fmri(
         grid = np.arange(float(stimulus.onset[own].min()), last, step)
         times.append(grid)
         run += [label] * len(grid)
-    place: dict[str, Any] = {"times": np.concatenate(times), "run": run}
-    n_samples = len(run)
-    people = [f"sim{i + 1}" for i in range(subjects)]
-    names = [f"{who}/v{i}" for who in people for i in range(n_targets)]
-    empty = Recording(rng.standard_normal((n_samples, 1)), ["x"], "fmri", "BOLD", **place)
-    signal = np.zeros((n_samples, n_targets))
-    if cause is not None:
-        response = align(_whitened(cause), empty, method="hrf").X  # not the analysis' own filter
-        signal = _unit(response @ rng.standard_normal((response.shape[1], n_targets)))
-    drift = np.cumsum(rng.standard_normal((n_samples, len(names))), axis=0)
-    data = np.tile(signal, (1, subjects)) + _unit(drift)
-    data += noise * autoregressive(n_samples, len(names), rng)
-    recording = high_pass(Recording(data, names, "fmri", "BOLD", **place), period=128.0)
+    return {"times": np.concatenate(times), "run": run}
+
+
+def _haemodynamic(
+    cause: Features, scan: dict[str, Any], n_targets: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Responses to a space through a haemodynamic response that is not the analysis' own."""
+    empty = Recording(rng.standard_normal((len(scan["run"]), 1)), ["x"], "fmri", "BOLD", **scan)
+    response = align(_whitened(cause), empty, method="hrf").X
+    return _unit(response @ rng.standard_normal((response.shape[1], n_targets)))
+
+
+def _fmri_task(
+    name: str,
+    carrier: Features,
+    scan: dict[str, Any],
+    signal: np.ndarray,
+    names: Sequence[str],
+    people: Sequence[str],
+    noise: float,
+    rng: np.random.Generator,
+    seed: int,
+) -> Task:
+    """Add drift and AR(1) noise, and high-pass."""
+    stimulus = carrier.stimulus
+    assert stimulus is not None
+    data = signal + _unit(np.cumsum(rng.standard_normal(signal.shape), axis=0))
+    data += noise * autoregressive(len(signal), signal.shape[1], rng)
+    recording = high_pass(Recording(data, names, "fmri", "BOLD", **scan), period=128.0)
     return Task(
-        "simulated fMRI", "fmri", stimulus.language, "discourse", stimulus, recording,
-        tuple(people), 6, subjects, {"seed": seed},
+        name, "fmri", stimulus.language, "discourse", stimulus, recording, tuple(people), 6,
+        max(1, len(people)), {"seed": seed},
     )  # fmt: skip
 
 

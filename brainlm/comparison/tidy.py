@@ -60,6 +60,7 @@ def record(
         "alpha_low": float(alphas[0]),
         "alpha_high": float(alphas[1]),
         "ceiling": ceiling,
+        "centred": np.nan if scores.centred is None else float(fisher_mean(scores.centred).mean()),
         "published": np.nan if scores.published is None else float(scores.published.mean()),
         "null": "none" if scores.null is None else task.null,
         "n_null": 0 if scores.null is None else len(scores.null),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -96,6 +96,12 @@ class BrainMaps:
         whole = np.zeros(self.mask.shape, dtype=self.data.dtype)
         whole[self.mask] = self.data[list(self.names).index(name)]
         return whole
+
+    def only(self, name: str) -> BrainMaps:
+        """Return one of the maps."""
+        if name not in self.names:
+            raise unknown_name("map", name, self.names)
+        return replace(self, data=self.data[[list(self.names).index(name)]], names=[name])
 
     def image(self, name: str) -> Any:
         """Return a map of a volume as a nibabel image."""

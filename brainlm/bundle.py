@@ -3,11 +3,14 @@
 - ``bundle.json``: what was asked, of which data and models, with which settings, what was noted;
 - ``scores.nc``: scores with labelled dimensions, and the other arrays of the analysis, one file
   each (predictions, folds ...);
+- ``log.txt``: what the run said and warned of, with times, when it was started as a command;
 - ``*.png``, ``*.pdf``: figures, each of which ``brainlm plot`` draws again from the files above.
 """
 
 from __future__ import annotations
 
+import difflib
+import errno
 import json
 import os
 import platform
@@ -23,13 +26,15 @@ from typing import TYPE_CHECKING, Any
 
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.plotting import save_figures
+from brainlm.run_log import log_lines
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Bundle", "check_output", "load_bundle", "save_bundle"]
+__all__ = ["ROOM", "Bundle", "check_output", "load_bundle", "save_bundle"]
 
 SCHEMA = 1
+ROOM = 20_000_000  # bytes
 PACKAGES = (
     "brainlm",
     "numpy",
@@ -60,8 +65,15 @@ class Bundle:
     arrays: dict[str, xarray.Dataset]
 
 
-def check_output(folder: Path | str, *, overwrite: bool = False) -> Path:
+def check_output(folder: Path | str, *, overwrite: bool = False, needed: int = ROOM) -> Path:
     """Raise when results cannot be written to ``folder``; called before hours are spent.
+
+    Parameters
+    ----------
+    folder : path
+    overwrite : bool
+    needed : int
+        Bytes that must be free. Default: what a bundle with a few figures takes.
 
     Raises
     ------
@@ -70,11 +82,20 @@ def check_output(folder: Path | str, *, overwrite: bool = False) -> Path:
         never removed).
     PermissionError
         The nearest existing parent cannot be written to.
+    OSError
+        Its disk has less room than ``needed`` (errno ENOSPC).
     """
     folder = Path(folder)
     parent = next(p for p in folder.absolute().parents if p.exists())
     if not os.access(parent, os.W_OK):
         raise PermissionError(f"{parent}: no permission to write there; choose another --out")
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise OSError(
+            errno.ENOSPC,
+            f"{free / 1e6:.0f} MB are free, about {needed / 1e6:.0f} MB are needed",
+            str(parent),
+        )
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return folder
     if not (folder / "bundle.json").is_file():
@@ -144,6 +165,8 @@ def save_bundle(
             dataset.to_netcdf(scratch / f"{name}.nc", engine="h5netcdf")
         (scratch / "bundle.json").write_text(text + "\n", encoding="utf-8")
         save_figures(load_bundle(scratch))
+        if lines := log_lines():
+            (scratch / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         scratch.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -168,7 +191,10 @@ def load_bundle(folder: Path | str) -> Bundle:
     folder = Path(folder)
     path = folder / "bundle.json"
     if not path.is_file():
-        raise DataMissingError(f"{folder}: not a result bundle (it has no bundle.json)")
+        beside = [p.parent.name for p in sorted(folder.parent.glob("*/bundle.json"))]
+        near = difflib.get_close_matches(folder.name, beside, n=1)
+        hint = f". Did you mean {str(folder.parent / near[0])!r}?" if near else ""
+        raise DataMissingError(f"{folder}: not a result bundle (it has no bundle.json){hint}")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         names = record["arrays"]

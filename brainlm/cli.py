@@ -12,18 +12,51 @@ from typing import Annotated
 import typer
 
 from brainlm.errors import unknown_name
-from brainlm.options import EXPECTED, run
+from brainlm.options import StoppableGroup, failures, run
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
+    cls=StoppableGroup,
     add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Language models and language in the brain: data, features, encoding, decoding, figures.",
+    epilog="Exit codes: 0 done; 1 doctor found a problem, or a bug; 2 what was asked for cannot be "
+    "done, and one line says why; 130 stopped by Ctrl-C.",
 )
 
-Name = Annotated[str | None, typer.Argument(help="Name; leave it out for a list.")]
+
+def _data_sets(incomplete: str) -> list[str]:
+    """Names that the shell may complete."""
+    from brainlm.card import card_names
+
+    return [name for name in card_names() if name.startswith(incomplete)]
+
+
+def _fetchable(incomplete: str) -> list[str]:
+    from brainlm.language_models.sources import list_models
+
+    names = [model.name for model in list_models() if model.name.startswith(incomplete)]
+    return [*_data_sets(incomplete), *names]
+
+
+def _analyses(incomplete: str) -> list[str]:
+    return [name for name in list_analyses() if name.startswith(incomplete)]
+
+
+def _figures(incomplete: str) -> list[str]:
+    from brainlm.plotting import FIGURES
+
+    return [name for name in FIGURES if name.startswith(incomplete)]
+
+
+DataSet = Annotated[
+    str | None, typer.Argument(help="Name; leave it out for a list.", autocompletion=_data_sets)
+]
+Analysis = Annotated[
+    str | None, typer.Argument(help="Name; leave it out for a list.", autocompletion=_analyses)
+]
 RootOption = Annotated[
     Path | None,
     typer.Option(help="Folder of the data sets. Default: BRAINLM_DATA, then the cache."),
@@ -32,7 +65,7 @@ RootOption = Annotated[
 
 @app.command()
 def datasets(
-    name: Name = None,
+    name: DataSet = None,
     root: RootOption = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the table of docs/datasets.md.")
@@ -53,7 +86,7 @@ def datasets(
 
 @app.command()
 def describe(
-    name: Annotated[str, typer.Argument(help="Data set.")],
+    name: Annotated[str, typer.Argument(help="Data set.", autocompletion=_data_sets)],
     subject: Annotated[str | None, typer.Option(help="Default: the first one.")] = None,
     root: RootOption = None,
     out: Annotated[Path | None, typer.Option(help="Draw words and responses to this file.")] = None,
@@ -140,7 +173,10 @@ def models() -> None:
 
 @app.command()
 def fetch(
-    names: Annotated[list[str], typer.Argument(help="Data sets or language models.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Data sets or language models.", autocompletion=_fetchable),
+    ],
     root: RootOption = None,
     subjects: Annotated[
         str | None, typer.Option(help="Only these subjects of a data set: s18,s22.")
@@ -179,12 +215,16 @@ def plot(
     out: Annotated[
         Path | None, typer.Option(help="Where the figures go. Default: into the bundle.")
     ] = None,
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this figure. Default: all of the bundle.", autocompletion=_figures),
+    ] = None,
 ) -> None:
     """Draw the figures of a result bundle again, without computing anything."""
     from brainlm.bundle import load_bundle
     from brainlm.plotting import save_figures
 
-    for path in save_figures(load_bundle(bundle), out):
+    for path in save_figures(load_bundle(bundle), out, figure):
         typer.echo(str(path))
 
 
@@ -210,7 +250,7 @@ def report(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     add_help_option=False,
 )
-def run_analysis(context: typer.Context, name: Name = None) -> None:
+def run_analysis(context: typer.Context, name: Analysis = None) -> None:
     """Run an analysis: ``brainlm run NAME --help`` shows its options."""
     if name is None or name in ("--help", "-h"):
         typer.echo("Usage: brainlm run NAME [OPTIONS]    (brainlm run NAME --help)\n\nAnalyses:")
@@ -334,15 +374,9 @@ def _table(rows: list[dict[str, str]]) -> None:
 
 
 def main() -> None:
-    """Entry point: expected errors are one line on standard error and exit status 2."""
-    try:
+    """Entry point; `brainlm.options.failures` says what the exit codes mean."""
+    with failures():
         app()
-    except EXPECTED as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("stopped; whatever resumes goes on with the same command", err=True)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,23 @@
-"""BrainMaps: values per voxel or vertex, without words or time (noise ceilings, parcels)."""
+"""BrainMaps: values per voxel or vertex, no words, no time (ceilings, parcels, scores)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from brainlm._checks import as_labels, check_finite, freeze, same_length
-from brainlm.errors import unknown_name
+from brainlm.errors import UnknownNameError, unknown_name
 
-__all__ = ["BrainMaps"]
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["BrainMaps", "paint", "targets_of", "winners"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +33,11 @@ class BrainMaps:
     mask : bool array of shape (n_x, n_y, n_z) or (n_vertices,)
         Which voxels or vertices the columns are.
     unit : str
-        Unit of ``data``; ``"label"`` for parcels.
+        Unit of ``data``; ``"label"`` for parcels, ``"map"`` for winners.
     affine : array of shape (4, 4), optional
         From voxel indices to millimetres; none on a surface.
     labels : mapping of int to str
-        For parcels: what each number means.
+        For parcels and winners: what each number means.
     subject : str
         Whose maps they are.
     notes : sequence of str
@@ -92,6 +97,12 @@ class BrainMaps:
         whole[self.mask] = self.data[list(self.names).index(name)]
         return whole
 
+    def only(self, name: str) -> BrainMaps:
+        """Return one of the maps."""
+        if name not in self.names:
+            raise unknown_name("map", name, self.names)
+        return replace(self, data=self.data[[list(self.names).index(name)]], names=[name])
+
     def image(self, name: str) -> Any:
         """Return a map of a volume as a nibabel image."""
         import nibabel as nib
@@ -112,3 +123,145 @@ class BrainMaps:
     def __repr__(self) -> str:
         grid = " x ".join(map(str, self.mask.shape))
         return f"BrainMaps({self.n_maps} maps, {self.n_voxels} of {grid} voxels, {self.unit!r})"
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the maps as a data set that a bundle can keep; `from_xarray` reads it."""
+        import xarray
+
+        places = ["x", "y", "z"] if self.mask.ndim == 3 else ["vertex"]
+        variables: dict[str, Any] = {
+            "value": (("map", "voxel"), self.data),
+            "mask": (places, self.mask.astype(np.int8)),
+        }
+        if self.affine is not None:
+            variables["affine"] = (("row", "column"), self.affine)
+        labels = json.dumps({str(k): v for k, v in self.labels.items()}, ensure_ascii=False)
+        attributes = {
+            "unit": self.unit, "subject": self.subject, "labels": labels,
+            "notes": json.dumps(self.notes, ensure_ascii=False),
+        }  # fmt: skip
+        return xarray.Dataset(variables, {"map": list(self.names)}, attributes)
+
+    @classmethod
+    def from_xarray(cls, dataset: xarray.Dataset) -> BrainMaps:
+        """Return the maps that `to_xarray` wrote."""
+        labels = {int(k): v for k, v in json.loads(dataset.attrs["labels"]).items()}
+        return cls(
+            dataset["value"].values,
+            dataset["map"].values.tolist(),
+            dataset["mask"].values.astype(bool),
+            dataset.attrs["unit"],
+            dataset["affine"].values if "affine" in dataset else None,
+            labels=labels,
+            subject=dataset.attrs["subject"],
+            notes=tuple(json.loads(dataset.attrs["notes"])),
+        )
+
+
+def targets_of(image: Any) -> list[str]:
+    """Return the targets that an image defines, in the order in which readers give them.
+
+    Parameters
+    ----------
+    image : path or nibabel image of shape (n_x, n_y, n_z)
+        With one value above 0 it is a mask: its voxels, ``"x,y,z"`` in C order. With several it is
+        a parcellation: its region numbers, rising.
+    """
+    numbers, _ = _grid(image)
+    regions = np.unique(numbers[numbers > 0])
+    if len(regions) > 1:
+        return [f"{number:g}" for number in regions.tolist()]
+    return [",".join(map(str, voxel)) for voxel in np.argwhere(numbers > 0).tolist()]
+
+
+def paint(
+    values: Any,
+    targets: Sequence[str],
+    image: Any,
+    names: Sequence[str],
+    unit: str,
+    *,
+    subject: str = "group",
+) -> BrainMaps:
+    """Put one value per target back to where the targets are in the brain.
+
+    Parameters
+    ----------
+    values : array of shape (n_maps, n_targets)
+        NaN: the target has no value; it is left out of the maps, and a note counts it.
+    targets : sequence of str, shape (n_targets,)
+        Voxels (``"x,y,z"``, as `read_bids` names them) or region numbers.
+    image : path or nibabel image of shape (n_x, n_y, n_z)
+        Mask or parcellation that the targets were made with.
+    names : sequence of str, shape (n_maps,)
+    unit : str
+    subject : str
+
+    Raises
+    ------
+    UnknownNameError
+        A target that is not in the image.
+    ValueError
+        Shapes that do not fit, or a target without a place.
+    """
+    values = np.atleast_2d(np.asarray(values, dtype=float))
+    same_length({"columns of values": values.shape[1], "targets": len(targets)})
+    numbers, affine = _grid(image)
+    place = np.full(numbers.shape, -1)
+    if all("," in target for target in targets):
+        known = set(map(tuple, np.argwhere(numbers > 0).tolist()))
+        voxels = [tuple(int(part) for part in target.split(",")) for target in targets]
+        for voxel, target in zip(voxels, targets, strict=True):
+            if voxel not in known:
+                raise UnknownNameError(f"target {target!r} is no voxel above 0 of the image")
+        place[tuple(np.array(voxels).T)] = np.arange(len(targets))
+    else:
+        regions = {f"{number:g}": number for number in np.unique(numbers[numbers > 0]).tolist()}
+        for column, target in enumerate(targets):
+            if target not in regions:
+                raise unknown_name("region of the image", target, regions)
+            place[numbers == regions[target]] = column
+    kept = np.isfinite(values).all(axis=0)
+    place[place >= 0] = np.where(kept, np.arange(len(kept)), -1)[place[place >= 0]]
+    notes = (
+        (f"{int((~kept).sum())} targets without a value are not drawn",) if not kept.all() else ()
+    )
+    mask = place >= 0
+    return BrainMaps(
+        values[:, place[mask]].astype(np.float32), names, mask, unit, affine, subject=subject,
+        notes=notes,
+    )  # fmt: skip
+
+
+def winners(maps: BrainMaps, least: float = 0.0) -> BrainMaps:
+    """Return which map is largest in each voxel, as one labelled map.
+
+    Parameters
+    ----------
+    maps : BrainMaps
+        At least two, one per feature space.
+    least : float
+        Voxels in which no map is above this have no winner (0).
+    """
+    if maps.n_maps < 2:
+        raise ValueError(f"a winner needs at least two maps, got {maps.n_maps}")
+    best = np.where(maps.data.max(axis=0) > least, maps.data.argmax(axis=0) + 1, 0)
+    labels = {k + 1: str(name) for k, name in enumerate(maps.names)}
+    return BrainMaps(
+        best[None].astype(np.int16), ["winner"], maps.mask, "map", maps.affine, labels=labels,
+        subject=maps.subject, notes=maps.notes,
+    )  # fmt: skip
+
+
+def _grid(image: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Values and affine of a 3-D image."""
+    import nibabel as nib
+
+    loaded: Any = nib.load(image) if isinstance(image, (str, Path)) else image
+    values = np.asanyarray(loaded.dataobj)
+    values = values[..., 0] if values.ndim == 4 and values.shape[3] == 1 else values
+    if values.ndim != 3:
+        raise ValueError(f"image must be 3-D, a mask or a parcellation, got shape {values.shape}")
+    if not (values > 0).any():
+        raise ValueError("image is empty: no voxel is above 0")
+    return values, loaded.affine

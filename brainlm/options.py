@@ -6,14 +6,17 @@ below; ``run`` turns it into a command.
 
 from __future__ import annotations
 
+import errno
 import inspect
 import sys
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from brainlm.errors import (
     CorruptDataError,
@@ -22,6 +25,7 @@ from brainlm.errors import (
     UnknownNameError,
     unknown_name,
 )
+from brainlm.run_log import keep_log
 
 __all__ = [
     "Datasets",
@@ -35,9 +39,11 @@ __all__ = [
     "Overwrite",
     "Permutations",
     "Root",
-    "Spaces",
+    "StoppableCommand",
+    "StoppableGroup",
     "Subjects",
     "choose",
+    "failures",
     "figure_command",
     "from_settings",
     "layer_list",
@@ -71,11 +77,6 @@ Permutations = Annotated[int, typer.Option(min=1, help="Null responses per repre
 MaxItems = Annotated[
     int, typer.Option(min=100, help="Most items of a data set: words are drawn, texts are cut.")
 ]
-Spaces = Annotated[
-    str,
-    typer.Option(help="Files of word spaces that you have, as KIND:LANGUAGE=FILE, separated by "
-                 "commas: associations (SWOW), cilin, hownet."),
-]  # fmt: skip
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")]
 
 EXPECTED = (
@@ -87,6 +88,8 @@ EXPECTED = (
     PermissionError,
     UnknownNameError,
 )
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+STOPPED = "stopped: no bundle was written; a study goes on where it was with the same command"
 
 
 def layer_list(text: str) -> str | list[int]:
@@ -112,16 +115,52 @@ def choose(text: str, available: Sequence[str], kind: str = "subject") -> list[s
     return names
 
 
-def run(main: Callable[..., None], arguments: Sequence[str] | None = None, name: str = "") -> None:
-    """Run an analysis as a command; an expected error is one line and exit status 2."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
+class _Stoppable:
+    """A command that Ctrl-C ends with a word about what is kept; Typer would only say Aborted."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)  # type: ignore[misc]
+        except KeyboardInterrupt:
+            typer.echo(STOPPED, err=True)
+            sys.exit(130)
+
+
+class StoppableCommand(_Stoppable, TyperCommand):
+    """See `failures` for the exit codes."""
+
+
+class StoppableGroup(_Stoppable, TyperGroup):
+    """See `failures` for the exit codes."""
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Keep the log of a command, and end it as the documentation of the exit codes says.
+
+    0 is success, 1 a problem found by ``doctor`` or an error that nobody foresaw (with its
+    traceback), 2 an error in what was asked for or found, told in one line, 130 a stop by Ctrl-C.
+    """
     try:
-        given = sys.argv[1:] if arguments is None else list(arguments)
-        app(args=from_settings(main, given), prog_name=name or None)
+        with keep_log():
+            yield
     except EXPECTED as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        typer.echo(f"error: {error}: make room there; finished parts of a study are kept", err=True)
+        sys.exit(2)
+
+
+def run(main: Callable[..., None], arguments: Sequence[str] | None = None, name: str = "") -> None:
+    """Run an analysis as a command; an expected error is one line and exit status 2."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(cls=StoppableCommand)(main)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    with failures():
+        app(args=from_settings(main, given), prog_name=name or None)
 
 
 def from_settings(main: Callable[..., None], arguments: Sequence[str]) -> list[str]:

@@ -6,17 +6,24 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brainlm._memory import check_memory
-from brainlm.bundle import check_output, save_bundle
+from brainlm.bundle import ROOM, check_output, save_bundle
 from brainlm.errors import CorruptDataError
+from brainlm.maps import paint, targets_of
 from brainlm.parallel import collect, hash_inputs, leakage_notes, open_cluster, run_study
 from brainlm.study import Study, read_study
 
-__all__ = ["encode_study", "measured_gflops", "plan_lines"]
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["brain_maps_of", "encode_study", "measured_gflops", "plan_lines"]
+
+MOST_ROWS = 12  # of the figure of brain maps; `brainlm plot --figure brain_maps` draws more
 
 # One core, because a worker has one: threads are set before numpy is loaded.
 MEASURE = """
@@ -96,7 +103,9 @@ def encode_study(
     """
     check_output(out, overwrite=overwrite)
     study = read_study(path, settings)
-    need = study.need(study.tasks())
+    tasks = study.tasks()
+    need = study.need(tasks)
+    check_output(out, overwrite=overwrite, needed=ROOM + 2 * study.result_bytes(tasks))
     if cluster is None or cluster.startswith("local:"):
         at_once = 1 if cluster is None else int(cluster.partition(":")[2] or 1)
         check_memory(
@@ -109,9 +118,10 @@ def encode_study(
         paths = run_study(study, parts, hashes, client=client, progress=True)
     arrays, notes = collect(study, paths)
     notes += leakage_notes(arrays)
+    maps, figures = brain_maps_of(study, arrays)
     save_bundle(
-        out, analysis="encode", arrays=arrays, config=study.model_dump(),
-        inputs={"data": hashes}, notes=notes, overwrite=overwrite,
+        out, analysis="encode", arrays=arrays | maps, config=study.model_dump(),
+        inputs={"data": hashes}, notes=notes, figures=figures, overwrite=overwrite,
     )  # fmt: skip
     shutil.rmtree(parts)
     for name, scores in arrays.items():
@@ -123,3 +133,29 @@ def encode_study(
             )
     yield from (note for note in notes if "without any language" in note)
     yield f"result bundle: {out}"
+
+
+def brain_maps_of(
+    study: Study, arrays: Mapping[str, xarray.Dataset]
+) -> tuple[dict[str, xarray.Dataset], list[str]]:
+    """Return the mean score of each target as brain maps, and the figures that draw them.
+
+    Parameters
+    ----------
+    study : Study
+        Without ``brain`` there are none.
+    arrays : mapping of str to xarray.Dataset
+        From ``brainlm.parallel.collect``.
+    """
+    maps = {}
+    for subject in study.targets if study.brain else ():
+        image = study.brain_of(subject)
+        score = arrays[f"scores_{subject}"].score.mean("fold").sel(space=study.spaces)
+        painted = paint(
+            score.values, targets_of(image), image, study.spaces, f"held-out {study.metric}",
+            subject=subject,
+        )  # fmt: skip
+        maps[f"maps_{subject}"] = painted.to_xarray()
+    rows = len(maps) * len(study.spaces)
+    figures = [] if not maps or rows > MOST_ROWS else ["brain_maps"]
+    return maps, figures + ["winner_brain"] * bool(maps and len(study.spaces) > 1)

@@ -37,6 +37,7 @@ from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 from brainlm.features import random_walk
+from brainlm.maps import targets_of
 from brainlm.recording import Recording
 from brainlm.ridge import DEFAULT_ALPHAS
 from brainlm.scores import Scores
@@ -112,6 +113,9 @@ class Study(BaseModel):
     empty_baseline : bool
         Score a smooth random walk without any language beside the feature spaces.
     targets_per_task : int
+    brain : str, optional
+        Image of the targets, a mask or a parcellation (`brainlm.maps.targets_of`), ``{subject}``
+        for the subject. The bundle then keeps the mean score of each target as brain maps.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -127,6 +131,7 @@ class Study(BaseModel):
     mask_targets: bool = False
     empty_baseline: bool = True
     targets_per_task: int = Field(default=20_000, ge=1)
+    brain: str | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
@@ -165,6 +170,7 @@ class Study(BaseModel):
                         "sample of the responses"
                     )
             self._runs(subject, n_samples)
+            self._check_brain(subject, n_targets)
             step = self.targets_per_task
             found += [
                 Task(subject, space, start, min(start + step, n_targets))
@@ -234,6 +240,14 @@ class Study(BaseModel):
             memory = max(memory, needed + BLOCKS_AT_ONCE * SMALLEST_READ)
         return Need(len(tasks), read, memory, flops)
 
+    def result_bytes(self, tasks: Sequence[Task]) -> int:
+        """Return the size of all scores and penalties, as tasks keep them (float64)."""
+        folds = {}
+        for subject, place in self.targets.items():
+            n_samples = _shape_of(place)[0]
+            folds[subject] = self.split(subject, n_samples).get_n_splits()
+        return sum(16 * folds[t.subject] * (t.stop - t.start) for t in tasks)
+
     def digest(self, hashes: Mapping[str, str]) -> str:
         """Return a key of everything that decides about the results.
 
@@ -242,7 +256,7 @@ class Study(BaseModel):
         hashes : mapping of str to str
             Place -> SHA-256, from ``hash_inputs``.
         """
-        settings = self.model_dump(exclude={"features", "targets", "runs"})
+        settings = self.model_dump(exclude={"features", "targets", "runs", "brain"})
         named = {
             "features": {
                 (name, subject): hashes[self._place(name, subject)]
@@ -263,6 +277,24 @@ class Study(BaseModel):
         found += self.targets.values()
         found += [self.runs.format(subject=s) for s in self.targets] if self.runs else []
         return list(dict.fromkeys(found))
+
+    def brain_of(self, subject: str) -> str | None:
+        """Return the image of a subject's targets."""
+        return None if self.brain is None else self.brain.format(subject=subject)
+
+    def _check_brain(self, subject: str, n_targets: int) -> None:
+        image = self.brain_of(subject)
+        if image is None:
+            return
+        if not Path(image).is_file():
+            raise DataMissingError(f"brain: {image}: no such file (of subject {subject!r})")
+        n_places = len(targets_of(image))
+        if n_places != n_targets:
+            raise CorruptDataError(
+                f"brain: {image} has {n_places} voxels (or regions) above 0, the responses of "
+                f"{subject} have {n_targets} targets: give the mask or parcellation they were "
+                "made with"
+            )
 
     def _place(self, name: str, subject: str) -> str:
         return self.features[name].format(subject=subject)
@@ -344,8 +376,9 @@ def read_study(path: Path | str, settings: Sequence[str] = ()) -> Study:
     for group in ("features", "targets"):
         if isinstance(given.get(group), dict):
             given[group] = {k: _absolute(v, folder) for k, v in given[group].items()}
-    if "runs" in given:
-        given["runs"] = _absolute(given["runs"], folder)
+    for key in ("runs", "brain"):
+        if key in given:
+            given[key] = _absolute(given[key], folder)
     try:
         return Study.model_validate(given)
     except ValidationError as error:

@@ -1,4 +1,7 @@
 import json
+import re
+import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -6,6 +9,7 @@ import xarray
 
 from brainlm.bundle import check_output, load_bundle, save_bundle
 from brainlm.errors import CorruptDataError, DataMissingError
+from brainlm.run_log import keep_log
 
 
 def _save(folder, **options):
@@ -65,3 +69,34 @@ def test_missing_and_broken_bundles_are_named(tmp_path):
     (folder / "bundle.json").write_text(json.dumps([1]))
     with pytest.raises(CorruptDataError, match="not a readable bundle record"):
         load_bundle(folder)
+
+
+def test_the_log_of_a_command_goes_into_its_bundle(tmp_path, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr(warnings, "showwarning", lambda *given: shown.append(given[0]))
+    with keep_log():
+        sys.stdout.write("table of scores\n")
+        sys.stderr.write("\r 10 %|#         |\r100 %|##########|\n")
+        sys.stderr.write("not on this machine\n")
+        warnings.showwarning("edge of the grid", UserWarning, "file.py", 1)
+        _save(tmp_path / "bundle")
+    said = capsys.readouterr()
+    assert said.out == "table of scores\n"  # everything is passed on
+    assert "##########" in said.err
+    assert shown == ["edge of the grid"]
+    lines = (tmp_path / "bundle" / "log.txt").read_text("utf-8").splitlines()
+    assert re.fullmatch(r"started 20\d\d-.*", lines[0])
+    texts = [re.fullmatch(r" +\d+\.\d s  (.*)", line)[1] for line in lines[1:]]
+    assert texts == [
+        "table of scores", "not on this machine", "warning: UserWarning: edge of the grid",
+        "bundle is written",
+    ]  # fmt: skip
+
+
+def test_without_a_command_there_is_no_log(tmp_path):
+    _save(tmp_path / "bundle")
+    assert not (tmp_path / "bundle" / "log.txt").exists()
+    before = sys.stdout, sys.stderr, warnings.showwarning
+    with keep_log(), keep_log():
+        pass
+    assert (sys.stdout, sys.stderr, warnings.showwarning) == before

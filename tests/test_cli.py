@@ -1,9 +1,20 @@
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
+from bundles_for_tests import make_bundle
+from studies import write_study
 from typer.testing import CliRunner
 
 from brainlm.cli import app, list_analyses, main
 from brainlm.datasets import list_datasets
 from brainlm.options import from_settings
+from brainlm.parallel import compute_to
 
 RUNNER = CliRunner()
 
@@ -96,12 +107,136 @@ def test_every_analysis_takes_the_common_options(name):
         (["run", "encode_alice"], "Did you mean 'encode_alice_fmri'"),
         (["plot", "nowhere"], "not a result bundle"),
         (["fetch", "pereira2018"], "--accept-licence"),
+        (["dataset"], "Did you mean 'datasets'"),
+        (["run", "survey", "--langages", "en"], "--languages"),
+        (["run", "survey", "--languages", "eng"], "Did you mean 'en'"),
+        (["run", "survey", "--datasets", "proovo"], "Did you mean 'provo'"),
+        (["run", "describe_language_model", "--model", "smolm2"], "Did you mean 'smollm2'"),
     ],
 )
 def test_wrong_names_suggest_the_right_one(nothing_here, monkeypatch, capsys, arguments, message):
     code, said = _fail(monkeypatch, capsys, *arguments)
     assert code == 2
     assert message in said
+    assert "Traceback" not in said
+
+
+def test_wrong_bundles_and_figures_suggest_the_right_one(monkeypatch, capsys, tmp_path):
+    make_bundle(tmp_path / "alice")
+    code, said = _fail(monkeypatch, capsys, "plot", str(tmp_path / "alize"))
+    assert code == 2
+    assert f"Did you mean '{tmp_path / 'alice'}'" in said
+    code, said = _fail(monkeypatch, capsys, "plot", str(tmp_path / "alice"), "--figure", "alfas")
+    assert code == 2
+    assert "Did you mean 'alphas'" in said
+
+
+def test_a_full_disk_is_told_before_anything_is_computed(monkeypatch, capsys, tmp_path):
+    path = write_study(tmp_path / "study")
+    usage = shutil.disk_usage(tmp_path)._replace(free=3_000_000)
+    monkeypatch.setattr("brainlm.bundle.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("brainlm.planning.hash_inputs", None)  # is not reached
+    code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert "3 MB are free" in said
+    assert "make room there" in said
+
+
+def test_a_disk_that_fills_later_leaves_the_finished_parts(monkeypatch, capsys, tmp_path):
+    path = write_study(tmp_path / "study")
+
+    def full(*arguments, **named):
+        raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
+
+    monkeypatch.setattr("brainlm.planning.save_bundle", full)
+    code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(tmp_path / "out"))
+    assert code == 2
+    assert "No space left on device" in said
+    assert len(list((tmp_path / "out.parts").glob("*.npz"))) == 6
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_first(monkeypatch, capsys, tmp_path):
+    path = write_study(tmp_path / "study")
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    monkeypatch.setattr("brainlm.bundle.os.access", lambda p, mode: p != closed)  # root may all
+    code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(closed / "out"))
+    assert code == 2
+    assert "no permission to write there; choose another --out" in said
+
+
+def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
+    """A real interrupt of a real process: exit code, word, parts; the next run takes them over."""
+    path = write_study(tmp_path / "study")
+    command = [
+        sys.executable, "-m", "brainlm.cli", "encode", str(path), "--out", str(tmp_path / "out"),
+        "--set", "targets_per_task=1",
+    ]  # fmt: skip
+    parts = tmp_path / "out.parts"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while len(list(parts.glob("*.npz"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped: no bundle was written; a study goes on where it was" in said
+    assert "Traceback" not in said
+    kept = list(parts.glob("*.npz"))
+    assert 3 <= len(kept) < 63
+    assert not (tmp_path / "out").exists()
+    computed = []
+
+    def counted(study, task, path):
+        computed.append(path)
+        compute_to(study, task, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("brainlm.parallel.compute_to", counted)
+        patch.setattr("sys.argv", ["brainlm", *command[3:]])
+        main_ok()
+    assert len(computed) == 63 - len(kept)
+    assert not set(computed) & set(kept)
+    log = (tmp_path / "out" / "log.txt").read_text("utf-8")
+    assert "bundle is written" in log
+
+
+def main_ok():
+    with pytest.raises(SystemExit) as status:
+        main()
+    assert status.value.code == 0
+
+
+def test_an_error_that_nobody_foresaw_keeps_its_traceback():
+    done = subprocess.run(
+        [sys.executable, "-c", "import brainlm.cli as c; c.list_analyses = lambda: 1 / 0; c.main()",
+         "run"], capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("brainlm dat", ["datasets"]),
+        ("brainlm datasets ali", ["alice-fmri"]),
+        ("brainlm run encode_a", ["encode_alice_fmri"]),
+        ("brainlm fetch mini", ["minilm"]),
+        ("brainlm plot x --figure win", ["winners", "winner_brain"]),
+    ],
+)
+def test_the_shell_completes_commands_and_names(words, expected):
+    environment = os.environ | {
+        "_BRAINLM_COMPLETE": "complete_bash", "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.argv = ['brainlm']; import brainlm.cli as c; "
+         "c.main()"], capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert done.stdout.split() == expected
 
 
 @pytest.mark.parametrize(

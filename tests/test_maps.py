@@ -5,9 +5,10 @@ import joblib
 import nibabel as nib
 import numpy as np
 import pytest
+import xarray
 
 from brainlm.errors import CorruptDataError, UnknownNameError
-from brainlm.maps import BrainMaps
+from brainlm.maps import BrainMaps, paint, targets_of, winners
 from brainlm.readers import read_maps
 
 AFFINE = np.diag([2.0, 2, 2, 1])
@@ -117,3 +118,44 @@ def test_maps_are_read_only_and_complete():
         BrainMaps([[1.0]], ["a"], np.ones((1, 1, 1), dtype=bool), "z")
     with pytest.raises(ValueError, match="names of maps must be unique"):
         BrainMaps([[1.0], [2.0]], ["a", "a"], np.array([True]), "z")
+
+
+def test_values_go_back_to_the_voxels_or_regions_that_they_belong_to():
+    numbers = np.zeros((3, 2, 2))
+    numbers[0, 1], numbers[2, 0, 1] = 5, 2
+    parcels = nib.Nifti1Image(numbers.astype(np.int16), AFFINE)
+    assert targets_of(parcels) == ["2", "5"]
+    maps = paint([[0.5, -1.0]], ["5", "2"], parcels, ["layer 3"], "r")
+    assert maps.data.tolist() == [[0.5, 0.5, -1.0]]
+    mask = nib.Nifti1Image((numbers > 0).astype(np.uint8), AFFINE)
+    assert targets_of(mask) == ["0,1,0", "0,1,1", "2,0,1"]
+    maps = paint([[1, np.nan, 3]], ["2,0,1", "0,1,0", "0,1,1"], mask, ["a"], "r")
+    assert maps.volume("a")[2, 0, 1] == 1
+    assert maps.volume("a")[0, 1].tolist() == [0, 3]
+    assert maps.notes == ("1 targets without a value are not drawn",)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"), [(["1,1,1"], "no voxel above 0"), (["7"], "unknown region .*'7'")]
+)
+def test_a_target_outside_of_the_image_is_named(targets, message):
+    numbers = np.zeros((3, 2, 2), dtype=np.int16)
+    numbers[0, 0] = 1
+    with pytest.raises(UnknownNameError, match=message):
+        paint([[1.0]], targets, nib.Nifti1Image(numbers, AFFINE), ["a"], "r")
+    with pytest.raises(ValueError, match="is empty"):
+        targets_of(nib.Nifti1Image(np.zeros((2, 2, 2), dtype=np.int16), AFFINE))
+
+
+def test_the_winner_is_the_largest_map_above_the_least(tmp_path):
+    mask = np.ones((2, 2, 1), dtype=bool)
+    maps = BrainMaps([[1.0, 0, -1, 3], [0, 2, -2, 4]], ["a", "b"], mask, "r", AFFINE)
+    best = winners(maps)
+    assert best.data.tolist() == [[1, 2, 0, 2]]
+    assert dict(best.labels) == {1: "a", 2: "b"}
+    for each in (maps, best, BrainMaps([[1.0]], ["c"], np.array([True, False]), "r")):
+        each.to_xarray().to_netcdf(tmp_path / "maps.nc", engine="h5netcdf")
+        back = BrainMaps.from_xarray(xarray.load_dataset(tmp_path / "maps.nc", engine="h5netcdf"))
+        np.testing.assert_array_equal(back.data, each.data)
+        np.testing.assert_array_equal(back.mask, each.mask)
+        assert (repr(back), dict(back.labels)) == (repr(each), dict(each.labels))

@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import h5py
+import nibabel as nib
 import numpy as np
 import pytest
 import zarr
@@ -9,12 +10,15 @@ from studies import RUNS, write_study
 from typer.testing import CliRunner
 
 from brainlm.alignment import delay
+from brainlm.bundle import load_bundle
 from brainlm.cli import app
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
+from brainlm.maps import winners
 from brainlm.parallel import hash_inputs
 from brainlm.planning import encode_study, plan_lines
+from brainlm.plotting import bundle_maps
 from brainlm.splits import ContiguousBlocks, LeaveOneRunOut
 from brainlm.stored import open_stored
 from brainlm.study import EMPTY, Task, read_study
@@ -187,3 +191,38 @@ def test_the_worked_example_of_the_documentation_prints_what_it_says(tmp_path, m
     (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (tmp_path / "example.toml").write_text(example)
     assert read_study(tmp_path / "example.toml").folds == "runs"
+
+
+def test_a_study_with_an_image_of_its_targets_keeps_brain_maps(tmp_path):
+    path = write_study(tmp_path / "study")
+    affine = np.diag([8.0, 8, 8, 1])
+    affine[:3, 3] = -90, -126, -72
+    for subject, n_targets in (("S1", 12), ("S2", 9)):
+        numbers = np.zeros((24, 29, 24), dtype=np.int16)
+        numbers[1:7, 6:24, 4:20] = np.arange(18)[:, None] % n_targets + 1  # left hemisphere
+        nib.save(nib.Nifti1Image(numbers, affine), path.parent / f"{subject}.nii.gz")
+    list(encode_study(path, tmp_path / "out", settings=["brain={subject}.nii.gz"]))
+    bundle = load_bundle(tmp_path / "out")
+    assert bundle.record["figures"] == ["brain_maps", "winner_brain"]
+    maps = bundle_maps(bundle)
+    assert list(maps) == ["maps_S1", "maps_S2"]
+    score = bundle.arrays["scores_S2"].score.mean("fold").sel(space="A").values
+    # Region k is column k - 1 of the responses.
+    np.testing.assert_allclose(maps["maps_S2"].volume("A")[1, 6:15, 4], score, atol=1e-6)
+    shown = winners(maps["maps_S1"])
+    assert (shown.data == 1).all()  # A was planted
+    assert (tmp_path / "out" / "winner_brain.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("brain", "error", "message"),
+    [("S1.nii.gz", CorruptDataError, "1 voxels .* have 12 targets"),
+     ("none.nii", DataMissingError, "no such file")],
+)  # fmt: skip
+def test_an_image_that_does_not_fit_is_named_before_anything_is_computed(
+    tmp_path, brain, error, message
+):
+    path = write_study(tmp_path)
+    nib.save(nib.Nifti1Image(np.ones((1, 1, 1), np.int16), np.eye(4)), tmp_path / "S1.nii.gz")
+    with pytest.raises(error, match=message):
+        read_study(path, [f"brain={brain}"]).tasks()

@@ -67,6 +67,10 @@ def available_datasets(
 
     Those asked for by name must be there; of "all", those are taken that are.
     """
+    spoken = {language: None for name in known for language in read_card(name).languages}
+    for language in languages:
+        if language not in spoken:
+            raise unknown_name("language", language, spoken)
     if text.strip() != "all":
         names = [part.strip() for part in text.split(",")]
         for name in names:
@@ -76,7 +80,11 @@ def available_datasets(
                     f"data set {name!r} is not on this machine: `brainlm datasets {name}` says "
                     "where to get it"
                 )
-        return [n for n in names if set(read_card(n).languages) & set(languages)], []
+        chosen = [n for n in names if set(read_card(n).languages) & set(languages)]
+        notes = [f"left out, not in {', '.join(languages)}: {n}" for n in names if n not in chosen]
+        if not chosen:
+            raise UnknownNameError(f"--datasets {text!r}: none is in --languages {languages}")
+        return chosen, notes
     chosen = [name for name in known if set(read_card(name).languages) & set(languages)]
     there = [name for name in chosen if is_on_disk(name, root)]
     if not there:

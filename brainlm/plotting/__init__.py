@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainlm.errors import unknown_name
-from brainlm.plotting.brain import glass_brain, surface_views, winner_map
+from brainlm.plotting.brain import (
+    brain_maps,
+    bundle_maps,
+    glass_brain,
+    surface_views,
+    winner_brain,
+    winner_map,
+)
 from brainlm.plotting.channels import plot_time_course, topographies
 from brainlm.plotting.decoding import (
     decoding_curve,
@@ -58,6 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIGURES",
+    "bundle_maps",
     "draw",
     "glass_brain",
     "plot_accuracy_curve",
@@ -99,6 +107,8 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "unique_variance": unique_variance,
     "critical_difference": critical_difference,
     "reading_gains": reading_gains,
+    "brain_maps": brain_maps,
+    "winner_brain": winner_brain,
 }
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainlm.maps import BrainMaps, winners
+from brainlm.plotting.brain import brain_scale, bundle_maps, label_colours
 from brainlm.report.tables import bundle_tables, comparison_table
 
 if TYPE_CHECKING:
@@ -27,7 +32,9 @@ CHECKS = {
     "Coverage": ("cover", "imputed"),
 }
 
-
+MOST_VIEWERS = 12  # brains that one can turn; the first takes 4 MB of the page, others little
+# The libraries of a viewer, which begin with a comment, and its meshes, which are base64.
+LONG = re.compile(r"(?<=<script>)\s*/\*[!*].*?(?=</script>)|[A-Za-z0-9+/=]{2000,}", re.DOTALL)
 TABLE_LAYOUT = {
     "topStart": "pageLength",
     "topEnd": "search",
@@ -40,6 +47,24 @@ TABLE_LAYOUT = {
 class _Figure:
     name: str
     image: str  # data URI
+
+
+@dataclass(frozen=True)
+class _Viewer:
+    name: str
+    packed: str  # HTML of nilearn's viewer, its long texts replaced by their numbers
+    key: tuple[tuple[str, str], ...] = ()  # label and colour
+
+
+class _Pieces:
+    """Long texts that the viewers share (meshes, scripts), each kept once."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, int] = {}
+
+    def shorten(self, html: str) -> str:
+        """Return ``html`` with every long text as ``@@number@@``."""
+        return LONG.sub(lambda m: f"@@{self.texts.setdefault(m[0], len(self.texts))}@@", html)
 
 
 def report_page(bundles: Sequence[Bundle], questions: Mapping[str, str] | None = None) -> str:
@@ -66,8 +91,10 @@ def report_page(bundles: Sequence[Bundle], questions: Mapping[str, str] | None =
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
     )
+    pieces = _Pieces()
     sections = [
-        _section(number, bundle, questions or {}) for number, bundle in enumerate(bundles, start=1)
+        _section(number, bundle, questions or {}, pieces)
+        for number, bundle in enumerate(bundles, start=1)
     ]
     compared = comparison_table(bundles) if len(bundles) > 1 else None
     both = compared is not None and len(compared)
@@ -75,15 +102,20 @@ def report_page(bundles: Sequence[Bundle], questions: Mapping[str, str] | None =
         title=", ".join(section["title"] for section in sections),
         sections=sections,
         comparison=_html(compared, "comparison") if both and compared is not None else "",
+        pieces=_packed(json.dumps(list(pieces.texts))) if pieces.texts else "",
         tables_script=generate_init_offline_itables_html(options.dt_bundle),
     )
 
 
-def _section(number: int, bundle: Bundle, questions: Mapping[str, str]) -> dict[str, Any]:
+def _section(
+    number: int, bundle: Bundle, questions: Mapping[str, str], pieces: _Pieces
+) -> dict[str, Any]:
     record = bundle.record
     tables, left_out = bundle_tables(bundle)
     cards = _cards(record)
     notes = [str(note) for note in record.get("notes", [])]
+    brains = _brains(bundle)
+    viewers = [_viewer(name, maps, pieces) for name, maps in brains[:MOST_VIEWERS]]
     shown = {
         title: _html(table, f"t{number}-{i}") for i, (title, table) in enumerate(tables.items())
     }
@@ -95,6 +127,9 @@ def _section(number: int, bundle: Bundle, questions: Mapping[str, str]) -> dict[
         "created": record.get("created", ""),
         "command": record.get("command", ""),
         "figures": _figures(bundle),
+        "viewers": viewers,
+        "unseen": [name for name, _ in brains[MOST_VIEWERS:]],
+        "log": _log(bundle.folder),
         "tables": shown,
         "left_out": left_out,
         "checks": {name: _about(notes, words) for name, words in CHECKS.items()},
@@ -115,6 +150,53 @@ def _figures(bundle: Bundle) -> list[_Figure]:
         data = base64.b64encode(path.read_bytes()).decode("ascii")
         found.append(_Figure(path.stem.replace("_", " "), f"data:image/png;base64,{data}"))
     return found
+
+
+def _log(folder: Path) -> str:
+    path = folder / "log.txt"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _brains(bundle: Bundle) -> list[tuple[str, BrainMaps]]:
+    """Winners first, then each map, as maps whose first row is shown."""
+    found = []
+    for maps in bundle_maps(bundle).values():
+        if maps.affine is None:
+            continue  # vertices have no place without their mesh
+        if maps.n_maps > 1:
+            found.append((f"{maps.subject}: winner", winners(maps)))
+    for maps in bundle_maps(bundle).values():
+        if maps.affine is not None:
+            found += [(f"{maps.subject}: {name}", maps.only(name)) for name in maps.names]
+    return found
+
+
+def _viewer(name: str, maps: BrainMaps, pieces: _Pieces) -> _Viewer:
+    from matplotlib.colors import ListedColormap, to_hex
+    from nilearn.plotting import view_img_on_surf
+
+    shown = str(maps.names[0])
+    key: list[tuple[str, str]] = []
+    if maps.labels:
+        colours = label_colours(maps)
+        key = [(text, to_hex(colours[number - 1])) for number, text in maps.labels.items()]
+        options: dict[str, Any] = {
+            "cmap": ListedColormap(colours), "symmetric_cmap": False, "vmin": 1,
+            "vmax": max(len(colours), 2), "threshold": 0.5, "colorbar": False,
+            "vol_to_surf_kwargs": {"interpolation": "nearest_most_frequent"},
+        }  # fmt: skip
+    else:
+        options = {"cmap": "RdBu_r", "vmax": brain_scale(maps, shown), "threshold": 1e-9}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of nilearn, about its own arguments
+        viewer = view_img_on_surf(maps.image(shown), surf_mesh="fsaverage5", title=name, **options)
+        html = viewer.get_standalone()
+    return _Viewer(name, _packed(pieces.shorten(html)), tuple(key))
+
+
+def _packed(text: str) -> str:
+    """Return a text as the browser unpacks it: gzip, then base64."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")
 
 
 def _html(table: pandas.DataFrame, name: str) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brainlm.maps import BrainMaps
+
 if TYPE_CHECKING:
     import pandas
     import xarray
@@ -47,6 +49,9 @@ def bundle_tables(bundle: Bundle) -> tuple[dict[str, pandas.DataFrame], list[str
                 tables[f"{name}: each target"] = target_table(dataset)
             else:
                 left_out.append(f"{name}: each target ({dataset.sizes['target']} targets)")
+            continue
+        if name.partition("_")[0] == "maps":
+            tables[f"{name}: each map"] = map_table(BrainMaps.from_xarray(dataset))
             continue
         for dims, names in _by_dimensions(dataset).items():
             size = int(np.prod([dataset.sizes[d] for d in dims], dtype=int))
@@ -117,6 +122,22 @@ def target_table(dataset: xarray.Dataset) -> pandas.DataFrame:
         for keys in _keys(mean)
     ]  # fmt: skip
     return pandas.DataFrame(rows)
+
+
+def map_table(maps: BrainMaps) -> pandas.DataFrame:
+    """Return the range and the mean of each brain map over its voxels."""
+    import pandas
+
+    return pandas.DataFrame(
+        {
+            "map": [str(name) for name in maps.names],
+            "unit": maps.unit,
+            "voxels": maps.n_voxels,
+            "smallest": maps.data.min(axis=1).astype(float).round(4),
+            "mean": maps.data.mean(axis=1, dtype=float).round(4),
+            "largest": maps.data.max(axis=1).astype(float).round(4),
+        }
+    )
 
 
 def comparison_table(bundles: Sequence[Bundle]) -> pandas.DataFrame:

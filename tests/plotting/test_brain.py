@@ -1,9 +1,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
-from brainlm.maps import BrainMaps
-from brainlm.plotting import glass_brain, surface_views, winner_map
+from brainlm.bundle import load_bundle, save_bundle
+from brainlm.maps import BrainMaps, winners
+from brainlm.plotting import draw, glass_brain, surface_views, winner_map
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nilearn's, about its own arguments
 
@@ -40,7 +42,9 @@ def test_parcels_are_drawn_without_a_scale(maps):
         (maps.data[:1] > 0).astype(int), ["parcels"], maps.mask, "label", maps.affine,
         labels={1: "left"},
     )  # fmt: skip
-    assert len(surface_views(labels).axes) == 4
+    figure = surface_views(labels)
+    assert len(figure.axes) == 4
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["left"]
     plt.close("all")
 
 
@@ -63,3 +67,54 @@ def test_a_surface_is_not_a_volume():
     with pytest.raises(ValueError, match="surface"):
         winner_map(surface, plt.subplots()[1], ["r", "g"])
     plt.close("all")
+
+
+def saved(tmp_path, **maps):
+    arrays = {name: each.to_xarray() for name, each in maps.items()}
+    return load_bundle(
+        save_bundle(tmp_path / "b", analysis="t", arrays=arrays, config={}, inputs={})
+    )
+
+
+def test_winners_of_a_bundle_are_coloured_on_their_own_side(maps, tmp_path):
+    bundle = saved(tmp_path, maps_S1=maps)
+    figure = draw(bundle, "winner_brain")
+    left, _, right, _ = figure.axes[:4]
+    for ax, colour in ((left, "#0072B2"), (right, "#D55E00")):
+        painted = ax.collections[0].get_facecolor()[:, :3]
+        strong = painted[np.ptp(painted, axis=1) > 0.3]
+        assert len(strong) > 1000
+        hue = np.array(to_rgb(colour))
+        assert np.corrcoef(strong.mean(axis=0), hue)[0, 1] > 0.9  # shaded by the sulci
+    texts = [text.get_text() for ax in figure.axes for text in ax.texts]
+    assert texts == ["group: left 50%, right 50%"]
+    plt.close("all")
+
+
+def test_brain_maps_of_a_bundle_have_a_row_each_and_one_scale(maps, tmp_path):
+    figure = draw(saved(tmp_path, maps=maps), "brain_maps")
+    assert [text.get_text() for ax in figure.axes for text in ax.texts] == [
+        "group: left", "group: right",
+    ]  # fmt: skip
+    assert len(figure.axes) == 9
+    assert figure.axes[-1].get_ylabel() == "mm"
+    plt.close("all")
+
+
+def test_many_winners_are_layers_on_an_ordered_scale(maps):
+    names = [f"layer {k}" for k in range(20)]
+    data = np.abs(np.random.default_rng(0).standard_normal((20, maps.n_voxels)))
+    won = winners(BrainMaps(data, names, maps.mask, "r", maps.affine))
+    figure = surface_views(won)
+    labels = [text.get_text() for text in figure.axes[-1].get_yticklabels()]
+    assert labels == ["layer 0", "layer 4", "layer 8", "layer 11", "layer 15", "layer 19"]
+    plt.close("all")
+
+
+def test_a_bundle_without_maps_says_how_to_get_them(tmp_path):
+    with pytest.raises(ValueError, match="the setting brain"):
+        draw(saved(tmp_path), "brain_maps")
+    one = BrainMaps(np.ones((1, 1)), ["a"], np.ones((1, 1, 1), bool), "r", np.eye(4))
+    with pytest.raises(ValueError, match="at least two maps"):
+        draw(load_bundle(save_bundle(tmp_path / "one", analysis="t",
+             arrays={"maps": one.to_xarray()}, config={}, inputs={})), "winner_brain")  # fmt: skip

@@ -1,12 +1,23 @@
+import io
 import shutil
 from html.parser import HTMLParser
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from bundles_for_tests import make_bundle
 from typer.testing import CliRunner
 
 from brainlm.cli import app
-from brainlm.report import report_page, write_report
+from brainlm.report import bundle_tables, report_page, write_report
+
+# Software rendering: the brains need WebGL, and the machines of tests have no graphics card.
+CHROMIUM = [
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
 
 
 class Links(HTMLParser):
@@ -69,7 +80,7 @@ def browser():
     if path is None:
         pytest.skip("no Chromium on this machine: install one to test the report in a browser")
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        chromium = playwright.chromium.launch(executable_path=path, args=CHROMIUM)
         yield chromium
         chromium.close()
 
@@ -124,3 +135,63 @@ def test_a_browser_shows_sorts_filters_and_zooms_it(browser, bundle, tmp_path, w
 def brightness(colour):
     numbers = [float(part) for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
     return sum(numbers) / 3
+
+
+def test_brains_of_a_bundle_share_their_meshes_and_have_a_table(tmp_path, brains):
+    with_maps = make_bundle(tmp_path / "maps", arrays={"maps_S1": brains}, figures=[])
+    text = report_page([with_maps])
+    assert text.count('<details class="brain"') == 3  # the winner and two maps
+    assert "S1: winner" in text
+    assert "<i>2</i>" not in text
+    alone = make_bundle(tmp_path / "none", arrays={}, figures=[])
+    one = make_bundle(tmp_path / "one", arrays={"maps": brains.isel(map=[0])}, figures=[])
+    sizes = [len(report_page([each])) for each in (alone, one, with_maps)]
+    assert sizes[2] - sizes[1] < (sizes[1] - sizes[0]) / 2
+    tables, left_out = bundle_tables(with_maps)
+    assert tables["maps_S1: each map"]["largest"].tolist() == [90.0, 94.0]
+    assert left_out == []
+
+
+def test_the_log_of_the_run_is_in_the_page(bundle):
+    (bundle.folder / "log.txt").write_text("started\n  0.1 s  <b>said</b>\n", encoding="utf-8")
+    text = report_page([bundle])
+    assert "Log of the run" in text
+    assert "&lt;b&gt;said&lt;/b&gt;" in text
+
+
+@pytest.mark.enable_socket
+def test_a_browser_turns_a_brain_only_when_it_is_opened(browser, tmp_path, brains):
+    with_maps = make_bundle(tmp_path / "maps", arrays={"maps_S1": brains}, figures=[])
+    path = write_report(tmp_path / "report.html", report_page([with_maps]))
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    complaints, fetched = [], []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: fetched.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_selector("table.dataTable tbody tr")
+    brain = page.locator("details.brain").nth(1)
+    assert page.evaluate("document.querySelectorAll('iframe[srcdoc]').length") == 0
+    brain.locator("summary").click()
+    frame = brain.frame_locator("iframe")
+    frame.locator("#surface-plot canvas").first.wait_for(timeout=60_000)
+    assert page.evaluate("document.querySelectorAll('iframe[srcdoc]').length") == 1
+    # Blue and red: the left hemisphere has values, the right one none.
+    picture = plt.imread(io.BytesIO(coloured(brain, page)))
+    assert ((picture[..., 0] - picture[..., 2]) > 0.3).mean() > 0.02
+    assert [
+        url for url in fetched if not url.startswith(("file:", "data:", "blob:", "about:"))
+    ] == []
+    assert complaints == []
+    page.close()
+
+
+def coloured(brain, page):
+    """A picture of the brain once it is drawn."""
+    for _ in range(60):
+        shot = brain.locator("iframe").screenshot()
+        picture = plt.imread(io.BytesIO(shot))
+        if np.ptp(picture[..., :3], axis=2).max() > 0.3:
+            return shot
+        page.wait_for_timeout(500)
+    raise AssertionError("nothing with a colour was drawn within 30 s")

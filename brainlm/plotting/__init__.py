@@ -25,6 +25,7 @@ from brainlm.plotting.brain import (
     brain_maps,
     bundle_maps,
     glass_brain,
+    searchlight_brain,
     surface_views,
     winner_brain,
     winner_map,
@@ -108,6 +109,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "critical_difference": critical_difference,
     "reading_gains": reading_gains,
     "brain_maps": brain_maps,
+    "searchlight_brain": searchlight_brain,
     "winner_brain": winner_brain,
 }
 

@@ -22,6 +22,7 @@ __all__ = [
     "bundle_maps",
     "glass_brain",
     "label_colours",
+    "searchlight_brain",
     "surface_views",
     "winner_brain",
     "winner_map",
@@ -183,6 +184,14 @@ def winner_brain(bundle: Bundle) -> Figure:
     if bundle_maps(bundle) and not won:
         raise ValueError(f"{bundle.folder}: a winner needs at least two maps of a subject")
     return _rows(bundle, [(each, "winner") for each in won])
+
+
+def searchlight_brain(bundle: Bundle) -> Figure:
+    """Draw the score of the neighbourhood of each voxel, above chance, a row per space."""
+    if "searchlight" not in bundle.arrays:
+        raise ValueError(f"{bundle.folder}: has no searchlight")
+    light = BrainMaps.from_xarray(bundle.arrays["searchlight"])
+    return _rows(bundle, [(light, str(name)) for name in light.names])
 
 
 def _rows(bundle: Bundle, rows: list[tuple[BrainMaps, str]]) -> Figure:

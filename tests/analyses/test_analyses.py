@@ -241,3 +241,15 @@ def test_studies_refuse_what_they_do_not_know(tmp_path):
             main(out=tmp_path / name, datasets="prvo", debug=True)
         with pytest.raises(DataMissingError, match="brainlm datasets moth"):
             main(out=tmp_path / name, datasets="moth", debug=True)
+
+
+def test_simulate_regions_finds_each_region_and_little_elsewhere(tmp_path, capsys):
+    _need(["littleprince-en-words", "lancaster", "concreteness"], ["smollm2"])
+    bundle = _run("simulate_regions", tmp_path / "out", noise=0.5)
+    table = bundle.arrays["table"].to_pandas().set_index("region")
+    assert (table["found"] > 0.3).all()
+    assert (table["won_by_planted"] > 0.9).all()
+    assert (table["searchlight"] > 0.8).all()
+    assert (table["found_outside"] <= 2).all()
+    assert (abs(table["searchlight_away"] - 0.5) < 0.05).all()
+    assert "motor" in capsys.readouterr().out

@@ -29,7 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from brainlm.banded import BandedRidgeEncoder
 from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison.engine import PartStore, run_parts
-from brainlm.comparison.families import common_words, layer_at, plausible_sources
+from brainlm.comparison.families import common_words, layer_at, parse_spaces, plausible_sources
 from brainlm.comparison.methods import score_ridge
 from brainlm.comparison.representations import (
     Source,
@@ -59,6 +59,7 @@ from brainlm.options import (
     Out,
     Overwrite,
     Root,
+    Spaces,
     run,
 )
 from brainlm.paired import paired_difference
@@ -71,6 +72,7 @@ DATASETS = (
     "mulcogbench-en-stories", "smn4lang-fmri", "moth",
 )  # fmt: skip
 CONTROLS = (word_length, zipf_frequency, word_position)
+PLAUSIBLE = ("embodied", "network", "taxonomic")
 LIMITS = {
     "nieuwland2018": {"max_subjects": 100},
     "geco": {"max_subjects": 6},
@@ -89,6 +91,7 @@ def main(
         int, typer.Option(min=3, help="Principal components of the matched versions.")
     ] = 10,
     draws: Annotated[int, typer.Option(min=1, help="Draws of the banded ridge.")] = 6,
+    spaces: Spaces = "",
     max_items: MaxItems = 1500,
     out: Out = Path("results/navigating"),
     root: Root = None,
@@ -99,6 +102,7 @@ def main(
     start = perf_counter()
     check_output(out, overwrite=overwrite)
     spoken = [language.strip() for language in languages.split(",")]
+    files = parse_spaces(spaces)
     names, notes = available_datasets(datasets, DATASETS, spoken, root)
     if debug:
         draws = min(draws, 3)
@@ -106,7 +110,7 @@ def main(
     neural = [layer_at(name, own, depth) for name, own in parse_models(models, spoken).items()]
     plausible: list[Source] = []
     for language in spoken:
-        found, note = plausible_sources(language, root, tasks)
+        found, note = plausible_sources(language, root, tasks, files)
         plausible += found
         notes.append(note)
     jobs, inputs = [], {}
@@ -119,7 +123,8 @@ def main(
         notes.append(note)
         inputs[task.name] = {"data": task.hashes, "words": [int(words.sum()), len(words)]}
         settings = {"study": "navigating", "components": components, "draws": draws}
-        key = job_key(task, sources[0], words, sources=[s.name for s in sources], **settings)
+        identities = [[s.name, s.identity] for s in sources]
+        key = job_key(task, sources[0], words, sources=identities, **settings)
         jobs.append((task.name, key, race(task, sources, words, components, draws)))
     store = PartStore.beside(out)
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
@@ -139,7 +144,8 @@ def main(
         },
         config={
             "models": models, "datasets": names, "languages": spoken, "depth": depth,
-            "components": components, "draws": draws, "max_items": max_items, "debug": debug,
+            "components": components, "draws": draws, "spaces": spaces, "max_items": max_items,
+            "debug": debug,
         },
         inputs=inputs,
         notes=[*notes, *(f"{t.name}: {note}" for t in tasks for note in t.recording.notes)],
@@ -159,7 +165,7 @@ def race(
     def compute() -> xarray.Dataset:
         on = task.on_words(words).scorable()
         controls = control_source(CONTROLS)
-        permuted = [permuted_source(s) for s in sources if s.family in ("embodied", "taxonomic")]
+        permuted = [permuted_source(s) for s in sources if s.family in PLAUSIBLE]
         designs = {
             s.name: (s, on.design(s.embed(task.stimulus, words, task.level)[0]))
             for s in [*sources, *permuted, controls]

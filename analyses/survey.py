@@ -27,6 +27,7 @@ from brainlm.comparison.families import (
     common_words,
     kneser_ney_source,
     layer_at,
+    parse_spaces,
     plausible_sources,
     predictability_source,
 )
@@ -57,6 +58,7 @@ from brainlm.options import (
     Overwrite,
     Permutations,
     Root,
+    Spaces,
     run,
 )
 from brainlm.paired import paired_difference
@@ -84,6 +86,7 @@ def main(
         float, typer.Option(min=0, max=1, help="Depth of the layer of each model, 0 to 1.")
     ] = 0.6,
     permutations: Permutations = 50,
+    spaces: Spaces = "",
     max_items: MaxItems = 1500,
     out: Out = Path("results/survey"),
     root: Root = None,
@@ -94,6 +97,7 @@ def main(
     start = perf_counter()
     check_output(out, overwrite=overwrite)
     spoken = [language.strip() for language in languages.split(",")]
+    files = parse_spaces(spaces)
     names, notes = available_datasets(datasets, DATASETS, spoken, root)
     if debug:
         permutations = min(permutations, 9)
@@ -105,7 +109,7 @@ def main(
     causal = [predictability_source(n, own) for n, own in chosen.items() if LanguageModel(n).causal]
     plausible: list[Source] = []
     for language in spoken:
-        found, note = plausible_sources(language, root, tasks)
+        found, note = plausible_sources(language, root, tasks, files)
         plausible += found
         notes.append(note)
     notes.append("not tested, no parses of these texts on this machine: syntactic counts, PCFG")
@@ -149,7 +153,7 @@ def main(
         },
         config={
             "models": models, "datasets": names, "languages": spoken, "depth": depth,
-            "permutations": permutations, "max_items": max_items, "debug": debug,
+            "permutations": permutations, "spaces": spaces, "max_items": max_items, "debug": debug,
         },
         inputs=inputs,
         notes=[*notes, *(f"{t.name}: {note}" for t in tasks for note in t.recording.notes)],

@@ -135,9 +135,7 @@ class Norm:
         index: dict[str, int] = getattr(self, "_row")  # noqa: B009
         rows = []
         for word in stimulus.words:
-            bare = word.strip("“”\"'‘’.,;:!?()[]…—-，。！？；：、《》")
-            forms = (word, word.lower(), bare, bare.lower())
-            rows.append(next((index[form] for form in forms if form in index), -1))
+            rows.append(next((index[form] for form in lookup_forms(word) if form in index), -1))
         return np.array(rows)
 
     def _impute(
@@ -165,6 +163,15 @@ class Norm:
         accuracy = [_correlation(p, y) for p, y in zip(predicted.reshape(Y.shape).T, Y.T)]  # noqa: B905
         filled = model.fit(X, Y).predict(np.asarray(vectors.values[rows < 0], dtype=float))
         return filled.reshape(-1, Y.shape[1]), accuracy
+
+
+def lookup_forms(word: str) -> tuple[str, ...]:
+    """Return the forms in which a norm is asked for a word, the first that it has counting.
+
+    As written, in small letters, and both without the punctuation around it.
+    """
+    bare = word.strip("“”\"'‘’.,;:!?()[]…—-，。！？；：、《》")
+    return (word, word.lower(), bare, bare.lower())
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

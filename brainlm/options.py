@@ -39,6 +39,7 @@ __all__ = [
     "Overwrite",
     "Permutations",
     "Root",
+    "Spaces",
     "StoppableCommand",
     "StoppableGroup",
     "Subjects",
@@ -77,6 +78,11 @@ Permutations = Annotated[int, typer.Option(min=1, help="Null responses per repre
 MaxItems = Annotated[
     int, typer.Option(min=100, help="Most items of a data set: words are drawn, texts are cut.")
 ]
+Spaces = Annotated[
+    str,
+    typer.Option(help="Files of word spaces that you have, as KIND:LANGUAGE=FILE, separated by "
+                 "commas: associations (SWOW), cilin, hownet."),
+]  # fmt: skip
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")]
 
 EXPECTED = (

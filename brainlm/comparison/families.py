@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from brainlm.associations import association_norm, read_associations
 from brainlm.comparison.representations import Source, model_source, norm_source, shared_words
 from brainlm.comparison.tasks import Task
 from brainlm.datasets import is_on_disk
-from brainlm.errors import DataMissingError
+from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
 from brainlm.features import Features, concatenate
 from brainlm.language_models import LanguageModel
 from brainlm.ngrams import NgramModel, train_kneser_ney
-from brainlm.norms import Norm, open_norm
+from brainlm.norms import Norm, lookup_forms, open_norm
 from brainlm.stimulus import Stimulus
-from brainlm.taxonomies import wordnet_norm
+from brainlm.taxonomies import cilin_norm, hownet_norm, wordnet_norm
 
 __all__ = [
     "EMBODIED",
@@ -26,6 +27,7 @@ __all__ = [
     "joined_norm",
     "layer_at",
     "ngram_source",
+    "parse_spaces",
     "plausible_sources",
     "predictability_source",
     "training_sentences",
@@ -36,6 +38,15 @@ EMBODIED: Mapping[str, tuple[str, ...]] = {
     "en": ("lancaster", "concreteness"),
     "zh": ("ssdd", "binder-zh"),
 }
+# Spaces that are no ratings, and the languages that each can have.
+SPACES: Mapping[str, tuple[str, ...]] = {
+    "associations": ("en", "zh"), "wordnet": ("en",), "cilin": ("zh",), "hownet": ("zh",),
+}  # fmt: skip
+SPACE_NAMES = {
+    "associations": "word associations (SWOW)", "wordnet": "WordNet", "cilin": "Cilin",
+    "hownet": "HowNet",
+}  # fmt: skip
+SPACE_DIMENSIONS = 50
 LEAST_COVERAGE = 0.1
 
 
@@ -45,27 +56,90 @@ def layer_at(name: str, languages: tuple[str, ...], depth: float) -> Source:
     return model_source(name, languages, layers=[round(depth * n_layers)])
 
 
+def parse_spaces(text: str) -> dict[tuple[str, str], Path]:
+    """Return (kind, language) -> file of ``"associations:en=swow.csv,cilin=cilin.txt"``.
+
+    Raises
+    ------
+    UnknownNameError
+        A kind that is not of `SPACES`, a language that the kind does not have or that is missing.
+    DataMissingError
+        No such file.
+    """
+    found: dict[tuple[str, str], Path] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        what, _, file = part.partition("=")
+        kind, _, language = what.partition(":")
+        if kind not in SPACES:
+            raise unknown_name("space", kind, list(SPACES))
+        languages = SPACES[kind]
+        if not language and len(languages) == 1:
+            language = languages[0]
+        if language not in languages or not file:
+            raise UnknownNameError(
+                f"--spaces {part!r} is not {kind}:LANGUAGE=FILE with a language of "
+                f"{', '.join(languages)}"
+            )
+        path = Path(file)
+        if not path.is_file():
+            raise DataMissingError(f"--spaces {part!r}: there is no file {path}")
+        found[kind, language] = path
+    return found
+
+
 def plausible_sources(
-    language: str, root: Path | None, tasks: Sequence[Task]
+    language: str,
+    root: Path | None,
+    tasks: Sequence[Task],
+    files: Mapping[tuple[str, str], Path] | None = None,
 ) -> tuple[list[Source], str]:
-    """Return the embodied and taxonomic spaces that this machine has, and a note of the others."""
+    """Return the embodied, network and taxonomic spaces of a language, and a note of the missing.
+
+    Parameters
+    ----------
+    language : str
+        "en" or "zh".
+    root : path, optional
+        Folder of the data sets.
+    tasks : sequence of Task
+        The words of which graphs and taxonomies are cut to.
+    files : mapping of (kind, language) to path, optional
+        Spaces that the user has: see `parse_spaces`. WordNet is found by nltk.
+    """
+    files = files or {}
     names = [name for name in EMBODIED.get(language, ()) if is_on_disk(name, root)]
     missing = [name for name in EMBODIED.get(language, ()) if name not in names]
     found = []
     if names:
         found.append(norm_source(joined_norm(language, names, root), "embodied", "embodied"))
-    words = {str(w) for t in tasks if t.language == language for w in t.stimulus.words}
-    if language == "en" and words:
+    words = sorted({
+        form for t in tasks if t.language == language
+        for word in t.stimulus.words for form in lookup_forms(str(word))
+    })  # fmt: skip
+    for kind, languages in SPACES.items():
+        if language not in languages or not words:
+            continue
         try:
-            norm = wordnet_norm(sorted(words), 50)
-            found.append(norm_source(norm, "taxonomic", "taxonomic"))
+            norm = _open_space(kind, language, words, files.get((kind, language)))
         except DataMissingError:
-            missing.append("WordNet")
-    missing.append("word associations (SWOW)")
-    return found, (
-        f"{language}: embodied = {' + '.join(names) or 'none'}; not tested, not on this machine: "
-        f"{', '.join(missing)}"
-    )
+            missing.append(SPACE_NAMES[kind])
+            continue
+        family = "network" if kind == "associations" else "taxonomic"
+        found.append(norm_source(norm, family, kind))
+    note = f"{language}: embodied = {' + '.join(names) or 'none'}"
+    if missing:
+        note += f"; not tested, not on this machine: {', '.join(missing)}"
+    return found, note
+
+
+def _open_space(kind: str, language: str, words: Sequence[str], path: Path | None) -> Norm:
+    if kind == "wordnet" and path is None:
+        return wordnet_norm(words, SPACE_DIMENSIONS)
+    if path is None:
+        raise DataMissingError(f"--spaces names no file of {kind}")
+    if kind == "associations":
+        return association_norm(read_associations(path), language, SPACE_DIMENSIONS, words=words)
+    return (cilin_norm if kind == "cilin" else hownet_norm)(path, words, SPACE_DIMENSIONS)
 
 
 def joined_norm(language: str, names: Sequence[str], root: Path | None = None) -> Norm:

@@ -40,6 +40,17 @@ def test_null_responses_are_scored_as_if_they_were_the_true_ones(rng):
         np.testing.assert_allclose(found.null, again, atol=1e-4)
 
 
+def test_null_responses_do_not_change_the_scores(rng):
+    X, Y = rng.standard_normal((90, 10)), rng.standard_normal((90, 3))
+    alone = score_ridge(X, Y, SPLIT)
+    beside = score_ridge(X, Y, SPLIT, orders=[rng.permutation(90) for _ in range(5)])
+    np.testing.assert_allclose(beside.values, alone.values, atol=1e-10)
+    np.testing.assert_array_equal(beside.alphas, alone.alphas)
+    encoder = RidgeEncoder(alpha_per="all")
+    with pytest.raises(ValueError, match="alpha_per"):
+        score_ridge(X, Y, SPLIT, encoder=encoder, orders=[rng.permutation(90)])
+
+
 def test_exact_data_score_one_and_noise_is_not_significant(rng):
     label = np.tile(np.arange(8), 20)
     Y = rng.standard_normal((8, 4))[label]

@@ -44,7 +44,6 @@ class SpaceScores:
         Of similarity encoding: leave one out, not centred.
     alphas : array of shape (n_folds, n_targets), optional
         Penalties that were chosen.
-    notes : tuple of str
     """
 
     values: np.ndarray
@@ -54,7 +53,6 @@ class SpaceScores:
     centred: np.ndarray | None = None
     published: np.ndarray | None = None
     alphas: np.ndarray | None = None
-    notes: tuple[str, ...] = ()
 
     @property
     def p(self) -> float:
@@ -223,19 +221,31 @@ def score_ridge(
         Default: ``RidgeEncoder()``.
     orders : sequence of array of int
         Rows of the null responses; each is cross-validated from the start, penalties included.
+
+    Raises
+    ------
+    ValueError
+        Null responses with an encoder that has one penalty for several targets.
     """
     encoder = RidgeEncoder() if encoder is None else encoder
+    shared = {k: v for k, v in encoder.get_params().items() if k.endswith("alpha_per")}
+    if len(orders) and set(shared.values()) - {"target"}:
+        raise ValueError(
+            f"{shared}: null responses are scored as further targets, so each needs a penalty of "
+            "its own: use alpha_per='target', or no orders"
+        )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AlphaEdgeWarning)  # in the notes of the scores
-        found = cross_validate(encoder, X, Y, split)
-        null, observed = None, np.nan
-        if len(orders):
-            some = _defined(Y, split, orders)
-            observed = float(found.mean[some].mean())
-            # Null responses are further targets of the same regression.
-            shuffled = np.hstack([Y[order][:, some] for order in orders])
-            scores = cross_validate(encoder, X, shuffled, split).mean
-            null = scores.reshape(len(orders), len(some)).mean(axis=1)
+        warnings.simplefilter("ignore", AlphaEdgeWarning)  # the table shows the range of alphas
+        if not len(orders):
+            found = cross_validate(encoder, X, Y, split)
+            return SpaceScores(found.values, "ridge encoding", alphas=found.alphas)
+        # Null responses are further targets of the same regression: one decomposition for all.
+        some, n = _defined(Y, split, orders), Y.shape[1]
+        shuffled = [Y[order][:, some] for order in orders]
+        found = cross_validate(encoder, X, np.hstack([Y, *shuffled]), split)
+        mean = found.mean
     return SpaceScores(
-        found.values, "ridge encoding", null, observed, alphas=found.alphas, notes=found.notes
-    )
+        found.values[:, :n], "ridge encoding",
+        mean[n:].reshape(len(orders), len(some)).mean(axis=1), float(mean[some].mean()),
+        alphas=None if found.alphas is None else found.alphas[:, :n],
+    )  # fmt: skip

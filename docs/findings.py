@@ -1,15 +1,16 @@
 """Write findings.md from the bundles of the comparison studies.
 
 ``python docs/findings.py FOLDER > docs/findings.md``, where FOLDER holds the bundles that
-``brainlm run mulcogbench``, ``navigating``, ``survey``, ``reading`` and ``simulate_studies`` saved
-under these names. Every sentence with a number is made of a bundle; a study whose bundle is not
-there is said to be missing.
+``brainlm run mulcogbench``, ``navigating``, ``survey``, ``reading``, ``simulate_studies`` and
+``simulate_regions`` saved under these names. Every sentence with a number is made of a bundle; a
+study whose bundle is not there is said to be missing.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -157,26 +158,34 @@ def navigating(bundle: Bundle) -> str:
     main = table[table["space"].isin([*spaces, "controls"])]
     wide = main.pivot(index="dataset", columns="space", values="score").reset_index()
     text = [
-        "## Navigating: neural, static and embodied spaces by ridge encoding", settings(bundle), "",
+        "## Navigating: neural, static, embodied and taxonomic spaces by ridge encoding",
+        settings(bundle), "",
         "Held-out r of each space alone:", markdown(wide), "",
     ]  # fmt: skip
-    for version in ("full", "PCA-matched"):
-        own = pairs[(pairs["version"] == version) & (pairs["second"] == "embodied")]
+    families = table.drop_duplicates("space").set_index("space")["family"]
+    plausible = [n for n in spaces if families[n] in ("embodied", "network", "taxonomic")]
+    for space, version in product(plausible, ("full", "PCA-matched")):
+        own = pairs[
+            (pairs["version"] == version) & (pairs["second"] == space)
+            & ~pairs["first"].isin(plausible)
+        ]  # fmt: skip
         worse = own[(own["p"] <= ALPHA) & (own["difference"] > 0)]
         better = own[(own["p"] <= ALPHA) & (own["difference"] < 0)]
         holds = None if bool(len(better)) == bool(len(worse)) else len(better) > 0
         text.append(
-            f"- *Embodied spaces are best*, {version} dimensions: "
-            f"{verdict(holds)}. Of {len(own)} comparisons of a "
-            f"language model or static vectors with the embodied space, {len(better)} favour the "
-            f"embodied one and {len(worse)} the other (p <= .05)."
+            f"- *The {space} space is best*, {version} dimensions: {verdict(holds)}. Of {len(own)} "
+            f"comparisons of a language model or static vectors with it, {len(better)} favour it "
+            f"and {len(worse)} the other (p <= .05)."
         )
-    permuted = table[table["space"] == "permuted embodied"].set_index("dataset")["score"]
-    embodied = table[table["space"] == "embodied"].set_index("dataset")["score"]
-    more = int((embodied.loc[permuted.index] > permuted).sum())
+    for space in plausible:
+        permuted = table[table["space"] == f"permuted {space}"].set_index("dataset")["score"]
+        true = table[table["space"] == space].set_index("dataset")["score"]
+        more = int((true.loc[permuted.index] > permuted).sum())
+        text.append(
+            f"- The {space} space predicts better than the same vectors on permuted words in "
+            f"{more} of {len(permuted)} data sets; what those predict is words that come again."
+        )
     text += [
-        f"- Embodied ratings predict better than the same ratings with the words permuted in "
-        f"{more} of {len(permuted)} data sets; what those predict is words that come again.",
         "", "R2 alone and unique, from banded ridge (joint: all spaces together):",
         markdown(partition[["dataset", "space", "alone", "unique", "joint", "n_targets"]], 4), "",
         "Share of targets that each space predicts best:",
@@ -271,6 +280,20 @@ def simulated(bundle: Bundle) -> str:
     return "\n".join(text)
 
 
+def regions(bundle: Bundle) -> str:
+    """Whether a map shows which space drives which region."""
+    table = frame(bundle, "table")
+    false, outside = int(table["found_outside"].sum()), int(table["n_outside"].sum())
+    return "\n".join([
+        "## Simulated regions: which space drives which voxels", settings(bundle), "",
+        f"- Outside the planted regions {false} of {outside} voxels (both spaces) lie above chance "
+        "at p <= .05 over all voxels of a space; of the planted ones that are found, the share "
+        "that the right space wins is `won_by_planted`. `searchlight` is the 2v2 accuracy of "
+        "held-out samples in the region, `searchlight_away` where no planted voxel is near.", "",
+        markdown(table, 3),
+    ])  # fmt: skip
+
+
 def untested(bundles: dict[str, Bundle]) -> str:
     """What could not be tested, from the notes of the bundles."""
     lines = dict.fromkeys(
@@ -288,6 +311,7 @@ STUDIES: dict[str, Callable[[Bundle], str]] = {
     "survey": survey,
     "reading": reading,
     "simulate_studies": simulated,
+    "simulate_regions": regions,
 }
 
 

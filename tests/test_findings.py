@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from brainlm.bundle import save_bundle
+from brainlm.bundle import load_bundle, save_bundle
 from brainlm.comparison.study import table_of
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "findings.py"
@@ -47,6 +47,53 @@ def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
     assert "0.1234" in text
     assert "*no model wins everywhere* **holds here**; x has the best mean rank (1.25)" in text
     assert "1 others lie within the critical difference (1.10)" in text
-    assert text.count("No bundle: this study was not run.") == 3
+    assert text.count("No bundle: this study was not run.") == 4
     assert text.count("A debug run") == 2
     assert text.count("WordNet") == 1
+
+
+def test_each_plausible_space_is_judged_against_models_and_its_permutation(findings, tmp_path):
+    spaces = ["lm", "static", "embodied", "wordnet"]
+    table = pd.DataFrame({
+        "dataset": "a", "space": [*spaces, "permuted embodied", "permuted wordnet"],
+        "family": ["causal", "static", "embodied", "taxonomic", "random", "random"],
+        "score": [0.5, 0.4, 0.3, 0.2, 0.1, 0.25],
+    })  # fmt: skip
+    shares = pd.DataFrame({"dataset": "a", "space": spaces, "share": [0.5, 0.2, 0.2, 0.1]})
+    pairs = pd.DataFrame(
+        [
+            ("full", "lm", "embodied", 0.2, 0.01), ("full", "static", "embodied", 0.1, 0.2),
+            ("full", "lm", "wordnet", 0.3, 0.01), ("full", "embodied", "wordnet", -0.1, 0.01),
+            ("PCA-matched", "lm", "embodied", -0.1, 0.01),
+        ],
+        columns=["version", "first", "second", "difference", "p"],
+    )  # fmt: skip
+    partition = pd.DataFrame(
+        {"dataset": ["a"], "space": ["lm"], "alone": 0.2, "unique": 0.1, "joint": 0.3,
+         "n_targets": 5}
+    )  # fmt: skip
+    tables = {"table": table, "winners": shares, "pairs": pairs, "partition": partition}
+    save_bundle(
+        tmp_path / "b", analysis="navigating", config={"debug": False}, inputs={},
+        arrays={name: table_of(each) for name, each in tables.items()},
+    )  # fmt: skip
+    text = findings.navigating(load_bundle(tmp_path / "b"))
+    assert "embodied space is best*, full dimensions: **does not hold here**. Of 2 compar" in text
+    assert "0 favour it and 1 the other" in text
+    assert "embodied space is best*, PCA-matched dimensions: **holds here**. Of 1 comp" in text
+    assert "wordnet space is best*, full dimensions: **does not hold here**. Of 1 comp" in text
+    assert "The embodied space predicts better than the same vectors on permuted words in 1" in text
+    assert "The wordnet space predicts better than the same vectors on permuted words in 0" in text
+
+
+def test_regions_count_what_was_found_elsewhere(findings, tmp_path):
+    table = pd.DataFrame({
+        "region": ["temporal", "motor"], "planted": ["lm", "embodied"], "n_voxels": 10, "r": 0.2,
+        "found": 0.5, "won_by_planted": 1.0, "searchlight": 0.8, "n_outside": 100,
+        "found_outside": [1, 2], "searchlight_away": 0.5,
+    })  # fmt: skip
+    save_bundle(
+        tmp_path / "b", analysis="simulate_regions", config={"debug": False}, inputs={},
+        arrays={"table": table_of(table)},
+    )  # fmt: skip
+    assert "3 of 200 voxels" in findings.regions(load_bundle(tmp_path / "b"))

@@ -72,6 +72,7 @@ DATASETS = (
     "mulcogbench-en-stories", "smn4lang-fmri", "moth",
 )  # fmt: skip
 CONTROLS = (word_length, zipf_frequency, word_position)
+MOST_PARTS = 3  # seven combinations
 PLAUSIBLE = ("embodied", "network", "taxonomic")
 LIMITS = {
     "nieuwland2018": {"max_subjects": 100},
@@ -191,7 +192,7 @@ def race(
         mains = [s.name for s in sources]
         attrs = {
             "rows": rows, "winners": winners_of(on, scores, mains),
-            "partition": parts_of(on, {n: designs[n][1] for n in mains}, draws),
+            "partition": parts_of(on, {n: designs[n][1] for n in partitioned(sources)}, draws),
             "pairs": pairs_of(on, scores, mains),
         }  # fmt: skip
         return xarray.Dataset(attrs={key: json.dumps(value) for key, value in attrs.items()})
@@ -221,14 +222,24 @@ def winners_of(task: Task, scores: dict, names: list[str]) -> list[dict]:
     ]  # fmt: skip
 
 
+def partitioned(sources: list[Source]) -> list[str]:
+    """Three spaces to part the variance between: a language model, plausible ones, static vectors.
+
+    The first language model named stands for all: two of them share almost all they explain.
+    """
+    neural = [s.name for s in sources if s.family in ("causal", "masked")][:1]
+    plausible = [s.name for s in sources if s.family in PLAUSIBLE]
+    static = [s.name for s in sources if s.family == "static"]
+    return [*neural, *plausible, *static][:MOST_PARTS]
+
+
 def parts_of(task: Task, designs: dict[str, np.ndarray], draws: int) -> list[dict]:
     """R2 of each space alone, of all in a banded ridge, and unique to it; half-widths over targets.
 
-    The last three spaces that were named, of 60 targets at most and on half as many folds: each of
-    the seven combinations is a banded ridge with its own search. A single space has no parts.
+    Of 60 targets at most and on half as many folds: each combination of the spaces is a banded
+    ridge with its own search. A single space has no parts.
     """
-    chosen = dict(list(designs.items())[-3:])
-    if len(chosen) < 2:
+    if len(designs) < 2:
         return []
     Y = task.recording.data.astype(np.float32)
     few = np.unique(np.linspace(0, Y.shape[1] - 1, 60).astype(int))
@@ -236,7 +247,7 @@ def parts_of(task: Task, designs: dict[str, np.ndarray], draws: int) -> list[dic
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)
         encoder = BandedRidgeEncoder(n_draws=draws)
-        found = partition_variance(chosen, Y[:, few], split, encoder=encoder)
+        found = partition_variance(designs, Y[:, few], split, encoder=encoder)
 
     def half(values: np.ndarray) -> float:
         return float(1.96 * values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
@@ -248,7 +259,7 @@ def parts_of(task: Task, designs: dict[str, np.ndarray], draws: int) -> list[dic
             "alone_half": half(found.r2[(name,)]), "unique_half": half(found.unique(name)),
             "n_targets": len(few),
         }
-        for name in chosen
+        for name in designs
     ]  # fmt: skip
 
 

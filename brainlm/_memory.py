@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from brainlm.errors import CorruptDataError
 
-__all__ = ["available_memory", "check_declared", "check_memory", "parse_bytes"]
+__all__ = ["available_memory", "check_declared", "check_memory", "check_unpacked", "parse_bytes"]
 
 MOST_COMPRESSED = 1032  # deflate cannot do better
 SLACK = 1 << 26  # bytes; files of constant values that are not even stored
@@ -66,6 +67,36 @@ def check_declared(path: Path, n_bytes: int, stored: int | None = None) -> None:
             f"{path}: its header declares {n_bytes} bytes, which {stored} stored bytes cannot "
             "hold: the header is broken, or the file is cut off; fetch it again"
         )
+
+
+def check_unpacked(path: Path, packed: int, pieces: Iterable[bytes], copies: int = 3) -> None:
+    """Raise MemoryError when what a file unpacks to does not fit in memory.
+
+    The pieces are counted and dropped, so a file that swells is refused before it is held. One that
+    is small beside the memory cannot swell enough and is not unpacked for this.
+
+    Parameters
+    ----------
+    path : path
+    packed : int
+        Bytes that are unpacked.
+    pieces : iterable of bytes
+        What they unpack to, little by little.
+    copies : int
+        How often the reader holds the content.
+    """
+    room = available_memory() // copies
+    if packed * MOST_COMPRESSED <= room:
+        return
+    total = 0
+    for piece in pieces:
+        total += len(piece)
+        if total > room:
+            raise MemoryError(
+                f"{path}: {packed} bytes unpack to more than {room / 1e9:.1f} GB, of which "
+                f"{copies} do not fit into memory: the file is broken or hostile, or needs a "
+                "larger machine"
+            )
 
 
 def parse_bytes(size: int | str) -> int:

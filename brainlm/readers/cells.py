@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import io
 import json
+import lzma
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._memory import check_unpacked
 from brainlm.downloads import check_content
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.readers.files import read_text
@@ -83,8 +87,10 @@ def _rda_rows(path: Path, sheet: str | None, columns: Sequence[str]) -> list[lis
     except ImportError as error:
         raise ImportError(f"{path}: R data need pyreadr: pip install 'brainlm[r]'") from error
     try:
-        frames = pyreadr.read_r(check_content(path))
-    except (CorruptDataError, FileNotFoundError):
+        path = check_content(path)
+        check_unpacked(path, path.stat().st_size, _unpacked(path))
+        frames = pyreadr.read_r(path)
+    except (CorruptDataError, FileNotFoundError, MemoryError):
         raise
     except Exception as error:  # pyreadr has its own errors beside those of pandas
         raise CorruptDataError(
@@ -98,6 +104,18 @@ def _rda_rows(path: Path, sheet: str | None, columns: Sequence[str]) -> list[lis
     names = [name for name in frame.columns if not columns or str(name) in columns]
     cells = [_rda_column(frame[name].tolist()) for name in names]
     return [list(map(str, names)), *map(list, zip(*cells, strict=True))]
+
+
+def _unpacked(path: Path) -> Iterator[bytes]:
+    """The content of a file in pieces, unpacked if it is packed in one of R's ways."""
+    with open(path, "rb") as file:
+        start = file.read(6)
+    unpack: Any = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}.get(
+        start[:2], open
+    )
+    with unpack(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            yield piece
 
 
 def _rda_column(cells: list[Any]) -> list[Any]:

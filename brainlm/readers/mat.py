@@ -8,11 +8,13 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from brainlm._memory import check_declared, check_memory, check_unpacked
 from brainlm.downloads import check_content
 from brainlm.errors import CorruptDataError, unknown_name
 
@@ -36,6 +38,8 @@ def read_mat(path: Path | str) -> dict[str, Any]:
     ------
     DataMissingError, CorruptDataError
         The file is missing, broken, or no MATLAB file.
+    MemoryError
+        It unpacks to, or declares, more than there is memory for.
     """
     path = check_content(path)
     with open(path, "rb") as file:
@@ -44,6 +48,8 @@ def read_mat(path: Path | str) -> dict[str, Any]:
         if head.startswith((b"MATLAB 7.3", b"\x89HDF")):
             return _read_new(path)
         return _read_old(path)
+    except (CorruptDataError, MemoryError):
+        raise
     except Exception as error:  # a broken file can raise nearly anything
         raise CorruptDataError(
             f"{path}: not a readable MATLAB file ({type(error).__name__}: {error}); fetch it again"
@@ -65,10 +71,10 @@ def _check_tags(path: Path) -> None:
     content = path.read_bytes()
     if 0 in content[:4] or content[126:128] not in (b"IM", b"MI"):
         return  # version 4, or no header: scipy sees to it
-    _walk(content, 128, len(content), "<" if content[126:128] == b"IM" else ">", 0)
+    _walk(path, content, 128, len(content), "<" if content[126:128] == b"IM" else ">", 0)
 
 
-def _walk(content: bytes, place: int, end: int, order: str, depth: int) -> None:
+def _walk(path: Path, content: bytes, place: int, end: int, order: str, depth: int) -> None:
     if depth > 20:
         raise ValueError("matrices within matrices without end")
     first = True
@@ -90,10 +96,20 @@ def _walk(content: bytes, place: int, end: int, order: str, depth: int) -> None:
             raise ValueError(f"a matrix of an unknown class at byte {data}")
         first = False
         if kind == COMPRESSED:
-            unpacked = zlib.decompress(content[data : data + n_bytes])
-            _walk(unpacked, 0, len(unpacked), order, 0)
+            packed = content[data : data + n_bytes]
+            check_unpacked(path, n_bytes, _inflated(packed))
+            unpacked = zlib.decompress(packed)
+            _walk(path, unpacked, 0, len(unpacked), order, 0)
         elif kind == MATRIX and n_bytes:
-            _walk(content, data, data + n_bytes, order, depth + 1)
+            _walk(path, content, data, data + n_bytes, order, depth + 1)
+
+
+def _inflated(packed: bytes) -> Iterator[bytes]:
+    """The unpacked content in pieces of a megabyte."""
+    unpacker = zlib.decompressobj()
+    while packed and not unpacker.eof:
+        yield unpacker.decompress(packed, 1 << 20)
+        packed = unpacker.unconsumed_tail
 
 
 def _tag(content: bytes, place: int, end: int, order: str) -> tuple[int, int, int]:
@@ -122,21 +138,27 @@ def _read_new(path: Path) -> dict[str, Any]:
     import h5py
 
     with h5py.File(path, "r") as file:
-        return {name: _decode(file, file[name], 0) for name in file if not name.startswith("#")}
+        return {
+            name: _decode(path, file, file[name], 0) for name in file if not name.startswith("#")
+        }
 
 
-def _decode(file: Any, entry: Any, depth: int) -> Any:
+def _decode(path: Path, file: Any, entry: Any, depth: int) -> Any:
     import h5py
 
     if depth > 10:
         raise ValueError("cells within cells without end")
     if isinstance(entry, h5py.Group):
-        return {name: _decode(file, entry[name], depth + 1) for name in entry}
+        return {name: _decode(path, file, entry[name], depth + 1) for name in entry}
     kind = entry.attrs.get("MATLAB_class", b"").decode()
     if entry.attrs.get("MATLAB_empty", 0):
         return "" if kind == "char" else []
     if entry.dtype == object:  # a cell array: references to its entries
-        return [_decode(file, file[reference], depth + 1) for reference in entry[()].T.ravel()]
+        return [
+            _decode(path, file, file[reference], depth + 1) for reference in entry[()].T.ravel()
+        ]
+    check_declared(path, entry.nbytes, entry.id.get_storage_size())
+    check_memory(2 * entry.nbytes, f"{path}, {entry.name}", "keep it in HDF5 and read a part")
     values = entry[()].T  # MATLAB stores columns first
     if kind == "char":
         return values.astype(np.uint16).ravel(order="C").tobytes().decode("utf-16-le")

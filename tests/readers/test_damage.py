@@ -7,7 +7,6 @@ import io
 import json
 import os
 import tarfile
-import time
 import zipfile
 
 import numpy as np
@@ -24,6 +23,7 @@ from layouts import (
     TIMECOURSES,
     XLSX,
 )
+from limits import bounded
 
 from brainlm.datasets import open_dataset
 from brainlm.downloads import _fetch_members, _open_in_tar, _open_in_zip
@@ -128,7 +128,8 @@ def test_a_damaged_file_gives_the_right_shape_or_an_error_with_its_path(layout, 
         path = files[i % len(files)]
         original = path.read_bytes()
         path.write_bytes(damage(original, rng))
-        opened, error = attempt(card, subject, folder)
+        with bounded():
+            opened, error = attempt(card, subject, folder)
         path.write_bytes(original)
         if error is not None:
             assert str(folder) in str(error)
@@ -146,7 +147,6 @@ def test_a_damaged_file_gives_the_right_shape_or_an_error_with_its_path(layout, 
 # Text that ends early, or in which one letter differs, may be a shorter text without any fault: the
 # facts of a card find that.
 TEXTS = (".csv", ".tsv", ".txt", ".TextGrid")
-LONGEST = 20.0  # seconds for a file of a few kilobytes: beyond that it hangs
 
 
 @pytest.mark.parametrize("layout", MORE)
@@ -161,10 +161,10 @@ def test_a_damaged_file_of_any_format_is_refused_by_its_path_or_read_whole(layou
         path = files[i % len(files)]
         original = path.read_bytes()
         path.write_bytes(damage(original, rng))
-        began = time.perf_counter()
         found, problem = shape, None
         try:
-            found = read(tmp_path)
+            with bounded():
+                found = read(tmp_path)
         except (ValueError, FileNotFoundError) as error:
             problem = str(error)
             n_refused += 1
@@ -172,7 +172,6 @@ def test_a_damaged_file_of_any_format_is_refused_by_its_path_or_read_whole(layou
         assert found == shape or path.suffix in TEXTS, (
             f"damage {i} of {path.name} changes the shape"
         )
-        assert time.perf_counter() - began < LONGEST
         path.write_bytes(original)
     assert n_refused > 0
     assert read(tmp_path) == shape

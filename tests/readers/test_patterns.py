@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import h5py
 import numpy as np
 import pytest
+from readers.new_mat import write_new
 from scipy.io import savemat
 
 from brainlm.errors import CorruptDataError, UnknownNameError
@@ -109,24 +109,6 @@ def test_what_does_not_fit_is_refused_with_the_file(folder, changes, message):
         read_patterns(folder, "P01", **SENTENCES)
     with pytest.raises(UnknownNameError, match="P01"):
         read_patterns(folder, "P02", **SENTENCES)
-
-
-def write_new(path, words, **columns):
-    """Write lists as MATLAB does in v7.3: transposed numbers, cells as references to UTF-16."""
-    with h5py.File(path, "w", userblock_size=512) as file:
-        references = np.empty((1, len(words)), dtype=h5py.ref_dtype)
-        for i, word in enumerate(words):
-            codes = np.frombuffer(word.encode("utf-16-le"), dtype=np.uint16)[:, None]
-            entry = file.create_dataset(f"#refs#/{i}", data=codes)
-            entry.attrs["MATLAB_class"] = np.bytes_("char")
-            references[0, i] = entry.ref
-        file.create_dataset("word", data=references, dtype=h5py.ref_dtype)
-        file["word"].attrs["MATLAB_class"] = np.bytes_("cell")
-        for name, values in columns.items():
-            file.create_dataset(name, data=np.array([values]))
-            file[name].attrs["MATLAB_class"] = np.bytes_("double")
-    with open(path, "r+b") as file:
-        file.write(b"MATLAB 7.3 MAT-file")
 
 
 def test_word_times_of_the_new_format_with_their_declared_lead(tmp_path):

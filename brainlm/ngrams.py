@@ -19,6 +19,7 @@ import numpy as np
 from brainlm.downloads import check_content
 from brainlm.errors import CorruptDataError
 from brainlm.features import Features
+from brainlm.segmentation import check_script, chinese_script
 from brainlm.stimulus import Stimulus
 
 __all__ = ["BackoffModel", "KenlmModel", "NgramModel", "read_ngrams", "train_kneser_ney"]
@@ -50,12 +51,19 @@ class NgramModel:
         """Return ``log10 p(word | context)``; both already known or ``<unk>``."""
         raise NotImplementedError
 
+    def script(self) -> str | None:
+        """Return which Chinese script its words are in; None where they cannot be listed."""
+        return None
+
     def surprisal(self, stimulus: Stimulus) -> Features:
         """Return ``-log2 p(word | the words before it in its sentence)``, (n_words, 1), bits.
 
         A word that the model does not have, as written or in lower case, counts as ``<unk>``
-        (``origin["unknown_words"]`` says how many); a model without it raises ValueError.
+        (``origin["unknown_words"]`` says how many); a model without it raises ValueError, and so
+        does a Chinese one of the other script.
         """
+        if stimulus.language.split("-")[0] == "zh":
+            check_script(stimulus, self.script(), self.name)
         bits = np.empty(stimulus.n_words)
         unknown = 0
         for _, rows in stimulus.blocks("sentence"):
@@ -106,6 +114,11 @@ class BackoffModel(NgramModel):
     def knows(self, word: str) -> bool:
         """Return whether the model has the word."""
         return (word,) in self.log_p
+
+    def script(self) -> str | None:
+        """Return which Chinese script its words are in (`brainlm.segmentation`)."""
+        special = (START, END, UNKNOWN)
+        return chinese_script(g[0] for g in self.log_p if len(g) == 1 and g[0] not in special)
 
     def log10(self, word: str, context: Sequence[str] = ()) -> float:
         """Return ``log10 p(word | context)``; both already known or ``<unk>``."""

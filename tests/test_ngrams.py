@@ -216,3 +216,13 @@ def test_real_chinese_model_of_kenlm_knows_what_follows():
     odd = Stimulus(["好", "很", "天气", "今天"], "zh")
     assert model.surprisal(plain).values.sum() < model.surprisal(odd).values.sum() - 10
     assert model.surprisal(plain).origin["unknown_words"] == 0
+
+
+def test_a_model_of_the_other_chinese_script_is_refused():
+    model = train_kneser_ney([["国", "语", "门"], ["门", "国", "车"]], 2)
+    assert model.script() == "simplified"
+    same = Stimulus(["国", "门"], "zh", sentence=["a", "a"])
+    assert model.surprisal(same).origin["unknown_words"] == 0
+    other = Stimulus(["國", "門"], "zh", sentence=["a", "a"])
+    with pytest.raises(ValueError, match="traditional characters, Kneser-Ney 2-gram in simplified"):
+        model.surprisal(other)

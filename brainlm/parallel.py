@@ -68,7 +68,8 @@ def open_cluster(address: str) -> Iterator[Any]:
         elif kind == "slurm":
             from dask_jobqueue import SLURMCluster
 
-            made = SLURMCluster()
+            # Any free port: two studies of one login node would quarrel about the usual one.
+            made = SLURMCluster(scheduler_options={"dashboard_address": ":0"})
             made.scale(jobs=int(number))
         else:
             made = address
@@ -141,10 +142,13 @@ def _finished(study: Study, missing: Sequence[tuple[Task, Path]], client: Any) -
 
 
 def compute_to(study: Study, task: Task, path: Path) -> None:
-    """Compute one task and write it, whole or not at all."""
+    """Compute one task and write it, whole or not at all.
+
+    The name of the file begins with the key of the study's content: see `run_study`.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes
-        scores = study.compute(task)
+        scores = study.compute(task, path.name.partition("-")[0])
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -58,7 +58,7 @@ def plan_lines(study: Study, workers: int, gflops: float | None = None) -> Itera
     gflops : float, optional
         Speed of a worker. Default: measured on one core of this machine.
     """
-    need = study.need(study.tasks())
+    need = study.need(study.tasks(), workers)
     measured = gflops is None
     speed = measured_gflops() if gflops is None else gflops
     if speed <= 0:

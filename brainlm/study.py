@@ -25,7 +25,7 @@ import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -172,10 +172,10 @@ class Study(BaseModel):
             self._runs(subject, n_samples)
             self._check_brain(subject, n_targets)
             step = self.targets_per_task
-            found += [
+            found += [  # the spaces of a block of targets follow each other: it is read once
                 Task(subject, space, start, min(start + step, n_targets))
-                for space in self.spaces
                 for start in range(0, n_targets, step)
+                for space in self.spaces
             ]
         return found
 
@@ -188,12 +188,21 @@ class Study(BaseModel):
         gap = longest if self.gap is None else self.gap
         return ContiguousBlocks(int(self.folds), gap=gap, runs=runs)
 
-    def compute(self, task: Task) -> Scores:
-        """Return the scores of one task."""
-        Y = open_stored(self.targets[task.subject])
-        runs = self._runs(task.subject, Y.shape[0])
+    def compute(self, task: Task, content: str | None = None) -> Scores:
+        """Return the scores of one task.
+
+        Parameters
+        ----------
+        task : Task
+        content : str, optional
+            Key of the content of all files, `digest`. With it the block of targets is kept in
+            memory for the next task, which is most often another space of the same block.
+        """
+        place = self.targets[task.subject]
+        runs = self._runs(task.subject, open_stored(place).shape[0])
         X = delay(self._features(task.space, task.subject, runs), self.delays, runs)
-        block = np.asarray(Y[:, task.start : task.stop])
+        read = _read_block.__wrapped__ if content is None else _read_block
+        block = read(place, task.start, task.stop, content)
         if self.mask_targets and bad_columns(block).all():
             return self._nothing(task, len(block))
         return cross_validate(
@@ -206,9 +215,10 @@ class Study(BaseModel):
             mask_targets=self.mask_targets,
         )
 
-    def need(self, tasks: Sequence[Task]) -> Need:
+    def need(self, tasks: Sequence[Task], workers: int = 1) -> Need:
         """Return what the tasks will take, from the shapes alone.
 
+        Each worker reads the spaces of its tasks, and a block of targets once for all spaces.
         A fold of n training and m test samples, p delayed features, V targets and A alphas costs,
         with q = min(n, p) and the J <= A penalties whose predictions the search makes::
 
@@ -218,6 +228,7 @@ class Study(BaseModel):
         the operators of the test fold; its predictions.
         """
         read, memory, flops = 0, 0, 0.0
+        blocks: dict[tuple[str, int], int] = {}
         n_alphas = len(self.alphas or DEFAULT_ALPHAS)
         shape = cache(self._shape)
         folds = cache(lambda subject, n: self.split(subject, n).get_n_splits())
@@ -235,9 +246,12 @@ class Study(BaseModel):
                 + 2.0 * n_test * q * n_targets
             )
             block = n_samples * n_targets * size
-            read += block + n_samples * (p // len(self.delays)) * size
+            read += n_samples * (p // len(self.delays)) * size
+            stored = _shape_of(self.targets[task.subject])[2]
+            blocks[task.subject, task.start] = n_samples * n_targets * stored
             needed = fold_bytes(n, n_test, p, n_alphas, size) + 3 * n_samples * p * size + 4 * block
             memory = max(memory, needed + BLOCKS_AT_ONCE * SMALLEST_READ)
+        read += min(workers, len(self.spaces)) * sum(blocks.values())
         return Need(len(tasks), read, memory, flops)
 
     def result_bytes(self, tasks: Sequence[Task]) -> int:
@@ -404,6 +418,13 @@ def _toml_value(text: str) -> Any:
 
 def _absolute(place: Any, folder: Path) -> Any:
     return str(folder / place) if isinstance(place, str) else place
+
+
+@lru_cache(maxsize=1)
+def _read_block(place: str, start: int, stop: int, content: str | None) -> np.ndarray:
+    block = np.asarray(open_stored(place)[:, start:stop])
+    block.flags.writeable = False
+    return block
 
 
 @cache

@@ -1,5 +1,7 @@
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 
@@ -12,6 +14,7 @@ from brainlm.errors import UnknownNameError
 from brainlm.leakage import LeakageWarning
 from brainlm.parallel import collect, hash_inputs, leakage_notes, open_cluster, run_study
 from brainlm.planning import encode_study
+from brainlm.stored import open_stored
 from brainlm.study import EMPTY, read_study
 
 pytestmark = [
@@ -43,6 +46,28 @@ def test_a_cluster_gives_the_serial_results(study, tmp_path, client):
         np.testing.assert_array_equal(scores.alpha, spread[name].alpha)
 
 
+def slurm_is_up():
+    """Whether a partition of SLURM answers on this machine."""
+    if shutil.which("sinfo") is None:
+        return False
+    found = subprocess.run(["sinfo", "--noheader", "--format=%a"], capture_output=True, text=True)
+    return found.returncode == 0 and "up" in found.stdout
+
+
+@pytest.mark.skipif(not slurm_is_up(), reason="no SLURM on this machine (sinfo)")
+def test_jobs_of_slurm_give_the_serial_results(study, tmp_path):
+    import dask
+
+    hashes = hash_inputs(study)
+    serial, _ = collect(study, run_study(study, tmp_path / "serial", hashes))
+    job = {"cores": 1, "memory": "2GB", "processes": 1, "walltime": "00:05:00"}
+    settings = dask.config.set({f"jobqueue.slurm.{k}": v for k, v in job.items()})
+    with settings, open_cluster("slurm:2") as client:
+        spread = run_study(study, tmp_path / "spread", hashes, client=client)
+    for name, scores in collect(study, spread)[0].items():
+        np.testing.assert_array_equal(scores.score, serial[name].score)
+
+
 def test_a_killed_worker_loses_only_its_running_tasks(tmp_path, client):
     study = read_study(write_study(tmp_path), ["targets_per_task=1"])
     hashes = hash_inputs(study)
@@ -68,6 +93,25 @@ def test_a_killed_worker_loses_only_its_running_tasks(tmp_path, client):
             np.testing.assert_allclose(a["values"], b["values"], atol=1e-6)
 
 
+def test_the_targets_of_all_spaces_are_read_once(study, tmp_path, monkeypatch):
+    read = []
+
+    def opened(place):
+        class Counted:
+            shape, dtype = open_stored(place).shape, open_stored(place).dtype
+
+            def __getitem__(self, key):
+                read.append((place, str(key)))
+                return open_stored(place)[key]
+
+        return Counted()
+
+    monkeypatch.setattr("brainlm.study.open_stored", opened)
+    run_study(study, tmp_path / "parts", hash_inputs(study))
+    blocks = [key for key in read if key[0] in study.targets.values()]
+    assert len(blocks) == len({(t.subject, t.start) for t in study.tasks()}) == len(set(blocks))
+
+
 def test_a_rerun_computes_only_what_is_missing(study, tmp_path, monkeypatch):
     hashes = hash_inputs(study)
     paths = run_study(study, tmp_path / "parts", hashes)
@@ -76,7 +120,7 @@ def test_a_rerun_computes_only_what_is_missing(study, tmp_path, monkeypatch):
     done = []
     compute = type(study).compute
     monkeypatch.setattr(
-        type(study), "compute", lambda self, task: done.append(task) or compute(self, task)
+        type(study), "compute", lambda self, task, content: done.append(task) or compute(self, task)
     )
     run_study(study, tmp_path / "parts", hashes)
     assert done == [study.tasks()[3], study.tasks()[5]]

@@ -168,8 +168,10 @@ def test_a_plan_says_tasks_bytes_and_hours(tmp_path):
     assert "2 subjects x 3 feature spaces" in lines
     assert any(line.split() == ["tasks", "12"] for line in lines)
     need = study.need(study.tasks())
-    # 120 x 12 (float64) is read three times, and so are 120 x 9 in float32; features in between
-    assert need.read_bytes > 3 * (120 * 12 * 8 + 120 * 9 * 4)
+    # 120 x 12 (float64) and 120 x 9 (float32) are read once by each worker, for three spaces
+    targets = 120 * 12 * 8 + 120 * 9 * 4
+    assert study.need(study.tasks(), 2).read_bytes - need.read_bytes == targets
+    assert study.need(study.tasks(), 50).read_bytes - need.read_bytes == 2 * targets
     hours = float(next(line for line in lines if line.startswith("core hours")).split()[2][:-1])
     assert hours == pytest.approx(need.flops / 1e6 / 3600, rel=0.01)
 

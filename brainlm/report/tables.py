@@ -50,7 +50,7 @@ def bundle_tables(bundle: Bundle) -> tuple[dict[str, pandas.DataFrame], list[str
             else:
                 left_out.append(f"{name}: each target ({dataset.sizes['target']} targets)")
             continue
-        if name.partition("_")[0] == "maps":
+        if BrainMaps.is_in(dataset):
             tables[f"{name}: each map"] = map_table(BrainMaps.from_xarray(dataset))
             continue
         for dims, names in _by_dimensions(dataset).items():

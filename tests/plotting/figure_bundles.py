@@ -156,7 +156,8 @@ def brains(rng):
     x, y, _ = np.moveaxis(np.indices((24, 29, 24)), 0, -1).reshape(-1, 3).T * 8.0
     data = np.stack([(90 - x) / 100, (y - 126) / 120])
     mask = np.ones((24, 29, 24), dtype=bool)
-    return {"maps_S1": BrainMaps(data, ["a", "b"], mask, "r", affine, subject="S1").to_xarray()}
+    maps = BrainMaps(data, ["a", "b"], mask, "r", affine, subject="S1").to_xarray()
+    return {"maps_S1": maps, "searchlight": maps.isel(map=[1])}
 
 
 MAKERS = {
@@ -168,4 +169,5 @@ MAKERS = {
     "layers_by_modality": studies, "context_gains": studies, "winners": studies,
     "unique_variance": studies, "critical_difference": studies, "reading_gains": studies,
     "coverage": studies, "paired_bars": pairs, "brain_maps": brains, "winner_brain": brains,
+    "searchlight_brain": brains,
 }  # fmt: skip

@@ -111,7 +111,7 @@ def main(
             "features": {space.name: dict(space.features.origin) for space in spaces},
         },
         notes=[*recording.notes, *(n for each in scores.values() for s in each for n in s.notes)],
-        figures=["layer_curve", "target_bars", "alphas"],
+        figures=["layer_curve", "target_bars", "target_heat_map", "alphas"],
         overwrite=overwrite,
     )  # fmt: skip
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")

@@ -136,7 +136,7 @@ def main(
         },
         inputs=inputs,
         notes=[*notes, *(f"{t.name}: {note}" for t in tasks for note in t.recording.notes)],
-        figures=["model_by_dataset", "layers_by_modality", "context_gains"],
+        figures=["model_by_dataset", "layers_by_modality", "coverage", "context_gains"],
         overwrite=overwrite,
     )  # fmt: skip
     store.clear()

@@ -150,7 +150,7 @@ def main(
         },
         inputs=inputs,
         notes=[*notes, *(f"{t.name}: {note}" for t in tasks for note in t.recording.notes)],
-        figures=["model_by_dataset", "winners", "unique_variance"],
+        figures=["model_by_dataset", "winners", "paired_bars", "coverage", "unique_variance"],
         overwrite=overwrite,
     )  # fmt: skip
     store.clear()

@@ -157,7 +157,7 @@ def main(
         },
         inputs=inputs,
         notes=[*notes, *(f"{t.name}: {note}" for t in tasks for note in t.recording.notes)],
-        figures=["model_by_dataset", *(["critical_difference"] if len(ranks) else [])],
+        figures=["model_by_dataset", "coverage", *(["critical_difference"] if len(ranks) else [])],
         overwrite=overwrite,
     )  # fmt: skip
     store.clear()

@@ -142,6 +142,11 @@ class BrainMaps:
         }  # fmt: skip
         return xarray.Dataset(variables, {"map": list(self.names)}, attributes)
 
+    @staticmethod
+    def is_in(dataset: xarray.Dataset) -> bool:
+        """Return whether `to_xarray` wrote a data set."""
+        return {"value", "mask"} <= set(dataset.data_vars)
+
     @classmethod
     def from_xarray(cls, dataset: xarray.Dataset) -> BrainMaps:
         """Return the maps that `to_xarray` wrote."""

@@ -122,7 +122,7 @@ class BackoffModel(NgramModel):
 
     def log10(self, word: str, context: Sequence[str] = ()) -> float:
         """Return ``log10 p(word | context)``; both already known or ``<unk>``."""
-        history = tuple(context[len(context) - self.order + 1 :]) if self.order > 1 else ()
+        history = tuple(context[max(0, len(context) - self.order + 1) :])
         total = 0.0
         while True:
             found = self.log_p.get((*history, word))

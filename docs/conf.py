@@ -35,13 +35,14 @@ numpydoc_show_class_members = False
 myst_heading_anchors = 3
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 sys.path.insert(0, str(HERE.parent))
+# The cluster example starts processes, which import the file under its own name.
+NOT_RUN = ["cluster_study"]
+NOT_RUN += [] if all(map(is_cached, ("smollm2", "gemma3"))) else ["features_and_surprisal"]
+NOT_RUN += [] if is_cached("smollm2") else ["decoding_story"]
 sphinx_gallery_conf = {
     "examples_dirs": [str(HERE.parent / "examples")],
     "gallery_dirs": ["examples"],
-    # The cluster example starts processes, which import the file under its own name.
-    "filename_pattern": r"/(?!cluster_study)"
-    if all(map(is_cached, ("smollm2", "gemma3")))
-    else r"/(?!cluster_study|features_and_surprisal)",
+    "filename_pattern": rf"/(?!{'|'.join(NOT_RUN)})",
     "abort_on_example_error": True,
     "show_memory": False,
     "show_signature": False,

@@ -15,6 +15,7 @@ from brainlm.cli import app, list_analyses, main
 from brainlm.datasets import list_datasets
 from brainlm.options import from_settings
 from brainlm.parallel import compute_to
+from brainlm.study import read_study
 
 RUNNER = CliRunner()
 
@@ -152,7 +153,8 @@ def test_a_disk_that_fills_later_leaves_the_finished_parts(monkeypatch, capsys, 
     code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(tmp_path / "out"))
     assert code == 2
     assert "No space left on device" in said
-    assert len(list((tmp_path / "out.parts").glob("*.npz"))) == 6
+    parts = list((tmp_path / "out.parts").glob("*.npz"))
+    assert len(parts) == len(read_study(path).tasks())
     assert not (tmp_path / "out").exists()
 
 
@@ -182,9 +184,10 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped: no bundle was written; a study goes on where it was" in said
-    assert "Traceback" not in said
+    assert "KeyboardInterrupt" not in said  # no traceback of ours
+    n_tasks = len(read_study(path, ["targets_per_task=1"]).tasks())
     kept = list(parts.glob("*.npz"))
-    assert 3 <= len(kept) < 63
+    assert 3 <= len(kept) < n_tasks
     assert not (tmp_path / "out").exists()
     computed = []
 
@@ -196,7 +199,7 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
         patch.setattr("brainlm.parallel.compute_to", counted)
         patch.setattr("sys.argv", ["brainlm", *command[3:]])
         main_ok()
-    assert len(computed) == 63 - len(kept)
+    assert len(computed) == n_tasks - len(kept)
     assert not set(computed) & set(kept)
     log = (tmp_path / "out" / "log.txt").read_text("utf-8")
     assert "bundle is written" in log

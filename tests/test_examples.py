@@ -1,9 +1,11 @@
 """The notebooks of examples/ run as they are, without a network."""
 
+import os
 import re
 import runpy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,6 +18,10 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 ALONE = {  # those that need no model, and what they must print
+    "chinese": r"r between both: (1\.000|0\.99\d)",
+    "layer_curves": r"chosen on the others: layers \[(6|7|8)",
+    "own_bids": r"r: 0\.[67]\d in the planted voxels, -?0\.0\d elsewhere",
+    "reading_surprisal": r"surprisal +gain 0\.0[2-5].*\ninvented +gain -?0\.000",
     "banded_ridge": r"planted: only syntax +\{'syntax': 0\.[1-9].*'meaning': -?0\.0",
     "decoding_sentences": r"2v2 accuracy 0\.9\d+, null 0\.5\d+, p = 0\.0",
     "first_encoding": r"'1 samples': 0\.03.*'2 samples': 0\.18.*'3 samples': 0\.03",
@@ -26,7 +32,7 @@ ALONE = {  # those that need no model, and what they must print
 
 def test_every_notebook_is_run_here():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
-    assert names == {*ALONE, "features_and_surprisal", "cluster_study"}
+    assert names == {*ALONE, "features_and_surprisal", "decoding_story", "cluster_study"}
 
 
 @pytest.mark.parametrize("name", ALONE)
@@ -47,6 +53,22 @@ def test_the_cluster_example():
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"scores_S1 .*'layer 1': -?0\.0.*'layer 2': 0\.7", done.stdout)
+
+
+def test_a_simulated_minute_is_decoded_in_two_minutes_of_processor_time(capsys):
+    if not is_cached("smollm2"):
+        pytest.skip("smollm2 is not in the cache: run `brainlm fetch smollm2`")
+    start = time.process_time()
+    runpy.run_path(str(EXAMPLES / "decoding_story.py"))
+    plt.close("all")
+    assert time.process_time() - start < 120 * (os.cpu_count() or 1)
+    printed = capsys.readouterr().out
+    seconds = int(re.search(r"^(\d+) s, ", printed, re.MULTILINE)[1])
+    assert 50 <= seconds <= 75
+    score = {n: float(v) for n, v in re.findall(r"^(.*?) +BLEU-1 (0\.\d+)$", printed, re.MULTILINE)}
+    assert score["brain"] > 1.2 * score["noise"]
+    assert score["brain"] > score["no brain"]
+    assert float(re.search(r"2v2 = ([\d.]+)", printed)[1]) > 0.9
 
 
 def test_features_and_surprisal(capsys):

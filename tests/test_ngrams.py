@@ -226,3 +226,12 @@ def test_a_model_of_the_other_chinese_script_is_refused():
     other = Stimulus(["國", "門"], "zh", sentence=["a", "a"])
     with pytest.raises(ValueError, match="traditional characters, Kneser-Ney 2-gram in simplified"):
         model.surprisal(other)
+
+
+@pytest.mark.parametrize("order", [2, 3, 4, 5, 6])
+def test_a_context_shorter_than_the_order_is_used_whole(order):
+    """At the beginning of a sentence a high order knows as much as a low one."""
+    model = train_kneser_ney([["a", "b", "c"]] * 300 + [["d", "b", "e"]] * 300, order=order)
+    bits = model.surprisal(Stimulus(["a", "b", "c"], "en")).values[:, 0]
+    expected = [1.0, 0.0, 1.0 if order == 2 else 0.0]  # two sentences begin; b alone tells nothing
+    np.testing.assert_allclose(bits, expected, atol=0.02)

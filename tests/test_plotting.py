@@ -119,3 +119,19 @@ def test_words_that_no_font_can_write_have_numbers(monkeypatch):
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["31", "32"]
     assert "no font here" in ax.get_xlabel()
     plt.close("all")
+
+
+def test_targets_and_spaces_of_the_heat_map_are_those_of_the_scores(rng, tmp_path):
+    _, dataset = by_fold(rng)
+    folder = save_bundle(
+        tmp_path / "b", analysis="t", config={}, inputs={}, arrays={"scores": dataset}
+    )
+    figure = draw(load_bundle(folder), "target_heat_map")
+    ax = figure.axes[0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["layer 0", "layer 1", "GloVe"]
+    mean = dataset["score"].sel(analysis="one").mean("fold")
+    expected = [f"{float(mean.sel(space=s, target=t)):.2f}"
+                for t in "ab" for s in ("layer 0", "layer 1", "GloVe")]  # fmt: skip
+    assert [text.get_text() for text in ax.texts] == expected
+    plt.close("all")

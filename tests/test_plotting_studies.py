@@ -1,12 +1,15 @@
 """Figures of the studies are drawn from their tables and show their numbers."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from brainlm.bundle import load_bundle, save_bundle
 from brainlm.comparison.study import table_of
-from brainlm.plotting import draw, plot_critical_difference
+from brainlm.plotting import FIGURES, draw, plot_critical_difference
 
 SETS = [
     ("gaze", "eye-tracking", "sentence"),
@@ -106,3 +109,60 @@ def test_bars_join_models_within_the_critical_difference():
     assert bars[0].get_ydata()[0] > 2
     assert bars[0].get_ydata()[1] < 1
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b", "c"]
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """Two data sets x three spaces, with pairs of two versions: the bundle of navigating."""
+    rows, pairs = [], []
+    for dataset, modality, level in SETS[:2]:
+        for space, score in (("a", 0.5), ("b", 0.4), ("c", 0.1)):
+            rows.append({
+                **about(dataset, modality, level), "space": space, "score": score,
+                "low": score - 0.05, "high": score + 0.1, "metric": "r", "unit": "fold",
+                "n_units": 10, "n_items": 200, "n_targets": 4, "n_subjects": 12,
+            })  # fmt: skip
+        for first, second, p in (("a", "b", 0.2), ("a", "c", 0.001), ("b", "c", 0.04)):
+            for version, value in (("full", p), ("PCA-matched", 0.0001)):
+                pairs.append({
+                    **about(dataset, modality, level), "version": version, "first": first,
+                    "second": second, "p": value,
+                })  # fmt: skip
+    arrays = {"table": table_of(pd.DataFrame(rows)), "pairs": table_of(pd.DataFrame(pairs))}
+    folder = save_bundle(tmp_path / "b", analysis="t", config={}, inputs={}, arrays=arrays)
+    return load_bundle(folder)
+
+
+def test_lines_join_bars_whose_paired_difference_holds_over_all_pairs(compared):
+    figure = draw(compared, "paired_bars")
+    panels = [ax for ax in figure.axes if ax.axison]
+    assert [ax.get_title(loc="left") for ax in panels] == [
+        "words (ratings, word)\n200 items, 10 folds",
+        "gaze (eye-tracking, sentence)\n200 items, 10 folds",
+    ]
+    for ax in panels:
+        heights = [round(bar.get_height(), 3) for bar in ax.patches]
+        assert heights == [0.5, 0.4, 0.1]
+        joined = [
+            tuple(line.get_xdata()[[0, -1]]) for line in ax.lines if len(line.get_xdata()) == 4
+        ]
+        # q = .001 * 6 / 2 and .04 * 6 / 4: of three pairs one stays.
+        assert joined == [(0, 2)]
+
+
+def test_coverage_counts_items_targets_and_subjects(compared):
+    figure = draw(compared, "coverage")
+    shown = [[text.get_text() for text in ax.texts] for ax in figure.axes]
+    assert shown == [["200", "200"], ["4", "4"], ["12", "12"]]
+    assert [ax.get_xlabel() for ax in figure.axes] == ["items", "targets", "subjects"]
+
+
+def test_every_figure_has_a_script_and_a_row_that_says_what_to_read():
+    folder = Path(__file__).parent.parent / "figures"
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(\w+)\.py` \|", (folder / "README.md").read_text("utf-8"), re.M
+    )
+    assert sorted(name for name, _ in rows) == sorted(FIGURES)
+    for name, script in rows:
+        assert name == script
+        assert f'figure_command("{name}"' in (folder / f"{script}.py").read_text("utf-8")

@@ -31,6 +31,7 @@ from brainlm.plotting.brain import (
     winner_map,
 )
 from brainlm.plotting.channels import plot_time_course, topographies
+from brainlm.plotting.common import plot_heat_map
 from brainlm.plotting.decoding import (
     decoding_curve,
     decoding_null,
@@ -38,7 +39,13 @@ from brainlm.plotting.decoding import (
     plot_null,
 )
 from brainlm.plotting.diagnostics import alphas, plot_alphas
-from brainlm.plotting.layers import layer_curve, plot_layer_curve, plot_target_bars, target_bars
+from brainlm.plotting.layers import (
+    layer_curve,
+    plot_layer_curve,
+    plot_target_bars,
+    target_bars,
+    target_heat_map,
+)
 from brainlm.plotting.reconstruction import (
     reconstruction_gain,
     reconstruction_scores,
@@ -47,12 +54,13 @@ from brainlm.plotting.reconstruction import (
 from brainlm.plotting.similarity import plot_scatter, rdm_pair, similarity_and_rsa
 from brainlm.plotting.studies import (
     context_gains,
+    coverage,
     critical_difference,
     layers_by_modality,
     model_by_dataset,
+    paired_bars,
     plot_critical_difference,
     plot_forest,
-    plot_heat_map,
     reading_gains,
     unique_variance,
     winners,
@@ -108,6 +116,9 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "unique_variance": unique_variance,
     "critical_difference": critical_difference,
     "reading_gains": reading_gains,
+    "target_heat_map": target_heat_map,
+    "paired_bars": paired_bars,
+    "coverage": coverage,
     "brain_maps": brain_maps,
     "searchlight_brain": searchlight_brain,
     "winner_brain": winner_brain,

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting.common import COLOURS, REFERENCE_COLOURS, interval, panels, shared_legend
+from brainlm.plotting.common import (
+    COLOURS,
+    REFERENCE_COLOURS,
+    interval,
+    panels,
+    plot_heat_map,
+    shared_legend,
+)
 from brainlm.scores import held_out_choice
 
 if TYPE_CHECKING:
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 
     from brainlm.bundle import Bundle
 
-__all__ = ["layer_curve", "plot_layer_curve", "plot_target_bars", "target_bars"]
+__all__ = ["layer_curve", "plot_layer_curve", "plot_target_bars", "target_bars", "target_heat_map"]
 
 
 def _unit(scores: xarray.Dataset) -> str:
@@ -131,6 +138,24 @@ def plot_target_bars(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     ax.set_ylabel(scores.attrs["label"])
     ax.set_title(str(analysis), loc="left")
     return ax
+
+
+def target_heat_map(bundle: Bundle) -> Figure:
+    """Draw the mean score of each target (rating, measure, region) for each layer and reference."""
+    scores = bundle.arrays["scores"]
+    kept = np.isin(scores["kind"].values, ["layer", "reference"])
+    unit = _unit(scores)
+    shown = scores.isel(space=kept)
+    height, width = 1.8 + 0.28 * shown.sizes["target"], 2.2 + 0.45 * shown.sizes["space"]
+    figure, axes = panels(shown.sizes["analysis"], width, height)
+    for ax, analysis in zip(axes, shown["analysis"].values, strict=True):
+        values = shown["score"].sel(analysis=analysis).mean(unit)
+        plot_heat_map(
+            values.transpose("target", "space").values, [str(t) for t in shown["target"].values],
+            [str(s) for s in shown["space"].values], ax, label=str(scores.attrs["label"]),
+        )  # fmt: skip
+        ax.set_title(f"{analysis}: mean of {shown.sizes[unit]} {unit}s", loc="left", fontsize=9)
+    return figure
 
 
 def _sample_text(scores: xarray.Dataset) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.plotting.common import COLOURS, REFERENCE_COLOURS, panels
+from brainlm.plotting.common import COLOURS, REFERENCE_COLOURS, grid, panels, plot_heat_map
 
 if TYPE_CHECKING:
     import pandas
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "context_gains",
+    "coverage",
     "critical_difference",
     "layers_by_modality",
     "model_by_dataset",
+    "paired_bars",
     "plot_critical_difference",
     "plot_forest",
-    "plot_heat_map",
     "reading_gains",
     "unique_variance",
     "winners",
@@ -42,31 +43,6 @@ MODEL_COLOURS = ("#0072B2", "#D55E00", "#5D3A9B", "#009E73", "#E69F00", "#CC79A7
 
 def _frame(bundle: Bundle, name: str) -> pandas.DataFrame:
     return bundle.arrays[name].to_dataframe().reset_index(drop=True)
-
-
-def plot_heat_map(
-    values: np.ndarray, rows: list[str], columns: list[str], ax: Axes, *, label: str
-) -> Axes:
-    """Draw values as colours with their numbers; NaN stays white.
-
-    Parameters
-    ----------
-    values : array of shape (n_rows, n_columns)
-    rows, columns : list of str
-    ax : matplotlib.axes.Axes
-    label : str
-        Of the colour bar.
-    """
-    limit = float(np.nanmax(np.abs(values))) or 1.0
-    image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-    for i, j in np.argwhere(np.isfinite(values)):
-        colour = "white" if abs(values[i, j]) > 0.6 * limit else "black"
-        ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=7, color=colour)
-    ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
-    ax.set_yticks(range(len(rows)), rows)
-    ax.spines[:].set_visible(False)
-    ax.figure.colorbar(image, ax=ax, label=label, shrink=0.8)
-    return ax
 
 
 def plot_forest(
@@ -192,6 +168,73 @@ def context_gains(bundle: Bundle) -> Figure:
     for level, colour in LEVEL_COLOURS.items():
         axes[0].plot([], [], "o-", ms=4, lw=1.2, color=colour, label=level)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def paired_bars(bundle: Bundle) -> Figure:
+    """Draw the score of each representation as bars, a panel per data set, with pairwise tests.
+
+    Whiskers are the intervals of the bundle. A line joins two bars whose paired difference has
+    q <= .05 over all pairs of the figure (Benjamini-Hochberg). Pairs of features in full dimension,
+    where the bundle has others, too.
+    """
+    from brainlm.statistics import fdr
+
+    table, pairs = _frame(bundle, "table"), _frame(bundle, "pairs")
+    if "version" in pairs:
+        pairs = pairs[pairs["version"] == "full"]
+    pairs = pairs[pairs["p"].notna()]
+    pairs = pairs.assign(q=fdr(pairs["p"].to_numpy()))
+    tested = set(pairs["first"]) | set(pairs["second"])
+    order = [d for d in _order(table) if d in set(pairs["dataset"])]
+    names = _names(table)
+    columns = min(3, len(order))
+    figure, axes = grid(len(order), columns, 3.4, 2.9)
+    for ax, dataset in zip(axes, order, strict=True):
+        own = table[(table["dataset"] == dataset) & table["space"].isin(tested)]
+        own = own.reset_index(drop=True)
+        error = np.abs(own[["low", "high"]].to_numpy().T - own["score"].to_numpy())
+        colours = [MODEL_COLOURS[i % len(MODEL_COLOURS)] for i in range(len(own))]
+        ax.bar(own["space"], own["score"], yerr=error, color=colours, error_kw={"lw": 0.8})
+        place = {space: i for i, space in enumerate(own["space"])}
+        here = pairs[(pairs["dataset"] == dataset) & (pairs["q"] <= 0.05)]
+        joined = [
+            sorted((place[a], place[b]))
+            for a, b in zip(here["first"], here["second"], strict=True)
+            if a in place and b in place
+        ]
+        low, high = min(0.0, float(own["low"].min())), float(own["high"].max())
+        step = 0.08 * (high - low)
+        for level, (i, j) in enumerate(sorted(joined, key=lambda pair: pair[1] - pair[0]), start=1):
+            y = high + level * step
+            ax.plot([i, i, j, j], [y - step / 4, y, y, y - step / 4], color="black", lw=0.8)
+        ax.axhline(0, color="black", lw=0.5)
+        ax.tick_params(axis="x", rotation=30)
+        first = own.iloc[0]
+        about = f"{first['n_items']} items, {first['n_units']} {first['unit']}s"
+        ax.set_title(f"{names[dataset]}\n{about}", loc="left", fontsize=8)
+        ax.set_ylabel(f"held-out {first['metric']}")
+    figure.suptitle("lines: paired difference with q <= .05 over all pairs", fontsize=8)
+    return figure
+
+
+def coverage(bundle: Bundle) -> Figure:
+    """Draw how many items, targets and subjects of each data set were compared."""
+    table = _frame(bundle, "table")
+    order, names = _order(table), _names(table)
+    first = table.drop_duplicates("dataset").set_index("dataset").loc[order]
+    counts = {"n_items": "items", "n_targets": "targets", "n_subjects": "subjects"}
+    figure, axes = panels(len(counts), 2.6, 1.2 + 0.3 * len(order))
+    for ax, (column, label) in zip(axes, counts.items(), strict=True):
+        ax.barh(range(len(order)), first[column], color=COLOURS["layer"])
+        for y, n in enumerate(first[column]):
+            ax.annotate(f"{n:.0f}", (n, y), (2, 0), textcoords="offset points", va="center",
+                        fontsize=7)  # fmt: skip
+        ax.set_xscale("log")
+        ax.set_xlim(0.8, 5 * float(first[column].max()))
+        ax.set_yticks(range(len(order)), [names[d] for d in order] if ax is axes[0] else [])
+        ax.invert_yaxis()
+        ax.set_xlabel(label)
     return figure
 
 

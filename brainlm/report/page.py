@@ -165,9 +165,10 @@ def _brains(bundle: Bundle) -> list[tuple[str, BrainMaps]]:
             continue  # vertices have no place without their mesh
         if maps.n_maps > 1:
             found.append((f"{maps.subject}: winner", winners(maps)))
-    for maps in bundle_maps(bundle).values():
+    for dataset in filter(BrainMaps.is_in, bundle.arrays.values()):
+        maps = BrainMaps.from_xarray(dataset)
         if maps.affine is not None:
-            found += [(f"{maps.subject}: {name}", maps.only(name)) for name in maps.names]
+            found += [(f"{maps.subject}: {name}", maps.only(str(name))) for name in maps.names]
     return found
 
 

@@ -50,7 +50,7 @@ def bundle_tables(bundle: Bundle) -> tuple[dict[str, pandas.DataFrame], list[str
             else:
                 left_out.append(f"{name}: each target ({dataset.sizes['target']} targets)")
             continue
-        if name.partition("_")[0] == "maps":
+        if BrainMaps.is_in(dataset):
             tables[f"{name}: each map"] = map_table(BrainMaps.from_xarray(dataset))
             continue
         for dims, names in _by_dimensions(dataset).items():
@@ -169,15 +169,19 @@ def comparison_table(bundles: Sequence[Bundle]) -> pandas.DataFrame:
             columns.append(pandas.Series(table["mean"].values, index=rows, name=label))
     if not columns:
         return pandas.DataFrame()
-    shapes = {column.index.nlevels for column in columns}
-    if len(shapes) > 1:  # some name the analysis, some do not
-        columns = [
-            column.droplevel("analysis") if column.index.nlevels > 1 else column
-            for column in columns
-            if not column.index.droplevel("analysis").duplicated().any()
-            or column.index.nlevels == 1
-        ]
+    if len({column.index.nlevels for column in columns}) > 1:  # some do not name the analysis
+        columns = [_by_space(column) for column in columns]
     return pandas.concat(columns, axis=1).reset_index()
+
+
+def _by_space(column: pandas.Series) -> pandas.Series:
+    """Return a column over spaces; of several analyses each row says of which it is."""
+    if column.index.nlevels == 1:
+        return column
+    by_space = column.droplevel("analysis")
+    if by_space.index.duplicated().any():
+        by_space.index = [f"{space} ({analysis})" for analysis, space in column.index]
+    return by_space.rename_axis("space")
 
 
 def _unit(score: xarray.DataArray) -> str | None:

@@ -12,11 +12,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray
+from figure_bundles import MAKERS, bundle_for
 from matplotlib.testing.compare import compare_images
 from scores_for_tests import by_fold, by_subject
 
+from brainlm.plotting import FIGURES as PLOTS
 from brainlm.plotting import (
     STYLE,
+    draw,
     plot_alphas,
     plot_layer_curve,
     plot_scatter,
@@ -71,6 +74,24 @@ def drawn(name, folder):
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_looks_as_it_did(name, tmp_path):
     path = drawn(name, tmp_path)
+    known = BASELINE / path.name
+    if os.environ.get("BRAINLM_NEW_BASELINES"):
+        shutil.copy(path, known)
+    assert compare_images(str(known), str(path), TOLERANCE) is None
+
+
+def test_every_figure_of_a_bundle_has_a_picture():
+    assert set(MAKERS) == set(PLOTS)
+
+
+@pytest.mark.filterwarnings("ignore")  # nilearn's, about its own arguments
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_figure_of_a_bundle_looks_as_it_did(name, tmp_path):
+    figure = draw(bundle_for(name), name)
+    path = tmp_path / f"bundle_{name}.png"
+    with plt.style.context(STYLE):
+        figure.savefig(path, dpi=45, bbox_inches=None)
+    plt.close(figure)
     known = BASELINE / path.name
     if os.environ.get("BRAINLM_NEW_BASELINES"):
         shutil.copy(path, known)

@@ -1,4 +1,5 @@
 import numpy as np
+import xarray
 from bundles_for_tests import make_bundle
 from scipy.stats import t
 
@@ -47,3 +48,19 @@ def test_a_bundle_without_spaces_has_no_column(bundle, tmp_path):
     other = make_bundle(tmp_path / "second", arrays=tests, figures=[])
     assert list(comparison_table([bundle, other]).columns) == ["analysis", "space", "first"]
     assert comparison_table([other]).empty
+
+
+def test_a_bundle_that_names_no_analysis_stands_beside_those_that_do(bundle, tmp_path):
+    scores = bundle.arrays["scores"]
+    bare = make_bundle(
+        tmp_path / "bare", figures=[], arrays={"scores": scores.isel(analysis=0, drop=True)}
+    )
+    table = comparison_table([bundle, bare])
+    assert list(table.columns) == ["space", "first", "bare"]
+    np.testing.assert_array_equal(table["first"], table["bare"])
+    both = xarray.concat([scores, scores.assign_coords(analysis=["similarity"])], "analysis")
+    two = make_bundle(tmp_path / "two", figures=[], arrays={"scores": both})
+    table = comparison_table([two, bare])
+    assert len(table) == 9  # three spaces, and three of each analysis: nothing is lost
+    assert table["space"].str.endswith("(similarity)").sum() == 3
+    assert table["two"].count() == 4

@@ -1,0 +1,173 @@
+"""A small bundle for every figure, all numbers drawn from one seed."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray
+from scores_for_tests import by_fold, by_subject
+
+from brainlm.bundle import Bundle
+from brainlm.comparison.study import table_of
+from brainlm.maps import BrainMaps
+
+SETS = [("words", "ratings", "word"), ("gaze", "eye-tracking", "sentence")]
+
+
+def bundle_for(name):
+    """Return a bundle that has what the figure ``name`` is drawn from."""
+    rng = np.random.default_rng(0)
+    return Bundle(Path("small"), {}, MAKERS[name](rng))
+
+
+def scores(rng):
+    return {"scores": by_subject(rng)}
+
+
+def penalties(rng):
+    dataset = by_fold(rng)[1]
+    chosen = 10.0 ** rng.integers(-2, 7, dataset["alpha"].shape)
+    return {"scores": dataset.assign(alpha=(dataset["alpha"].dims, chosen))}
+
+
+def languages(rng):
+    kinds, numbers = ["layer"] * 4 + ["random"] * 4 + ["reference"], [*range(4), *range(4), -1]
+    names = [f"layer {k}" for k in range(4)] + [f"random {k}" for k in range(4)]
+    coords = {
+        "analysis": ["centred", "published"], "space": [*names, "static vectors"],
+        "kind": ("space", kinds), "layer": ("space", numbers), "attribute": list("abc"),
+    }  # fmt: skip
+    return {
+        language: xarray.Dataset(
+            {
+                "score": (("analysis", "space", "attribute"), rng.normal(0.3, 0.1, (2, 9, 3))),
+                "rho": ("space", rng.normal(0.2, 0.05, 9)),
+            },
+            coords, {"title": language},
+        )
+        for language in ("english", "chinese")
+    }  # fmt: skip
+
+
+def rdms(rng):
+    x = rng.random(400)
+    pair = {"first": ("pair", x), "second": ("pair", x + rng.normal(0, 0.2, 400))}
+    return {"rdms": xarray.Dataset(pair, attrs={"labels": ["en", "zh"], "title": "two RDMs"})}
+
+
+def accuracies(rng):
+    values = {
+        name: (("analysis", "space"), rng.normal(level, 0.02, (1, 4)))
+        for name, level in (("pairwise", 0.8), ("rank", 0.7))
+    }
+    null = (("analysis", "space", "permutation"), rng.normal(0.5, 0.03, (1, 4, 60)))
+    coords = {
+        "analysis": ["ridge"], "space": ["layer 0", "layer 1", "layer 2", "GloVe"],
+        "kind": ("space", ["layer"] * 3 + ["reference"]), "layer": ("space", [0, 1, 2, -1]),
+    }  # fmt: skip
+    return {
+        "scores": xarray.Dataset(
+            {**values, "pairwise_null": null, "rank_null": null}, coords, {"title": "decoding"}
+        )
+    }
+
+
+def reconstructions(rng):
+    conditions = [f"{g}: {c}" for g in ("Tang", "MapGuide")
+                  for c in ("brain", "permuted brain", "noise input")]  # fmt: skip
+    starts, words = np.arange(0.0, 40, 2), [f"word{i}" for i in range(60)]
+    middle = np.arange(60.0)
+    dims = ("snr", "condition", "metric")
+    gain = 0.1 * np.outer([1, 0.5, 0], [1, 0.3, 0.05, 0.9, 0.4, 0.0])[..., None] * np.ones(2)
+    windows = 0.2 + gain[..., None] + rng.normal(0, 0.02, (*gain.shape, 20))
+    null = rng.normal(0.2, 0.02, (3, 8, 2, 20))
+    return {
+        "scores": xarray.Dataset(
+            {
+                "score": (dims, 0.2 + gain), "half": (dims, np.full(gain.shape, 0.02)),
+                "gain": (dims, gain), "mapping_r": ("snr", [0.3, 0.1, 0.0]),
+                "window_score": ((*dims, "window"), windows),
+                "null_score": (("snr", "null", "metric", "window"), null),
+                "text": (("snr", "condition"), np.full((3, 6), " ".join(words))),
+                "middle": ("word", middle), "reference_text": ("snr", [" ".join(words[::-1])] * 3),
+                "reference_middle": ("reference_word", middle),
+            },
+            {"snr": [2.0, 0.3, 0.0], "condition": conditions, "metric": ["bleu-1", "bertscore"],
+             "window": starts},
+            {"title": "a simulated story"},
+        )
+    }  # fmt: skip
+
+
+def text(rng):
+    names = ("mean_similarity", "mean_correlation", "effective_dimension", "norm")
+    about = {"model": "tiny", "n_words": 40, "title": "a text", "context": "3"}
+    geometry = {name: ("layer", 0.1 + 0.8 * rng.random(5)) for name in names}
+    words = [f"word{i}" for i in range(40)]
+    bits = {"surprisal": ("word", 10 * rng.random(40))}
+    return {
+        "geometry": xarray.Dataset(geometry, {"layer": range(5)}, about),
+        "surprisal": xarray.Dataset(bits, {"text": ("word", words)}, about),
+    }
+
+
+def studies(rng):
+    about = [{"dataset": d, "modality": m, "level": v, "language": "en"} for d, m, v in SETS]
+    counts = {"n_items": 300, "n_targets": 6, "n_subjects": 4, "n_units": 10, "unit": "fold",
+              "metric": "r", "method": "similarity encoding"}  # fmt: skip
+    table = [
+        {**s, **counts, "model": model, "space": f"{model} layer {k}" if k >= 0 else model,
+         "layer": k, "depth": k / 3, "family": family,
+         "score": rng.random() * (family != "random")}
+        for s in about for model in ("tiny", "large") for k in range(4)
+        for family in ("causal", "random")
+    ]  # fmt: skip
+    rows = [{**s, "model": m, "measure": "FFD", "q": q, "gain": g, "low": g - 0.1, "high": g + 0.1}
+            for s in about for m, g, q in (("tiny", 0.05, 0.3), ("large", 0.2, 0.01))]  # fmt: skip
+    shares = [{**s, "space": m, "share": x} for s in about for m, x in (("a", 0.3), ("b", 0.7))]
+    parts = [{**s, "space": m, "alone": 0.2, "unique": u, "alone_half": 0.01, "unique_half": 0.01}
+             for s in about for m, u in (("a", 0.05), ("b", 0.12))]  # fmt: skip
+    ranks = [{"features": "embedding", "model": m, "mean_rank": r, "low": r - 0.3, "high": r + 0.3,
+              "n_datasets": 9, "p": 0.04, "critical_difference": 1.1}
+             for m, r in (("a", 1.0), ("b", 1.9), ("c", 3.0))]  # fmt: skip
+    frames = {"table": table, "gains": rows, "winners": shares, "partition": parts, "ranks": ranks}
+    return {name: table_of(pd.DataFrame(each)) for name, each in frames.items()}
+
+
+def pairs(rng):
+    about = [{"dataset": d, "modality": m, "level": v, "language": "en"} for d, m, v in SETS]
+    table = [
+        {**s, "space": space, "score": x, "low": x - 0.05, "high": x + 0.08, "metric": "r",
+         "unit": "fold", "n_units": 10, "n_items": 300}
+        for s in about for space, x in (("a", 0.5), ("b", 0.45), ("c", 0.2))
+    ]  # fmt: skip
+    found = (("a", "b", 0.3), ("a", "c", 0.001), ("b", "c", 0.01))
+    tests = [
+        {**s, "version": "full", "first": a, "second": b, "p": p}
+        for s in about
+        for a, b, p in found
+    ]
+    return {"table": table_of(pd.DataFrame(table)), "pairs": table_of(pd.DataFrame(tests))}
+
+
+def brains(rng):
+    affine = np.diag([8.0, 8, 8, 1])
+    affine[:3, 3] = -90, -126, -72
+    x, y, _ = np.moveaxis(np.indices((24, 29, 24)), 0, -1).reshape(-1, 3).T * 8.0
+    data = np.stack([(90 - x) / 100, (y - 126) / 120])
+    mask = np.ones((24, 29, 24), dtype=bool)
+    maps = BrainMaps(data, ["a", "b"], mask, "r", affine, subject="S1").to_xarray()
+    return {"maps_S1": maps, "searchlight": maps.isel(map=[1])}
+
+
+MAKERS = {
+    "layer_curve": scores, "target_bars": scores, "target_heat_map": scores, "alphas": penalties,
+    "similarity_and_rsa": languages, "rdm_pair": rdms, "decoding_curve": accuracies,
+    "decoding_null": accuracies, "reconstruction_gain": reconstructions,
+    "reconstruction_scores": reconstructions, "reconstruction_text": reconstructions,
+    "geometry": text, "surprisal": text, "model_by_dataset": studies,
+    "layers_by_modality": studies, "context_gains": studies, "winners": studies,
+    "unique_variance": studies, "critical_difference": studies, "reading_gains": studies,
+    "coverage": studies, "paired_bars": pairs, "brain_maps": brains, "winner_brain": brains,
+    "searchlight_brain": brains,
+}  # fmt: skip

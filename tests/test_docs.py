@@ -1,0 +1,115 @@
+"""Every code block of the README and of docs/ is run, here or in the test that is named.
+
+A command that needs the network, a queue, or somebody's own recordings is skipped with that reason.
+"""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from bundles_for_tests import make_bundle
+from studies import write_study
+from typer.testing import CliRunner
+
+from brainlm.cli import app
+from brainlm.datasets import is_on_disk
+from brainlm.language_models.sources import is_cached
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "figures/README.md")]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+# Page, language and number of the block -> the test that runs it.
+ELSEWHERE = {
+    ("README.md", "python", 1): "test_readme.py: test_first_block_runs_as_pasted",
+    ("README.md", "python", 2): "test_readme.py: test_second_block_runs_with_its_data_and_model",
+    ("cluster.md", "toml", 1): "test_study.py: test_the_worked_example_of_the_documentation",
+    ("cluster.md", "python", 1): "test_study.py: test_the_worked_example_of_the_documentation",
+    ("cluster.md", "", 2): "test_study.py: test_the_worked_example_of_the_documentation",
+    ("command-line.md", "toml", 1): "here: test_settings_of_the_page_are_taken",
+    ("command-line.md", "", 1): "here: test_settings_of_the_page_are_taken",
+    ("own-bids.md", "", 1): "test_own_bids.py: test_five_commands_lead_to_a_score",
+    **{("own-bids.md", "python", k): "test_own_bids.py: test_five_commands_lead_to_a_score"
+       for k in range(1, 5)},
+}  # fmt: skip
+NEEDS = {  # beginning of a command -> why no test runs it
+    "make ": "installs a whole environment; .ci/run does it",
+    "brainlm fetch": "downloads",
+    "brainlm decode": "a participant's own recordings",
+    "brainlm encode study.toml --out results/study --cluster tcp": "a Dask scheduler",
+    "brainlm encode study.toml --out results/study --cluster slurm": "a SLURM queue",
+    "brainlm encode study.toml --out results/study --cluster local": "as many cores",
+}
+
+
+def blocks(page):
+    """Language, number among those of that language, and text of each block of a page."""
+    counted = {}
+    for language, text in BLOCK.findall(page.read_text("utf-8")):
+        if language != "{toctree}":
+            counted[language] = counted.get(language, 0) + 1
+            yield language, counted[language], text
+
+
+def commands():
+    """The lines of blocks of commands that no other test runs."""
+    for page in PAGES:
+        for language, number, text in blocks(page):
+            if (page.name, language, number) not in ELSEWHERE:
+                assert language == "", f"{page.name}: no test runs its {language} block {number}"
+                yield from ((page.name, line) for line in text.splitlines() if line.strip())
+
+
+def test_no_block_is_forgotten():
+    there = {(page.name, *block[:2]) for page in PAGES for block in blocks(page)}
+    assert set(ELSEWHERE) <= there
+    assert len(there) > 12
+    for place in set(ELSEWHERE.values()):
+        file, _, name = place.partition(": ")
+        path = Path(__file__) if file == "here" else Path(__file__).parent / file
+        assert f"def {name}" in path.read_text("utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """What the commands of the pages find: a study, a bundle, a BIDS folder."""
+    path = write_study(tmp_path / "arrays")
+    path.rename(tmp_path / "study.toml")
+    for each in (tmp_path / "arrays").iterdir():
+        each.rename(tmp_path / each.name)
+    make_bundle(tmp_path / "results" / "demo")
+    functional = tmp_path / "my-study" / "sub-01" / "func"
+    functional.mkdir(parents=True)
+    (functional / "sub-01_task-story_bold.nii.gz").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+@pytest.mark.parametrize(("page", "line"), list(commands()))
+def test_a_command_runs_as_it_stands(folder, page, line):
+    for beginning, reason in NEEDS.items():
+        if line.startswith(beginning):
+            pytest.skip(f"{line.partition('#')[0].strip()}: needs {reason}")
+    words = shlex.split(line, comments=True)
+    assert words[0] == "brainlm"
+    if words[1] == "describe" and not is_on_disk(words[2]):
+        pytest.skip(f"needs the data set {words[2]}: brainlm datasets {words[2]} says where it is")
+    done = CliRunner().invoke(app, words[1:], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert done.output.strip()
+
+
+def test_settings_of_the_page_are_taken(folder):
+    """On the words of the norms that the machine has; what the file says, ``--set`` changes."""
+    if not is_cached("minilm") or not is_on_disk("human-ratings"):
+        pytest.skip("needs `brainlm fetch minilm human-ratings`")
+    (_, _, settings), (_, _, command) = blocks(ROOT / "docs" / "command-line.md")
+    (folder / "run.toml").write_text(settings)
+    done = CliRunner().invoke(app, shlex.split(command)[1:], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "layer 6" in done.output
+    assert "layer 0" not in done.output
+    assert (folder / "results" / "try" / "log.txt").is_file()

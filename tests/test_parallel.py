@@ -61,6 +61,7 @@ def test_jobs_of_slurm_give_the_serial_results(study, tmp_path):
     hashes = hash_inputs(study)
     serial, _ = collect(study, run_study(study, tmp_path / "serial", hashes))
     job = {"cores": 1, "memory": "2GB", "processes": 1, "walltime": "00:05:00"}
+    job["log-directory"] = str(tmp_path)
     settings = dask.config.set({f"jobqueue.slurm.{k}": v for k, v in job.items()})
     with settings, open_cluster("slurm:2") as client:
         spread = run_study(study, tmp_path / "spread", hashes, client=client)

@@ -72,7 +72,9 @@ def main(
     )
     test, found, shifted = stories[-1], {}, {}
     for mapper in MAPPERS:
-        chosen = replace(settings, mapper=EmbeddingDecoder(mapper, settings=FAST))
+        chosen = replace(
+            settings, mapper=EmbeddingDecoder(mapper, standardize=False, settings=FAST)
+        )
         decoder = fit_story_decoder(network, stories[:-1], chosen)
         found[mapper] = map_story(decoder, test)
         shifted[mapper] = shifted_scores(decoder, test, shifts)

@@ -69,7 +69,7 @@ def main(
     n_samples = len(reference.times)
     others = [each for each in [*test, *train] if each.name != chosen]
     wrong = max(others, key=lambda each: len(each.times))
-    settings = Settings(layer=layer, mapper=EmbeddingDecoder(mapper))
+    settings = Settings(layer=layer, mapper=EmbeddingDecoder(mapper, standardize=False))
     if debug:
         beam, null = min(beam, 3), 5
         settings = replace(settings, n_components=16, n_targets=40, n_inputs=30, n_frequent=100)

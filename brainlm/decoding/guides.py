@@ -141,8 +141,17 @@ class EncodingLikelihood:
 class EmbeddingSimilarity:
     """Similarity of the text's embedding with the one decoded from the brain (MapGuide; ours).
 
-    ``sum_k cos(z_k, e_k)`` over the rows k, e the decoded rows. Of rows that are no longer touched
-    the cosine stays as it is, so the gain is the change over the rows that the word touches.
+    ::
+
+        1/m sum_k  z_k . e_k / sqrt(|z_k|^2 + r_k)
+
+    over the rows k, with e the decoded rows, m their mean length, and ``r_k`` what the words to
+    come will add to ``|z_k|^2`` on average (`Timeline.to_come`). Of a finished row this is the
+    cosine, weighted by the length of the decoded row: a mapper that is unsure shrinks its answer,
+    so rows about which the brain says little count little. A row that has only begun counts by how
+    much of it is there: its plain cosine would be the full cosine of whichever word came first, and
+    of the opposite of one that touches it with a negative weight. Rows that are no longer touched
+    stay as they are, so the gain is the change over the rows that the word touches.
 
     Parameters
     ----------
@@ -157,25 +166,28 @@ class EmbeddingSimilarity:
     reach = 0
 
     def __init__(self, decoded: np.ndarray, known: np.ndarray | None = None) -> None:
-        norm = np.linalg.norm(decoded, axis=1, keepdims=True)
-        self._unit = (decoded / np.where(norm > 0, norm, 1)).astype(np.float32)
-        self._known = norm[:, 0] > 0 if known is None else np.asarray(known) & (norm[:, 0] > 0)
+        norm = np.linalg.norm(decoded, axis=1)
+        self._known = norm > 0 if known is None else np.asarray(known) & (norm > 0)
+        mean = norm[self._known].mean() if self._known.any() else 1.0
+        self._decoded = (decoded / mean).astype(np.float32)
 
     def gains(self, rows: Rows, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """Return the rise of the summed cosine, (n_candidates,); see `Guide.gains`."""
+        """Return the rise of the summed similarity, (n_candidates,); see `Guide.gains`."""
         weights = rows.weights()
+        touched = rows.first + np.flatnonzero(weights)
+        before, after = (rows.timeline.to_come(rows.word + k, touched) for k in (0, 1))
         total = np.zeros(len(parents), dtype=np.float32)
         squared = np.einsum("cf,cf->c", steps, steps)
-        for k in np.flatnonzero(weights):
-            row = rows.first + int(k)
-            if not 0 <= row < len(self._unit) or not self._known[row]:
+        for row, left, right in zip(touched, before, after, strict=True):
+            if not 0 <= row < len(self._decoded) or not self._known[row]:
                 continue
-            z, e, w = rows.values[:, k], self._unit[row], weights[k]
+            k = row - rows.first
+            z, e, w = rows.values[:, k], self._decoded[row], weights[k]
             size, along = np.einsum("hf,hf->h", z, z), z @ e
             cross = np.einsum("cf,cf->c", steps, z[parents])
             new = size[parents] + 2 * w * cross + w * w * squared
-            total += (along[parents] + w * (steps @ e)) / _root(new)
-            total -= along[parents] / _root(size[parents])
+            total += (along[parents] + w * (steps @ e)) / _root(new + right)
+            total -= (along / _root(size + left))[parents]
         return total
 
 

@@ -110,8 +110,9 @@ def fit_sentence_decoder(
     states = _states(first, sentences)
     space = learn_space(states, n_components)
     lengths = np.array([len(sentence) for sentence in sentences])
-    rows = sentence_rows(space.project(states), lengths)
-    scale = learn_row_scale(rows)
+    words = space.project(states)
+    rows = sentence_rows(words, lengths)
+    scale = learn_row_scale(rows, words)
     fitted = clone(mapper).fit(
         patterns, ((rows - scale.mean) / scale.scale).astype(patterns.dtype), groups
     )

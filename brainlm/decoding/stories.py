@@ -7,7 +7,7 @@ vocabulary, the space of words, the encoding model and its noise (Tang), the map
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,14 @@ from brainlm.language_models import LanguageModel
 from brainlm.recording import Recording
 from brainlm.stimulus import Stimulus
 
-__all__ = ["Settings", "Story", "StoryDecoder", "fit_story_decoder", "stories_of"]
+__all__ = [
+    "Settings",
+    "Story",
+    "StoryDecoder",
+    "first_seconds",
+    "fit_story_decoder",
+    "stories_of",
+]
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,11 @@ class Settings:
     Attributes
     ----------
     layer, context : int
-        Whose hidden states words are embedded by, and words of context (`Prefixes`).
+        Whose hidden states words are embedded by, and words of context: a word is read behind
+        ``context`` to ``2 * context - 1`` others (`brainlm.decoding.prefixes`).
+    context_seconds : float, optional
+        Context in seconds, in place of words: ``context`` becomes the number of words that the
+        training stories have in so many seconds on average.
     n_components : int
         Principal components of the words' states.
     n_targets : int
@@ -56,7 +67,8 @@ class Settings:
     shrinkage : float
         Of the noise covariance to the identity; published: 2/3.
     mapper : EmbeddingDecoder
-        Its ``n_lags`` is set to the number of delays.
+        Its ``n_lags`` is set to the number of delays. By default the inputs keep the scale of
+        their principal components: z-scored, the small ones bring as much noise as the large ones.
     n_frequent : int
         Most frequent words of the language that may be decoded besides those of the training
         stories.
@@ -67,13 +79,14 @@ class Settings:
     """
 
     layer: int = 12
-    context: int = 8
+    context: int = 16
+    context_seconds: float | None = None
     n_components: int = 128
     n_targets: int = 10_000
     n_inputs: int = 128
     delays: tuple[int, ...] = (1, 2, 3, 4)
     shrinkage: float = 2 / 3
-    mapper: EmbeddingDecoder = field(default_factory=EmbeddingDecoder)
+    mapper: EmbeddingDecoder = field(default_factory=lambda: EmbeddingDecoder(standardize=False))
     n_frequent: int = 5000
     longest: int = 4
     level: str = "word"
@@ -135,6 +148,12 @@ def stories_of(stimulus: Stimulus, recording: Recording, level: str = "word") ->
             )
         )  # fmt: skip
     return stories
+
+
+def first_seconds(story: Story, seconds: float) -> Story:
+    """Return the first seconds of a story's recording; its words stay whole."""
+    kept = story.times < story.times[0] + seconds
+    return replace(story, responses=story.responses[kept], times=story.times[kept])
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,17 +237,19 @@ def fit_story_decoder(
         Said before the fit starts.
     """
     _check(stories, settings)
+    settings = _in_words(stories, settings)
     vocabulary = _vocabulary(model, stories, settings, language)
     reader = Reader(model, vocabulary, learn_space(np.eye(2)), settings.context, settings.layer)
     states = [_states(reader, story.words) for story in stories]
     space = learn_space(np.concatenate(states), settings.n_components)
     reader = Reader(model, vocabulary, space, settings.context, settings.layer)
     before = max(settings.delays)
+    words = [space.project(found) for found in states]
     raw = [
-        story_rows(space.project(found), story.middle, row_times(story.times, before))
-        for found, story in zip(states, stories, strict=True)
+        story_rows(found, story.middle, row_times(story.times, before))
+        for found, story in zip(words, stories, strict=True)
     ]
-    scale = learn_row_scale(np.concatenate(raw))
+    scale = learn_row_scale(np.concatenate(raw), np.concatenate(words))
     rows = [((part - scale.mean) / scale.scale).astype(np.float32) for part in raw]
     X = np.concatenate([delayed(part, settings.delays) for part in rows])
     Y = np.concatenate([story.responses for story in stories])
@@ -246,6 +267,21 @@ def fit_story_decoder(
     return StoryDecoder(
         reader, scale, whole.select(targets), targets, inputs, mapper, rate, settings
     )
+
+
+def _in_words(stories: list[Story], settings: Settings) -> Settings:
+    """Turn a context in seconds into words, at the mean rate of the training stories."""
+    if settings.context_seconds is None:
+        return settings
+    words = sum(len(story.words) for story in stories)
+    seconds = sum(story.middle[-1] - story.middle[0] for story in stories)
+    context = round(settings.context_seconds * words / seconds)
+    if context < 1:
+        raise ValueError(
+            f"context_seconds={settings.context_seconds:g} holds no word: the training stories "
+            f"have {words / seconds:.2g} words per second"
+        )
+    return replace(settings, context=context, context_seconds=None)
 
 
 def delayed(rows: np.ndarray, delays: tuple[int, ...]) -> np.ndarray:

@@ -52,10 +52,20 @@ class TextSpace:
 
 @dataclass(frozen=True, eq=False)
 class RowScale:
-    """Mean and standard deviation of rows over the training stories, (n_features,) each."""
+    """What rows of the training stories are like.
+
+    Attributes
+    ----------
+    mean, scale : array of shape (n_features,)
+        Mean and standard deviation of rows.
+    power : float
+        Mean of ``|f / scale|^2`` over training words: by how much a word of weight 1 that is still
+        to come will enlarge the squared length of its row, on average.
+    """
 
     mean: np.ndarray
     scale: np.ndarray
+    power: float = 0.0
 
 
 def learn_space(states: np.ndarray, n_components: int | None = None) -> TextSpace:
@@ -79,10 +89,12 @@ def learn_space(states: np.ndarray, n_components: int | None = None) -> TextSpac
     return TextSpace(mean, scale, np.ascontiguousarray(vectors[:, ::-1][:, :n_components]))
 
 
-def learn_row_scale(rows: np.ndarray) -> RowScale:
-    """Learn a `RowScale` from rows of the training stories, (n_rows, n_features)."""
+def learn_row_scale(rows: np.ndarray, words: np.ndarray) -> RowScale:
+    """Learn a `RowScale` from rows and words of the training stories, (n, n_features) each."""
     scale = rows.std(axis=0)
-    return RowScale(rows.mean(axis=0), np.where(scale > 0, scale, 1.0).astype(rows.dtype))
+    scale = np.where(scale > 0, scale, 1.0).astype(rows.dtype)
+    power = float(((words / scale) ** 2).sum(axis=1).mean())
+    return RowScale(rows.mean(axis=0), scale, power)
 
 
 def row_times(sample_times: np.ndarray, before: int) -> np.ndarray:
@@ -163,6 +175,22 @@ class Timeline:
     def blank(self) -> np.ndarray:
         """A row of mean words: ``-mean / scale``, (n_features,)."""
         return -self.scale.mean / self.scale.scale
+
+    def to_come(self, word: int, rows: np.ndarray) -> np.ndarray:
+        """Return what the words from ``word`` on will add to squared lengths of rows, on average.
+
+        ::
+
+            scale.power * sum_{w >= word} L_kw^2
+
+        Parameters
+        ----------
+        word : int
+        rows : array of int, shape (n,)
+        """
+        stop = int(np.searchsorted(self.first, rows.max(), side="right"))
+        left = self._weights[:, word : max(word, stop)][rows]
+        return np.asarray(left.power(2).sum(axis=1)).ravel() * self.scale.power
 
     def column(self, word: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows that a word touches, and its weights in them."""

@@ -23,7 +23,7 @@ def setting(rng):
     times = 2.0 * np.arange(N)
     rows = row_times(times, BEFORE)
     middle = np.sort(rng.uniform(rows[0] + 1, times[-1] + 1.5, 60))
-    scale = RowScale(rng.standard_normal(F), rng.uniform(0.5, 2, F))
+    scale = RowScale(rng.standard_normal(F), rng.uniform(0.5, 2, F), 3.0)
     timeline = Timeline(word_weights(middle, rows), scale)
     model = EncodingModel(
         rng.standard_normal((4 * F, V)), rng.standard_normal(V),
@@ -77,14 +77,42 @@ def test_gains_of_the_similarity_add_up_to_the_mean_cosine(setting, rng):
         total += guide.gains(rows, np.zeros(1, int), steps)[0]
         rows.advance(np.zeros(1, int), steps)
 
-    def cosines(z):
-        return np.sum(
-            [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(z, decoded, strict=True)]
-        )
+    def similarity(z, to_come):
+        sizes = np.sqrt((z**2).sum(axis=1) + to_come)
+        return np.sum([a @ b / s for a, b, s in zip(z, unit, sizes, strict=True)])
 
-    expected = cosines(_text_rows(timeline, words)) - cosines(_text_rows(timeline, words[:0]))
-    assert total == pytest.approx(expected, abs=1e-3)
-    assert cosines(decoded) == pytest.approx(len(decoded))
+    length = np.linalg.norm(decoded, axis=1)
+    unit = decoded / length.mean()
+    every = timeline.to_come(0, np.arange(timeline.n_rows))
+    L = timeline._weights.toarray()
+    np.testing.assert_allclose(every, 3.0 * (L**2).sum(axis=1))
+    started = similarity(_text_rows(timeline, words[:0]), every)
+    # Once all words are there nothing is to come, and what is left is the cosine.
+    cosines = similarity(_text_rows(timeline, words), 0 * every)
+    assert total == pytest.approx(cosines - started, abs=1e-3)
+    # A finished row counts by its cosine times how long its decoded row is.
+    assert similarity(decoded, 0 * every) == pytest.approx((length / length.mean()).sum())
+
+
+def test_a_row_that_has_only_begun_counts_little(setting, rng):
+    timeline, _, _, _, _ = setting
+    decoded = rng.standard_normal((timeline.n_rows, F))
+    zero = RowScale(np.zeros(F), np.ones(F), 3.0)
+    timeline = Timeline(timeline._weights, zero)
+    touched, weights = timeline.column(0)
+    step = decoded[touched[-1]][None].astype(np.float32)
+    rows = Rows(timeline, 0)
+    gain = EmbeddingSimilarity(decoded).gains(rows, np.zeros(1, int), step)[0]
+    to_come = timeline.to_come(1, touched)
+    mean = np.linalg.norm(decoded, axis=1).mean()
+    expected = [
+        w * step[0] @ decoded[k] / mean
+        / np.sqrt(w**2 * (step**2).sum() + left)
+        for k, w, left in zip(touched, weights, to_come, strict=True)
+    ]  # fmt: skip
+    assert gain == pytest.approx(np.sum(expected), abs=1e-4)
+    plain = np.sign(weights) @ [step[0] @ decoded[k] / mean / np.linalg.norm(step) for k in touched]
+    assert abs(gain - plain) > 0.1  # what cosines of single words would have said
 
 
 def test_a_mixture_weighs_its_guides(setting, rng):
@@ -121,7 +149,8 @@ def test_story_rows_and_scales(rng):
     middle = np.sort(rng.uniform(4, 60, 90))
     embedding = rng.standard_normal((90, F))
     rows = story_rows(embedding, middle, times)
-    scale = learn_row_scale(rows)
+    scale = learn_row_scale(rows, embedding)
+    assert scale.power == pytest.approx(((embedding / scale.scale) ** 2).sum(axis=1).mean())
     z = (rows - scale.mean) / scale.scale
     np.testing.assert_allclose(z.std(axis=0), 1)
     with pytest.raises(ValueError, match="different clocks"):

@@ -21,6 +21,7 @@ import typer
 
 from brainlm.alignment import AlignmentWarning
 from brainlm.bundle import check_output, save_bundle
+from brainlm.cache import content_key
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.decoding.beam import Beam
 from brainlm.decoding.conditions import conditions
@@ -65,6 +66,7 @@ def main(
     network = LanguageModel(model, dtype="bfloat16", cache=True)
     settings = Settings(
         layer=layers,
+        context=8,
         n_components=50,
         n_inputs=60,
         n_targets=stories[0].responses.shape[1],
@@ -91,7 +93,9 @@ def main(
     )  # fmt: skip
     study = reconstruct_story(
         ridge, part, jobs, Judges.default(None, None), n_null=null, folder=work,
-        key=f"{names} {model} {layers} {blocks} {seconds} {beam}", progress=True,
+        key=content_key({"responses": [each.responses for each in (*stories[:-1], part)],
+                         "layer": layers, "beam": beam, "revision": network.revision}),
+        progress=True,
     )  # fmt: skip
     for name in ("r", "2v2"):
         values = [score_of(found[mapper], name) for mapper in MAPPERS]

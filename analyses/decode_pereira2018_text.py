@@ -1,15 +1,19 @@
 """Can the words of a sentence be read back from one person's brain activity?
 
 Pereira et al. 2018, sentence mode: one pattern of 1,000 principal components per sentence. Whole
-topics are left out; on the others a mapper learns the mean embedding of the words (a layer of a
-causal model) and a ridge the number of words. Held-out sentences are then searched for by the
-similarity of embeddings, beside the patterns of other passages (permuted brain), noise, the
-language model alone, the true embedding (ceiling) and random reconstructions.
+topics are left out, an eighth of them at a time; on the others a mapper learns the mean embedding
+of the words (a layer of a causal model) and a ridge the number of words. Held-out sentences are
+then searched for by the similarity of embeddings, beside the patterns of other passages (permuted
+brain), noise, the language model alone, the true embedding (ceiling) and random reconstructions.
+What does not look at the pattern (language model, random) is decoded once for each number of words
+in a fold: sentences of equal length share it, which widens the spread of the null, if anything.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -20,21 +24,24 @@ import xarray
 from tqdm import tqdm
 
 from brainlm.bundle import check_output, save_bundle
+from brainlm.cache import content_key
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.decoding.beam import Beam
 from brainlm.decoding.evaluation import compare_to_null
 from brainlm.decoding.guides import NoGuide, RandomGuide
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder, score_mapping
-from brainlm.decoding.sentences import fit_sentence_decoder
+from brainlm.decoding.sentences import SentenceDecoder, fit_sentence_decoder
 from brainlm.decoding.text_metrics import BertScore, sentence_similarity, text_scores
 from brainlm.decoding.vocabulary import build_vocabulary
 from brainlm.decoding.words import clean_words
+from brainlm.errors import CorruptDataError
 from brainlm.language_models import LanguageModel
 from brainlm.options import Debug, Model, Out, Overwrite, Root, Subjects, choose, run
 from brainlm.splits import Groups
 from brainlm.statistics import fdr
 
 DATASET = "pereira2018"
+N_FOLDS = 8
 ALPHAS = np.logspace(1, 9, 9)  # principal components keep their scale
 METRICS = ("bleu-1", "1-wer")
 
@@ -44,10 +51,13 @@ def main(
     model: Model = "smollm2",
     layers: Annotated[int, typer.Option(min=1, help="Layer of the words' states.")] = 9,
     mapper: Annotated[str, typer.Option(help=f"One of {', '.join(MAPPERS)}.")] = "ridge",
-    sentences: Annotated[int, typer.Option(min=3, help="Held-out sentences to decode.")] = 40,
+    sentences: Annotated[
+        int, typer.Option(min=8, help="Held-out sentences to decode, drawn from all topics.")
+    ] = 627,
     beam: Annotated[int, typer.Option(min=1)] = 20,
     null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 10,
     encoder: Annotated[str, typer.Option(help="Encoder of the similarities.")] = "minilm",
+    work: Annotated[Path | None, typer.Option(help="Kept folds; a killed run goes on.")] = None,
     out: Out = Path("results/decode_pereira2018_text"),
     root: Root = None,
     debug: Debug = False,
@@ -58,49 +68,58 @@ def main(
     check_output(out, overwrite=overwrite)
     choose(mapper, MAPPERS, "mapper")
     if debug:
-        sentences, beam, null = 3, 2, 5
+        sentences, beam, null = 8, 2, 5
     (subject,) = choose(subjects, list_subjects(DATASET, root))
     stimulus, recording = open_dataset(DATASET, subject, root)
     place = dict(stimulus.blocks("item"))
     texts = [clean_words(stimulus.words[place[item]], "en")[0] for item in recording.items]
     passages = np.array([str(item).rsplit("/", 1)[0] for item in recording.items])
     topics = np.array([passage.split("/")[0] for passage in passages])
-    train, test = next(iter(Groups(topics, 8).split(recording.data)))
-    train = train[::3] if debug else train
     X = recording.data.astype(np.float32)
     network = LanguageModel(model, dtype="bfloat16", cache=True)
-    decoder = fit(network, [texts[i] for i in train], X[train], topics[train], layers, mapper)
-    truth = decoder.true_rows([texts[i] for i in test])
-    decoded = decoder.decoded_rows(X[test])
-    quality = score_mapping(decoded, truth, np.zeros(truth.shape[1]), passages[test])
-    typer.echo(
-        f"mapping, {len(test)} sentences of left-out topics: r {quality.r.mean():.3f}, "
-        f"2v2 {quality.pairwise:.3f}, rank {quality.rank:.3f}"
-    )
     rng = np.random.default_rng(0)
-    chosen = np.sort(rng.choice(len(test), min(sentences, len(test)), replace=False))
-    other = other_passage(passages[test], rng)
-    n_words = decoder.n_words(X[test])
-    rows = {
-        "brain": decoded, "permuted brain": decoded[other], "ceiling": truth,
-        "noise input": rng.standard_normal(decoded.shape) * decoded.std(axis=0),
-    }  # fmt: skip
-    settings = Beam(beam)
-    guides = {
-        "language model": (lambda: NoGuide(), replace(settings, lm_weight=1.0)),
-        **{f"null {k}": (lambda k=k: RandomGuide(k), settings) for k in range(null)},
-    }
-    said: dict[str, list[list[str]]] = {name: [] for name in (*rows, *guides)}
-    for i in tqdm(chosen, desc="decode", unit="sentence"):
-        for name, each in rows.items():
-            said[name].append(list(decoder.decode(each[i], n_words[i], None, settings).words))
-        for name, (guide, beams) in guides.items():
-            found = decoder.decode(decoded[i], n_words[i], guide(), beams)
-            said[name].append(list(found.words))
-    true = [texts[test[i]] for i in chosen]
+    chosen = np.zeros(len(X), dtype=bool)
+    chosen[rng.permutation(len(X))[:sentences]] = True
+    folds = list(Groups(topics, 2 if debug else N_FOLDS).split(X))
+    found, said = [], {}
+    for number, (train, test) in enumerate(folds):
+        train = train[::3] if debug else train
+        decoder = fit(network, [texts[i] for i in train], X[train], topics[train], layers, mapper)
+        truth = decoder.true_rows([texts[i] for i in test])
+        decoded = decoder.decoded_rows(X[test])
+        quality = score_mapping(decoded, truth, np.zeros(truth.shape[1]), passages[test])
+        found.append([float(quality.r.mean()), quality.pairwise, quality.rank])
+        typer.echo(
+            f"fold {number + 1} of {len(folds)}, {len(test)} sentences of left-out topics: "
+            f"r {found[-1][0]:.3f}, 2v2 {found[-1][1]:.3f}, rank {found[-1][2]:.3f}"
+        )
+        other = decoded[other_passage(passages[test], rng)]
+        noise = rng.standard_normal(decoded.shape) * decoded.std(axis=0)
+        rows = {"brain": decoded, "permuted brain": other, "ceiling": truth, "noise input": noise}
+        key = content_key({
+            "rows": list(rows.values()), "n_words": decoder.n_words(X[test]), "null": null,
+            "beam": beam, "chosen": chosen[test], "revision": network.revision,
+            "words": decoder.reader.vocabulary.words,
+        })  # fmt: skip
+        texts_of_fold = kept_fold(work, key)
+        if texts_of_fold is None:
+            texts_of_fold = decode_fold(
+                decoder, rows, decoder.n_words(X[test]), np.flatnonzero(chosen[test]), Beam(beam),
+                null, number,
+            )  # fmt: skip
+            keep_fold(work, key, texts_of_fold)
+        for name, each in texts_of_fold.items():
+            said.setdefault(name, []).extend(each)
+    order = np.concatenate([test[chosen[test]] for _, test in folds])
+    true = [texts[i] for i in order]
+    r, pairwise, rank = np.mean(found, axis=0)
+    typer.echo(f"mapping, mean of {len(folds)} folds: r {r:.3f}, 2v2 {pairwise:.3f}, "
+               f"rank {rank:.3f}")  # fmt: skip
     judge = LanguageModel(encoder)
-    dataset = tabulate(said, true, passages[test][chosen], judge, null)
-    dataset["mapping_r"], dataset["mapping_2v2"] = float(quality.r.mean()), quality.pairwise
+    dataset = tabulate(said, true, passages[order], judge, null)
+    dataset["mapping_r"], dataset["mapping_2v2"], dataset["mapping_rank"] = r, pairwise, rank
+    dataset["fold_mapping"] = (("fold", "measure"), np.array(found))
+    dataset = dataset.assign_coords(measure=["r", "2v2", "rank"])
     dataset.attrs["title"] = (
         f"Pereira 2018, {len(true)} sentences of left-out topics, {mapper}, beam {beam}"
     )
@@ -135,6 +154,55 @@ def fit(network, texts, patterns, topics, layer: int, mapper: str):
         network, vocabulary, texts, patterns, layer=layer, n_components=100, mapper=fitted,
         groups=np.array([f"topic {topic}" for topic in topics]),
     )  # fmt: skip
+
+
+def decode_fold(
+    decoder: SentenceDecoder,
+    rows: dict[str, np.ndarray],
+    n_words: np.ndarray,
+    chosen: np.ndarray,
+    beam: Beam,
+    n_null: int,
+    fold: int,
+) -> dict[str, list[list[str]]]:
+    """Decode the chosen sentences of a fold under every condition."""
+    blind = {
+        "language model": (NoGuide, replace(beam, lm_weight=1.0)),
+        **{f"null {k}": (partial(RandomGuide, 1000 * fold + k), beam) for k in range(n_null)},
+    }
+    said: dict[str, list[list[str]]] = {name: [] for name in (*rows, *blind)}
+    known: dict[tuple[str, int], list[str]] = {}
+    for i in tqdm(chosen, desc="decode", unit="sentence"):
+        for name, each in rows.items():
+            said[name].append(list(decoder.decode(each[i], n_words[i], None, beam).words))
+        for name, (guide, search) in blind.items():
+            key = (name, int(n_words[i]))
+            if key not in known:
+                found = decoder.decode(rows["brain"][i], n_words[i], guide(), search)
+                known[key] = list(found.words)
+            said[name].append(known[key])
+    return said
+
+
+def kept_fold(folder: Path | None, key: str) -> dict[str, list[list[str]]] | None:
+    """Return the texts of a fold that an earlier run finished."""
+    path = None if folder is None else folder / f"{key[:32]}.json"
+    if path is None or not path.is_file():
+        return None
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CorruptDataError(f"{path}: not the texts of a fold ({error}); remove it") from error
+
+
+def keep_fold(folder: Path | None, key: str, said: dict[str, list[list[str]]]) -> None:
+    """Write the texts of a fold."""
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{key[:32]}.part"
+    part.write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+    part.replace(part.with_suffix(".json"))
 
 
 def other_passage(passages: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from brainlm.bundle import check_output, save_bundle
+from brainlm.cache import content_key
 from brainlm.decoding.beam import Beam
 from brainlm.decoding.conditions import conditions
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
@@ -42,6 +43,9 @@ def main(
     language: Annotated[str, typer.Option(help="Language code of the stories.")] = "en",
     model: Model = "smollm2",
     layer: Annotated[int, typer.Option(min=1)] = 9,
+    context: Annotated[
+        float, typer.Option(min=0.1, help="Seconds of text that a word is read behind, at least.")
+    ] = 6.0,
     mapper: Annotated[str, typer.Option(help=f"One of {', '.join(MAPPERS)}.")] = "ridge",
     beam: Annotated[int, typer.Option(min=1)] = 50,
     null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 20,
@@ -69,7 +73,9 @@ def main(
     n_samples = len(reference.times)
     others = [each for each in [*test, *train] if each.name != chosen]
     wrong = max(others, key=lambda each: len(each.times))
-    settings = Settings(layer=layer, mapper=EmbeddingDecoder(mapper, standardize=False))
+    settings = Settings(
+        layer=layer, context_seconds=context, mapper=EmbeddingDecoder(mapper, standardize=False)
+    )
     if debug:
         beam, null = min(beam, 3), 5
         settings = replace(settings, n_components=16, n_targets=40, n_inputs=30, n_frequent=100)
@@ -90,10 +96,16 @@ def main(
     )  # fmt: skip
     judge = LanguageModel(encoder) if encoder else None
     pieces = [list(s.words[i : i + 50]) for s in train for i in range(0, len(s.words), 50)]
+    key = content_key({
+        "responses": [each.responses for each in (*train, wrong, reference)],
+        "times": [reference.times], "words": [each.words for each in train], "beam": beam,
+        "mapper": mapper, "language": language, "revision": network.revision,
+        "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
+    })  # fmt: skip
+    judges = Judges.default(judge, inverse_document_frequency(pieces), language)
     study = reconstruct_story(
-        decoder, reference, found, Judges.default(judge, inverse_document_frequency(pieces)),
-        n_null=null, folder=work, key=f"{folder} {subject} {chosen} {beam} {mapper} {debug}",
-        n_jobs=jobs, progress=True,
+        decoder, reference, found, judges, n_null=null, folder=work, key=key, n_jobs=jobs,
+        progress=True,
     )  # fmt: skip
     quality = map_story(decoder, reference)
     study["mapping_r"], study["mapping_2v2"] = float(quality.r.mean()), quality.pairwise
@@ -109,7 +121,8 @@ def main(
         arrays={"scores": study},
         config={
             "subject": subject, "story": chosen, "model": model, "layer": layer, "mapper": mapper,
-            "beam": beam, "null": null, "debug": debug, **clock,
+            "context": decoder.settings.context, "beam": beam, "null": null, "debug": debug,
+            **clock,
         },
         inputs={"train": [each.name for each in train], "model": network.origin([])},
         notes=[f"wrong story: {wrong.name}" + (" (a training story)" if wrong in train else "")],

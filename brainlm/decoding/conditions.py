@@ -5,7 +5,9 @@ a score means something only against reconstructions that did not have the brain
 
 - ``brain``: the responses to the test story.
 - ``permuted brain``: the same responses, blocks of samples in another order, none in its place.
-- ``noise input``: smooth Gaussian noise in their place.
+- ``noise input``: smooth Gaussian noise in their place. It keeps what the decoder learned about how
+  texts like those of training sound, which random numbers do not: it can score above the random
+  null without any brain. ``noise input 2`` and so on are further draws.
 - ``wrong story``: the responses to another story, not used in training either.
 - ``language model``: no brain; the likeliest text.
 - ``ceiling``: the true embeddings in place of the decoded ones. It uses the reference.
@@ -29,7 +31,16 @@ from brainlm.decoding.guides import EmbeddingSimilarity, Guide, Mixture, NoGuide
 from brainlm.decoding.stories import Story, StoryDecoder
 from brainlm.errors import CorruptDataError, unknown_name
 
-__all__ = ["GUIDES", "Job", "brain_guide", "choose_weight", "conditions", "decode_jobs", "nulls"]
+__all__ = [
+    "GUIDES",
+    "Job",
+    "brain_guide",
+    "choose_weight",
+    "conditions",
+    "decode_jobs",
+    "nulls",
+    "spread_of",
+]
 
 GUIDES = ("likelihood", "similarity", "mixture")
 BLOCK = 5  # samples that stay together in the permuted brain
@@ -65,6 +76,7 @@ def conditions(
     guides: Mapping[str, tuple[str, Beam]],
     *,
     weights: tuple[float, float] = (1, 1),
+    n_noise: int = 1,
     seed: int = 0,
 ) -> dict[str, Job]:
     """Return the jobs of all conditions but the null.
@@ -80,6 +92,8 @@ def conditions(
         Label -> guide and beam, such as ``{"Tang": ("likelihood", Beam(50))}``.
     weights : (float, float)
         Of the mixture.
+    n_noise : int
+        Draws of noise.
     seed : int
         Of permutation and noise.
 
@@ -99,6 +113,7 @@ def conditions(
         "permuted brain": Y[displaced(len(Y), rng)],
         "noise input": smooth_noise(Y.shape, rng),
         "wrong story": np.ascontiguousarray(wrong[: len(Y)]),
+        **{f"noise input {k}": smooth_noise(Y.shape, rng) for k in range(2, n_noise + 1)},
     }
     middle = decoder.word_times(Y, times)
     jobs = {}
@@ -142,6 +157,23 @@ def smooth_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray
 
     noise = gaussian_filter1d(rng.standard_normal(shape), 1.0, axis=0)
     return ((noise - noise.mean(0)) / noise.std(0)).astype(np.float32)
+
+
+def spread_of(decoder: StoryDecoder, story: Story, middle: np.ndarray, name: str) -> float:
+    """Return the spread of a guide's gains on a tuning story: its unit for weights.
+
+    Parameters
+    ----------
+    decoder : StoryDecoder
+    story : Story
+        Never the one to be decoded.
+    middle : array of shape (n_words,)
+        Its predicted word times.
+    name : str
+        Of ``GUIDES``.
+    """
+    guide = brain_guide(decoder, story.responses, name)
+    return decoder.decode(guide, middle, story.times, Beam(4)).spread
 
 
 def choose_weight(scores: Mapping[float, float]) -> float:

@@ -6,6 +6,9 @@ The result is an ``xarray.Dataset`` that goes into a bundle as it is:
   ``metric``, ``window``;
 - ``score``, ``half``, ``null_mean``, ``gain``, ``z``, ``z_window``, ``share``, ``p`` and ``q`` over
   ``condition`` and ``metric`` (`brainlm.decoding.evaluation.compare_to_null`);
+- ``whole_score``, ``whole_gain`` and ``whole_z`` over ``condition`` and ``metric``, ``whole_null``
+  over ``null`` and ``metric``: the text as one piece (NaN where a score needs an encoder, whose
+  window is shorter);
 - ``text`` over ``condition`` (words with spaces between) and ``reference_text``; ``middle`` and
   ``reference_middle``, the times of their words.
 """
@@ -29,15 +32,23 @@ from brainlm.decoding.evaluation import (
 )
 from brainlm.decoding.mappers import MappingScores, score_mapping
 from brainlm.decoding.stories import Story, StoryDecoder
-from brainlm.decoding.text_metrics import BertScore, list_metrics, sentence_similarity, text_scores
+from brainlm.decoding.text_metrics import (
+    BertScore,
+    Texts,
+    list_metrics,
+    sentence_similarity,
+    text_scores,
+)
 from brainlm.language_models import LanguageModel
+from brainlm.language_models.tokens import WITHOUT_SPACES
 from brainlm.statistics import fdr
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Judges", "map_story", "reconstruct_story", "score_windows"]
+__all__ = ["Judges", "map_story", "reconstruct_story", "score_whole", "score_windows"]
 
+BY_CHARACTER = ("1-wer", "bleu-1", "bleu-2")
 STATISTICS = ("score", "half", "null_mean", "gain", "z", "z_window", "share", "p")
 
 
@@ -49,6 +60,9 @@ class Judges:
     ----------
     metrics : sequence of str
         Of `brainlm.decoding.text_metrics.list_metrics`.
+    characters : sequence of str
+        Metrics that are reported over characters, too, such as ``"bleu-1, characters"``: for
+        languages without spaces, whose words depend on who cut them.
     bert : BertScore, optional
         Its recall is reported as ``bertscore``.
     sentences : LanguageModel, optional
@@ -57,6 +71,7 @@ class Judges:
     """
 
     metrics: Sequence[str]
+    characters: Sequence[str] = ()
     bert: BertScore | None = None
     sentences: LanguageModel | None = None
 
@@ -66,13 +81,28 @@ class Judges:
         extra = ["bertscore"] * (self.bert is not None)
         if self.sentences is not None:
             extra += ["sentence similarity", "identification"]
-        return [*self.metrics, *extra]
+        return [*self.metrics, *(f"{name}, characters" for name in self.characters), *extra]
 
     @classmethod
-    def default(cls, encoder: LanguageModel | None, idf: dict[str, float] | None) -> Judges:
-        """Return all scores; those of an encoder where one is given."""
-        bert = None if encoder is None else BertScore(encoder, idf=idf)
-        return cls(list_metrics(), bert, encoder)
+    def default(
+        cls,
+        encoder: LanguageModel | None,
+        idf: dict[str, float] | None,
+        language: str = "en",
+        level: str = "word",
+    ) -> Judges:
+        """Return all scores; those of an encoder where one is given, of characters in Chinese."""
+        bert = None if encoder is None else BertScore(encoder, idf=idf, language=language)
+        by_character = language.split("-")[0] in WITHOUT_SPACES and level == "word"
+        return cls(list_metrics(), BY_CHARACTER if by_character else (), bert, encoder)
+
+    def of_words(self, true: Texts, said: Texts, language: str) -> list[np.ndarray]:
+        """Return the scores that need no encoder, in order, (n_texts,) each."""
+        rows = list(text_scores(true, said, self.metrics, language).values())
+        if self.characters:
+            cut = [[list("".join(words)) for words in texts] for texts in (true, said)]
+            rows += text_scores(cut[0], cut[1], self.characters, language).values()
+        return rows
 
 
 def reconstruct_story(
@@ -111,7 +141,10 @@ def reconstruct_story(
     scores = np.stack(
         [score_windows(found[name], middle, story, starts, judges, language) for name in every]
     )
-    return _dataset(scores, starts, jobs, judges, found, story)
+    whole = np.stack(
+        [score_whole(found[name], middle, story, starts, judges, language) for name in every]
+    )
+    return _dataset(scores, whole, starts, jobs, judges, found, story)
 
 
 def score_windows(
@@ -126,12 +159,30 @@ def score_windows(
     length = Window().length
     said = cut_windows(result.words, middle, starts, length)
     true = cut_windows(story.words, story.middle, starts, length)
-    rows = list(text_scores(true, said, judges.metrics, language).values())
+    rows = judges.of_words(true, said, language)
     if judges.bert is not None:
         rows.append(judges.bert.score(true, said)["recall"])
     if judges.sentences is not None:
         rows += _sentences(judges.sentences, true, said, starts, length, language)
     return np.array(rows)
+
+
+def score_whole(
+    result: Reconstruction,
+    middle: np.ndarray,
+    story: Story,
+    starts: np.ndarray,
+    judges: Judges,
+    language: str,
+) -> np.ndarray:
+    """Return the scores of the text of all windows as one piece, (n_metrics,)."""
+    first, length = starts[:1], starts[-1] - starts[0] + Window().length
+    true = cut_windows(story.words, story.middle, first, length)
+    said = cut_windows(result.words, middle, first, length)
+    found = np.full(len(judges.names), np.nan)
+    rows = [row[0] for row in judges.of_words(true, said, language)]
+    found[: len(rows)] = rows
+    return found
 
 
 def map_story(decoder: StoryDecoder, story: Story) -> MappingScores:
@@ -173,6 +224,7 @@ def _sentences(
 
 def _dataset(
     scores: np.ndarray,
+    whole: np.ndarray,
     starts: np.ndarray,
     jobs: Mapping[str, Job],
     judges: Judges,
@@ -183,6 +235,9 @@ def _dataset(
 
     names = list(jobs)
     observed, null = scores[: len(names)], scores[len(names) :]
+    whole, whole_null = whole[: len(names)], whole[len(names) :]
+    deviation = whole_null.std(axis=0, ddof=1)
+    whole_gain = whole - whole_null.mean(axis=0)
     table = np.full((len(STATISTICS), len(names), len(judges.names)), np.nan)
     for m in range(len(judges.names)):
         if not np.isfinite(observed[:, m]).any():
@@ -202,6 +257,10 @@ def _dataset(
             "q": (dims, q),
             "window_score": ((*dims, "window"), observed),
             "null_score": (("null", "metric", "window"), null),
+            "whole_score": (dims, whole),
+            "whole_gain": (dims, whole_gain),
+            "whole_z": (dims, whole_gain / np.where(deviation > 0, deviation, np.nan)),
+            "whole_null": (("null", "metric"), whole_null),
             "text": ("condition", [_joined(found[name].words) for name in names]),
             "middle": ("word", middle),
             "reference_text": _joined(story.words),

@@ -21,6 +21,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainlm.errors import unknown_name
+from brainlm.plotting.ablations import (
+    ablations,
+    mapping_and_text,
+    plot_factor,
+    plot_mapping_and_text,
+)
 from brainlm.plotting.brain import (
     brain_maps,
     bundle_maps,
@@ -80,10 +86,12 @@ __all__ = [
     "plot_accuracy_curve",
     "plot_alphas",
     "plot_critical_difference",
+    "plot_factor",
     "plot_forest",
     "plot_geometry",
     "plot_heat_map",
     "plot_layer_curve",
+    "plot_mapping_and_text",
     "plot_null",
     "plot_scatter",
     "plot_surprisal",
@@ -106,6 +114,8 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "reconstruction_gain": reconstruction_gain,
     "reconstruction_scores": reconstruction_scores,
     "reconstruction_text": reconstruction_text,
+    "ablations": ablations,
+    "mapping_and_text": mapping_and_text,
     "geometry": geometry,
     "surprisal": surprisal,
     "alphas": alphas,

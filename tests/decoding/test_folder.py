@@ -1,5 +1,9 @@
 """A participant's own folder, from the command line to the page."""
 
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 from conftest_words import WORDS
@@ -52,6 +56,35 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
     for figure in bundle.record["figures"]:
         assert (tmp_path / "out" / f"{figure}.png").stat().st_size > 10_000
     assert len(list((tmp_path / "work").glob("*.json"))) == len(scores["condition"]) + 5
+
+
+def _texts(out):
+    scores = load_bundle(out).arrays["scores"]
+    return dict(zip(scores["condition"].values, scores["text"].values, strict=True))
+
+
+def test_processes_and_a_kill_change_nothing(folder, tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
+    _decode(folder, tiny_folder, tmp_path / "serial", story="d")
+    _decode(folder, tiny_folder, tmp_path / "parallel", story="d", jobs=2)
+    serial = _texts(tmp_path / "serial")
+    assert _texts(tmp_path / "parallel") == serial
+    work = tmp_path / "work"
+    command = [sys.executable, "-m", "brainlm.cli", "decode", str(folder), "--story", "d",
+               "--model", str(tiny_folder), "--layer", "2", "--debug", "--work", str(work),
+               "--out", str(tmp_path / "killed")]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
+        for _ in range(1200):
+            if len(list(work.glob("*.json"))) >= 2 or run.poll() is not None:
+                break
+            time.sleep(0.05)
+        run.kill()
+    assert not (tmp_path / "killed" / "bundle.json").exists()
+    kept = {path: path.stat().st_mtime_ns for path in work.glob("*.json")}
+    assert len(kept) >= 2
+    _decode(folder, tiny_folder, tmp_path / "killed", story="d", work=work)
+    assert _texts(tmp_path / "killed") == serial
+    assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
 
 
 def test_what_is_not_there_is_named(folder, tiny_folder, tmp_path):

@@ -33,7 +33,7 @@ from brainlm.decoding.timeline import (
 from brainlm.decoding.vocabulary import build_vocabulary
 from brainlm.language_models import LanguageModel
 
-CONTEXT, LAYER, TR, RATE = 8, 9, 2.0, 2.5  # RATE: words per second
+CONTEXT, LAYER, TR, RATE = 16, 9, 2.0, 2.5  # RATE: words per second
 TARGETS = {
     "proposals: one pass per hypothesis / shared cache": ">= 10",
     "likelihood: dense formula / products": ">= 20",

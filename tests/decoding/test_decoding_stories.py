@@ -1,5 +1,6 @@
 """Simulated subjects from folder to text: what is planted is found, and nothing else."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -156,6 +157,10 @@ def test_a_subject_without_signal_has_no_gain(tiny, stimulus, tmp_path):
     }
     found = reconstruct_story(decoder, story, jobs, Judges(["bleu-1", "bleu-2"]), n_null=9)
     assert float(found["p"].mean()) > 0.2
+    assert float(np.abs(found["whole_gain"]).max()) < 0.15
+    np.testing.assert_allclose(
+        found["whole_z"], found["whole_gain"] / found["whole_null"].std("null", ddof=1)
+    )
     assert (found["z"] < 3).all()
     assert abs(map_story(decoder, story).r.mean()) < 0.1
 
@@ -237,6 +242,26 @@ def test_words_as_they_are_transcribed():
     words, place = clean_words(["天气，", "很好"], "zh", "character")
     assert words == ["天", "气", "很", "好"]
     assert place.tolist() == [0, 0, 1, 1]
+
+
+def test_context_in_seconds_is_so_many_words_of_the_training_stories(study, tiny):
+    train, _, decoder, _ = study  # a word per second
+    seconds = replace(SETTINGS, context=99, context_seconds=4.0)
+    own = fit_story_decoder(tiny, train[:2], seconds)
+    assert own.settings.context == own.reader.context == 4
+    assert decoder.settings.context == SETTINGS.context
+    with pytest.raises(ValueError, match=r"context_seconds=0.1 holds no word: .* 1 words per sec"):
+        fit_story_decoder(tiny, train[:2], replace(SETTINGS, context_seconds=0.1))
+
+
+def test_noise_is_drawn_several_times(study):
+    _, test, decoder, _ = study
+    jobs = conditions(
+        decoder, test[1], test[0].responses, {"Tang": ("likelihood", BEAM)}, n_noise=3
+    )
+    noise = [jobs[f"Tang: noise input{k}"].guide._evidence for k in ("", " 2", " 3")]
+    assert "Tang: noise input 4" not in jobs
+    assert all(not np.allclose(a, b) for a, b in itertools.combinations(noise, 2))
 
 
 def test_bad_input_is_refused(study, tiny):

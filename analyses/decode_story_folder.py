@@ -112,7 +112,7 @@ def main(
     study.attrs["title"] = f"{subject}, {chosen}: {len(train)} training stories, beam {beam}"
     metric = str(study["metric"].values[1])
     typer.echo(terminal_view(study, "MapGuide: brain", metric))
-    columns = ["score", "half", "null_mean", "gain", "z", "p", "q"]
+    columns = ["score", "half", "null_mean", "gain", "z", "p", "q", "whole_score", "whole_z"]
     typer.echo(study[columns].sel(metric=metric).to_dataframe()[columns].round(3).to_string())
     typer.echo(f"({metric}; all scores are in the bundle. A gain counts beside its nulls only.)")
     save_bundle(

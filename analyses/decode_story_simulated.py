@@ -260,7 +260,7 @@ def report(each: xarray.Dataset) -> None:
         f"mapping: r {float(each['mapping_r']):.3f}, 2v2 {float(each['mapping_2v2']):.3f}; "
         f"encoding R2 {float(each['encoding_r2']):.3f}"
     )
-    names = ("score", "half", "null_mean", "gain", "z", "share", "p", "q")
+    names = ("score", "half", "null_mean", "gain", "z", "share", "p", "q", "whole_score", "whole_z")
     for metric in each["metric"].values:
         table = each.sel(metric=metric)[list(names)].to_dataframe()[list(names)]
         typer.echo(f"\n{metric}\n{table.round(3).to_string()}")

@@ -81,6 +81,7 @@ class Point:
 
 TRAINED = {"mapper": "transformer"}
 FACTORS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
+    "snr": ((0.0, 0.3, 1.0, 3.0), {}),
     "guide": (GUIDES, {}),
     "mapper": (MAPPERS, {}),
     "masking": ((0.0, 0.4, 0.8), TRAINED),

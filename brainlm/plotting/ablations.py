@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ablations", "mapping_and_text", "plot_factor", "plot_mapping_and_text"]
 
 NAMES = {
+    "snr": "signal-to-noise ratio",
     "lm_weight": "weight of the language model",
     "width": "beam",
     "extensions": "extensions of the best hypothesis",

@@ -176,6 +176,19 @@ def test_decode_pereira2018_text(tmp_path, capsys):
     assert "reference:" in capsys.readouterr().out
 
 
+def test_decode_ablations_of_stories_that_the_model_tells(tmp_path, capsys):
+    _need([], ["smollm2"])
+    options = {"factors": "guide", "snrs": "", "work": tmp_path / "work"}
+    bundle = _run("decode_ablations", tmp_path / "out", **options)
+    table = bundle.arrays["table"].to_dataframe()
+    assert set(table["value"]) == {"likelihood", "similarity", "mixture"}
+    assert np.isfinite(table[["gain", "z", "mapping_r"]]).all(axis=None)
+    assert len(list((tmp_path / "work").glob("point-*.json"))) == 3
+    assert "likelihood" in capsys.readouterr().out
+    with pytest.raises(UnknownNameError, match="unknown factor 'colour'"):
+        load_analysis("decode_ablations").main(out=tmp_path / "no", factors="colour")
+
+
 def test_alice_is_cut_into_blocks_that_do_not_touch():
     _need(["alice-fmri"], [])
     analysis = load_analysis("decode_alice_fmri")

@@ -17,7 +17,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Annotated
 
-import numpy as np
 import typer
 import xarray
 
@@ -117,7 +116,8 @@ def report(table) -> None:
             index=[*labels, "mapping_r"], columns="metric", values=["gain", "z"], sort=False
         )
         typer.echo(f"\n{factor}\n{wide.round(3).to_string()}")
-    typer.echo(f"null: {np.round(table.groupby('metric')['null'].mean().to_dict(), 3)}")
+    null = table.groupby("metric", sort=False)["null"].mean().round(3)
+    typer.echo(f"\nmean score of random reconstructions\n{null.to_string()}")
 
 
 if __name__ == "__main__":

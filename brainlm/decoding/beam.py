@@ -22,6 +22,8 @@ from brainlm.language_models import LanguageModel
 
 __all__ = ["Beam", "Reader", "Reconstruction", "decode_text"]
 
+WIDE = 1e-3  # share of the largest probability, where the nucleus holds repetitions alone
+
 
 @dataclass(frozen=True)
 class Beam:
@@ -134,7 +136,9 @@ def decode_text(
 
     Notes
     -----
-    Where the rules against repetition leave no candidate at all they are lifted for that word.
+    Where the rules against repetition leave no hypothesis a candidate of its nucleus, likely words
+    outside it are taken that do not repeat; only where there are none either are the rules lifted
+    for that word. (Without the first step a model that is sure of its repetition says it for ever.)
     """
     beam = beam or Beam()
     prefixes = Prefixes(reader.model, reader.vocabulary, reader.context)
@@ -167,6 +171,8 @@ def decode_text(
 def _proposals(prefixes: Prefixes, beam: Beam, *, first: bool) -> Proposals:
     least = min(beam.width, len(prefixes.vocabulary)) if first else 0
     proposals = propose(prefixes, beam.nucleus, least)
+    if not len(proposals):
+        proposals = propose(prefixes, replace(beam.nucleus, mass=1.0, ratio=WIDE))
     if not len(proposals):
         proposals = propose(prefixes, replace(beam.nucleus, no_repeats=False))
     return proposals

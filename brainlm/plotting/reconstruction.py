@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brainlm.plotting.common import COLOURS, REFERENCE_COLOURS, panels, shared_legend
+from brainlm.plotting.text import fonts_for
 
 if TYPE_CHECKING:
     import xarray
@@ -91,13 +92,15 @@ def plot_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
 def plot_text_timeline(scores: xarray.Dataset, condition: str, metric: str, ax: Axes) -> Axes:
     """Write reference and reconstruction line by line, the windowed score drawn beneath."""
     times = scores["reference_middle"].values
-    reference = str(scores["reference_text"].values).split(" ")
+    reference_text = str(scores["reference_text"].values)
+    reference = reference_text.split(" ")
     words = str(scores["text"].sel(condition=condition).values).split(" ")
     middle = scores["middle"].values[: len(words)]
     starts = scores["window"].values
     curve = scores["window_score"].sel(condition=condition, metric=metric).values
     null = np.nanmean(scores["null_score"].sel(metric=metric).values, axis=0)
     first = float(middle[0])
+    fonts = fonts_for("".join(words) + reference_text) or ["monospace"]
     n_lines = int(min(4, (middle[-1] - first) // LINE))
     top = max(1e-6, float(np.nanmax([curve, null]))) * 1.1
     for line in range(n_lines):
@@ -107,7 +110,7 @@ def plot_text_timeline(scores: xarray.Dataset, condition: str, metric: str, ax: 
         ):  # fmt: skip
             said = [w for w, t in zip(text, at, strict=True) if start <= t < start + LINE]
             shown = textwrap.fill(" ".join(said), 110, max_lines=2)
-            ax.text(0, y + height, shown, color=colour, fontsize=7, va="bottom", family="monospace")
+            ax.text(0, y + height, shown, color=colour, fontsize=7, va="bottom", family=fonts)
         inside = (starts >= start) & (starts < start + LINE)
         x = starts[inside] - start
         ax.fill_between(x, y - 1, y - 1 + null[inside] / top, color=COLOURS["random"], alpha=0.5,

@@ -91,7 +91,7 @@ def plot_surprisal(values: np.ndarray, words: list[str], ax: Axes, first: int = 
         Number of the first word in its text.
     """
     ax.bar(np.arange(len(values)), values, color=COLOURS["layer"])
-    fonts = _fonts_for("".join(words))
+    fonts = fonts_for("".join(words))
     if fonts:
         ax.set_xticks(np.arange(len(words)), words, rotation=90, fontfamily=fonts)
     else:
@@ -103,7 +103,7 @@ def plot_surprisal(values: np.ndarray, words: list[str], ax: Axes, first: int = 
     return ax
 
 
-def _fonts_for(text: str) -> list[str]:
+def fonts_for(text: str) -> list[str]:
     """Return the families that together have every character of a text; empty: none have."""
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font

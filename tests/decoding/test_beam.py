@@ -4,7 +4,7 @@ import pytest
 from brainlm.decoding.beam import Beam, Reader, decode_text
 from brainlm.decoding.guides import EmbeddingSimilarity, NoGuide, RandomGuide
 from brainlm.decoding.prefixes import Prefixes
-from brainlm.decoding.proposals import Nucleus
+from brainlm.decoding.proposals import Nucleus, repeats
 from brainlm.decoding.timeline import Timeline, learn_row_scale, learn_space, word_weights
 
 EVERY = Nucleus(mass=1, ratio=1e-9, most=100, beyond=0, no_repeats=False)
@@ -67,6 +67,21 @@ def test_the_language_model_alone_prefers_likely_words(scene):
     guided = decode_text(reader, timeline, EmbeddingSimilarity(truth), Beam(20, nucleus=EVERY))
     assert alone.log_p > guided.log_p
     assert alone.score == 0
+
+
+def test_a_model_that_is_sure_of_its_repetition_does_not_repeat_it(scene):
+    reader, _, _, _ = scene
+    weights = word_weights(0.5 * np.arange(40) + 0.2, 1.0 * np.arange(20))
+    scale = learn_row_scale(np.ones((2, 32)) * [[0], [1]], np.ones((2, 32)))
+    surest = Nucleus(mass=1e-6, ratio=1, most=30, beyond=0)  # a single word
+    beam = Beam(1, lm_weight=1, nucleus=surest)
+    words = decode_text(reader, Timeline(weights, scale), NoGuide(), beam).words
+    vocabulary = reader.vocabulary
+    index = {word: i for i, word in enumerate(vocabulary.words)}
+    context = 2 * reader.context
+    for i in range(1, len(words)):
+        before = np.array([index[word] for word in words[max(0, i - context) : i]])
+        assert not repeats(np.array([index[words[i]]]), before, vocabulary).any(), words[: i + 1]
 
 
 def test_the_search_is_deterministic(scene):

@@ -76,7 +76,8 @@ def compare_to_null(observed: np.ndarray, null: np.ndarray, block: int = 20) -> 
     Returns
     -------
     dict
-        ``score`` (mean over windows), ``half`` (half-width of its 95 % interval, t over blocks),
+        ``score`` (mean over windows), ``half`` (half-width of its 95 % interval, t over blocks; NaN
+        where the windows fill less than three blocks, too short a text for an interval),
         ``null``, ``gain`` (chance-corrected: score - null), ``z`` (gain over the standard deviation
         of the null means), ``z_window`` (median over windows of z against the null of that window),
         ``share`` (of windows with z > 3) and ``p`` ((1 + exceed) / (1 + n)).
@@ -90,13 +91,13 @@ def compare_to_null(observed: np.ndarray, null: np.ndarray, block: int = 20) -> 
     means = null.mean(axis=1)
     spread = null.std(axis=0, ddof=1)
     z = (observed - null.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
-    blocks = [part.mean() for part in np.array_split(observed, max(2, len(observed) // block))]
+    n = len(observed) // block
+    blocks = [part.mean() for part in np.array_split(observed, max(1, n))]
+    half = t.ppf(0.975, n - 1) * np.std(blocks, ddof=1) / np.sqrt(n) if n > 2 else np.nan
     score = float(observed.mean())
     return {
         "score": score,
-        "half": float(
-            t.ppf(0.975, len(blocks) - 1) * np.std(blocks, ddof=1) / np.sqrt(len(blocks))
-        ),
+        "half": float(half),
         "null": float(means.mean()),
         "gain": score - float(means.mean()),
         "z": (score - float(means.mean())) / float(max(means.std(ddof=1), 1e-12)),

@@ -119,7 +119,10 @@ def test_comparison_with_a_null_by_hand():
     assert found["gain"] == pytest.approx(0.7 - 0.25)
     assert found["z"] == pytest.approx(0.45 / 0.1)
     assert found["p"] == pytest.approx(1 / 4)
-    assert found["half"] == pytest.approx(12.706 * 0.1, rel=1e-3)  # two blocks: t with one degree
+    assert np.isnan(found["half"])  # too few windows for an interval
+    blocks = np.repeat([0.5, 0.7, 0.9], 20)
+    long = compare_to_null(blocks, np.random.default_rng(0).random((4, 60)))
+    assert long["half"] == pytest.approx(4.3027 * 0.2 / np.sqrt(3), rel=1e-3)  # t, two degrees
     assert found["share"] == 0.5  # z of the windows: 6 and 3
     with pytest.raises(ValueError, match="null must be"):
         compare_to_null(np.ones(3), null)

@@ -113,7 +113,7 @@ def test_signal_and_dimensions_of_the_brain_are_needed(found):
 def test_finished_points_are_kept(bench, found, monkeypatch):
     points, results = found
     monkeypatch.setattr(ablations, "decode_point", None)  # nothing may be decoded again
-    assert decode_points(bench, points) == results
+    assert str(decode_points(bench, points)) == str(results)  # NaN equals nothing
     with pytest.raises(TypeError):
         decode_points(bench, [dataclasses.replace(DEFAULT, width=3)])
     path = ablations._path(bench, points[0])

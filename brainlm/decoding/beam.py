@@ -22,7 +22,7 @@ from brainlm.language_models import LanguageModel
 
 __all__ = ["Beam", "Reader", "Reconstruction", "decode_text"]
 
-WIDE = 1e-3  # share of the largest probability, where the nucleus holds repetitions alone
+WIDE = 1e-9  # share of the largest probability, where the nucleus holds repetitions alone
 
 
 @dataclass(frozen=True)

@@ -156,6 +156,7 @@ def ablations(bundle: Bundle) -> str:
 
 BUNDLES: dict[str, Callable[[Bundle], str]] = {
     "decode_story_simulated": lambda b: conditions(b, "A simulated subject, from signal to none"),
+    "decode_story_wide": lambda b: conditions(b, "A simulated subject, a wider beam"),
     "decode_ablations": ablations,
     "decode_story_simulated_zh": lambda b: conditions(b, "A simulated Chinese subject"),
     "decode_pereira2018_text": lambda b: conditions(

@@ -28,7 +28,7 @@ what the analyses do and say nothing final about models. r is held out throughou
 sign flips over subjects, or folds where there are only means over people. Ten folds share most of
 their training items, so intervals over folds are somewhat too narrow. n_subjects 1 is one person,
 or a mean over people that the data come as. A circular shift rejects .060 of noise at .05
-(`benchmarks/README.md`).
+(`benchmarks/README.md`). What decoding reached stands in [a page of its own](decoding_results.md).
 """
 
 

@@ -146,7 +146,13 @@ def _section(
 
 def _figures(bundle: Bundle) -> list[_Figure]:
     found = []
-    for path in sorted(bundle.folder.glob("*.png")):
+    # In the order of the analysis: its main figure comes first.
+    named = list(bundle.record.get("figures", ()))
+    order = {name: i for i, name in enumerate(named)}
+    drawn = sorted(
+        bundle.folder.glob("*.png"), key=lambda p: (order.get(p.stem, len(named)), p.stem)
+    )
+    for path in drawn:
         data = base64.b64encode(path.read_bytes()).decode("ascii")
         found.append(_Figure(path.stem.replace("_", " "), f"data:image/png;base64,{data}"))
     return found

@@ -6,16 +6,27 @@ import numpy as np
 import pytest
 from comparison_tasks import array_source, word_task
 
+from brainlm.alignment import align
 from brainlm.comparison.families import common_words, training_sentences
 from brainlm.comparison.questions import depth_difference, layer_profile
 from brainlm.comparison.representations import Source, control_source
-from brainlm.comparison.simulation import autoregressive, simulate_fmri, simulate_meg
+from brainlm.comparison.simulation import (
+    autoregressive,
+    simulate_epochs,
+    simulate_fmri,
+    simulate_meg,
+)
 from brainlm.comparison.study import available_datasets, layer_part, parse_models, rows_of
 from brainlm.comparison.tasks import _averaged, _check_words, open_task
+from brainlm.cross_validation import cross_validate
 from brainlm.datasets import is_on_disk
+from brainlm.encoders import RidgeEncoder
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
 from brainlm.features import Features, word_length, word_position
+from brainlm.nulls import permuted_scores
 from brainlm.recording import Recording
+from brainlm.splits import ContiguousBlocks
+from brainlm.statistics import max_statistic_p
 from brainlm.stimulus import Stimulus
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
@@ -74,6 +85,32 @@ def test_nothing_is_found_where_nothing_was_planted(story):
     )
     assert max(row["score"] for row in rows) < 0.1
     assert silent.slope.p > 0.05
+
+
+def epochs(cause, story, planted):
+    positions = {f"C{i}": (0.01 * i, 0.0, 0.1) for i in range(4)}
+    return simulate_epochs(
+        cause, story[0], positions=positions, times=(0.0, 0.1, 0.2), planted=planted, seed=2
+    )
+
+
+def test_epochs_respond_at_the_planted_channels_and_times_only(story):
+    planted = np.zeros((4, 3), dtype=bool)
+    planted[1, 2] = planted[3, 1] = True
+    split = ContiguousBlocks(5, gap=20)
+    for cause, expected in ((story[2], planted.ravel()), (None, np.zeros(12, dtype=bool))):
+        recording = epochs(cause, story, planted)
+        X = align(story[2], recording).X
+        found = cross_validate(RidgeEncoder(warn_edge=False), X, recording.data, split)
+        null = permuted_scores(X, recording.data, split, found, block=20, n_permutations=99)
+        assert (max_statistic_p(found.mean, null) <= 0.05).tolist() == expected.tolist()
+    assert recording.targets[5] == "C1@200ms"
+    np.testing.assert_allclose(recording.positions[5], (0.01, 0, 0.1))
+
+
+def test_the_planted_mask_must_fit_the_channels(story):
+    with pytest.raises(ValueError, match=r"\(4, 3\), got \(3, 4\)"):
+        epochs(story[0], story, np.zeros((3, 4)))
 
 
 def test_noise_is_autocorrelated_as_said(rng):

@@ -6,7 +6,7 @@ the words of a story, with the features of one layer as the cause of the respons
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,15 @@ from brainlm.alignment import align
 from brainlm.comparison.tasks import Task
 from brainlm.features import Features
 from brainlm.recording import Recording, high_pass
+from brainlm.stimulus import Stimulus
 
-__all__ = ["autoregressive", "simulate_fmri", "simulate_meg", "simulate_regions"]
+__all__ = [
+    "autoregressive",
+    "simulate_epochs",
+    "simulate_fmri",
+    "simulate_meg",
+    "simulate_regions",
+]
 
 MOST_DIMENSIONS = 30
 
@@ -173,11 +180,8 @@ def simulate_meg(
     a word is an item of its own.
     """
     rng = np.random.default_rng(seed)
-    stimulus = carrier.stimulus
-    assert stimulus is not None
+    stimulus = _items_of(carrier)
     n_words = stimulus.n_words
-    if len(set(stimulus.item)) < n_words:
-        raise ValueError("each word must be an item of its own: give Stimulus(item=...)")
     people = [f"sim{i + 1}" for i in range(subjects)]
     names = [f"{who}/s{i}" for who in people for i in range(n_targets)]
     signal = np.zeros((n_words, n_targets))
@@ -190,6 +194,78 @@ def simulate_meg(
         "simulated MEG", "meg", stimulus.language, "discourse", stimulus, recording,
         tuple(people), 6, subjects, {"seed": seed},
     )  # fmt: skip
+
+
+def simulate_epochs(
+    cause: Features | None,
+    carrier: Features,
+    *,
+    positions: Mapping[str, Sequence[float]],
+    times: Sequence[float],
+    planted: np.ndarray,
+    noise: float = 2.0,
+    subject: str = "sim1",
+    seed: int = 0,
+) -> Recording:
+    """Return EEG epochs around words, in which some channels respond at some times.
+
+    ``y = planted * (X w) / sd + noise * e``: X the whitened cause, w weights of each channel and
+    time of their own, e AR(1) noise over words. Each occurrence of a word is an item of its own.
+
+    Parameters
+    ----------
+    cause : Features or None
+        The planted space; None plants nothing: noise alone.
+    carrier : Features
+        Any space of the same words.
+    positions : mapping of str to sequence of float
+        Channel -> its place in metres, (3,).
+    times : sequence of float
+        Seconds after the onset of a word.
+    planted : array of bool, shape (n_channels, n_times)
+        Where the space is planted.
+    noise : float
+        Standard deviation of the noise, of the signal it is 1.
+    subject : str
+    seed : int
+
+    Returns
+    -------
+    Recording
+        Targets "channel@100ms", as ``brainlm.from_epochs`` names them.
+
+    Raises
+    ------
+    ValueError
+        When ``planted`` has another shape, or words share an item.
+    """
+    planted = np.asarray(planted, dtype=bool)
+    if planted.shape != (len(positions), len(times)):
+        raise ValueError(
+            f"planted must be (n_channels, n_times) = ({len(positions)}, {len(times)}), got "
+            f"{planted.shape}"
+        )
+    stimulus = _items_of(carrier)
+    rng = np.random.default_rng(seed)
+    data = noise * autoregressive(stimulus.n_words, planted.size, rng)
+    if cause is not None:
+        X = _whitened(cause).values
+        signal = _unit(X @ rng.standard_normal((X.shape[1], planted.size)))
+        data += np.where(planted.ravel(), signal, 0)
+    names = [f"{channel}@{1000 * time:.0f}ms" for channel in positions for time in times]
+    return Recording(
+        data, names, "eeg", "z", items=stimulus.item, run=stimulus.run, subject=subject,
+        positions=np.repeat(list(positions.values()), len(times), axis=0),
+    )  # fmt: skip
+
+
+def _items_of(carrier: Features) -> Stimulus:
+    """The words of a space, of which each must be an item of its own."""
+    stimulus = carrier.stimulus
+    assert stimulus is not None
+    if len(set(stimulus.item)) < stimulus.n_words:
+        raise ValueError("each word must be an item of its own: give Stimulus(item=...)")
+    return stimulus
 
 
 def _whitened(features: Features) -> Features:

@@ -11,6 +11,8 @@ The scores of a bundle are an ``xarray.Dataset`` with
 - the coordinates ``kind`` (``brainlm.comparison.KINDS``) and ``layer`` of each space (-1 where
   there is none);
 - optionally ``ceiling`` over ``subject`` and ``target``;
+- of epochs, optionally ``p`` over ``analysis``, ``space`` and ``target`` (named "channel@100ms"),
+  and ``position`` over ``target`` and ``axis``, in metres, with the attribute ``modality``;
 - the attributes ``label`` (of the score axis) and ``title``.
 """
 
@@ -36,7 +38,12 @@ from brainlm.plotting.brain import (
     winner_brain,
     winner_map,
 )
-from brainlm.plotting.channels import plot_time_course, topographies
+from brainlm.plotting.channels import (
+    plot_time_course,
+    plot_topographies,
+    time_course,
+    topographies,
+)
 from brainlm.plotting.common import plot_heat_map
 from brainlm.plotting.decoding import (
     decoding_curve,
@@ -97,9 +104,9 @@ __all__ = [
     "plot_surprisal",
     "plot_target_bars",
     "plot_time_course",
+    "plot_topographies",
     "save_figures",
     "surface_views",
-    "topographies",
     "winner_map",
 ]
 
@@ -132,6 +139,8 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "brain_maps": brain_maps,
     "searchlight_brain": searchlight_brain,
     "winner_brain": winner_brain,
+    "time_course": time_course,
+    "topographies": topographies,
 }
 
 

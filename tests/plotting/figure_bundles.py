@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import mne
 import numpy as np
 import pandas as pd
 import xarray
@@ -160,6 +161,31 @@ def brains(rng):
     return {"maps_S1": maps, "searchlight": maps.isel(map=[1])}
 
 
+def epochs(rng):
+    montage = mne.channels.make_standard_montage("biosemi16").get_positions()["ch_pos"]
+    times = np.arange(-200, 900, 100)
+    targets = [f"{channel}@{time}ms" for channel in montage for time in times]
+    shown = np.outer(
+        [c in ("Cz", "Pz", "P3", "P4") for c in montage], (times == 300) | (times == 400)
+    )
+    level = np.array([[0.2], [0.05], [0.0]]) * shown.ravel()
+    score = level[:, None] + rng.normal(0, 0.02, (3, 5, len(targets)))
+    coords = {
+        "analysis": ["ridge"], "space": ["layer 3", "random (layer 3)", "length + frequency"],
+        "kind": ("space", ["layer", "random", "reference"]), "target": targets,
+    }  # fmt: skip
+    return {
+        "scores": xarray.Dataset(
+            {
+                "score": (("analysis", "space", "fold", "target"), score[None]),
+                "p": (("analysis", "space", "target"), np.where(level > 0.1, 0.01, 0.8)[None]),
+                "position": (("target", "axis"), np.repeat(list(montage.values()), len(times), 0)),
+            },
+            coords, {"title": "epochs", "modality": "eeg", "label": "r"},
+        )
+    }  # fmt: skip
+
+
 MAKERS = {
     "layer_curve": scores, "target_bars": scores, "target_heat_map": scores, "alphas": penalties,
     "similarity_and_rsa": languages, "rdm_pair": rdms, "decoding_curve": accuracies,
@@ -169,5 +195,5 @@ MAKERS = {
     "layers_by_modality": studies, "context_gains": studies, "winners": studies,
     "unique_variance": studies, "critical_difference": studies, "reading_gains": studies,
     "coverage": studies, "paired_bars": pairs, "brain_maps": brains, "winner_brain": brains,
-    "searchlight_brain": brains,
+    "searchlight_brain": brains, "time_course": epochs, "topographies": epochs,
 }  # fmt: skip

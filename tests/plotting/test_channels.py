@@ -3,7 +3,7 @@ import mne
 import numpy as np
 import pytest
 
-from brainlm.plotting import plot_time_course, topographies
+from brainlm.plotting import plot_time_course, plot_topographies
 from brainlm.recording import Recording
 
 NAMES = ["Fz", "Cz", "Pz", "Oz", "T7", "T8"]
@@ -31,7 +31,7 @@ def test_the_course_is_the_mean_over_channels_and_units():
 @pytest.mark.parametrize("modality", ["eeg", "meg"])
 def test_heads_are_drawn_at_the_nearest_times_on_one_scale(modality):
     values = np.linspace(-0.1, 0.3, 18)
-    figure = topographies(values, recording(modality), times=[0.0, 0.19])
+    figure = plot_topographies(values, recording(modality), times=[0.0, 0.19])
     assert [ax.get_title() for ax in figure.axes[:2]] == ["0 ms", "200 ms"]
     limits = {image.get_clim() for ax in figure.axes[:2] for image in ax.images}
     assert len(limits) == 1
@@ -42,4 +42,4 @@ def test_heads_are_drawn_at_the_nearest_times_on_one_scale(modality):
 def test_a_head_needs_positions_and_times():
     bare = Recording(np.eye(3), ["a@0ms", "b@0ms", "c@0ms"], "eeg", "V", items=list("xyz"))
     with pytest.raises(ValueError, match="no positions"):
-        topographies(np.ones(3), bare)
+        plot_topographies(np.ones(3), bare)

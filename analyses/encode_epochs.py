@@ -1,0 +1,366 @@
+"""When, and over which sensors, do MEG or EEG around words follow a language model?
+
+Each channel at each time around the onset of a word is a target of a ridge regression on the
+features of that word: one layer of a language model, its depth fixed before; random embeddings with
+the geometry of that layer; word length and frequency; and an autocorrelated walk that is empty of
+language. Scores are held-out r in contiguous folds with a gap. p values are corrected for all
+channels and times: blocks of words of the responses change places, every fold is fitted anew, and a
+score is held against the largest one of each permutation.
+
+The data are those of a card whose reader cuts epochs: one of brainlm's or, for a BIDS folder of
+your own, the path of a card that you wrote. ``--simulate`` plants the features at some sensors in a
+window of time instead, on the words of a story.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+import xarray
+
+from brainlm.alignment import align
+from brainlm.bundle import check_output, save_bundle
+from brainlm.comparison import Space, stack_scores
+from brainlm.comparison.families import layer_at
+from brainlm.comparison.simulation import simulate_epochs
+from brainlm.cross_validation import cross_validate
+from brainlm.datasets import dataset_hashes, list_subjects, open_dataset, open_stimulus
+from brainlm.encoders import RidgeEncoder
+from brainlm.errors import CorruptDataError, UnknownNameError
+from brainlm.features import (
+    Features,
+    concatenate,
+    random_like,
+    random_walk,
+    word_length,
+    zipf_frequency,
+)
+from brainlm.nulls import permuted_scores
+from brainlm.options import Debug, Model, Out, Overwrite, Permutations, Root, Subjects, choose, run
+from brainlm.recording import Recording
+from brainlm.scores import Scores
+from brainlm.splits import ContiguousBlocks
+from brainlm.statistics import max_statistic_p
+from brainlm.stimulus import Stimulus
+from brainlm.temporal import time_curves
+
+RIDGE = "ridge encoding"
+BLOCK = 20  # words that change places together, and that the gap leaves out: longer than an epoch
+LEAST_WORDS = 4 * BLOCK  # of a run, see permute_blocks
+LEAST_EPOCHS = 10 * BLOCK  # of a subject: less is lost in the gaps of the inner folds
+ALPHA = 0.05
+
+# What is simulated: the sensors and the time of an N400.
+STORY = "littleprince-en-words"
+MONTAGE = "biosemi32"
+SENSORS = ("Cz", "CP1", "CP2", "P3", "Pz", "P4")
+WINDOW = (0.3, 0.5)
+BINS = tuple(round(0.1 * k, 1) for k in range(-2, 10))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What was found for one subject; ``null`` is (n_spaces, n_permutations, n_targets)."""
+
+    subject: str
+    spaces: list[Space]
+    scores: list[Scores]
+    null: np.ndarray
+    positions: np.ndarray | None
+    notes: tuple[str, ...]
+    n_words: int
+
+
+def main(
+    dataset: Annotated[
+        str, typer.Option(help="Data set with epochs: a name, or the path of a card of your own.")
+    ] = "meg-masc",
+    subjects: Subjects = "all",
+    model: Model = "smollm2",
+    depth: Annotated[float, typer.Option(min=0, max=1, help="Depth of the layer, 0 to 1.")] = 0.6,
+    controls_only: Annotated[
+        bool, typer.Option("--controls-only", help="No language model: length and frequency.")
+    ] = False,
+    permutations: Permutations = 199,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Plant the features in noise; needs no recordings.")
+    ] = False,
+    noise: Annotated[
+        float, typer.Option(min=0, help="Simulated noise in standard deviations of the signal.")
+    ] = 2.0,
+    out: Out = Path("results/encode_epochs"),
+    root: Root = None,
+    debug: Debug = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """When, and over which sensors, do MEG or EEG around words follow a language model?"""
+    start = perf_counter()
+    check_output(out, overwrite=overwrite)
+    if debug:
+        permutations = min(permutations, 19)
+    represent = partial(language_spaces, model="" if controls_only else model, depth=depth)
+    n_words = 600 if debug else None
+    people = simulated_people(subjects, debug) if simulate else chosen(dataset, subjects, root)
+    fitted, excluded = [], []
+    for number, who in enumerate(people[:2] if debug else people):
+        try:
+            if simulate:
+                opened = simulated(who, number, represent, noise, root, n_words or 2000)
+            else:
+                opened = open_epochs(dataset, who, root, n_words)
+        except CorruptDataError as error:
+            if subjects != "all":
+                raise
+            excluded.append(f"excluded {who}: {error}")
+            continue
+        fitted.append(fit(who, *opened, represent, permutations, seed=number))
+        typer.echo(f"{who}: {perf_counter() - start:.0f} s", err=True)
+    if not fitted:
+        raise CorruptDataError(f"{dataset}: no subject passes the checks: {'; '.join(excluded)}")
+    name = "simulated EEG" if simulate else dataset
+    scores = together(fitted, title=f"{name}: {'controls' if controls_only else model}")
+    scores.attrs["modality"] = "eeg" if simulate else opened[1].modality
+    if simulate:
+        scores["planted"] = ("target", [is_planted(str(t)) for t in scores["target"].values])
+    if scores.attrs["lost_targets"]:
+        excluded.append(
+            f"left out {scores.attrs['lost_targets']} channel-times that not all subjects have"
+        )
+    if "position" not in scores:
+        excluded.append("channels have no positions (or share them): no topographies are drawn")
+    for line in (*summary(scores), *excluded):
+        typer.echo(line)
+    drawn = ["time_course", *(["topographies"] if "position" in scores else []), "alphas"]
+    source = STORY if simulate else dataset
+    save_bundle(
+        out,
+        analysis="encode_epochs",
+        arrays={"scores": scores},
+        config={
+            "dataset": name, "subjects": [each.subject for each in fitted], "model": model,
+            "depth": depth, "controls_only": controls_only, "permutations": permutations,
+            "block": BLOCK, "encoder": fitted[0].scores[0].encoder,
+            "split": fitted[0].scores[0].split, "noise": noise if simulate else None,
+            "debug": debug,
+        },
+        inputs={
+            "data": {STORY: dataset_hashes(STORY, root=root)} if simulate else {
+                each.subject: dataset_hashes(source, each.subject, root) for each in fitted
+            },
+            "features": {s.name: dict(s.features.origin) for s in fitted[0].spaces},
+        },
+        notes=[*excluded, *dict.fromkeys(note for each in fitted for note in each.notes)],
+        figures=drawn,
+        overwrite=overwrite,
+    )  # fmt: skip
+    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+
+
+def chosen(dataset: str, subjects: str, root: Path | None) -> list[str]:
+    """The subjects of a data set that are asked for."""
+    return choose(subjects, list_subjects(dataset, root))
+
+
+def simulated_people(subjects: str, debug: bool) -> list[str]:
+    """Names of the simulated listeners."""
+    return choose(subjects, [f"sim{k + 1}" for k in range(2 if debug else 4)])
+
+
+def open_epochs(
+    dataset: str, subject: str, root: Path | None, n_words: int | None
+) -> tuple[Stimulus, Recording]:
+    """Open one subject; what has no epochs of channels is refused with the way out."""
+    stimulus, recording = open_dataset(dataset, subject, root)
+    if recording.times is not None or not all("@" in str(t) for t in recording.targets):
+        raise UnknownNameError(
+            f"--dataset {dataset}: holds no epochs of channels around words (targets like "
+            f"{str(recording.targets[0])!r}): name MEG or EEG, and on a card of your own declare "
+            "[open.options.epochs] with tmin, tmax and bin_width"
+        )
+    if n_words is not None:
+        kept = np.arange(recording.n_samples) < n_words
+        last = recording.run == recording.run[kept][-1]
+        if (kept & last).sum() < LEAST_WORDS and not last[0]:
+            kept &= ~last  # too little is left of the run that was cut
+        recording = recording.select_samples(kept, f"debug: the first {kept.sum()} epochs")
+    if recording.n_samples < LEAST_EPOCHS:
+        raise CorruptDataError(
+            f"{dataset}, subject {subject}: {recording.n_samples} words with epochs are too few "
+            f"for five folds with gaps of {BLOCK} words: {LEAST_EPOCHS} are needed"
+        )
+    for label in recording.runs:
+        n = int((recording.run == label).sum())
+        if n < LEAST_WORDS:
+            raise CorruptDataError(
+                f"{dataset}, subject {subject}: run {label!r} has {n} words with epochs; the null "
+                f"needs {LEAST_WORDS} (blocks of {BLOCK} words change places): name longer runs on "
+                "the card (runs)"
+            )
+    return stimulus, recording
+
+
+def language_spaces(stimulus: Stimulus, *, model: str, depth: float) -> list[Space]:
+    """What is known of each word: controls and, with a model, a layer and its random twin."""
+    controls = concatenate([word_length(stimulus), zipf_frequency(stimulus)], "length + frequency")
+    if not model:
+        return [Space(controls, "reference")]
+    source = layer_at(model, (stimulus.language,), depth)
+    (layer,) = source.embed(stimulus, np.ones(stimulus.n_words, dtype=bool), "discourse")
+    number = int(layer.origin.get("layer", 0))
+    return [
+        Space(layer, "layer", number),
+        Space(random_like(layer, seed=number), "random", number),
+        Space(controls, "reference"),
+    ]
+
+
+def empty_baseline(recording: Recording) -> Features:
+    """A walk along the words of each run: what it predicts is that neighbours are alike."""
+    rows = replace(recording, items=None, times=np.arange(recording.n_samples))
+    return random_walk(rows)
+
+
+def fit(
+    subject: str, stimulus: Stimulus, recording: Recording, represent: Any, permutations: int,
+    *, seed: int,
+) -> Fitted:  # fmt: skip
+    """Score every space on one subject, and on permuted responses."""
+    spaces = [*represent(stimulus), Space(empty_baseline(recording), "reference")]
+    split = ContiguousBlocks(5, gap=BLOCK, runs=recording.run)
+    # In units of each channel: tesla squared would be lost in float32.
+    Y = ((recording.data - recording.data.mean(axis=0)) / recording.data.std(axis=0)).astype("f4")
+    scores, null = [], []
+    for space in spaces:
+        X = align(space.features, recording).X.astype("f4")
+        found = cross_validate(
+            RidgeEncoder(warn_edge=False), X, Y, split, targets=recording.targets.tolist()
+        )
+        scores.append(found)
+        null.append(permuted_scores(
+            X, Y, split, found, block=BLOCK, runs=recording.run, n_permutations=permutations,
+            seed=seed,
+        ))  # fmt: skip
+    notes = (*recording.notes, *(note for each in scores for note in each.notes))
+    return Fitted(
+        subject, spaces, scores, np.array(null), recording.positions, notes, recording.n_samples
+    )
+
+
+def together(fitted: list[Fitted], title: str) -> xarray.Dataset:
+    """Scores of all subjects on the channels they share, and p of their mean.
+
+    One subject keeps the folds as units. The null of a mean over subjects is the mean of their
+    nulls: each was permuted by itself.
+    """
+    first = fitted[0]
+    common = [t for t in first.scores[0].targets
+              if all(t in set(each.scores[0].targets) for each in fitted)]  # fmt: skip
+    if not common:
+        raise CorruptDataError("the subjects share no channel and time: name one by --subjects")
+    parts, observed, null = [], [], []
+    for each in fitted:
+        place = {target: i for i, target in enumerate(each.scores[0].targets)}
+        columns = [place[target] for target in common]
+        part = stack_scores(
+            {RIDGE: each.scores}, each.spaces, label="held-out r", title=title
+        ).isel(target=columns, column=columns)  # fmt: skip
+        mean = np.array([score.mean for score in each.scores])[:, columns]
+        observed.append(mean)
+        null.append(each.null[:, :, columns])
+        if len(fitted) > 1:
+            part["score"] = (("analysis", "space", "target"), mean[None])
+        parts.append(part)
+    scores = parts[0]
+    if len(fitted) > 1:
+        alpha = xarray.concat([part["alpha"] for part in parts], "column")
+        scores = xarray.concat([part[["score"]] for part in parts], "subject")
+        scores = scores.assign_coords(subject=[each.subject for each in fitted])
+        scores["alpha"] = alpha
+    p = [max_statistic_p(o, n) for o, n in zip(np.mean(observed, 0), np.mean(null, 0), strict=True)]
+    scores["p"] = (("analysis", "space", "target"), np.array(p)[None])
+    channels, times, _ = time_curves(np.zeros(len(common)), common)
+    names = [target.rsplit("@", 1)[0] for target in common]
+    milliseconds = [float(target.rsplit("@", 1)[1].removesuffix("ms")) for target in common]
+    scores = scores.assign_coords(
+        channel=("target", names), time=("target", np.array(milliseconds) / 1000)
+    )
+    places = first.positions
+    if places is not None:
+        at = dict(zip(first.scores[0].targets, places, strict=True))
+        own = np.array([at[target] for target in common])
+        if len(np.unique(own.round(5), axis=0)) == len(channels):
+            scores["position"] = (("target", "axis"), own)
+    lost = len({t for each in fitted for t in each.scores[0].targets}) - len(common)
+    return scores.assign_attrs(
+        n_samples=min(each.n_words for each in fitted), n_permutations=first.null.shape[1],
+        n_channels=len(channels), n_times=len(times), lost_targets=lost,
+    )  # fmt: skip
+
+
+def summary(scores: xarray.Dataset) -> list[str]:
+    """A line for each space: its peak, and where it is above chance."""
+    unit = "subject" if "subject" in scores["score"].dims else "fold"
+    mean = scores["score"].mean(unit).isel(analysis=0)
+    lines = [
+        f"held-out r, mean over {scores.sizes[unit]} {unit}s; {scores.attrs['n_channels']} channels"
+        f" x {scores.attrs['n_times']} times; p <= {ALPHA} over all of them "
+        f"({scores.attrs['n_permutations']} permutations)"
+    ]
+    for space in scores["space"].values:
+        own, p = mean.sel(space=space), scores["p"].isel(analysis=0).sel(space=space).values
+        peak, found = int(own.values.argmax()), p <= ALPHA
+        text = f"{space!s:32} peak {float(own[peak]):6.3f} at {scores['target'].values[peak]}"
+        if found.any():
+            when = 1000 * scores["time"].values[found]
+            n_channels = len(set(scores["channel"].values[found].tolist()))
+            text += (f"; above chance: {int(found.sum())} channel-times, {n_channels} channels, "
+                     f"{when.min():.0f} to {when.max():.0f} ms")  # fmt: skip
+        else:
+            text += "; nowhere above chance"
+        if "planted" in scores:
+            planted = scores["planted"].values
+            text += (f" ({int((found & planted).sum())} of {int(planted.sum())} planted, "
+                     f"{int((found & ~planted).sum())} elsewhere)")  # fmt: skip
+        lines.append(text)
+    return lines
+
+
+def simulated(
+    subject: str, number: int, represent: Any, noise: float, root: Path | None, n_words: int
+) -> tuple[Stimulus, Recording]:
+    """The first words of a story, and EEG that follows the first space where it is planted."""
+    import mne
+
+    story = open_stimulus(STORY, root)
+    story = story.select(np.arange(min(n_words, story.n_words)))
+    stimulus = Stimulus(
+        story.words, story.language, story.onset, story.duration, run=story.run, text=story.text,
+        item=[f"w{i}" for i in range(story.n_words)],
+    )  # fmt: skip
+    cause = represent(stimulus)[0].features
+    positions = mne.channels.make_standard_montage(MONTAGE).get_positions()["ch_pos"]
+    planted = [[is_planted(f"{c}@{1000 * t:.0f}ms") for t in BINS] for c in positions]
+    recording = simulate_epochs(
+        cause, cause, positions=positions, times=BINS, planted=np.array(planted), noise=noise,
+        subject=subject, seed=number,
+    )  # fmt: skip
+    return stimulus, recording.noted(
+        f"simulated responses: {cause.name} planted at {', '.join(SENSORS)} in the bins from "
+        f"{WINDOW[0]} to {WINDOW[1]} s, in AR(1) noise over words"
+    )
+
+
+def is_planted(target: str) -> bool:
+    """Whether the simulation plants something in a target."""
+    channel, time = target.removesuffix("ms").rsplit("@", 1)
+    return channel in SENSORS and WINDOW[0] <= float(time) / 1000 < WINDOW[1]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -30,7 +30,7 @@ from brainlm.comparison import Space, stack_scores
 from brainlm.comparison.families import layer_at
 from brainlm.comparison.simulation import simulate_epochs
 from brainlm.cross_validation import cross_validate
-from brainlm.datasets import dataset_hashes, list_subjects, open_dataset, open_stimulus
+from brainlm.datasets import dataset_hashes, list_subjects, open_dataset, open_stimulus, read_card
 from brainlm.encoders import RidgeEncoder
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.features import (
@@ -123,7 +123,7 @@ def main(
         typer.echo(f"{who}: {perf_counter() - start:.0f} s", err=True)
     if not fitted:
         raise CorruptDataError(f"{dataset}: no subject passes the checks: {'; '.join(excluded)}")
-    name = "simulated EEG" if simulate else dataset
+    name = "simulated EEG" if simulate else read_card(dataset).name
     scores = together(fitted, title=f"{name}: {'controls' if controls_only else model}")
     scores.attrs["modality"] = "eeg" if simulate else opened[1].modality
     if simulate:
@@ -143,8 +143,9 @@ def main(
         analysis="encode_epochs",
         arrays={"scores": scores},
         config={
-            "dataset": name, "subjects": [each.subject for each in fitted], "model": model,
-            "depth": depth, "controls_only": controls_only, "permutations": permutations,
+            "dataset": name, "subjects": [each.subject for each in fitted],
+            "model": None if controls_only else model,
+            "depth": None if controls_only else depth, "permutations": permutations,
             "block": BLOCK, "encoder": fitted[0].scores[0].encoder,
             "split": fitted[0].scores[0].split, "noise": noise if simulate else None,
             "debug": debug,

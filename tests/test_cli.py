@@ -93,7 +93,7 @@ def test_every_analysis_takes_the_common_options(name):
     elif name.startswith("decode_story"):  # a folder of one's own, or simulated
         wanted |= {"--model", "--mapper", "--beam", "--null"}
     elif "simulate" not in name:  # no model and no data set
-        wanted |= {"--model", "--layers"}
+        wanted |= {"--model", "--depth" if name == "encode_epochs" else "--layers"}
         if name != "describe_language_model":  # it reads no data set
             wanted |= {"--subjects", "--root"}
     for option in wanted:

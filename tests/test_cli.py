@@ -92,6 +92,8 @@ def test_every_analysis_takes_the_common_options(name):
         wanted |= {"--models", "--datasets", "--languages", "--root"}
     elif name.startswith("decode_story"):  # a folder of one's own, or simulated
         wanted |= {"--model", "--mapper", "--beam", "--null"}
+    elif name == "decode_ablations":
+        wanted |= {"--model", "--factors", "--null", "--work"}
     elif "simulate" not in name:  # no model and no data set
         wanted |= {"--model", "--depth" if name == "encode_epochs" else "--layers"}
         if name != "describe_language_model":  # it reads no data set

@@ -100,6 +100,21 @@ def reconstructions(rng):
     }  # fmt: skip
 
 
+def decoders(rng):
+    points = [("guide", name, 1.0, "ridge") for name in ("likelihood", "similarity")]
+    points += [("n_inputs", f"{n}", 1.0, "ridge") for n in (2, 8, 32)]
+    points += [("grid", "", snr, m) for snr in (0.0, 2.0) for m in ("ridge", "transformer")]
+    table = pd.DataFrame([
+        {
+            "factor": factor, "value": value, "snr": snr, "mapper": mapper, "metric": metric,
+            "mapping_r": 0.2 * snr + 0.05 * rng.random(), "gain": 0.05 * snr + 0.02 * rng.random(),
+            "half": 0.02, "z": 2.0 + snr,
+        }
+        for factor, value, snr, mapper in points for metric in ("bleu-1", "bertscore")
+    ])  # fmt: skip
+    return {"table": table_of(table).assign_attrs(title="simulated subjects")}
+
+
 def text(rng):
     names = ("mean_similarity", "mean_correlation", "effective_dimension", "norm")
     about = {"model": "tiny", "n_words": 40, "title": "a text", "context": "3"}
@@ -191,6 +206,7 @@ MAKERS = {
     "similarity_and_rsa": languages, "rdm_pair": rdms, "decoding_curve": accuracies,
     "decoding_null": accuracies, "reconstruction_gain": reconstructions,
     "reconstruction_scores": reconstructions, "reconstruction_text": reconstructions,
+    "ablations": decoders, "mapping_and_text": decoders,
     "geometry": text, "surprisal": text, "model_by_dataset": studies,
     "layers_by_modality": studies, "context_gains": studies, "winners": studies,
     "unique_variance": studies, "critical_difference": studies, "reading_gains": studies,

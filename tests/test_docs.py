@@ -8,11 +8,12 @@ import shlex
 from pathlib import Path
 
 import pytest
+import typer
 from bundles_for_tests import make_bundle
 from studies import write_study
 from typer.testing import CliRunner
 
-from brainlm.cli import app
+from brainlm.cli import app, load_analysis
 from brainlm.datasets import is_on_disk
 from brainlm.language_models.sources import is_cached
 
@@ -95,6 +96,13 @@ def test_a_command_runs_as_it_stands(folder, page, line):
             pytest.skip(f"{line.partition('#')[0].strip()}: needs {reason}")
     words = shlex.split(line, comments=True)
     assert words[0] == "brainlm"
+    if words[1:2] == ["run"] and words[2].startswith("decode_"):
+        # It takes minutes to hours: its options are read here, test_analyses.py runs it in debug.
+        only = typer.Typer()
+        only.command()(load_analysis(words[2]).main)
+        context = typer.main.get_command(only).make_context(words[2], words[3:])
+        assert context.params
+        return
     if words[1] == "describe" and not is_on_disk(words[2]):
         pytest.skip(f"needs the data set {words[2]}: brainlm datasets {words[2]} says where it is")
     done = CliRunner().invoke(app, words[1:], catch_exceptions=False)

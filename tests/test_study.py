@@ -16,12 +16,12 @@ from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
 from brainlm.maps import winners
-from brainlm.parallel import hash_inputs
+from brainlm.parallel import collect, hash_inputs, run_study
 from brainlm.planning import encode_study, plan_lines
 from brainlm.plotting import bundle_maps
 from brainlm.splits import ContiguousBlocks, LeaveOneRunOut
 from brainlm.stored import open_stored
-from brainlm.study import EMPTY, Task, read_study
+from brainlm.study import EMPTY, Study, Task, read_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
 
@@ -228,3 +228,23 @@ def test_an_image_that_does_not_fit_is_named_before_anything_is_computed(
     nib.save(nib.Nifti1Image(np.ones((1, 1, 1), np.int16), np.eye(4)), tmp_path / "S1.nii.gz")
     with pytest.raises(error, match=message):
         read_study(path, [f"brain={brain}"]).tasks()
+
+
+def test_command_function_and_object_give_the_same_scores(tmp_path):
+    path = write_study(tmp_path / "study")
+    said = CliRunner().invoke(
+        app, ["encode", str(path), "--out", str(tmp_path / "a"), "--set", "targets_per_task=5"],
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert said.exit_code == 0
+    list(encode_study(path, tmp_path / "b", settings=["targets_per_task=5"]))
+    study = Study.model_validate(read_study(path).model_dump() | {"targets_per_task": 5})
+    parts = run_study(study, tmp_path / "parts", hash_inputs(study))
+    by_hand, _ = collect(study, parts)
+    first, second = load_bundle(tmp_path / "a"), load_bundle(tmp_path / "b")
+    assert first.record["config"] == second.record["config"] == study.model_dump()
+    assert first.record["inputs"] == second.record["inputs"]
+    for name, scores in by_hand.items():
+        for bundle in (first, second):
+            np.testing.assert_array_equal(bundle.arrays[name].score, scores.score)
+            np.testing.assert_array_equal(bundle.arrays[name].alpha, scores.alpha)

@@ -1,8 +1,9 @@
-"""The notebooks of examples/ run as they are, without a network."""
+"""The examples run as scripts and as notebooks, without a network."""
 
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import time
@@ -30,7 +31,7 @@ ALONE = {  # those that need no model, and what they must print
 }
 
 
-def test_every_notebook_is_run_here():
+def test_every_example_is_run_here():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
     assert names == {*ALONE, "features_and_surprisal", "decoding_story", "cluster_study"}
 
@@ -45,6 +46,25 @@ def test_an_example_runs_without_a_warning_and_finds_what_was_planted(name, caps
         assert curves["informative", False][-1] < 0 < 0.5 < min(curves["informative", True])
         assert curves["random", False][-1] < -0.9
         assert max(map(abs, curves["random", True])) < 0.1
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_an_example_runs_as_the_notebook_that_the_gallery_offers(name, tmp_path):
+    """The conversion is the gallery's, and every cell runs in a real kernel."""
+    for package in ("sphinx_gallery", "nbclient", "ipykernel"):
+        pytest.importorskip(package)
+    script = shutil.copy(EXAMPLES / f"{name}.py", tmp_path)
+    for module, argument in (
+        ("sphinx_gallery.notebook import python_to_jupyter_cli", script),
+        ("nbclient.cli import main", tmp_path / f"{name}.ipynb"),
+    ):
+        function = module.split()[-1]
+        code = f"import sys; from {module}; sys.exit({function}())"
+        done = subprocess.run(
+            [sys.executable, "-c", code, argument], capture_output=True, text=True, timeout=300,
+            cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
 
 
 def test_the_cluster_example():

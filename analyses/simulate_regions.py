@@ -85,6 +85,7 @@ def main(
     typer.echo(table.round(3).to_string(index=False))
     significant = {name: np.where(p[name] <= ALPHA, scores[name], 0) for name in spaces}
     truth = {name: (region == k).astype(float) for k, name in enumerate(spaces)}
+    lonely = int(np.isnan(light[spaces[0]]).sum())  # fewer than three voxels around
     above = {name: np.nan_to_num(light[name] - 0.5) for name in spaces}
     save_bundle(
         out,
@@ -103,6 +104,7 @@ def main(
         inputs={STORY: dataset_hashes(STORY, root=root), "words": [int(shared.sum()), len(shared)]},
         notes=[
             "simulated responses: AR(1) noise, a slow drift, weights of its own for each voxel",
+            f"{lonely} voxels have too few neighbours for a searchlight and are drawn at chance",
             f"drawn where the score is above chance, p <= {ALPHA} over all voxels of a space",
         ],
         figures=["winner_brain", "searchlight_brain"],

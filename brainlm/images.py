@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ import numpy as np
 
 from brainlm._memory import check_declared
 
-__all__ = ["ImageSeries", "changing", "load_image", "open_cifti", "open_surfaces", "open_volumes"]
+__all__ = [
+    "ImageSeries",
+    "changing",
+    "load_image",
+    "open_cifti",
+    "open_surfaces",
+    "open_volumes",
+    "template_mask",
+]
 
 BLOCK = 1 << 26  # bytes of an image that are read at a time
 HEMISPHERES = {"L": "left", "R": "right"}
@@ -77,6 +86,47 @@ def load_image(image: Any) -> Any:
         n_values = int(np.prod(np.array(loaded.shape, dtype=object)))
         check_declared(Path(image), n_values * loaded.get_data_dtype().itemsize)
     return loaded
+
+
+def template_mask(image: Any) -> Any:
+    """Return which voxels of an image in MNI space lie in the brain of the MNI152 template.
+
+    The mask that ships with nilearn (`nilearn.datasets.load_mni152_brain_mask`) on the grid of the
+    image, each voxel as the nearest one of the template; nothing of the image but its grid is used.
+
+    Parameters
+    ----------
+    image : path or nibabel image of shape (n_x, n_y, n_z, ...)
+
+    Raises
+    ------
+    ValueError
+        No voxel lies in that brain: the image is not in MNI space, or covers none of it.
+    """
+    image = load_image(image)
+    return _template_mask(tuple(image.shape[:3]), tuple(map(float, image.affine.ravel())))
+
+
+@lru_cache(maxsize=4)  # the runs of a subject share a grid
+def _template_mask(shape: tuple[int, ...], affine: tuple[float, ...]) -> Any:
+    import nibabel as nib
+    from nilearn.datasets import load_mni152_brain_mask
+    from nilearn.image import resample_to_img
+
+    grid = nib.Nifti1Image(np.zeros(shape, dtype=np.uint8), np.reshape(affine, (4, 4)))
+    brain = load_mni152_brain_mask(resolution=1)
+    try:
+        mask: Any = resample_to_img(
+            brain, grid, interpolation="nearest", force_resample=True, copy_header=True
+        )
+    except ValueError:  # the grids do not meet at all
+        mask = grid
+    if not np.asanyarray(mask.dataobj).any():
+        raise ValueError(
+            f"no voxel of the grid {shape} lies in the brain of the MNI152 template: is the image "
+            "in MNI space? Give a mask of its own space otherwise"
+        )
+    return mask
 
 
 def _source(image: Any) -> tuple[Path, ...]:

@@ -10,7 +10,8 @@ the leave-one-out score is driven to -1 whatever the layer knows. Centring the e
 removes the common direction; ``center=False`` gives the published form. Dividing the columns by
 their standard deviation as well (``standardize=True``) keeps the few dimensions of large variance
 that hidden layers have from deciding alone (Timkey & van Schijndel 2021): in simulations
-(``analyses/simulate_studies.py``) only this form finds the layer that responses were made from.
+(``analyses/simulate_studies.py``) this form finds the layer that responses were made from, and
+centring alone mostly does not.
 
 References
 ----------

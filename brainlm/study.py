@@ -201,8 +201,10 @@ class Study(BaseModel):
         place = self.targets[task.subject]
         runs = self._runs(task.subject, open_stored(place).shape[0])
         X = delay(self._features(task.space, task.subject, runs), self.delays, runs)
-        read = _read_block.__wrapped__ if content is None else _read_block
-        block = read(place, task.start, task.stop, content)
+        if content is None:
+            block = _read_block(place, task.start, task.stop)
+        else:
+            block = _kept_block(place, task.start, task.stop, content)
         if self.mask_targets and bad_columns(block).all():
             return self._nothing(task, len(block))
         return cross_validate(
@@ -420,10 +422,14 @@ def _absolute(place: Any, folder: Path) -> Any:
     return str(folder / place) if isinstance(place, str) else place
 
 
+def _read_block(place: str, start: int, stop: int) -> np.ndarray:
+    return np.asarray(open_stored(place)[:, start:stop])
+
+
 @lru_cache(maxsize=1)
-def _read_block(place: str, start: int, stop: int, content: str | None) -> np.ndarray:
-    block = np.asarray(open_stored(place)[:, start:stop])
-    block.flags.writeable = False
+def _kept_block(place: str, start: int, stop: int, content: str) -> np.ndarray:
+    block = _read_block(place, start, stop)
+    block.flags.writeable = False  # the next task reads the same one
     return block
 
 

@@ -54,7 +54,7 @@ def settings(bundle: Bundle) -> str:
     config = bundle.record["config"]
     shown = {k: v for k, v in config.items() if k not in ("datasets", "languages", "controls")}
     debug = " **A debug run: numbers are of small parts of the data.**" if config["debug"] else ""
-    listed = ", ".join(f"{k} {v}" for k, v in shown.items() if k != "debug")
+    listed = ", ".join(f"{k} {v}" for k, v in shown.items() if k != "debug" and v != "")
     return f"Bundle `{bundle.record['analysis']}` ({listed}).{debug}"
 
 

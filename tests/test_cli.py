@@ -178,7 +178,11 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
         "--set", "targets_per_task=1",
     ]  # fmt: skip
     parts = tmp_path / "out.parts"
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True,
+        # What a shell starts in the background ignores the interrupt, and its children with it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
         deadline = time.monotonic() + 120
         while len(list(parts.glob("*.npz"))) < 3 and time.monotonic() < deadline:
             time.sleep(0.01)

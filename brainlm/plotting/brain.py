@@ -21,6 +21,7 @@ __all__ = [
     "brain_scale",
     "bundle_maps",
     "glass_brain",
+    "glass_brains",
     "label_colours",
     "searchlight_brain",
     "surface_views",
@@ -186,6 +187,29 @@ def winner_brain(bundle: Bundle) -> Figure:
     return _rows(bundle, [(each, "winner") for each in won])
 
 
+def glass_brains(bundle: Bundle) -> Figure:
+    """Draw every brain map of a bundle through a transparent brain, a row each.
+
+    Only maps of volumes; of each the upper fifth of its absolute values.
+    """
+    import matplotlib.pyplot as plt
+
+    rows = [
+        (each, str(name))
+        for each in bundle_maps(bundle).values() if each.affine is not None
+        for name in each.names
+    ]  # fmt: skip
+    if not rows:
+        raise ValueError(f"{bundle.folder}: has no brain maps of a volume")
+    figure, axes = plt.subplots(
+        len(rows), 1, figsize=(7, 2.4 * len(rows)), squeeze=False, layout="none"
+    )
+    for (maps, name), ax in zip(rows, axes[:, 0], strict=True):
+        glass_brain(maps, ax, name)
+        ax.set_title(f"{maps.subject}: {name} ({maps.unit})", fontsize=9)
+    return figure
+
+
 def searchlight_brain(bundle: Bundle) -> Figure:
     """Draw the score of the neighbourhood of each voxel, above chance, a row per space."""
     if "searchlight" not in bundle.arrays:
@@ -241,8 +265,10 @@ def glass_brain(
 
     name = str(maps.names[0]) if name is None else name
     image, values = maps.image(name), np.abs(maps.volume(name)[maps.mask])
+    limit = brain_scale(maps, name)
     plot_glass_brain(
         image, axes=ax, colorbar=True, plot_abs=False, display_mode="lyr",
+        vmin=-limit, vmax=limit, symmetric_cbar=True,  # all three, or 0 is not white
         threshold=float(np.quantile(values, 0.8)) if threshold is None else threshold,
     )  # fmt: skip
     ax.set_title(f"{name} ({maps.unit})", fontsize=9)

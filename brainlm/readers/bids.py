@@ -19,6 +19,7 @@ from brainlm.images import (
     open_cifti,
     open_surfaces,
     open_volumes,
+    template_mask,
 )
 from brainlm.readers.confounds import ConfoundOptions, Confounds, read_confounds
 from brainlm.readers.files import Names, naming
@@ -43,6 +44,9 @@ class BidsOptions(ConfoundOptions):
         (``.dtseries.nii``), or with ``{hemisphere}`` (L and R) a GIFTI surface (``.gii``).
     mask : str, optional
         Path of the mask image of volumes; may hold the same names.
+    template_mask : bool
+        Instead of ``mask``, for volumes in MNI space: the voxels in the brain of the MNI152
+        template (see `brainlm.images.template_mask`).
     language : str
         Language code of the words.
     runs : sequence of str
@@ -70,6 +74,7 @@ class BidsOptions(ConfoundOptions):
 
     pattern: str
     mask: str | None = None
+    template_mask: bool = False
     language: str
     runs: Names = ()
     n_runs: int | None = None
@@ -86,8 +91,10 @@ class BidsOptions(ConfoundOptions):
         if bool(self.words) == (self.word is not None):
             raise ValueError("give either words (shared files) or word (a column of the events)")
         is_volume = not self.pattern.endswith((".dtseries.nii", ".gii"))
-        if is_volume == (self.mask is None):
-            raise ValueError("mask belongs to volumes: give it for them, and only for them")
+        if is_volume != (self.mask is not None) + self.template_mask:
+            raise ValueError(
+                "volumes need mask or template_mask (one of them), and only volumes do"
+            )
         if self.pattern.endswith(".gii") and "{hemisphere}" not in self.pattern:
             raise ValueError("pattern of a surface needs {hemisphere}, which is L and R")
         return self
@@ -225,6 +232,9 @@ def _broken(path: Path) -> Iterator[None]:
 
 def _open(folder: Path, given: BidsOptions, subject: str, run: str) -> ImageSeries:
     paths = [check_content(folder / name) for name in given.files(subject, run)]
+    if given.template_mask:
+        with _broken(paths[0]):
+            return open_volumes(paths[0], template_mask(paths[0]))
     if given.mask is not None:
         mask = check_content(folder / fill(given.mask, subject, run, given.left))
         with _broken(mask):

@@ -211,5 +211,6 @@ MAKERS = {
     "layers_by_modality": studies, "context_gains": studies, "winners": studies,
     "unique_variance": studies, "critical_difference": studies, "reading_gains": studies,
     "coverage": studies, "paired_bars": pairs, "brain_maps": brains, "winner_brain": brains,
-    "searchlight_brain": brains, "time_course": epochs, "topographies": epochs,
+    "searchlight_brain": brains, "glass_brains": brains, "time_course": epochs,
+    "topographies": epochs,
 }  # fmt: skip

@@ -226,9 +226,23 @@ def test_surfaces_of_sessions_lose_what_is_empty_in_any_run(tmp_path, rng):
         read_bids(tmp_path, "01", **SURFACE)
 
 
+def test_an_image_beside_the_template_is_refused(tmp_path):
+    path = run_path(tmp_path, "01", "1", "_bold.nii.gz")
+    path.parent.mkdir(parents=True)
+    far = np.diag([2.0, 2, 2, 1])
+    far[:3, 3] = 500
+    nib.save(nib.Nifti1Image(np.ones((6, 6, 6, 4), dtype=np.float32), far), path)
+    options = {key: value for key, value in EVENTS.items() if key not in ("mask", "n_runs")}
+    with pytest.raises(CorruptDataError, match=r"1_bold\.nii\.gz: no voxel .* MNI152 template"):
+        read_bids(tmp_path, "01", **options, template_mask=True)
+
+
 def test_what_does_not_go_together_is_said():
     for change, message in (
-        ({"mask": "mask.nii"}, "mask belongs to volumes"),
+        ({"mask": "mask.nii"}, "volumes need mask or template_mask"),
+        ({"template_mask": True}, "only volumes do"),
+        ({"pattern": EVENTS["pattern"]}, "volumes need mask or template_mask"),
+        ({"pattern": EVENTS["pattern"], "mask": "m.nii", "template_mask": True}, "one of them"),
         ({"pattern": "sub-{subject}.func.gii"}, "needs {hemisphere}"),
         ({"strategy": ["motion"], "confounds": "x", "regress_out": ["y"]}, "either strategy"),
         ({"strategy_options": {"motion": "basic"}}, "strategy_options belong to strategy"),

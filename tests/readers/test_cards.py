@@ -17,12 +17,15 @@ import pandas as pd
 import pyreadr
 import pytest
 from layouts import textgrid
+from nilearn.datasets import load_mni152_brain_mask
 from readers.images import save_cifti
 from readers.new_mat import write_new
 from readers.recordings import SPIKE, save_events, save_raw, save_sound
 from scipy.io import savemat
 
-from brainlm.datasets import open_dataset
+from brainlm.card import read_card
+from brainlm.datasets import list_subjects, open_dataset
+from brainlm.openneuro import matches
 
 CARDS = Path(__file__).parents[2] / "datasets"
 CHARACTERS = ["从", "前", "有", "人"]
@@ -31,7 +34,11 @@ WORDS = ["从前", "有", "人"]
 
 @pytest.fixture
 def small_card(tmp_path):
-    """Copy a card with other counts (and endings of files); its folder is made, too."""
+    """Copy a card with other counts (and endings of files); its folder is made, too.
+
+    What a card of OpenNeuro data opens must be among the files that it fetches.
+    """
+    copied = []
 
     def copy(name, endings=None, **facts):
         text = (CARDS / f"{name}.toml").read_text(encoding="utf-8")
@@ -46,16 +53,27 @@ def small_card(tmp_path):
         path.write_text(f"{head}[facts]\n{counts}", encoding="utf-8")
         folder = tmp_path / "root" / name
         folder.mkdir(parents=True)
+        copied.append((path, folder))
         return path, folder
 
-    return copy
+    yield copy
+    for path, folder in copied:
+        card = read_card(path)
+        for subject in list_subjects(path, folder.parent):
+            fetched = card.source.patterns([subject]) if card.source.dataset else ["**"]
+            for file in card.options.found_files(folder, subject):
+                assert any(matches(file, pattern) for pattern in fetched), file
+
+
+GRID = np.diag([4.0, 4, 4, 1])
+GRID[:3, 3] = [50, -30, 8]  # across the surface of the brain
 
 
 def save_volumes(path, rng, n, step, empty=False):
-    data = rng.normal(size=(2, 2, 2, n)).astype(np.float32)
+    data = rng.normal(size=(6, 6, 6, n)).astype(np.float32)
     if empty:
-        data[0, 0, 0] = 7  # a voxel without data
-    image = nib.Nifti1Image(data, np.eye(4))
+        data[2, 3, 3] = 7  # a voxel without data
+    image = nib.Nifti1Image(data, GRID)
     image.header.set_zooms((1, 1, 1, step))
     image.header.set_xyzt_units("mm", "sec")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,8 +81,15 @@ def save_volumes(path, rng, n, step, empty=False):
     return data
 
 
-def save_mask(path):
-    nib.save(nib.Nifti1Image(np.ones((2, 2, 2), dtype=np.uint8), np.eye(4)), path)
+def in_brain():
+    """Which voxels of the small grid have their centre in the brain of the template, by hand."""
+    brain = load_mni152_brain_mask(resolution=1)
+    centres = np.indices((6, 6, 6)).reshape(3, -1).T @ GRID[:3, :3] + GRID[:3, 3]
+    at = np.rint(nib.affines.apply_affine(np.linalg.inv(brain.affine), centres)).astype(int)
+    inside = (np.asarray(brain.dataobj)[tuple(at.T)] > 0).reshape(6, 6, 6)
+    assert 50 < inside.sum() < 6**3
+    assert inside[2, 3, 3]
+    return inside
 
 
 @pytest.mark.parametrize(
@@ -76,8 +101,9 @@ def save_mask(path):
 )
 def test_smn4lang_volumes(small_card, name, level, variable, words):
     """Sixty stories, word times with the lead of 15 volumes, a voxel without data."""
-    n = len(words)
-    card, folder = small_card(name, n_samples=60 * 22, n_targets=7, n_words=60 * n)
+    n, inside = len(words), in_brain()
+    n_voxels = int(inside.sum())
+    card, folder = small_card(name, n_samples=60 * 22, n_targets=n_voxels - 1, n_words=60 * n)
     rng = np.random.default_rng(0)
     first = None
     for run in range(1, 61):
@@ -89,13 +115,13 @@ def test_smn4lang_volumes(small_card, name, level, variable, words):
         times = 10.65 + np.arange(n)
         annotation = folder / "derivatives/annotations/time_align" / level.format(run)
         write_new(annotation, words, variable, start=times, end=times + 0.5)
-    save_mask(folder / "mask.nii.gz")
     stimulus, recording = open_dataset(card, "01", root=folder.parent)
     assert list(stimulus.words[:n]) == words
     assert stimulus.onset[0] == pytest.approx(10.65)
     assert list(stimulus.runs) == [str(run) for run in range(1, 61)]
-    np.testing.assert_allclose(recording.data[:22, 0], first[0, 0, 1])
-    assert any("1 of 8 targets" in note or "left out" in note for note in recording.notes)
+    inside[2, 3, 3] = False
+    np.testing.assert_allclose(recording.data[:22], first[inside].T)
+    assert f"1 of {n_voxels} targets without data left out" in recording.notes
 
 
 def test_smn4lang_grayordinates(small_card):
@@ -215,7 +241,9 @@ def test_stories_in_hdf5(small_card, name, responses, grids, key):
 )
 def test_little_prince(small_card, name, task, table, words):
     """The k-th run of a person is section k, whatever its number."""
-    card, folder = small_card(name, n_samples=9 * 6, n_targets=8, n_words=9 * 2)
+    inside = in_brain()
+    n_voxels = int(inside.sum())
+    card, folder = small_card(name, n_samples=9 * 6, n_targets=n_voxels, n_words=9 * 2)
     language = {"CN": "CN", "EN": "EN", "FR": "FR"}[task[3:]]
     rng = np.random.default_rng(0)
     rows, data = ["word,onset,offset,section"], []
@@ -226,10 +254,9 @@ def test_little_prince(small_card, name, task, table, words):
         rows += [f"{words},1.0,1.5,{section}", f"null,3.0,3.5,{section}"]
     (folder / table).parent.mkdir(parents=True)
     (folder / table).write_text("\n".join(rows) + "\n", encoding="utf-8")
-    save_mask(folder / "mask.nii.gz")
     stimulus, recording = open_dataset(card, f"{language}001", root=folder.parent)
     assert list(stimulus.words[:2]) == [words, "null"]
-    np.testing.assert_allclose(recording.data[6:12, 3], data[1][0, 1, 1], rtol=1e-6)
+    np.testing.assert_allclose(recording.data[6:12], data[1][inside].T, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["mulcogbench-zh-stories", "mulcogbench-en-stories"])

@@ -25,7 +25,14 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from brainlm._products import empty, half_is_fast, operand, product
+from brainlm._products import (
+    empty,
+    half_is_fast,
+    neighbours,
+    operand,
+    product,
+    take_columns,
+)
 from brainlm.errors import unknown_name
 from brainlm.ridge import (
     DEFAULT_ALPHAS,
@@ -93,7 +100,7 @@ class HeldOut:
         total : array of shape (n_block,)
             Sum of squares about the training mean.
         """
-        right, truth = _columns(Yt, self.train), _columns(Yt, self.test)
+        right, truth = take_columns(Yt, self.train), take_columns(Yt, self.test)
         mean = right.mean(axis=1, keepdims=True)
         truth = truth - mean
         total = np.einsum("bm,bm->b", truth, truth)
@@ -146,7 +153,7 @@ class SharedDecomposition:
     shrunken : array of shape (n_alphas, n_samples)
         1 / (l + alpha).
     factors : list of list of (S, factor)
-        For each penalty and fold: the samples that do not train, and the Cholesky factor of P_SS.
+        For each fold and penalty: the samples that do not train, and the Cholesky factor of P_SS.
     """
 
     folds: Sequence[Fold]
@@ -165,13 +172,20 @@ class SharedDecomposition:
         eigenvalues, U = fit.decomposition
         n, usual = len(U), fit.usual
         shrunken = (1 / (eigenvalues + alphas[:, None])).astype(U.dtype)
-        factors: list[list[tuple[np.ndarray, Any]]] = []
-        for alpha, weights in zip(alphas, shrunken, strict=True):
-            factors.append([])
-            for train, _ in folds:
-                S = np.setdiff1d(np.arange(n), train)
-                P = (U[S] * weights) @ U[S].T - U.dtype.type(1 / (n * (usual + alpha)))
-                factors[-1].append((S, linalg.cho_factor(P, overwrite_a=True, check_finite=False)))
+        out = [np.setdiff1d(np.arange(n), train) for train, _ in folds]
+        # All products first: numpy and scipy bring a BLAS each, and the idle threads of the one
+        # keep those of the other waiting for some time.
+        squares = []
+        for S in out:
+            roots = (U[neighbours(S)] * root for root in np.sqrt(shrunken))
+            squares.append([half @ half.T for half in roots])
+        for alpha, *own in zip(alphas, *squares, strict=True):
+            for P in own:
+                P -= P.dtype.type(1 / (n * (usual + alpha)))
+        factors = [
+            [(S, linalg.cho_factor(P, overwrite_a=True, check_finite=False)) for P in own]
+            for S, own in zip(out, squares, strict=True)
+        ]
         return cls(folds, U, shrunken, factors)
 
     @property
@@ -182,13 +196,14 @@ class SharedDecomposition:
     def predict(self, Yt: np.ndarray) -> Iterator[Prediction]:
         """Yield the prediction of each fold for targets ``Yt`` (n_block, n_samples)."""
         B = Yt @ self.U
-        residuals = [(B * weights) @ self.U.T for weights in self.shrunken]  # P y, (n_block, n)
+        filtered = (self.shrunken[:, None] * B).reshape(-1, len(self.U))
+        residuals = (filtered @ self.U.T).reshape(len(self.shrunken), *B.shape)  # P y
         for number, (train, test) in enumerate(self.folds):
-            training = _columns(Yt, train)
-            truth = _columns(Yt, test)
+            training = take_columns(Yt, train)
+            truth = take_columns(Yt, test)
             predicted = np.empty((len(Yt), len(residuals), len(test)), dtype=Yt.dtype)
             for j, residual in enumerate(residuals):
-                S, factor = self.factors[j][number]
+                S, factor = self.factors[number][j]
                 held_out = linalg.cho_solve(factor, residual[:, S].T, check_finite=False)
                 predicted[:, j] = truth - held_out[np.searchsorted(S, test)].T
             mean = training.mean(axis=1, keepdims=True)
@@ -265,7 +280,10 @@ def solve_ridge_cv(
     else:
         predictor = _kernel_operators(fit, folds, alphas[used], half)
     curve = np.empty((len(alphas), n_targets))
-    step = max(16, BLOCK_BYTES // (X.itemsize * predictor.width * len(used)))
+    # Larger features have larger operators, which are worth reading seldom; with few targets the
+    # two kinds of product of a block are worth alternating seldom.
+    room = int(np.clip(X.nbytes, BLOCK_BYTES, (4 if few else 2) * BLOCK_BYTES))
+    step = max(16, room // (X.itemsize * predictor.width * len(used)))
     for start in range(0, n_targets, step):
         block = slice(start, min(start + step, n_targets))
         Yt = np.asarray(Y[:, block], dtype=X.dtype).T
@@ -439,10 +457,3 @@ def _block_curve(
         error = np.einsum("bja,ja->ba", inner @ c, c)
     with np.errstate(divide="ignore", invalid="ignore"):
         return 1 - ((error + beyond[:, None]) / baseline[:, None]).T
-
-
-def _columns(Yt: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return ``Yt[:, rows]``, as a view where the rows are neighbours."""
-    if len(rows) and rows[-1] - rows[0] + 1 == len(rows) and (np.diff(rows) == 1).all():
-        return Yt[:, rows[0] : rows[-1] + 1]
-    return Yt[:, rows]

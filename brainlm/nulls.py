@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from brainlm._checks import same_length
 from brainlm.ridge import fit_ridge
-from brainlm.scores import Scores, fisher_mean, pearson
+from brainlm.scores import Scores, fisher_z, pearson
 from brainlm.splits import Split
 from brainlm.statistics import permute_blocks
 
 __all__ = ["permuted_scores"]
 
 
-@dataclass(frozen=True)
-class _Fold:
-    """Everything of an outer fold that does not depend on the responses."""
-
-    train: np.ndarray
-    test: np.ndarray
-    right: np.ndarray | None  # (n_features, n_train); None in the kernel form
-    operators: list[tuple[np.ndarray, np.ndarray]]  # targets of one alpha; (n_test, q)
-
-    def predict(self, Y: np.ndarray) -> np.ndarray:
-        Y = Y - Y.mean(axis=0)
-        predicted = np.empty((len(self.test), Y.shape[1]), dtype=Y.dtype)
-        for own, operator in self.operators:
-            R = Y[:, own] if self.right is None else self.right @ Y[:, own]
-            predicted[:, own] = operator @ R
-        return predicted
+AT_ONCE = 4096  # targets whose responses are held as rows
 
 
 def permuted_scores(
@@ -89,26 +72,28 @@ def permuted_scores(
         )
     X, Y = np.asarray(X), np.asarray(Y).astype(np.asarray(X).dtype, copy=False)
     same_length({"rows of X": len(X), "rows of Y": len(Y)})
-    folds = [
-        _prepare(X, train, test, alphas, standardize)
-        for (train, test), alphas in zip(split.split(X), scores.alphas, strict=True)
-    ]
     rng = np.random.default_rng(seed)
-    null = np.empty((n_permutations, Y.shape[1]), dtype=np.float32)
-    for number in range(n_permutations):
-        permuted = Y[permute_blocks(len(Y), block, rng, runs)]
-        r = [pearson(fold.predict(permuted[fold.train]), permuted[fold.test]) for fold in folds]
-        null[number] = fisher_mean(np.array(r))
-    return null
-
-
-def _prepare(
-    X: np.ndarray, train: np.ndarray, test: np.ndarray, alphas: np.ndarray, standardize: bool
-) -> _Fold:
-    fit = fit_ridge(X[train], standardize=standardize, smallest_alpha=float(alphas.min()))
-    A = fit.project(X[test])
-    operators = [
-        (np.flatnonzero(alphas == alpha), fit.operator(A, float(alpha)))
-        for alpha in np.unique(alphas)
-    ]
-    return _Fold(train, test, fit.X.T if fit.primal else None, operators)
+    orders = [permute_blocks(len(Y), block, rng, runs) for _ in range(n_permutations)]
+    z = np.zeros((n_permutations, Y.shape[1]), dtype=np.float32)
+    folds = list(zip(split.split(X), scores.alphas, strict=True))
+    for (train, test), alphas in folds:
+        fit = fit_ridge(X[train], standardize=standardize, smallest_alpha=float(alphas.min()))
+        A = fit.project(X[test])
+        placed = np.zeros((len(X), fit.X.shape[1] if fit.primal else len(test)), dtype=X.dtype)
+        for alpha in np.unique(alphas).tolist():
+            operator = fit.operator(A, alpha).T
+            # The operator is permuted instead of the responses, which are more, and centred
+            # instead of them; the features of the primal form are centred already.
+            first = fit.X if fit.primal else operator - operator.mean(axis=0)
+            own = np.flatnonzero(alphas == alpha)
+            for part in np.split(own, range(AT_ONCE, len(own), AT_ONCE)):
+                Yt = np.ascontiguousarray(Y[:, part].T)
+                Yt -= Yt.mean(axis=1, keepdims=True)  # changes no r, and rounding less
+                for number, order in enumerate(orders):
+                    placed[:] = 0
+                    placed[order[train]] = first
+                    predicted = Yt @ placed
+                    if fit.primal:
+                        predicted = predicted @ operator
+                    z[number, part] += fisher_z(pearson(predicted.T, Yt[:, order[test]].T))
+    return np.tanh(z / len(folds))

@@ -55,8 +55,13 @@ def fisher_mean(r: np.ndarray, axis: int = 0) -> np.ndarray:
 
     Correlations of exactly 1 or -1 are moved inwards by 1e-12 first.
     """
+    return np.tanh(np.mean(fisher_z(r), axis=axis))
+
+
+def fisher_z(r: np.ndarray) -> np.ndarray:
+    """Return arctanh(r), correlations of exactly 1 or -1 moved inwards by 1e-12."""
     limit = 1 - 1e-12
-    return np.tanh(np.mean(np.arctanh(np.clip(r, -limit, limit)), axis=axis))
+    return np.arctanh(np.clip(r, -limit, limit))
 
 
 @dataclass(frozen=True, eq=False)

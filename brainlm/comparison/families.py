@@ -188,11 +188,8 @@ def predictability_source(name: str, languages: tuple[str, ...] = ()) -> Source:
 
     def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
         context: int | str = 256 if level == "discourse" else "sentence"
-        both = [
-            model.surprisal(stimulus, context=context),
-            model.entropy(stimulus, context=context),
-        ]
-        return [concatenate(both, f"{name} surprisal + entropy").select_words(words)]
+        both = model.surprisal_and_entropy(stimulus, context=context)
+        return [concatenate(list(both), f"{name} surprisal + entropy").select_words(words)]
 
     identity = {"revision": model.revision, "features": "surprisal + entropy"}
     return Source(name, "causal", languages, _all, embed, 0, identity)

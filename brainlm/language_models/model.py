@@ -311,13 +311,26 @@ class LanguageModel:
         ``-sum_t p(t | context) log2 p(t | context)``. Parameters and errors as in ``surprisal``;
         a masked model raises ValueError.
         """
+        return self.surprisal_and_entropy(stimulus, context=context, progress=progress)[1]
+
+    def surprisal_and_entropy(
+        self,
+        stimulus: Stimulus,
+        *,
+        context: int | str = "sentence",
+        boundary: str = "auto",
+        progress: bool = False,
+    ) -> tuple[Features, Features]:
+        """Return both in the time of one of them; see ``surprisal`` and ``entropy``."""
         if not self.causal:
             raise ValueError(
                 f"{self.name} is masked and predicts no next word: entropy needs a causal model"
             )
-        entropy = word_predictability(self, stimulus, context=context, progress=progress)[1]
+        surprisal, entropy = word_predictability(
+            self, stimulus, context=context, boundary=boundary, progress=progress
+        )
         assert entropy is not None
-        return entropy
+        return surprisal, entropy
 
     def origin(self, tokens: list[Tokens]) -> dict[str, Any]:
         """Return what results say about the model and the tokens of a text."""

@@ -98,6 +98,18 @@ def test_entropy_is_that_of_the_token_after_the_context(causal):
     assert 0 < found.values.min() < found.values.max() <= np.log2(causal.config.vocab_size)
 
 
+def test_both_come_from_one_pass(causal, monkeypatch):
+    asked = []
+    forward = heads._predict
+    monkeypatch.setattr(heads, "_predict", lambda *a: asked.append(1) or forward(*a))
+    surprisal, entropy = causal.surprisal_and_entropy(story(), boundary="raw")
+    assert len(asked) == 1
+    np.testing.assert_array_equal(
+        surprisal.values, causal.surprisal(story(), boundary="raw").values
+    )
+    np.testing.assert_array_equal(entropy.values, causal.entropy(story()).values)
+
+
 @pytest.fixture(scope="module")
 def two_letters(tmp_path_factory):
     """A model of all words over the letters a and b."""

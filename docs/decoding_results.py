@@ -25,7 +25,9 @@ named above it. Gain: mean score of 20-s windows (or sentences) minus that of ra
 with the same word times and beam; in brackets the share of windows with z > 3 against them.
 Simulated subjects are no brains: they show what the machinery can do where the signal is known.
 These are small runs, on short texts with narrow beams; p cannot fall below 1 / (1 + number of
-random reconstructions).
+random reconstructions). The permuted brain is the same story with its samples in another order, in
+blocks of five: in a test story of a minute most of what is told stays near, so that it is a null of
+order rather than of content. Wrong story and noise input are the nulls of content.
 """
 METRICS = ("bleu-1", "bleu-1, characters", "meteor", "meteor-reduced", "bertscore", "1-wer")
 

@@ -52,21 +52,23 @@ def fetch_openneuro(dataset: str, patterns: Sequence[str], folder: Path) -> Path
         raise DataMissingError(
             f"data set {dataset} is fetched with openneuro-py: pip install 'brainlm[openneuro]'"
         ) from error
-    wanted = set(patterns)
-    _note(folder, _noted(folder) | wanted)
+    wanted, noted, before = set(patterns), _noted(folder), _state(folder)
+    _note(folder, noted | wanted)
     try:
         openneuro.download(
             dataset=dataset, target_dir=folder, include=sorted(wanted), max_retries=RETRIES
         )
     except FileExistsError as error:  # another snapshot
-        _note(folder, _noted(folder) - wanted)
+        _note(folder, noted)
         raise CorruptDataError(f"{folder}: {error}") from error
     except (RuntimeError, OSError) as error:
+        if _state(folder) == before:  # no network, a wrong name: what is here is as good as it was
+            _note(folder, noted)
         raise DataMissingError(
             f"could not fetch {dataset} from OpenNeuro into {folder}: {str(error).strip()} Check "
             "the network and the room on the disk, then fetch again: it goes on where it stopped"
         ) from error
-    _note(folder, _noted(folder) - wanted)
+    _note(folder, noted - wanted)
     return folder
 
 
@@ -85,6 +87,12 @@ def check_finished(folder: Path, paths: Iterable[str]) -> None:
                 f"{folder / path}: its download did not finish: `brainlm fetch` goes on with it "
                 f"(the list of what is unfinished is {folder / UNFINISHED})"
             )
+
+
+def _state(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Return size and time of every file but the list."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != UNFINISHED)
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
 
 def _noted(folder: Path) -> set[str]:

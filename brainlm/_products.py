@@ -2,6 +2,9 @@
 
 Half precision (bfloat16: 8 bits of mantissa, sums in single precision) is for choices only, such
 as the penalty with the smallest error; nothing that is reported as a score goes through it.
+
+Single precision goes through oneDNN where OpenBLAS leaves half of the processor's width unused:
+it has no kernels of its own for AMD's processors with AVX-512, and takes those of AVX2.
 """
 
 from __future__ import annotations
@@ -12,42 +15,78 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["empty", "half_is_fast", "neighbours", "operand", "product", "take_columns"]
+__all__ = ["half_is_fast", "neighbours", "operand", "product", "take_columns"]
+
+LARGE = 1 << 20  # numbers in an operand, below which laying it out costs more than it saves
 
 
 @cache
 def half_is_fast() -> bool:
     """Return whether this processor multiplies bfloat16 in hardware."""
+    return not _flags().isdisjoint({"avx512_bf16", "amx_bf16"})
+
+
+@cache
+def blas_is_narrow() -> bool:
+    """Return whether numpy's products use narrower instructions than this processor has."""
+    import torch
+    from threadpoolctl import threadpool_info
+
+    libraries = {
+        info.get("architecture") for info in threadpool_info() if "numpy" in info["filepath"]
+    }
+    return (
+        "avx512f" in _flags()
+        and not libraries.isdisjoint({"Haswell", "Zen"})
+        and torch.backends.mkldnn.is_available()
+    )
+
+
+@cache
+def _flags() -> frozenset[str]:
     try:
-        flags = Path("/proc/cpuinfo").read_text()
+        return frozenset(Path("/proc/cpuinfo").read_text().split())
     except OSError:
-        return False  # not Linux: single precision is always right
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+        return frozenset()  # not Linux: numpy is always right
 
 
-def empty(shape: tuple[int, ...], dtype: Any, half: bool) -> Any:
-    """Return room for operands of a product."""
-    if not half:
-        return np.empty(shape, dtype=dtype)
+def operand(A: np.ndarray, half: bool = False) -> Any:
+    """Return ``A`` as the right side of ``product``: rounded, laid out for oneDNN, or as it is."""
+    if half:
+        return _tensor(A).bfloat16()
+    if A.dtype == np.float32 and A.size >= LARGE and blas_is_narrow():
+        return _tensor(A).to_mkldnn()
+    return A
+
+
+def product(A: np.ndarray, B: Any, out: np.ndarray | None = None) -> np.ndarray:
+    """Return ``A @ B.T``, where ``B`` is an ``operand``, as float32 or float64.
+
+    ``out`` is an array of that dtype, of any shape that begins with the rows of ``A``.
+    """
+    if isinstance(B, np.ndarray):
+        found = A @ B.T
+    else:
+        import torch
+
+        if B.is_mkldnn:
+            tensor = torch.nn.functional.linear(_tensor(A).to_mkldnn(), B).to_dense()
+        else:
+            tensor = _tensor(A).to(B.dtype) @ B.T
+        if out is not None:
+            torch.from_numpy(out).copy_(tensor.reshape(out.shape))
+            return out
+        found = tensor.float().numpy()
+    if out is None:
+        return found
+    out[:] = found.reshape(out.shape)
+    return out
+
+
+def _tensor(A: np.ndarray) -> Any:
     import torch
 
-    return torch.empty(shape, dtype=torch.bfloat16)
-
-
-def operand(A: np.ndarray, half: bool) -> Any:
-    """Return ``A`` as ``product`` takes it: rounded to bfloat16, or as it is."""
-    if not half:
-        return A
-    import torch
-
-    return torch.from_numpy(np.ascontiguousarray(A, dtype=np.float32)).to(torch.bfloat16)
-
-
-def product(A: Any, B: Any) -> np.ndarray:
-    """Return ``A @ B.T`` of two operands of the same kind, as float32 or float64."""
-    if isinstance(A, np.ndarray):
-        return A @ B.T
-    return (A @ B.T).float().numpy()
+    return torch.from_numpy(np.ascontiguousarray(A))
 
 
 def neighbours(rows: np.ndarray) -> np.ndarray | slice:

@@ -147,7 +147,7 @@ class RidgeEncoder(_Encoder):
         X, Y = self._validated(X, y)
         fit = self.choose(X, Y)
         mean = Y.mean(axis=0)
-        self._fit, self._weights = fit, fit.weights(Y - mean, self.alpha_)
+        self._fit, self._weights = fit, fit.weights(Y, self.alpha_)
         self._mean = mean
         self.intercept_ = mean + fit.project(np.zeros_like(X[:1]))[0] @ self._weights  # X = 0
         if self.warn_edge:

@@ -18,6 +18,8 @@ from functools import cached_property
 import numpy as np
 from scipy import linalg
 
+from brainlm._products import operand, product
+
 __all__ = [
     "DEFAULT_ALPHAS",
     "RidgeFit",
@@ -36,6 +38,8 @@ SINGLE_GRAM = 1e-5
 POWER_STEPS = 10
 SINGLE_EIGENVALUE = 3e-8  # resolved by an eigendecomposition in single precision
 DOUBLE = 1e-11
+
+AT_ONCE = 1024  # targets whose weights are made together
 
 
 @dataclass(frozen=True)
@@ -132,33 +136,44 @@ class RidgeFit:
         Parameters
         ----------
         Y : array of shape (n_samples, n_targets)
-            Training targets, centred.
+            Training targets; their means are taken off.
         alphas : array of shape (n_targets,)
             Targets of one penalty share one factorisation.
         """
-        R = self.X.T @ Y if self.primal else Y
-        W = np.empty(R.shape, dtype=self.X.dtype)
+        W = np.empty((len(self.gram), len(alphas)), dtype=self.X.dtype)
         left = np.ones(len(alphas), dtype=bool)
         if "decomposition" in self.__dict__:  # of use where its precision resolves the penalty
+            left = alphas < SINGLE * self.largest
             eigenvalues, U = self.decomposition
-            own = np.flatnonzero(alphas >= SINGLE * self.largest)
-            shrunken = (U.T @ R[:, own]) / (eigenvalues[:, None] + alphas[own].astype(U.dtype))
-            W[:, own] = U @ shrunken
-            left[own] = False
+            basis, back = operand(U.T), operand(U)
+            for start in range(0, len(alphas), AT_ONCE):
+                block = slice(start, start + AT_ONCE)
+                if left[block].all():
+                    continue
+                shrunken = product(self._rows(Y[:, block]), basis)
+                shrunken /= eigenvalues + alphas[block, None].astype(U.dtype)
+                W[:, block] = product(shrunken, back).T
         for alpha in np.unique(alphas[left]):
             own = np.flatnonzero(alphas == alpha)
-            W[:, own] = self._solve(float(alpha), R[:, own], Y[:, own])
+            W[:, own] = self._solve(float(alpha), Y[:, own])
         return W
 
-    def _solve(self, alpha: float, R: np.ndarray, Y: np.ndarray) -> np.ndarray:
-        """Return (gram + alpha I)^-1 R, in the precision that alpha asks for."""
+    def _rows(self, Y: np.ndarray) -> np.ndarray:
+        """Return what the inverse is multiplied with, a row for each target, (n_targets, q)."""
+        Yt = np.ascontiguousarray(Y.T)
+        Yt = Yt - Yt.mean(axis=1, keepdims=True)
+        return Yt @ self.X if self.primal else Yt
+
+    def _solve(self, alpha: float, Y: np.ndarray) -> np.ndarray:
+        """Return the weights at one penalty, in the precision that it asks for."""
         if self._extreme(alpha):  # the Gram matrix itself has lost what alpha decides about
             U, s, Vt = linalg.svd(self.X.astype(np.float64), full_matrices=False)
-            inner = (U.T @ Y) / (s**2 + alpha)[:, None]
+            inner = (U.T @ (Y - Y.mean(axis=0))) / (s**2 + alpha)[:, None]
             return Vt.T @ (s[:, None] * inner) if self.primal else U @ inner
         shifted = self.shifted(alpha)
         factor = linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
-        return linalg.cho_solve(factor, R.astype(shifted.dtype, copy=False), check_finite=False)
+        right = self._rows(Y).T.astype(shifted.dtype, copy=False)
+        return linalg.cho_solve(factor, right, check_finite=False)
 
     def operator(self, A: np.ndarray, alpha: float) -> np.ndarray:
         """Return A (gram + alpha I)^-1: from training targets to predictions.

@@ -18,6 +18,7 @@ and penalty, so four things keep them few and fast:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +27,6 @@ import numpy as np
 from scipy import linalg
 
 from brainlm._products import (
-    empty,
     half_is_fast,
     neighbours,
     operand,
@@ -47,13 +47,14 @@ __all__ = ["choose_poles", "solve_ridge_cv"]
 
 Fold = tuple[np.ndarray, np.ndarray]
 
-# n_test; truth (n_block, m); predictions (n_block, n_alphas, m); squares outside of the span of any
-# prediction, and about the training mean, (n_block,) each
-Prediction = tuple[int, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+# n_test; the truth and below it the predictions (n_block, 1 + n_alphas, m); squares outside of the
+# span of any prediction, and about the training mean, (n_block,) each
+Prediction = tuple[int, np.ndarray, np.ndarray, np.ndarray]
 
 BLOCK_BYTES = 1 << 23  # of predictions at a time: about what a processor's cache holds
 SMALL = 2e10  # multiply-adds for the whole grid below which nothing is worth saving
 FILTER_TOLERANCE = 0.03
+TRIED = 3  # poles that are tried to be left out
 ENOUGH_SAMPLES = 500  # for the rounding of half precision to average out of an error
 
 
@@ -119,7 +120,7 @@ class Operators:
     """The operators of all inner folds."""
 
     folds: list[HeldOut]
-    half: bool
+    n_alphas: int
 
     @property
     def width(self) -> int:
@@ -133,13 +134,14 @@ class Operators:
         """Yield the prediction of each fold for targets ``Yt`` (n_block, n_samples)."""
         for fold in self.folds:
             right, truth, rest, total = fold.sides(Yt)
+            both = np.empty((len(Yt), 1 + self.n_alphas, truth.shape[1]), dtype=Yt.dtype)
+            both[:, 0] = truth
             if fold.filters is None:
-                predicted = product(operand(right, self.half), fold.operator)
+                product(right, fold.operator, out=both[:, 1:])
             else:
                 filtered = right[:, None] * fold.filters  # (n_block, n_alphas, q)
-                predicted = filtered.reshape(-1, right.shape[1]) @ fold.operator.T
-            shape = (len(Yt), -1, truth.shape[1])
-            yield len(fold.test), truth, predicted.reshape(shape), rest, total
+                np.matmul(filtered, fold.operator.T, out=both[:, 1:])
+            yield len(fold.test), both, rest, total
 
 
 @dataclass(frozen=True)
@@ -198,18 +200,15 @@ class SharedDecomposition:
         B = Yt @ self.U
         filtered = (self.shrunken[:, None] * B).reshape(-1, len(self.U))
         residuals = (filtered @ self.U.T).reshape(len(self.shrunken), *B.shape)  # P y
-        for number, (train, test) in enumerate(self.folds):
-            training = take_columns(Yt, train)
-            truth = take_columns(Yt, test)
-            predicted = np.empty((len(Yt), len(residuals), len(test)), dtype=Yt.dtype)
-            for j, residual in enumerate(residuals):
-                S, factor = self.factors[number][j]
+        for (train, test), factors in zip(self.folds, self.factors, strict=True):
+            mean = take_columns(Yt, train).mean(axis=1, keepdims=True)
+            both = np.empty((len(Yt), 1 + len(factors), len(test)), dtype=Yt.dtype)
+            both[:, 0] = take_columns(Yt, test) - mean
+            for j, ((S, factor), residual) in enumerate(zip(factors, residuals, strict=True)):
                 held_out = linalg.cho_solve(factor, residual[:, S].T, check_finite=False)
-                predicted[:, j] = truth - held_out[np.searchsorted(S, test)].T
-            mean = training.mean(axis=1, keepdims=True)
-            truth, predicted = truth - mean, predicted - mean[:, None]
-            total = np.einsum("bm,bm->b", truth, truth)
-            yield len(test), truth, predicted, np.zeros_like(total), total
+                both[:, 1 + j] = both[:, 0] - held_out[np.searchsorted(S, test)].T
+            total = np.einsum("bm,bm->b", both[:, 0], both[:, 0])
+            yield len(test), both, np.zeros_like(total), total
 
 
 def solve_ridge_cv(
@@ -270,7 +269,9 @@ def solve_ridge_cv(
     few = not by_fold and n_targets < len(X)
     used, mixing = np.arange(len(alphas)), None
     if fast:
-        used, mixing = choose_poles(fit.decomposition[0] if few else fit.eigenvalues(), alphas)
+        # In the kernel form the weights will want the eigenvectors, too.
+        spectrum = fit.eigenvalues() if fit.primal else fit.decomposition[0]
+        used, mixing = choose_poles(spectrum, alphas)
     half = fast and X.dtype == np.float32 and len(X) >= ENOUGH_SAMPLES and half_is_fast()
     predictor: Any
     if by_fold:
@@ -302,7 +303,8 @@ def choose_poles(
         l / (l + alphas[a])  ~  sum_j mixing[j, a] * l / (l + alphas[used[j]])
 
     at the eigenvalues l, and evenly in log l between them, to within ``tolerance`` (the largest
-    error). Grid points are added one by one where the error is largest.
+    error). Grid points are added one by one where the error is largest; then one is left out for as
+    long as moving the others makes up for it.
 
     Parameters
     ----------
@@ -327,14 +329,51 @@ def choose_poles(
     ]
     filters = levels[:, None] / (levels[:, None] + alphas)  # (n_levels, n_alphas)
     used = np.array([0, len(alphas) - 1] if len(alphas) > 1 else [0])
-    while True:
-        F = filters[:, used]
-        mixing = linalg.lstsq(F, filters, cond=1e-6, check_finite=False)[0]
-        mixing[:, used] = np.eye(len(used))
-        error = np.abs(F @ mixing - filters).max(axis=0)
-        if error.max() <= tolerance or len(used) == len(alphas):
-            return used, mixing
+    while len(used) < len(alphas):
+        error = _errors(filters, used)
+        if error.max() <= tolerance:
+            break
         used = np.sort(np.r_[used, error.argmax()])
+    while len(fewer := _with_one_less(filters, used, tolerance)):
+        used = fewer
+    mixing = _mixing(filters, used)
+    return used, mixing
+
+
+def _mixing(filters: np.ndarray, used: np.ndarray) -> np.ndarray:
+    mixing: np.ndarray = linalg.lstsq(filters[:, used], filters, cond=1e-6, check_finite=False)[0]
+    mixing[:, used] = np.eye(len(used))
+    return mixing
+
+
+def _errors(filters: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """Largest error of each penalty, (n_alphas,)."""
+    errors: np.ndarray = np.abs(filters[:, used] @ _mixing(filters, used) - filters).max(axis=0)
+    return errors
+
+
+def _with_one_less(filters: np.ndarray, used: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return one pole fewer within the tolerance, none if moving the others does not help."""
+    n_alphas = filters.shape[1]
+
+    def worst(poles: np.ndarray) -> float:
+        return float(_errors(filters, poles).max())
+
+    dropped = [np.delete(used, k) for k in range(len(used))] if 2 < len(used) < n_alphas else []
+    for poles in sorted(dropped, key=worst)[:TRIED]:
+        error, moved = worst(poles), True
+        while moved and error > tolerance:
+            moved = False
+            for k, step in itertools.product(range(len(poles)), (-1, 1)):
+                other = poles.copy()
+                other[k] += step
+                if not 0 <= other[k] < n_alphas or len(set(other.tolist())) < len(other):
+                    continue
+                if (found := worst(other)) < error:
+                    poles, error, moved = other, found, True
+        if error <= tolerance:
+            return poles
+    return used[:0]
 
 
 def _kernel_operators(
@@ -343,9 +382,7 @@ def _kernel_operators(
     n = len(fit.X)
     usual = fit.usual
     out = [np.setdiff1d(np.arange(n), train) for train, _ in folds]  # test and gap
-    stacks = [
-        empty((len(alphas), len(test), len(train)), fit.X.dtype, half) for train, test in folds
-    ]
+    stacks = [np.empty((len(alphas), len(t), len(train)), fit.X.dtype) for train, t in folds]
     for number, alpha in enumerate(alphas):
         # X is centred, so the constant is an eigenvector of eigenvalue 0. It is given an ordinary
         # one before the inversion, and taken out after it.
@@ -356,15 +393,14 @@ def _kernel_operators(
             rows = _rows(lower, S)
             rows -= 1 / (n * (usual + alpha))
             factor = linalg.cho_factor(rows[:, S], check_finite=False)
-            residual = linalg.cho_solve(factor, rows[:, train], check_finite=False)
-            stack[number] = operand(-residual[np.searchsorted(S, test)].astype(fit.X.dtype), half)
-    return Operators(
-        [
-            HeldOut(train, test, stack.reshape(-1, stack.shape[2]), (), None)
-            for (train, test), stack in zip(folds, stacks, strict=True)
-        ],
-        half,
-    )
+            residual = linalg.cho_solve(factor, take_columns(rows, train), check_finite=False)
+            tested = residual[neighbours(np.searchsorted(S, test))]
+            np.negative(tested, out=stack[number], casting="same_kind")
+    held_out = []
+    for train, test in folds:
+        stack = stacks.pop(0).reshape(-1, len(train))
+        held_out.append(HeldOut(train, test, operand(stack, half), (), None))
+    return Operators(held_out, len(alphas))
 
 
 def _lower_inverse(A: np.ndarray) -> np.ndarray:
@@ -409,7 +445,7 @@ def _fold_operators(
         shrunken = (left @ V) * filters[:, None]
         operator = operand(shrunken.reshape(-1, len(s)), half)  # (n_alphas * m, q)
         held_out.append(HeldOut(train, test, operator, basis, rotation))
-    return Operators(held_out, half)
+    return Operators(held_out, len(alphas))
 
 
 def _decompose(
@@ -443,14 +479,14 @@ def _block_curve(
     baseline, beyond = np.zeros(n_block), np.zeros(n_block)
     error = np.zeros((n_block, n_used))
     inner = np.zeros((n_block, n_used + 1, n_used + 1))
-    for n_test, truth, predicted, rest, total in predictor.predict(Yt):
+    for n_test, both, rest, total in predictor.predict(Yt):
         baseline += total / n_test
         beyond += rest / n_test
         if mixing is None:
-            predicted -= truth[:, None]
-            error += np.einsum("bjm,bjm->bj", predicted, predicted) / n_test
+            residual = both[:, 1:]
+            residual -= both[:, :1]
+            error += np.einsum("bjm,bjm->bj", residual, residual) / n_test
         else:
-            both = np.concatenate([truth[:, None], predicted], axis=1)  # (n_block, 1 + n_used, m)
             inner += (both @ both.transpose(0, 2, 1)) / n_test
     if mixing is not None:  # ||y - sum_j c_j p_j||^2 by the inner products of y, p_1 ... p_J
         c = np.vstack([np.ones(mixing.shape[1]), -mixing])  # (1 + n_used, n_alphas)

@@ -122,7 +122,7 @@ def fit_encoding_model(
         fit = fit_ridge(X[train], smallest_alpha=float(encoder.alpha_.min()))
         mean = Y[train].mean(axis=0)
         residual = Y[test] - mean
-        residual -= fit.project(X[test]) @ fit.weights(Y[train] - mean, encoder.alpha_)
+        residual -= fit.project(X[test]) @ fit.weights(Y[train], encoder.alpha_)
         residual -= residual.mean(axis=0)
         variance = (residual**2).sum(axis=0).mean()
         parts.append(residual / np.sqrt(variance * len(folds)))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from brainlm._checks import as_labels
@@ -90,6 +92,10 @@ class BandedRidgeEncoder(RidgeEncoder):
         own = ["bands", "n_draws", "concentration", "seed", "n_steps"]
         return sorted([*own, "alphas", "cv", "alpha_per", "search", "warn_edge"])
 
+    def fit_layers(self, layers: Sequence[Any], y: Any) -> list[RidgeEncoder]:
+        """Fit a clone to the features of each layer, one after the other."""
+        return [clone(self).fit(X, y) for X in layers]
+
     def fit(self, X: Any, y: Any) -> BandedRidgeEncoder:
         """Choose shares and penalties in inner folds, then fit on all samples.
 
@@ -103,7 +109,7 @@ class BandedRidgeEncoder(RidgeEncoder):
         self._band = self._band_of_each(X.shape[1])
         self._standardizer = Standardizer.learn(X, scale=True)
         Z = self._standardizer.apply(X)
-        folds, n_targets = self._folds(X), Y.shape[1]
+        folds, n_targets = self.folds(X), Y.shape[1]
         draws = self._draws()
         self.cv_r2_ = np.full(n_targets, -np.inf)
         self.alpha_ = np.empty(n_targets)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, TransformerMixin
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from brainlm._checks import as_labels, check_targets
+from brainlm._checks import as_labels, check_targets, same_length
 from brainlm.errors import unknown_name
 from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, Standardizer, edge_counts, fit_ridge
 from brainlm.ridge_correlation import correlation_curve
-from brainlm.ridge_cv import solve_ridge_cv
+from brainlm.ridge_cv import cv_curves
 from brainlm.similarity import (
     column_shift_and_scale,
     leave_one_out_scores,
@@ -27,6 +27,8 @@ __all__ = ["AlphaEdgeWarning", "BlockScaler", "RidgeEncoder", "SimilarityEncoder
 
 
 WIDENINGS = 3
+FEATURES: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_min_samples": 2}
+LAYERS_AT_ONCE = 1 << 30  # bytes of the operators of layers that are searched together
 
 
 class AlphaEdgeWarning(UserWarning):
@@ -37,10 +39,7 @@ class _Encoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """What both encoders share: validation of X and Y, and the shape of the prediction."""
 
     def _validated(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        X, y = validate_data(
-            self, X, y, multi_output=True, y_numeric=True, dtype=[np.float64, np.float32],
-            ensure_min_samples=2,
-        )  # fmt: skip
+        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **FEATURES)
         self._one_target = y.ndim == 1
         Y = y.reshape(len(y), -1).astype(X.dtype, copy=False)
         check_targets(Y)
@@ -145,7 +144,51 @@ class RidgeEncoder(_Encoder):
         y : array of shape (n_samples, n_targets) or (n_samples,)
         """
         X, Y = self._validated(X, y)
-        fit = self.choose(X, Y)
+        return self._finish(X, Y, self.choose(X, Y))
+
+    def fit_layers(self, layers: Sequence[Any], y: Any) -> list[RidgeEncoder]:
+        """Fit a clone to the features of each layer, against the same targets.
+
+        ``[clone(encoder).fit(X, y) for X in layers]``, to rounding: the targets are checked,
+        transposed, centred and cut into folds once for several layers instead of once for each.
+
+        Parameters
+        ----------
+        layers : sequence of array of shape (n_samples, n_features)
+            Of any widths.
+        y : array of shape (n_samples, n_targets) or (n_samples,)
+
+        Returns
+        -------
+        list of RidgeEncoder
+            In the order of the layers; the caller's object stays unfitted.
+        """
+        if not len(layers):
+            raise ValueError("layers is empty: give the features of one layer or more")
+        same_length({f"rows of layer {k}": len(X) for k, X in enumerate(layers)})
+        common = np.result_type(*(getattr(X, "dtype", float) for X in layers))
+        encoders = [clone(self) for _ in layers]
+        first, *others = encoders
+        X, Y = first._validated(np.asarray(layers[0], dtype=common), y)
+        Xs = [X]
+        for each, other in zip(others, layers[1:], strict=True):
+            Xs.append(validate_data(each, np.asarray(other, dtype=common), **FEATURES))
+            each._one_target = first._one_target
+        alphas, folds = self.checked_alphas(), self.folds(X)
+        largest = len(alphas) * len(X) * min(len(X), max(X.shape[1] for X in Xs)) * X.itemsize
+        together = max(1, LAYERS_AT_ONCE // (largest // (4 if self.search == "fast" else 1)))
+        for start in range(0, len(layers), together):
+            part = list(zip(encoders, Xs, strict=True))[start : start + together]
+            fits = [each.prepare(X) for each, X in part]
+            curves: list[Any] = [None] * len(part)
+            if self.criterion == "r2":  # the other has its own way through the targets
+                curves = cv_curves(fits, Y, folds, alphas, search=self.search)
+            for (each, X), fit, curve in zip(part, fits, curves, strict=True):
+                each._finish(X, Y, each.choose(X, Y, fit=fit, curve=curve))
+        return encoders
+
+    def _finish(self, X: np.ndarray, Y: np.ndarray, fit: RidgeFit) -> RidgeEncoder:
+        """Form the weights at the penalties chosen."""
         mean = Y.mean(axis=0)
         self._fit, self._weights = fit, fit.weights(Y, self.alpha_)
         self._mean = mean
@@ -154,7 +197,21 @@ class RidgeEncoder(_Encoder):
             self._warn_at_edge(self.alphas_)
         return self
 
-    def choose(self, X: np.ndarray, Y: Any) -> RidgeFit:
+    def prepare(self, X: np.ndarray) -> RidgeFit:
+        """Return the feature side of the regression, good for every penalty that may be asked."""
+        smallest = float(self.checked_alphas()[0])
+        if self.widen:
+            smallest /= 100**WIDENINGS
+        return fit_ridge(X, standardize=self.standardize, smallest_alpha=smallest)
+
+    def choose(
+        self,
+        X: np.ndarray,
+        Y: Any,
+        *,
+        fit: RidgeFit | None = None,
+        curve: np.ndarray | None = None,
+    ) -> RidgeFit:
         """Choose the penalties only; weights are not formed.
 
         Parameters
@@ -162,17 +219,18 @@ class RidgeEncoder(_Encoder):
         X : array of shape (n_samples, n_features)
         Y : array of shape (n_samples, n_targets)
             Or anything of that ``shape`` that gives columns as ``Y[:, a:b]``; not checked.
+        fit : RidgeFit, optional
+            ``prepare(X)``, where it is there already.
+        curve : array of shape (n_alphas, n_targets), optional
+            Of the grid, where it is there already.
 
         Returns
         -------
         RidgeFit
             The feature side of the regression.
         """
-        alphas, folds, n_targets = self.checked_alphas(), self._folds(X), Y.shape[1]
-        smallest = float(alphas[0])
-        if self.widen:
-            smallest /= 100**WIDENINGS
-        fit = fit_ridge(X, standardize=self.standardize, smallest_alpha=smallest)
+        alphas, folds, n_targets = self.checked_alphas(), self.folds(X), Y.shape[1]
+        prepared = self.prepare(X) if fit is None else fit
 
         if self.criterion not in ("r2", "r"):
             raise unknown_name("criterion", self.criterion, ("r2", "r"))
@@ -180,9 +238,9 @@ class RidgeEncoder(_Encoder):
         def curve_of(grid: np.ndarray) -> np.ndarray:
             if self.criterion == "r":
                 return correlation_curve(X, Y, folds, grid, standardize=self.standardize)
-            return solve_ridge_cv(X, Y, folds, grid, search=self.search, fit=fit)
+            return cv_curves([prepared], Y, folds, grid, search=self.search)[0]
 
-        curve = curve_of(alphas)
+        curve = curve_of(alphas) if curve is None else curve
         best = self._best(curve)
         for _ in range(WIDENINGS if self.widen else 0):
             # Only where the edge predicts something: without signal it is chosen whatever it is.
@@ -199,7 +257,7 @@ class RidgeEncoder(_Encoder):
             best = self._best(curve)
         self.alphas_, self.cv_curve_, self.alpha_ = alphas, curve, alphas[best]
         self.cv_r2_ = curve[best, np.arange(n_targets)]
-        return fit
+        return prepared
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the targets, shape (n_samples, n_targets), or (n_samples,) for a 1-D ``y``."""
@@ -240,7 +298,8 @@ class RidgeEncoder(_Encoder):
             raise ValueError(f"alphas must rise, got {self.alphas!r}: sort them")
         return alphas.astype(float)
 
-    def _folds(self, X: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    def folds(self, X: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the inner folds."""
         cv = 5 if self.cv is None else self.cv
         if isinstance(cv, int | np.integer):
             cv = ContiguousBlocks(int(cv))

@@ -177,3 +177,34 @@ def test_an_unknown_search_is_answered_with_the_choices(rng):
     X, Y = rng.standard_normal((20, 3)), rng.standard_normal((20, 2))
     with pytest.raises(ValueError, match="fast, exact"):
         solve_ridge_cv(X, Y, list(ContiguousBlocks(3).split(X)), search="quick")
+
+
+@pytest.mark.parametrize("n_features", [30, 90])
+def test_products_by_another_library_change_nothing_but_rounding(rng, monkeypatch, n_features):
+    X = rng.standard_normal((60, n_features)).astype(np.float32)
+    Y = (X[:, :1] + rng.standard_normal((60, 83))).astype(np.float32)
+    folds = list(ContiguousBlocks(3, 1).split(X))
+    fits = []
+    for narrow in (False, True):
+        monkeypatch.setattr("brainlm._products.blas_is_narrow", lambda narrow=narrow: narrow)
+        monkeypatch.setattr("brainlm._products.LARGE", 1)
+        curve = solve_ridge_cv(X, Y, folds, ALPHAS)
+        monkeypatch.setattr(brainlm.ridge_cv, "SMALL", 0)
+        fits.append((curve, RidgeEncoder(ALPHAS, cv=folds, warn_edge=False).fit(X, Y).coef_))
+        monkeypatch.setattr(brainlm.ridge_cv, "SMALL", 2e10)
+    for first, second in zip(*fits, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
+
+
+def test_a_pole_is_left_out_where_the_others_can_make_up_for_it():
+    eigenvalues, alphas = np.geomspace(1e-2, 1e6, 500), np.logspace(-1, 7, 20)
+    filters = eigenvalues[:, None] / (eigenvalues[:, None] + alphas)
+    used, _ = choose_poles(eigenvalues, alphas)
+    for k in range(len(used)):  # none is left that could go by itself
+        fewer = np.delete(used, k)
+        weights = np.linalg.lstsq(filters[:, fewer], filters, rcond=1e-6)[0]
+        assert np.abs(filters[:, fewer] @ weights - filters).max() > FILTER_TOLERANCE
+    greedy = np.array([0, 19])  # what adding one by one ends with
+    while (error := brainlm.ridge_cv._errors(filters, greedy)).max() > FILTER_TOLERANCE:
+        greedy = np.sort(np.r_[greedy, error.argmax()])
+    assert len(used) < len(greedy)

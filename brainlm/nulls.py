@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from brainlm._checks import same_length
+from brainlm._products import operand, product
 from brainlm.ridge import fit_ridge
-from brainlm.scores import Scores, fisher_z, pearson
+from brainlm.scores import Scores, fisher_z
 from brainlm.splits import Split
 from brainlm.statistics import permute_blocks
 
@@ -79,21 +80,37 @@ def permuted_scores(
     for (train, test), alphas in folds:
         fit = fit_ridge(X[train], standardize=standardize, smallest_alpha=float(alphas.min()))
         A = fit.project(X[test])
-        placed = np.zeros((len(X), fit.X.shape[1] if fit.primal else len(test)), dtype=X.dtype)
+        placed = np.zeros((fit.X.shape[1] if fit.primal else len(test), len(X)), dtype=X.dtype)
         for alpha in np.unique(alphas).tolist():
-            operator = fit.operator(A, alpha).T
+            solved = fit.operator(A, alpha)
             # The operator is permuted instead of the responses, which are more, and centred
             # instead of them; the features of the primal form are centred already.
-            first = fit.X if fit.primal else operator - operator.mean(axis=0)
+            first = fit.X.T if fit.primal else solved - solved.mean(axis=1, keepdims=True)
+            last = operand(solved) if fit.primal else None
             own = np.flatnonzero(alphas == alpha)
             for part in np.split(own, range(AT_ONCE, len(own), AT_ONCE)):
                 Yt = np.ascontiguousarray(Y[:, part].T)
                 Yt -= Yt.mean(axis=1, keepdims=True)  # changes no r, and rounding less
+                largest = np.abs(Yt).max(axis=1, keepdims=True)
+                Yt /= np.where(largest > 0, largest, 1)  # nor this: tesla are 1e-13
                 for number, order in enumerate(orders):
                     placed[:] = 0
-                    placed[order[train]] = first
-                    predicted = Yt @ placed
-                    if fit.primal:
-                        predicted = predicted @ operator
-                    z[number, part] += fisher_z(pearson(predicted.T, Yt[:, order[test]].T))
+                    placed[:, order[train]] = first
+                    predicted = product(Yt, operand(placed))
+                    if last is not None:
+                        predicted = product(predicted, last)
+                    z[number, part] += fisher_z(_row_correlations(predicted, Yt[:, order[test]]))
     return np.tanh(z / len(folds))
+
+
+def _row_correlations(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """``pearson(A.T, B.T)`` of predictions and data of ordinary size, both overwritten."""
+    squares = []
+    for each in (A, B):
+        flat = 10 * np.finfo(each.dtype).eps * np.maximum(each.max(axis=1), -each.min(axis=1))
+        each -= each.mean(axis=1, keepdims=True)
+        square = np.einsum("bm,bm->b", each, each)
+        squares.append(np.where(square <= flat**2 * each.shape[1], 0, square))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = np.clip(np.einsum("bm,bm->b", A, B) / np.sqrt(squares[0] * squares[1]), -1, 1)
+    return np.where(squares[1] == 0, np.nan, np.where(squares[0] == 0, 0.0, r))

@@ -4,7 +4,8 @@ from scipy.stats import binom
 
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder, SimilarityEncoder
-from brainlm.nulls import permuted_scores
+from brainlm.nulls import _row_correlations, permuted_scores
+from brainlm.scores import pearson
 from brainlm.splits import ContiguousBlocks
 from brainlm.statistics import permutation_p, permute_blocks
 
@@ -67,3 +68,25 @@ def test_scores_without_penalties_are_refused(rng):
     scores = cross_validate(SimilarityEncoder(), X, Y, split)
     with pytest.raises(ValueError, match="alphas of a RidgeEncoder"):
         permuted_scores(X, Y, split, scores, block=4)
+
+
+def test_correlations_of_rows_are_those_of_the_scores(rng):
+    A, B = rng.standard_normal((6, 40)), rng.standard_normal((6, 40))
+    A[1] = 3.7  # predicts nothing
+    B[2] = -0.2  # has no score
+    A[3] = B[3] + 1
+    expected = pearson(A.T, B.T)
+    np.testing.assert_allclose(_row_correlations(A.copy(), B.copy()), expected, atol=1e-12)
+    assert expected[1] == 0
+    assert np.isnan(expected[2])
+    assert expected[3] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("scale", [1e-13, 1e6])
+def test_units_of_the_responses_do_not_matter(rng, scale):
+    X, Y = rng.standard_normal((60, 8)), rng.standard_normal((60, 5))
+    split = ContiguousBlocks(3, gap=2)
+    scores = cross_validate(RidgeEncoder([1.0, 100.0]), X, Y, split)
+    given = {"block": 6, "n_permutations": 3}
+    found = permuted_scores(X, scale * Y, split, scores, **given)
+    np.testing.assert_allclose(found, permuted_scores(X, Y, split, scores, **given), atol=1e-6)

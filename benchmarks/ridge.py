@@ -305,7 +305,7 @@ def banded(X: np.ndarray, Y: np.ndarray) -> dict:
 
 
 def curves(X: np.ndarray, Y: np.ndarray) -> dict:
-    """Seconds as each size grows, and the exponent fitted to them."""
+    """Seconds as each size grows, and the exponent fitted to them; 8,000 targets or fewer."""
     n, p, v = len(X), X.shape[1], min(Y.shape[1], 8000)
     sizes = {
         "targets": [(n, p, k, 20) for k in (v // 8, v // 4, v // 2, v)],

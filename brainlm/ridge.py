@@ -5,7 +5,7 @@ training samples, every target v has its own penalty::
 
     w_v = argmin ||y_v - X w||^2 + alpha_v ||w||^2
 
-alpha multiplies ||w||^2 itself, as in scikit-learn and himalaya (not alpha squared). With fewer
+alpha multiplies ||w||^2 itself, as in scikit-learn and himalaya (not alpha squared). With far fewer
 features than samples the normal equations are those of X'X (primal form); otherwise those of XX'
 (kernel form). How the penalty is chosen in inner folds is the room of ``brainlm.ridge_cv``.
 """
@@ -39,6 +39,7 @@ POWER_STEPS = 10
 SINGLE_EIGENVALUE = 3e-8  # resolved by an eigendecomposition in single precision
 DOUBLE = 1e-11
 
+PRIMAL = 0.4  # features per sample up to which the primal form is the faster
 AT_ONCE = 1024  # targets whose weights are made together
 
 
@@ -79,7 +80,7 @@ class RidgeFit:
         Standardised training features.
     standardizer : Standardizer
     primal : bool
-        Fewer features than samples: q = n_features, otherwise q = n_samples.
+        ``is_primal``: q = n_features, otherwise q = n_samples.
     gram : array of shape (q, q)
         X'X or XX', in double precision where the smallest penalty asks for it.
     largest : float
@@ -209,6 +210,15 @@ class RidgeFit:
         return alpha < DOUBLE * self.largest
 
 
+def is_primal(n_samples: int, n_features: int) -> bool:
+    """Return whether the primal form is the cheaper one.
+
+    Not up to as many features as samples: its folds have a decomposition each, those of the kernel
+    form share one (times in ``benchmarks/README.md``).
+    """
+    return n_features < PRIMAL * n_samples
+
+
 def fit_ridge(X: np.ndarray, *, standardize: bool = True, smallest_alpha: float = 0.0) -> RidgeFit:
     """Prepare a training set.
 
@@ -224,7 +234,7 @@ def fit_ridge(X: np.ndarray, *, standardize: bool = True, smallest_alpha: float 
     """
     standardizer = Standardizer.learn(X, standardize)
     Z = standardizer.apply(X)
-    primal = Z.shape[1] < len(Z)
+    primal = is_primal(*Z.shape)
     largest = largest_squared_singular_value(Z)
     small = smallest_alpha < SINGLE_GRAM * largest and Z.dtype == np.float32
     exact = Z.astype(np.float64) if small else Z

@@ -1,6 +1,6 @@
 """From training targets to the predictions of held-out samples, for every penalty of a grid.
 
-Three ways, by what there is more of. With fewer features than samples each fold has its own
+Three ways, by what there is more of. With far fewer features than samples each fold has its own
 decomposition (``fold_operators``). Otherwise all folds share one matrix: with
 P = (XX' + alpha I)^-1, projected off the constant, the held-out residuals of the samples S are
 exactly P_SS^-1 (P y)_S (Dubrule 1983 for kriging). For many targets that is worth an operator per

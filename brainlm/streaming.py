@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from brainlm._memory import available_memory
 from brainlm.encoders import RidgeEncoder
+from brainlm.ridge import is_primal
 from brainlm.targets import READ_BYTES, TargetView, column_blocks
 
 __all__ = ["FoldResult", "fold_bytes", "read_size", "ridge_of", "stream_fold"]
@@ -54,7 +55,7 @@ def fold_bytes(n_train: int, n_test: int, n_features: int, n_alphas: int, itemsi
     itemsize : int
         Bytes of a feature: 4 or 8.
     """
-    q = min(n_train, n_features)
+    q = n_features if is_primal(n_train, n_features) else n_train
     features = (4 * n_train + 2 * n_test) * n_features * itemsize
     gram = 6 * 8 * q * q
     operators = n_alphas * (n_train + n_test) * q * itemsize

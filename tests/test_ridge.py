@@ -4,9 +4,9 @@ from brainlm.ridge import Standardizer, edge_counts, fit_ridge
 
 
 def test_primal_and_kernel_forms_are_the_same_regression(rng):
-    X, Y = rng.standard_normal((50, 49)), rng.standard_normal((50, 3))
+    X, Y = rng.standard_normal((50, 19)), rng.standard_normal((50, 3))
     primal = fit_ridge(X)
-    wide = fit_ridge(np.hstack([X, np.zeros((50, 1))]))  # as many features as samples
+    wide = fit_ridge(np.hstack([X, np.zeros((50, 1))]))  # a feature too many for the primal form
     assert primal.primal
     assert not wide.primal
     alphas = np.array([1.0, 10.0, 100.0])

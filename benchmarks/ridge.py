@@ -29,7 +29,7 @@ from brainlm.banded import BandedRidgeEncoder
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder
 from brainlm.nulls import permuted_scores
-from brainlm.ridge_cv import solve_ridge_cv
+from brainlm.scores import pearson
 from brainlm.splits import ContiguousBlocks
 
 ALPHAS = np.logspace(-1, 7, 20)
@@ -111,6 +111,8 @@ def other_library(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 
 
 def many(X: np.ndarray, Y: np.ndarray, repeats: int) -> dict:
+    """Many targets; the last sixth of the samples is left for test scores."""
+    (X, unseen), (Y, truth) = (np.split(A, [len(A) * 5 // 6]) for A in (X, Y))
     folds = list(ContiguousBlocks(5).split(X))
     batches = best_batches(X, Y, folds)
     names = ("himalaya", "fast", "exact", "products", "products, other library")
@@ -123,9 +125,10 @@ def many(X: np.ndarray, Y: np.ndarray, repeats: int) -> dict:
         )
         times["products"].append(products(X, Y.shape[1], folds))
         times["products, other library"].append(products(X, Y.shape[1], folds, other_library))
-    exact = solve_ridge_cv(X, Y, folds, ALPHAS, search="exact")
-    chosen = solve_ridge_cv(X, Y, folds, ALPHAS).argmax(axis=0)
+    fits = [RidgeEncoder(ALPHAS, cv=folds, search=how).fit(X, Y) for how in ("exact", "fast")]
+    exact, chosen = fits[0].cv_curve_, fits[1].cv_curve_.argmax(axis=0)
     loss = exact.max(axis=0) - exact[chosen, np.arange(Y.shape[1])]
+    r = [pearson(fit.predict(unseen), truth) for fit in fits]
     return {
         "himalaya's batches (targets, alphas)": batches,
         **{f"{name}, s": statistics.median(found) for name, found in times.items()},
@@ -135,6 +138,9 @@ def many(X: np.ndarray, Y: np.ndarray, repeats: int) -> dict:
         "exact / products, other library": _ratio(times, "exact", "products, other library"),
         "share within 0.001 of the best": float((loss < 1e-3).mean()),
         "largest loss of cross-validated R2": float(loss.max()),
+        "mean test r, exact": float(r[0].mean()),
+        "mean test r, fast": float(r[1].mean()),
+        "share of test r within 0.001": float((np.abs(r[0] - r[1]) < 1e-3).mean()),
     }
 
 
@@ -313,8 +319,18 @@ def curves(X: np.ndarray, Y: np.ndarray) -> dict:
         "features": [(n, k, v, 20) for k in (p // 8, p // 4, p // 2, p)],
         "alphas": [(n, p, v, k) for k in (5, 10, 20, 40)],
     }
+    spaces = [X] * 4
+    times = [
+        seconds(
+            lambda k=k: RidgeEncoder(ALPHAS, cv=5, warn_edge=False).fit_layers(spaces[:k], Y[:, :v])
+        )
+        for k in (1, 2, 4)
+    ]
+    found: dict = {
+        "curve: layers": [(k, round(t, 2)) for k, t in zip((1, 2, 4), times, strict=True)],
+        "curve: exponent of layers": float(np.polyfit(np.log((1, 2, 4)), np.log(times), 1)[0]),
+    }
     place = {"samples": 0, "features": 1, "targets": 2, "alphas": 3}
-    found: dict = {}
     for name, rows in sizes.items():
         times = []
         for rows_n, rows_p, rows_v, n_alphas in rows:
@@ -345,13 +361,14 @@ def main() -> None:
     parser.add_argument("--rows", default="few,many,layers,memory,null,banded,curves")
     given = parser.parse_args()
     warnings.simplefilter("ignore")  # noise goes to the edge of any grid
-    X, Y = simulate(given.samples, given.features, given.targets)
+    larger = simulate(given.samples * 6 // 5, given.features, given.targets)
+    X, Y = (A[: given.samples] for A in larger)
     for search in ("fast", "exact"):  # imports and threads start before the clock does
         himalaya(X[:500], Y[:500, :9], list(ContiguousBlocks(3).split(X[:500])), (None, None))
         RidgeEncoder(ALPHAS, search=search).fit(X[:1000], Y[:1000])
     measure: dict[str, Callable[[], dict]] = {
         "few": lambda: few(X, Y, given.repeats),
-        "many": lambda: many(X, Y, given.repeats),
+        "many": lambda: many(*larger, given.repeats),
         "layers": lambda: layers(X, Y),
         "memory": lambda: memory(given.samples, given.features),
         "null": lambda: null(X, Y),

@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from tqdm import tqdm
 
 from brainlm.alignment import align
+from brainlm.block_scaler import BlockScaler
 from brainlm.bundle import check_output, save_bundle
 from brainlm.ceilings import leave_one_subject_out
 from brainlm.comparison import (
@@ -31,7 +32,7 @@ from brainlm.comparison import (
 )
 from brainlm.cross_validation import cross_validate
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
-from brainlm.encoders import AlphaEdgeWarning, BlockScaler, RidgeEncoder
+from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
 from brainlm.errors import CorruptDataError
 from brainlm.features import (
     Features,

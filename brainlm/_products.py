@@ -32,12 +32,12 @@ def blas_is_narrow() -> bool:
     import torch
     from threadpoolctl import threadpool_info
 
-    libraries = {
-        info.get("architecture") for info in threadpool_info() if "numpy" in info["filepath"]
+    kernels = {
+        info["architecture"] for info in threadpool_info() if info["internal_api"] == "openblas"
     }
     return (
         "avx512f" in _flags()
-        and not libraries.isdisjoint({"Haswell", "Zen"})
+        and not kernels.isdisjoint({"Haswell", "Zen"})
         and torch.backends.mkldnn.is_available()
     )
 

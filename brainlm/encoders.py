@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainlm._checks import as_labels, check_targets, same_length
 from brainlm.errors import unknown_name
-from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, Standardizer, edge_counts, fit_ridge
+from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, edge_counts, fit_ridge
 from brainlm.ridge_correlation import correlation_curve
 from brainlm.ridge_cv import cv_curves
 from brainlm.similarity import (
@@ -23,7 +23,7 @@ from brainlm.similarity import (
 )
 from brainlm.splits import ContiguousBlocks
 
-__all__ = ["AlphaEdgeWarning", "BlockScaler", "RidgeEncoder", "SimilarityEncoder"]
+__all__ = ["AlphaEdgeWarning", "RidgeEncoder", "SimilarityEncoder"]
 
 
 WIDENINGS = 3
@@ -162,7 +162,7 @@ class RidgeEncoder(_Encoder):
         Returns
         -------
         list of RidgeEncoder
-            In the order of the layers; the caller's object stays unfitted.
+            In the order of the layers, each with its weights; the caller's object stays unfitted.
         """
         if not len(layers):
             raise ValueError("layers is empty: give the features of one layer or more")
@@ -343,40 +343,6 @@ def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
         f"upper edge ({alphas[-1]:g}): widen alphas (targets without any signal go to the upper "
         "edge whatever it is)"
     )
-
-
-class BlockScaler(TransformerMixin, BaseEstimator):
-    """z-score features, then give every block of them the same total variance.
-
-    Side by side under one penalty, a space of 5 features hardly counts beside one of 500. Dividing
-    each block by the square root of its number of features lets each weigh the same. Use it before
-    ``RidgeEncoder(standardize=False)`` in a pipeline; mean and scale are learned in ``fit``, so
-    within ``cross_validate`` on the training samples only.
-
-    Parameters
-    ----------
-    sizes : sequence of int, optional
-        Number of features in each block, in the order of the columns. Default: one block.
-    """
-
-    def __init__(self, sizes: Any = None) -> None:
-        self.sizes = sizes
-
-    def fit(self, X: Any, y: Any = None) -> BlockScaler:
-        """Learn mean and scale of each feature."""
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
-        sizes = [X.shape[1]] if self.sizes is None else list(self.sizes)
-        if sum(sizes) != X.shape[1]:
-            raise ValueError(f"sizes {sizes} add up to {sum(sizes)}, X has {X.shape[1]} features")
-        self._standardizer = Standardizer.learn(X, scale=True)
-        self.weight_ = np.repeat(1 / np.sqrt(sizes), sizes).astype(X.dtype)
-        return self
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the scaled features, shape (n_samples, n_features)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        return self._standardizer.apply(X) * self.weight_
 
 
 class SimilarityEncoder(_Encoder):

@@ -151,7 +151,8 @@ class RidgeFit:
                 block = slice(start, start + AT_ONCE)
                 if left[block].all():
                     continue
-                shrunken = product(self._rows(Y[:, block]), basis)
+                rows = self._rows(Y[:, block]).astype(U.dtype, copy=False)
+                shrunken = product(rows, basis)
                 shrunken /= eigenvalues + alphas[block, None].astype(U.dtype)
                 W[:, block] = product(shrunken, back).T
         for alpha in np.unique(alphas[left]):

@@ -10,7 +10,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from brainlm.alignment import delay
-from brainlm.encoders import AlphaEdgeWarning, BlockScaler, RidgeEncoder, SimilarityEncoder
+from brainlm.block_scaler import BlockScaler
+from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, SimilarityEncoder
 from brainlm.scores import pearson
 from brainlm.splits import ContiguousBlocks
 

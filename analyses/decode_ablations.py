@@ -26,7 +26,8 @@ from brainlm.decoding.ablations import FACTORS, Bench, Point, decode_points, gri
 from brainlm.decoding.ablations import table_of as tabulate
 from brainlm.decoding.conditions import GUIDES
 from brainlm.decoding.simulation import Simulation
-from brainlm.decoding.stories import Settings, Story
+from brainlm.decoding.stories import Story
+from brainlm.decoding.story_decoder import Settings
 from brainlm.decoding.study import Judges
 from brainlm.decoding.text_metrics import BertScore, list_metrics
 from brainlm.language_models import LanguageModel

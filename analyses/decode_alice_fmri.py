@@ -27,7 +27,8 @@ from brainlm.decoding.beam import Beam
 from brainlm.decoding.conditions import conditions
 from brainlm.decoding.contrastive import Training
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
-from brainlm.decoding.stories import Settings, Story, fit_story_decoder
+from brainlm.decoding.stories import Story
+from brainlm.decoding.story_decoder import Settings, fit_story_decoder
 from brainlm.decoding.study import Judges, map_story, reconstruct_story
 from brainlm.decoding.words import clean_words
 from brainlm.errors import CorruptDataError

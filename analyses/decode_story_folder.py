@@ -17,13 +17,11 @@ import typer
 
 from brainlm.bundle import check_output, save_bundle
 from brainlm.cache import content_key
-from brainlm.decoding.beam import Beam
-from brainlm.decoding.conditions import conditions
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
-from brainlm.decoding.stories import Settings, Story, fit_story_decoder, stories_of
-from brainlm.decoding.study import Judges, map_story, reconstruct_story
-from brainlm.decoding.text_metrics import inverse_document_frequency
-from brainlm.decoding.view import html_view, terminal_view
+from brainlm.decoding.stories import Story, stories_of
+from brainlm.decoding.story_decoder import Settings, fit_story_decoder
+from brainlm.decoding.study import Judges, compare_guides, idf_of_stories
+from brainlm.decoding.view import show_story, write_pages
 from brainlm.errors import DataMissingError, unknown_name
 from brainlm.language_models import LanguageModel
 from brainlm.options import Debug, Model, Out, Overwrite, choose, run
@@ -90,31 +88,20 @@ def main(
         )
     network = LanguageModel(model, dtype="bfloat16", cache=True)
     decoder = fit_story_decoder(network, train, settings, language)
-    found = conditions(
-        decoder, reference, wrong.responses,
-        {"Tang": ("likelihood", Beam(beam)), "MapGuide": ("similarity", Beam(beam))},
-    )  # fmt: skip
     judge = LanguageModel(encoder) if encoder else None
-    pieces = [list(s.words[i : i + 50]) for s in train for i in range(0, len(s.words), 50)]
+    judges = Judges.default(judge, idf_of_stories(train), language)
     key = content_key({
         "responses": [each.responses for each in (*train, wrong, reference)],
         "times": [reference.times], "words": [each.words for each in train], "beam": beam,
         "mapper": mapper, "language": language, "revision": network.revision,
         "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
     })  # fmt: skip
-    judges = Judges.default(judge, inverse_document_frequency(pieces), language)
-    study = reconstruct_story(
-        decoder, reference, found, judges, n_null=null, folder=work, key=key, n_jobs=jobs,
-        progress=True,
+    study = compare_guides(
+        decoder, reference, wrong.responses, judges, beam=beam, n_null=null, folder=work, key=key,
+        n_jobs=jobs,
     )  # fmt: skip
-    quality = map_story(decoder, reference)
-    study["mapping_r"], study["mapping_2v2"] = float(quality.r.mean()), quality.pairwise
     study.attrs["title"] = f"{subject}, {chosen}: {len(train)} training stories, beam {beam}"
-    metric = str(study["metric"].values[1])
-    typer.echo(terminal_view(study, "MapGuide: brain", metric))
-    columns = ["score", "half", "null_mean", "gain", "z", "p", "q", "whole_score", "whole_z"]
-    typer.echo(study[columns].sel(metric=metric).to_dataframe()[columns].round(3).to_string())
-    typer.echo(f"({metric}; all scores are in the bundle. A gain counts beside its nulls only.)")
+    typer.echo(show_story(study))
     save_bundle(
         out,
         analysis="decode_story_folder",
@@ -129,9 +116,7 @@ def main(
         figures=["reconstruction_scores", "reconstruction_text"],
         overwrite=overwrite,
     )  # fmt: skip
-    for condition in ("Tang: brain", "MapGuide: brain"):
-        page = html_view(study, condition, metric, title=f"{study.attrs['title']}, {condition}")
-        (out / f"{condition.split(':')[0].lower()}.html").write_text(page, encoding="utf-8")
+    write_pages(study, out)
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 

@@ -41,16 +41,10 @@ from brainlm.decoding.simulation import (
     simulate_stories,
     write_layout,
 )
-from brainlm.decoding.stories import (
-    Settings,
-    Story,
-    StoryDecoder,
-    first_seconds,
-    fit_story_decoder,
-    stories_of,
-)
-from brainlm.decoding.study import Judges, map_story, reconstruct_story
-from brainlm.decoding.text_metrics import inverse_document_frequency, text_scores
+from brainlm.decoding.stories import Story, first_seconds, stories_of
+from brainlm.decoding.story_decoder import Settings, StoryDecoder, fit_story_decoder
+from brainlm.decoding.study import Judges, idf_of_stories, map_story, reconstruct_story
+from brainlm.decoding.text_metrics import text_scores
 from brainlm.errors import UnknownNameError
 from brainlm.language_models import LanguageModel
 from brainlm.options import Debug, Model, Out, Overwrite, Root, choose, run
@@ -135,14 +129,12 @@ def main(
             {label: (used[label], each) for label, each in beams.items()}, weights=shares,
             n_noise=noise,
         )  # fmt: skip
-        idf = inverse_document_frequency([list(s.words[i : i + 50]) for s in stories[:-2]
-                                          for i in range(0, len(s.words), 50)])  # fmt: skip
         key = content_key({"Y": test.responses, "voxels": voxels, "beam": beam, "mapper": mapper,
                            "revision": network.revision, "context": context, "level": level,
                            "training": [s.words for s in stories[:-2]],
                            "weights": [*shares, *(b.lm_weight for b in beams.values())],
                            })  # fmt: skip
-        judges = Judges.default(judge, idf, language, level)
+        judges = Judges.default(judge, idf_of_stories(stories[:-2]), language, level)
         each = reconstruct_story(
             decoder, test, found, judges, n_null=null, folder=work, key=key, n_jobs=jobs,
             progress=True,

@@ -265,24 +265,25 @@ def high_pass(recording: Recording, period: float = 128.0) -> Recording:
     Recording
         Zero mean per run and target, with a note.
     """
-    from nilearn.signal import clean
-
     if recording.times is None:
         raise ValueError("high_pass needs a time series; this recording has items and no times")
     filtered = np.empty_like(recording.data)
     for run in recording.runs:
         rows = recording.run == run
         step = sampling_interval(recording.times[rows], run)
-        filtered[rows] = clean(
-            recording.data[rows],
-            detrend=False,
-            standardize=None,
-            filter="cosine",
-            high_pass=1.0 / period,
-            t_r=step,
-        )
+        filtered[rows] = without_drifts(recording.data[rows], step, period)
     filtered -= _run_means(filtered, recording.run)
     return recording.with_data(filtered, f"high-passed at {period:g} s inside runs (cosines)")
+
+
+def without_drifts(data: np.ndarray, step: float, period: float) -> np.ndarray:
+    """Regress slow cosines out of a run (n_samples, n_targets) sampled every ``step`` seconds."""
+    from nilearn.signal import clean
+
+    found = clean(
+        data, detrend=False, standardize=None, filter="cosine", high_pass=1.0 / period, t_r=step
+    )
+    return np.asarray(found)
 
 
 def _run_means(data: np.ndarray, run: np.ndarray) -> np.ndarray:

@@ -22,7 +22,8 @@ from brainlm.decoding.evaluation import Window, cut_windows
 from brainlm.decoding.guides import NoGuide
 from brainlm.decoding.proposals import Nucleus
 from brainlm.decoding.simulation import LEAD, Simulation, simulate_stories, time_words
-from brainlm.decoding.stories import Settings, fit_story_decoder, stories_of
+from brainlm.decoding.stories import stories_of
+from brainlm.decoding.story_decoder import Settings, fit_story_decoder
 from brainlm.decoding.study import map_story
 from brainlm.decoding.text_metrics import text_scores
 

@@ -26,7 +26,8 @@ from brainlm.decoding.contrastive import Training
 from brainlm.decoding.evaluation import Window, compare_to_null
 from brainlm.decoding.guides import RandomGuide
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
-from brainlm.decoding.stories import Settings, Story, StoryDecoder, first_seconds, fit_story_decoder
+from brainlm.decoding.stories import Story, first_seconds
+from brainlm.decoding.story_decoder import Settings, StoryDecoder, fit_story_decoder
 from brainlm.decoding.study import Judges, map_story, score_windows
 from brainlm.decoding.word_rate import fit_word_rate
 from brainlm.errors import CorruptDataError, unknown_name
@@ -48,7 +49,7 @@ class Point:
     minutes : float
         Of training data, from the first story on; 0: all.
     n_targets, n_inputs, n_components
-        As in `brainlm.decoding.stories.Settings`. ``n_inputs`` is the number of brain dimensions.
+        As in `brainlm.decoding.story_decoder.Settings`. ``n_inputs`` counts brain dimensions.
     mapper, masking, contrast
         As in `brainlm.decoding.mappers.EmbeddingDecoder` and `contrastive.Training`.
     guide : str

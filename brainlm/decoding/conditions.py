@@ -28,7 +28,8 @@ import numpy as np
 from brainlm.cache import content_key
 from brainlm.decoding.beam import Beam, Reconstruction
 from brainlm.decoding.guides import EmbeddingSimilarity, Guide, Mixture, NoGuide, RandomGuide
-from brainlm.decoding.stories import Story, StoryDecoder
+from brainlm.decoding.stories import Story
+from brainlm.decoding.story_decoder import StoryDecoder
 from brainlm.errors import CorruptDataError, unknown_name
 
 __all__ = [
@@ -102,7 +103,7 @@ def conditions(
     dict
         ``"Tang: brain"``, ``"Tang: permuted brain"``, ... and ``"language model"``, ``"ceiling"``.
     """
-    Y, times = story.responses, story.times
+    Y, times = np.asarray(story.responses), story.times
     if len(wrong) < len(Y):
         raise ValueError(
             f"wrong has {len(wrong)} samples, the test story {len(Y)}: take a longer story"

@@ -8,7 +8,8 @@ averaged and shrunk to the identity. Ours: the covariance is kept as the residua
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -16,9 +17,11 @@ from scipy import linalg
 from brainlm._checks import check_finite, same_length
 from brainlm.encoders import RidgeEncoder
 from brainlm.ridge import fit_ridge
-from brainlm.splits import LeaveOneRunOut
+from brainlm.splits import Groups, LeaveOneRunOut
 
-__all__ = ["EncodingModel", "best_targets", "fit_encoding_model"]
+__all__ = ["EncodingModel", "best_targets", "choose_targets", "fit_encoding_model"]
+
+N_FOLDS = 10  # at most, of whole runs, for the choice of penalties and targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +52,6 @@ class EncodingModel:
     def __post_init__(self) -> None:
         if not 0 < self.shrinkage <= 1:
             raise ValueError(f"shrinkage must lie in (0, 1], got {self.shrinkage}")
-
-    def select(self, targets: np.ndarray) -> EncodingModel:
-        """Return the model of some targets; the noise is scaled anew."""
-        R = self.residuals[:, targets]
-        R = R / np.sqrt((R**2).sum(axis=0).mean())
-        return replace(
-            self, weights=self.weights[:, targets], intercept=self.intercept[targets],
-            residuals=R, r2=self.r2[targets],
-        )  # fmt: skip
 
     def products(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return ``W S^-1 W'`` and ``(y - intercept) S^-1 W'`` for samples ``Y``.
@@ -115,8 +109,8 @@ def fit_encoding_model(
     """
     if len(set(runs.tolist())) < 2:
         raise ValueError("the noise needs at least two runs: one to be left out of the fit")
+    encoder = RidgeEncoder(alphas, cv=_folds(runs), warn_edge=False).fit(X, Y)
     folds = list(LeaveOneRunOut(runs).split(X))
-    encoder = RidgeEncoder(alphas, cv=folds, warn_edge=False).fit(X, Y)
     parts = []
     for train, test in folds:
         fit = fit_ridge(X[train], smallest_alpha=float(encoder.alpha_.min()))
@@ -130,6 +124,34 @@ def fit_encoding_model(
         encoder.coef_.T.astype(X.dtype), encoder.intercept_, np.concatenate(parts), shrinkage,
         tuple(delays), encoder.cv_r2_,
     )  # fmt: skip
+
+
+def choose_targets(
+    X: np.ndarray, Y: Any, runs: np.ndarray, n_targets: int, alphas: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the targets of the highest cross-validated R2, in rising order of their number.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_delays * n_features)
+    Y : array of shape (n_samples, n_targets)
+        Or anything of that ``shape`` that gives columns as ``Y[:, a:b]``: they pass by in blocks.
+    runs : array of shape (n_samples,)
+    n_targets : int
+        Most to keep.
+    alphas : array, optional
+        See `brainlm.RidgeEncoder`.
+    """
+    if n_targets >= Y.shape[1]:
+        return np.arange(Y.shape[1])
+    encoder = RidgeEncoder(alphas, cv=_folds(runs), warn_edge=False)
+    encoder.choose(X, Y)
+    return best_targets(encoder.cv_r2_, n_targets)
+
+
+def _folds(runs: np.ndarray) -> Any:
+    """Leave whole runs out, several at once where there are many."""
+    return LeaveOneRunOut(runs) if len(set(runs.tolist())) <= N_FOLDS else Groups(runs, N_FOLDS)
 
 
 def best_targets(r2: np.ndarray, n_targets: int) -> np.ndarray:

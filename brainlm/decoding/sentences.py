@@ -98,7 +98,7 @@ def fit_sentence_decoder(
     patterns : array of shape (n_sentences, n_targets)
         The brain's responses to them.
     layer, n_components : int
-        As in `brainlm.decoding.stories.Settings`.
+        As in `brainlm.decoding.story_decoder.Settings`.
     mapper : EmbeddingDecoder
     groups : array of shape (n_sentences,), optional
         Group of each sentence, such as its topic: runs for the mappers that stop early.

@@ -1,100 +1,25 @@
-"""A decoder of stories: everything it needs is learned on training stories, then it reads a brain.
-
-Continuous mode, for time series. `fit_story_decoder` learns, on the training runs alone: the
-vocabulary, the space of words, the encoding model and its noise (Tang), the mapper to embeddings
-(MapGuide) and the word rate. `StoryDecoder.decode` gets responses and their times, nothing else.
-"""
+"""Stories: the words of a run, their times, and the responses to them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.decomposition import PCA
 
-from brainlm._memory import check_memory
-from brainlm.decoding.beam import Beam, Reader, Reconstruction, decode_text
-from brainlm.decoding.encoding_model import EncodingModel, best_targets, fit_encoding_model
-from brainlm.decoding.guides import EmbeddingSimilarity, EncodingLikelihood, Guide
-from brainlm.decoding.mappers import EmbeddingDecoder, lagged
-from brainlm.decoding.timeline import (
-    RowScale,
-    Timeline,
-    learn_row_scale,
-    learn_space,
-    row_times,
-    story_rows,
-    word_weights,
-)
-from brainlm.decoding.vocabulary import Vocabulary, build_vocabulary
-from brainlm.decoding.word_rate import WordRate, fit_word_rate
-from brainlm.decoding.words import clean_words, read_states
-from brainlm.language_models import LanguageModel
-from brainlm.recording import Recording
+from brainlm.decoding.words import clean_words
+from brainlm.recording import Recording, without_drifts
+from brainlm.recording import sampling_interval as step_of
 from brainlm.stimulus import Stimulus
+from brainlm.targets import on_disk
 
-__all__ = [
-    "Settings",
-    "Story",
-    "StoryDecoder",
-    "first_seconds",
-    "fit_story_decoder",
-    "stories_of",
-]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of a story decoder.
-
-    Attributes
-    ----------
-    layer, context : int
-        Whose hidden states words are embedded by, and words of context: a word is read behind
-        ``context`` to ``2 * context - 1`` others (`brainlm.decoding.prefixes`).
-    context_seconds : float, optional
-        Context in seconds, in place of words: ``context`` becomes the number of words that the
-        training stories have in so many seconds on average.
-    n_components : int
-        Principal components of the words' states.
-    n_targets : int
-        Voxels with the best cross-validated fit; published: 10,000.
-    n_inputs : int
-        Principal components of these voxels that the mapper sees.
-    delays : tuple of int
-        In samples.
-    shrinkage : float
-        Of the noise covariance to the identity; published: 2/3.
-    mapper : EmbeddingDecoder
-        Its ``n_lags`` is set to the number of delays. By default the inputs keep the scale of
-        their principal components: z-scored, the small ones bring as much noise as the large ones.
-    n_frequent : int
-        Most frequent words of the language that may be decoded besides those of the training
-        stories.
-    longest : int
-        Words of more tokens are not decoded; 1 saves a forward pass per word.
-    level : {"word", "character"}
-        Unit of Chinese; see `brainlm.decoding.words.clean_words`.
-    """
-
-    layer: int = 12
-    context: int = 16
-    context_seconds: float | None = None
-    n_components: int = 128
-    n_targets: int = 10_000
-    n_inputs: int = 128
-    delays: tuple[int, ...] = (1, 2, 3, 4)
-    shrinkage: float = 2 / 3
-    mapper: EmbeddingDecoder = field(default_factory=lambda: EmbeddingDecoder(standardize=False))
-    n_frequent: int = 5000
-    longest: int = 4
-    level: str = "word"
+__all__ = ["RunResponses", "StackedResponses", "Story", "first_seconds", "stories_of"]
 
 
 @dataclass(frozen=True, eq=False)
 class Story:
-    """One training story: words, their times, the responses and theirs.
+    """One story: words, their times, the responses and theirs.
 
     Attributes
     ----------
@@ -102,7 +27,7 @@ class Story:
     onset, middle : array of shape (n_words,)
         Seconds.
     responses : array of shape (n_samples, n_targets)
-        z-scored inside the story.
+        z-scored inside the story; of a recording on disk `RunResponses`, which are read by columns.
     times : array of shape (n_samples,)
         Start of each sample, on the clock of the words.
     name : str
@@ -111,13 +36,110 @@ class Story:
     words: tuple[str, ...]
     onset: np.ndarray
     middle: np.ndarray
-    responses: np.ndarray
+    responses: Any
     times: np.ndarray
     name: str
 
 
-def stories_of(stimulus: Stimulus, recording: Recording, level: str = "word") -> list[Story]:
+class RunResponses:
+    """Responses to one run that stay on disk; ``responses[:, columns]`` reads some of them.
+
+    What is read is averaged over neighbouring samples, freed of slow drifts and z-scored, float32.
+
+    Parameters
+    ----------
+    data : array of shape (n_all_samples, n_targets)
+        Of the whole recording, such as a memory map.
+    rows : slice
+        Samples of the run.
+    step : float
+        Their interval in seconds.
+    average : int
+        Samples that become one; the last few of a run that fill none are left out.
+    period : float, optional
+        Drifts slower than this many seconds are taken out.
+    name : str
+        Of the run, for errors.
+    """
+
+    def __init__(
+        self, data: Any, rows: slice, step: float, average: int, period: float | None, name: str
+    ) -> None:
+        self.data, self.rows, self.step = data, rows, step
+        self.average, self.period, self.name = average, period, name
+        self.shape = ((rows.stop - rows.start) // average, data.shape[1])
+        self.dtype = np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: tuple[slice, Any]) -> np.ndarray:
+        _, columns = key
+        found = np.asarray(self.data[self.rows, columns], dtype=np.float32)
+        if self.average > 1:
+            n_samples = len(self) * self.average
+            found = found[:n_samples].reshape(len(self), self.average, -1).mean(axis=1)
+        constant = found.std(axis=0) == 0
+        if constant.any():
+            raise ValueError(
+                f"run {self.name!r}: {int(constant.sum())} targets are constant; drop them with "
+                "Recording.select_targets"
+            )
+        if self.period is not None:
+            found = without_drifts(found, self.step * self.average, self.period)
+        found = found - found.mean(axis=0)
+        return np.asarray(found / found.std(axis=0), dtype=np.float32)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("responses on disk cannot become an array without a copy")
+        return np.asarray(self[:, :], dtype=dtype)
+
+
+class StackedResponses:
+    """Responses of several stories under each other, read by columns.
+
+    Parameters
+    ----------
+    parts : sequence of array or RunResponses, each of shape (n_samples, n_targets)
+    """
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self.parts = parts
+        self.shape = (sum(map(len, parts)), parts[0].shape[1])
+        self.dtype = np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: tuple[slice, Any]) -> np.ndarray:
+        _, columns = key
+        return np.concatenate([part[:, columns] for part in self.parts])
+
+
+def stories_of(
+    stimulus: Stimulus,
+    recording: Recording,
+    level: str = "word",
+    *,
+    average: int = 1,
+    period: float | None = None,
+) -> list[Story]:
     """Cut a stimulus and its recording into stories, one per run; responses are z-scored in each.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+    recording : Recording
+        Its responses stay on disk where they are.
+    level : {"word", "character"}
+        Unit of Chinese; see `brainlm.decoding.words.clean_words`.
+    average : int
+        Samples that become one, for short intervals: the decoder's delays are samples of about two
+        seconds. The last samples of a run that fill none are left out.
+    period : float, optional
+        Drifts slower than this many seconds are taken out of each run (cosines, as in
+        `brainlm.recording.high_pass`, after averaging).
 
     Raises
     ------
@@ -126,16 +148,16 @@ def stories_of(stimulus: Stimulus, recording: Recording, level: str = "word") ->
     """
     if recording.times is None or not stimulus.timed:
         raise ValueError("stories need word times and a time series: one of them has no times")
+    if average < 1:
+        raise ValueError(f"average must be at least 1 sample, got {average}")
     stories = []
     for run in recording.runs:
-        rows, mine = recording.run == run, stimulus.run == run
-        Y = np.asarray(recording.data[rows], dtype=np.float32)
-        deviation = Y.std(axis=0)
-        if (deviation == 0).any():
-            raise ValueError(
-                f"run {run!r}: {int((deviation == 0).sum())} targets are constant; drop them with "
-                "Recording.select_targets"
-            )
+        rows, mine = np.flatnonzero(recording.run == run), stimulus.run == run
+        responses = RunResponses(
+            recording.data, slice(rows[0], rows[-1] + 1), step_of(recording.times[rows], run),
+            average, period, str(run),
+        )  # fmt: skip
+        times = recording.times[rows][: len(responses) * average : average]
         words, place = clean_words(stimulus.words[mine], stimulus.language, level)
         onset, duration = stimulus.onset[mine][place], stimulus.duration[mine][place]
         repeats = np.bincount(place, minlength=int(mine.sum()))[place]
@@ -143,203 +165,14 @@ def stories_of(stimulus: Stimulus, recording: Recording, level: str = "word") ->
         start = onset + duration * order / repeats
         stories.append(
             Story(
-                tuple(words), start, start + duration / repeats / 2, (Y - Y.mean(0)) / deviation,
-                recording.times[rows], str(run),
+                tuple(words), start, start + duration / repeats / 2,
+                responses if on_disk(recording.data) else responses[:, :], times, str(run),
             )
         )  # fmt: skip
     return stories
 
 
 def first_seconds(story: Story, seconds: float) -> Story:
-    """Return the first seconds of a story's recording; its words stay whole."""
+    """Return the first seconds of a story's recording, in memory; its words stay whole."""
     kept = story.times < story.times[0] + seconds
-    return replace(story, responses=story.responses[kept], times=story.times[kept])
-
-
-@dataclass(frozen=True, eq=False)
-class StoryDecoder:
-    """What was learned on the training stories; see `fit_story_decoder`."""
-
-    reader: Reader
-    scale: RowScale
-    encoding: EncodingModel
-    targets: np.ndarray
-    inputs: PCA
-    mapper: EmbeddingDecoder
-    word_rate: WordRate
-    settings: Settings
-
-    @property
-    def before(self) -> int:
-        """Rows before the first sample: the longest delay."""
-        return max(self.settings.delays)
-
-    def timeline(self, middle: np.ndarray, times: np.ndarray) -> Timeline:
-        """Return the timeline of words at these times."""
-        return Timeline(word_weights(middle, row_times(times, self.before)), self.scale)
-
-    def likelihood(self, responses: np.ndarray) -> EncodingLikelihood:
-        """Return Tang's guide for responses (n_samples, n_targets), z-scored."""
-        return EncodingLikelihood(self.encoding, responses[:, self.targets], self.before)
-
-    def decoded_rows(self, responses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return decoded rows, (n_rows, n_features), and which of them were decoded."""
-        X, samples = lagged(self._components(responses), self.settings.delays)
-        rows = np.zeros((self.before + len(responses), len(self.scale.mean)), dtype=np.float32)
-        known = np.zeros(len(rows), dtype=bool)
-        rows[samples + self.before] = self.mapper.predict(X)
-        known[samples + self.before] = True
-        return rows, known
-
-    def similarity(self, responses: np.ndarray) -> EmbeddingSimilarity:
-        """Return MapGuide's guide for responses (n_samples, n_targets), z-scored."""
-        return EmbeddingSimilarity(*self.decoded_rows(responses))
-
-    def true_rows(self, story: Story) -> np.ndarray:
-        """Return the rows of a known text (for ceilings and scores of the mapping only)."""
-        embedding = self.reader.space.project(_states(self.reader, story.words))
-        rows = story_rows(embedding, story.middle, row_times(story.times, self.before))
-        return (rows - self.scale.mean) / self.scale.scale
-
-    def word_times(self, responses: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Return the middle of each word that the word-rate model hears, in seconds."""
-        return self.word_rate.predict(self._components(responses), times)
-
-    def decode(
-        self, guide: Guide, middle: np.ndarray, times: np.ndarray, beam: Beam | None = None
-    ) -> Reconstruction:
-        """Decode a text whose words lie at ``middle`` (predicted from the responses)."""
-        return decode_text(self.reader, self.timeline(middle, times), guide, beam)
-
-    def _components(self, responses: np.ndarray) -> np.ndarray:
-        return self.inputs.transform(responses[:, self.targets]).astype(np.float32)
-
-
-def fit_story_decoder(
-    model: LanguageModel, stories: list[Story], settings: Settings, language: str = "en"
-) -> StoryDecoder:
-    """Learn a decoder on training stories.
-
-    Parameters
-    ----------
-    model : LanguageModel
-        Causal.
-    stories : list of Story
-        At least two; never the one to be decoded.
-    settings : Settings
-    language : str
-
-    Raises
-    ------
-    ValueError
-        Fewer than two stories, differing TRs or voxels, an unfit model or vocabulary.
-    MemoryError
-        Said before the fit starts.
-    """
-    _check(stories, settings)
-    settings = _in_words(stories, settings)
-    vocabulary = _vocabulary(model, stories, settings, language)
-    reader = Reader(model, vocabulary, learn_space(np.eye(2)), settings.context, settings.layer)
-    states = [_states(reader, story.words) for story in stories]
-    space = learn_space(np.concatenate(states), settings.n_components)
-    reader = Reader(model, vocabulary, space, settings.context, settings.layer)
-    before = max(settings.delays)
-    words = [space.project(found) for found in states]
-    raw = [
-        story_rows(found, story.middle, row_times(story.times, before))
-        for found, story in zip(words, stories, strict=True)
-    ]
-    scale = learn_row_scale(np.concatenate(raw), np.concatenate(words))
-    rows = [((part - scale.mean) / scale.scale).astype(np.float32) for part in raw]
-    X = np.concatenate([delayed(part, settings.delays) for part in rows])
-    Y = np.concatenate([story.responses for story in stories])
-    runs = np.repeat([story.name for story in stories], [len(s.times) for s in stories])
-    whole = fit_encoding_model(
-        X, Y, runs, delays=settings.delays, shrinkage=settings.shrinkage
-    )  # fmt: skip
-    targets = best_targets(whole.r2, settings.n_targets)
-    inputs = PCA(min(settings.n_inputs, len(targets), len(Y)), random_state=0).fit(Y[:, targets])
-    mapper = _fit_mapper(stories, rows, inputs, targets, settings)
-    rate = fit_word_rate(
-        [inputs.transform(s.responses[:, targets]) for s in stories], [s.times for s in stories],
-        [story.onset for story in stories], settings.delays,
-    )  # fmt: skip
-    return StoryDecoder(
-        reader, scale, whole.select(targets), targets, inputs, mapper, rate, settings
-    )
-
-
-def _in_words(stories: list[Story], settings: Settings) -> Settings:
-    """Turn a context in seconds into words, at the mean rate of the training stories."""
-    if settings.context_seconds is None:
-        return settings
-    words = sum(len(story.words) for story in stories)
-    seconds = sum(story.middle[-1] - story.middle[0] for story in stories)
-    context = round(settings.context_seconds * words / seconds)
-    if context < 1:
-        raise ValueError(
-            f"context_seconds={settings.context_seconds:g} holds no word: the training stories "
-            f"have {words / seconds:.2g} words per second"
-        )
-    return replace(settings, context=context, context_seconds=None)
-
-
-def delayed(rows: np.ndarray, delays: tuple[int, ...]) -> np.ndarray:
-    """Return the rows that each sample responds to, side by side; rows begin max(delays) early."""
-    before, n = max(delays), len(rows) - max(delays)
-    return np.hstack([rows[before - d : before - d + n] for d in delays])
-
-
-def _fit_mapper(
-    stories: list[Story], rows: list[np.ndarray], inputs: PCA, targets: np.ndarray, given: Settings
-) -> EmbeddingDecoder:
-    from sklearn.base import clone
-
-    X, Y, runs = [], [], []
-    for story, part in zip(stories, rows, strict=True):
-        components = inputs.transform(story.responses[:, targets]).astype(np.float32)
-        seen, samples = lagged(components, given.delays)
-        X.append(seen)
-        Y.append(part[samples + max(given.delays)])
-        runs += [story.name] * len(samples)
-    mapper: Any = clone(given.mapper).set_params(n_lags=len(given.delays))
-    return mapper.fit(np.concatenate(X), np.concatenate(Y), runs)
-
-
-def _check(stories: list[Story], settings: Settings) -> None:
-    if len(stories) < 2:
-        raise ValueError(f"a decoder needs at least two training stories, got {len(stories)}")
-    if min(settings.delays) < 1:
-        raise ValueError(f"delays must be at least 1 sample, got {list(settings.delays)}")
-    widths = {story.name: story.responses.shape[1] for story in stories}
-    if len(set(widths.values())) > 1:
-        raise ValueError(f"stories differ in their voxels: {widths}")
-    n_samples, n_targets = sum(len(s.times) for s in stories), stories[0].responses.shape[1]
-    n_columns = settings.n_components * len(settings.delays)
-    check_memory(
-        4 * (4 * n_samples * n_targets + 3 * n_columns * n_targets + 4 * n_samples * n_columns),
-        f"{n_samples} samples x {n_targets} voxels with {n_columns} delayed features",
-        "use fewer voxels, components or stories",
-    )
-
-
-def _vocabulary(
-    model: LanguageModel, stories: list[Story], settings: Settings, language: str
-) -> Vocabulary:
-    import wordfreq
-
-    words = [word for story in stories for word in story.words]
-    code = language.split("-")[0]
-    frequent: list[str] = []
-    if settings.n_frequent and code in wordfreq.available_languages():
-        found = wordfreq.top_n_list(code, settings.n_frequent)
-        frequent, _ = clean_words(found, language, settings.level)
-    return build_vocabulary(
-        model.tokenizer, [*words, *frequent], language, longest=settings.longest
-    )
-
-
-def _states(reader: Reader, words: tuple[str, ...]) -> np.ndarray:
-    return read_states(
-        reader.model, words, reader.vocabulary.language, layer=reader.layer, context=reader.context
-    )
+    return replace(story, responses=np.asarray(story.responses)[kept], times=story.times[kept])

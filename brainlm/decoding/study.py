@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.decoding.beam import Reconstruction
-from brainlm.decoding.conditions import Job, decode_jobs, nulls
+from brainlm.decoding.beam import Beam, Reconstruction
+from brainlm.decoding.conditions import Job, conditions, decode_jobs, nulls
 from brainlm.decoding.evaluation import (
     Window,
     compare_to_null,
@@ -31,10 +31,12 @@ from brainlm.decoding.evaluation import (
     identify_windows,
 )
 from brainlm.decoding.mappers import MappingScores, score_mapping
-from brainlm.decoding.stories import Story, StoryDecoder
+from brainlm.decoding.stories import Story
+from brainlm.decoding.story_decoder import StoryDecoder
 from brainlm.decoding.text_metrics import (
     BertScore,
     Texts,
+    inverse_document_frequency,
     list_metrics,
     sentence_similarity,
     text_scores,
@@ -46,7 +48,15 @@ from brainlm.statistics import fdr
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Judges", "map_story", "reconstruct_story", "score_whole", "score_windows"]
+__all__ = [
+    "Judges",
+    "compare_guides",
+    "idf_of_stories",
+    "map_story",
+    "reconstruct_story",
+    "score_whole",
+    "score_windows",
+]
 
 BY_CHARACTER = ("1-wer", "bleu-1", "bleu-2")
 STATISTICS = ("score", "half", "null_mean", "gain", "z", "z_window", "share", "p")
@@ -132,11 +142,11 @@ def reconstruct_story(
     folder, key, n_jobs, progress
         As in `brainlm.decoding.conditions.decode_jobs`.
     """
+    middle = next(iter(jobs.values())).middle
+    starts = Window().starts(max(middle[0], story.middle[0]), min(middle[-1], story.middle[-1]))
     every = {**jobs, **nulls(jobs, n_null)}
     options = {"key": key, "n_jobs": n_jobs, "progress": progress}
     found = decode_jobs(decoder, every, folder, **options)  # type: ignore[arg-type]
-    middle = next(iter(jobs.values())).middle
-    starts = Window().starts(max(middle[0], story.middle[0]), min(middle[-1], story.middle[-1]))
     language = decoder.reader.vocabulary.language
     scores = np.stack(
         [score_windows(found[name], middle, story, starts, judges, language) for name in every]
@@ -145,6 +155,55 @@ def reconstruct_story(
         [score_whole(found[name], middle, story, starts, judges, language) for name in every]
     )
     return _dataset(scores, whole, starts, jobs, judges, found, story)
+
+
+def compare_guides(
+    decoder: StoryDecoder,
+    story: Story,
+    wrong: np.ndarray,
+    judges: Judges,
+    *,
+    beam: int,
+    n_null: int,
+    folder: Path | None = None,
+    key: str = "",
+    n_jobs: int = 1,
+) -> xarray.Dataset:
+    """Decode a story by both guides under all conditions, and score text and mapping.
+
+    Parameters
+    ----------
+    decoder : StoryDecoder
+    story : Story
+        The reference.
+    wrong : array of shape (n_samples_or_more, n_targets)
+        Responses to another story.
+    judges : Judges
+    beam : int
+        Hypotheses.
+    n_null, folder, key, n_jobs
+        As in `reconstruct_story`.
+
+    Returns
+    -------
+    xarray.Dataset
+        That of `reconstruct_story` with ``mapping_r`` and ``mapping_2v2``.
+    """
+    guides = {"Tang": ("likelihood", Beam(beam)), "MapGuide": ("similarity", Beam(beam))}
+    study = reconstruct_story(
+        decoder, story, conditions(decoder, story, wrong, guides), judges, n_null=n_null,
+        folder=folder, key=key, n_jobs=n_jobs, progress=True,
+    )  # fmt: skip
+    quality = map_story(decoder, story)
+    study["mapping_r"], study["mapping_2v2"] = float(quality.r.mean()), quality.pairwise
+    return study
+
+
+def idf_of_stories(stories: Sequence[Story], n_words: int = 50) -> dict[str, float]:
+    """Return the inverse document frequency of words, over pieces of training stories."""
+    return inverse_document_frequency(
+        [list(s.words[i : i + n_words]) for s in stories for i in range(0, len(s.words), n_words)]
+    )
 
 
 def score_windows(

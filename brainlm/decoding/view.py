@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,9 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["html_view", "terminal_view"]
+__all__ = ["html_view", "show_story", "terminal_view", "write_pages"]
+
+COLUMNS = ["score", "half", "null_mean", "gain", "z", "p", "q", "whole_score", "whole_z"]
 
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}"
@@ -43,6 +46,34 @@ def _lines(
             )
         )  # fmt: skip
     return rows
+
+
+def show_story(study: xarray.Dataset) -> str:
+    """Return the reconstruction by MapGuide beside the reference, and the table of conditions.
+
+    Parameters
+    ----------
+    study : xarray.Dataset
+        See `brainlm.decoding.study.compare_guides`.
+    """
+    metric = _shown(study)
+    table = study[COLUMNS].sel(metric=metric).to_dataframe()[COLUMNS].round(3).to_string()
+    mapping = f"mapping: r {float(study['mapping_r']):.3f}, 2v2 {float(study['mapping_2v2']):.3f}"
+    note = f"({metric}; all scores are in the bundle. A gain counts beside its nulls only.)"
+    return "\n".join([terminal_view(study, "MapGuide: brain", metric), mapping, table, note])
+
+
+def write_pages(study: xarray.Dataset, folder: Path) -> None:
+    """Write a page of HTML for each guide into a folder: ``tang.html``, ``mapguide.html``."""
+    for condition in ("Tang: brain", "MapGuide: brain"):
+        title = f"{study.attrs['title']}, {condition}"
+        page = html_view(study, condition, _shown(study), title=title)
+        (folder / f"{condition.split(':')[0].lower()}.html").write_text(page, encoding="utf-8")
+
+
+def _shown(study: xarray.Dataset) -> str:
+    """The score that is shown: the second, after 1 - WER."""
+    return str(study["metric"].values[1])
 
 
 def terminal_view(

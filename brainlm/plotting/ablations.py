@@ -59,8 +59,9 @@ def plot_factor(table: pd.DataFrame, factor: str, metric: str, ax: Axes) -> Axes
         label="random reconstructions, 2 sd",
     )  # fmt: skip
     ax.axhline(0, color="black", lw=0.8, ls=":")
+    bars = ", 95 % over blocks of windows" if rows["half"].notna().any() else ""  # short text
     ax.errorbar(x, rows["gain"], yerr=rows["half"], fmt="o", ms=4, color=COLOURS["layer"],
-                label="brain, 95 % over blocks of windows")  # fmt: skip
+                label=f"brain{bars}")  # fmt: skip
     ax.set_xticks(x, [_label(factor, value) for value in rows["value"]])
     ax.set_xlim(-0.3, len(rows) - 0.7)
     ax.tick_params(axis="x", rotation=20 if rows["value"].str.len().max() > 6 else 0)

@@ -21,7 +21,8 @@ from brainlm.decoding.ablations import (
 )
 from brainlm.decoding.mappers import MAPPERS
 from brainlm.decoding.simulation import LEAD, Simulation, simulate_stories
-from brainlm.decoding.stories import Settings, stories_of
+from brainlm.decoding.stories import stories_of
+from brainlm.decoding.story_decoder import Settings
 from brainlm.decoding.study import Judges
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.plotting import save_figures

@@ -29,7 +29,8 @@ from brainlm.decoding.simulation import (
     time_words,
     write_layout,
 )
-from brainlm.decoding.stories import Settings, fit_story_decoder, stories_of
+from brainlm.decoding.stories import stories_of
+from brainlm.decoding.story_decoder import Settings, fit_story_decoder
 from brainlm.decoding.study import Judges, map_story, reconstruct_story
 from brainlm.decoding.timeline import Rows
 from brainlm.decoding.word_rate import count_words, fit_word_rate, spread_words

@@ -1,0 +1,126 @@
+"""A public data set of fMRI stories, decoded: SMN4Lang in its own layout, simulated responses."""
+
+import re
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from readers.new_mat import write_new
+
+import brainlm.series
+from brainlm import Recording, Stimulus
+from brainlm.bundle import load_bundle
+from brainlm.cli import load_analysis
+from brainlm.decoding.simulation import LEAD, Simulation, simulate_stories
+from brainlm.decoding.stories import Story
+from brainlm.errors import DataMissingError, UnknownNameError
+
+CARDS = Path(__file__).parents[2] / "datasets"
+CHINESE = "我 你 他 小 王子 星球 玫瑰 狐狸 沙漠 飞机 说 看 很 好 在 是 花".split()  # noqa: SIM905
+STEP, BEFORE = 0.71, 10.65  # the story begins 15 volumes after the recording
+N_RUNS, N_WORDS = 6, 150
+AFFINE = np.diag([4.0, 4, 4, 1])
+AFFINE[:3, 3] = [-10, -20, 8]  # inside the brain
+
+
+@pytest.fixture(scope="module")
+def smn4lang(tiny, tmp_path_factory):
+    """Six stories of two and a half minutes; responses follow the words as the clock says."""
+    root = tmp_path_factory.mktemp("root")
+    base = root / "smn4lang-fmri" / "derivatives"
+    rng = np.random.default_rng(0)
+    runs = [str(k + 1) for k in range(N_RUNS)]
+    words = [rng.choice(CHINESE, N_WORDS).tolist() for _ in runs]
+    onset = BEFORE + 0.05 + np.arange(N_WORDS)
+    stimulus = Stimulus(
+        [w for each in words for w in each], "zh", np.tile(onset + LEAD, N_RUNS),
+        np.full(N_RUNS * N_WORDS, 0.9), run=np.repeat(runs, N_WORDS),
+    )  # fmt: skip
+    simulation = Simulation(64, 30.0, responding=0.9, n_components=16, layer=2, context=2,
+                            step=STEP)  # fmt: skip
+    responses = simulate_stories(tiny, stimulus, simulation)  # sample k begins LEAD + k * STEP
+    n_samples = 0
+    for run, said in zip(runs, words, strict=True):
+        volumes = 800 + 30 * responses[run].T.reshape(4, 4, 4, -1)
+        image = nib.Nifti1Image(volumes.astype(np.float32), AFFINE)
+        image.header.set_zooms((4, 4, 4, STEP))
+        image.header.set_xyzt_units("mm", "sec")
+        path = base / f"preprocessed_data/sub-01/MNI/sub-01_task-RDR_run-{run}_bold.nii.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        nib.save(image, path)
+        table = base / f"annotations/time_align/word-level/story_{run}_word_time.mat"
+        table.parent.mkdir(parents=True, exist_ok=True)
+        write_new(table, said, start=onset, end=onset + 0.9)
+        n_samples += volumes.shape[-1]
+    text = (CARDS / "smn4lang-fmri.toml").read_text("utf-8")
+    text = re.sub(r"runs = \[[^]]*\]", f"runs = {runs}".replace("'", '"'), text)
+    facts = {"n_subjects": 1, "n_samples": n_samples, "n_targets": 64, "n_runs": N_RUNS,
+             "n_words": N_RUNS * N_WORDS}  # fmt: skip
+    for name, value in facts.items():
+        text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
+    card = root / "smn4lang-fmri.toml"
+    card.write_text(text, "utf-8")
+    return card, root
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
+
+
+def decode(smn4lang, tiny_folder, out, **options):
+    card, root = smn4lang
+    options = {"model": str(tiny_folder), "layer": 2, "context": 2.0, "debug": True, **options}
+    load_analysis("decode_story_dataset").main(dataset=str(card), root=root, out=out, **options)
+    return load_bundle(out)
+
+
+def test_a_chinese_data_set_is_decoded_beside_its_nulls(smn4lang, tiny_folder, tmp_path, capsys):
+    bundle = decode(smn4lang, tiny_folder, tmp_path / "out")
+    scores = bundle.arrays["scores"]
+    assert {"Tang: brain", "MapGuide: permuted brain", "language model", "ceiling"} <= set(
+        scores["condition"].values
+    )
+    assert {"bleu-1", "bleu-1, characters"} <= set(scores["metric"].values)
+    assert np.isfinite(scores["gain"].sel(metric="bleu-1")).all()
+    assert bundle.record["config"]["average"] == 3
+    assert bundle.record["config"]["test"] == "6"
+    assert bundle.record["inputs"]["train"] == ["2", "3", "4", "5"]
+    assert "wrong story: 1" in bundle.record["notes"]
+    # Words and volumes lie on one clock: a shift of one sample would halve the mapping.
+    assert float(scores["mapping_r"]) > 0.3
+    assert "bleu-1 of these 20 s" in capsys.readouterr().out
+    assert (tmp_path / "out" / "mapguide.html").read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_recordings_larger_than_memory_give_the_same(smn4lang, tiny_folder, tmp_path, monkeypatch):
+    options = {"voxels": 30}
+    first = decode(smn4lang, tiny_folder, tmp_path / "memory", **options).arrays["scores"]
+    monkeypatch.setattr(brainlm.series, "LARGEST_IN_MEMORY", 0)
+    second = decode(smn4lang, tiny_folder, tmp_path / "disk", **options).arrays["scores"]
+    assert list((tmp_path / "cache").rglob("*series*"))
+    assert float(second["mapping_r"]) == pytest.approx(float(first["mapping_r"]), abs=1e-4)
+    assert second["text"].values.tolist() == first["text"].values.tolist()
+
+
+def test_what_cannot_be_decoded_is_named(smn4lang, tiny_folder, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(UnknownNameError, match="unknown run '7'"):
+        decode(smn4lang, tiny_folder, out, test="7")
+    with pytest.raises(UnknownNameError, match="unknown subject '02'"):
+        decode(smn4lang, tiny_folder, out, subject="02")
+    few = [Story((), np.ones(0), np.ones(0), None, np.ones(3), str(k)) for k in range(3)]
+    with pytest.raises(DataMissingError, match="'small' has 3 runs: two are held out"):
+        load_analysis("decode_story_dataset").held_out(few, "", "small")
+
+
+def test_what_is_not_fmri_of_stories_is_named(tmp_path, monkeypatch):
+    analysis = load_analysis("decode_story_dataset")
+    with pytest.raises(UnknownNameError, match="unknown data set 'smn4lang-fmrj'"):
+        analysis.main(dataset="smn4lang-fmrj", out=tmp_path / "out")
+    ratings = Recording(np.ones((2, 1)), ["size"], "ratings", "rating 0-5", items=["a", "b"])
+    for found in ((Stimulus(["a", "b"], "en"), ratings), (None, ratings)):
+        monkeypatch.setattr(analysis, "open_responses", lambda *_, found=found: found)
+        with pytest.raises(UnknownNameError, match="'sizes': is not a time series of fMRI"):
+            analysis.open_story_dataset("sizes", "group", None)

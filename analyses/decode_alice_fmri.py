@@ -23,6 +23,7 @@ from brainlm.alignment import AlignmentWarning
 from brainlm.bundle import check_output, save_bundle
 from brainlm.cache import content_key
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
+from brainlm.decoding import CAUTION
 from brainlm.decoding.beam import Beam
 from brainlm.decoding.conditions import conditions
 from brainlm.decoding.contrastive import Training
@@ -119,7 +120,7 @@ def main(
             "null": null, "training": vars(FAST), "debug": debug,
         },
         inputs={"data": {name: dataset_hashes(DATASET, name, root) for name in names}},
-        notes=[*notes, "wrong story: a training block of the same story"],
+        notes=[CAUTION, *notes, "wrong story: a training block of the same story"],
         figures=["reconstruction_scores", "reconstruction_text"],
         overwrite=overwrite,
     )  # fmt: skip

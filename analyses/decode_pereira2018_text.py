@@ -26,6 +26,7 @@ from tqdm import tqdm
 from brainlm.bundle import check_output, save_bundle
 from brainlm.cache import content_key
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
+from brainlm.decoding import CAUTION
 from brainlm.decoding.beam import Beam
 from brainlm.decoding.evaluation import compare_to_null
 from brainlm.decoding.guides import NoGuide, RandomGuide
@@ -134,7 +135,7 @@ def main(
             "alphas": ALPHAS.tolist(), "debug": debug,
         },
         inputs={"data": dataset_hashes(DATASET, subject, root), "model": network.origin([])},
-        notes=list(recording.notes),
+        notes=[CAUTION, *recording.notes],
         figures=["reconstruction_scores"],
         overwrite=overwrite,
     )  # fmt: skip

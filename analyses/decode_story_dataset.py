@@ -20,6 +20,7 @@ import typer
 from brainlm.bundle import check_output, save_bundle
 from brainlm.cache import content_key
 from brainlm.datasets import dataset_hashes, list_subjects, open_responses
+from brainlm.decoding import CAUTION
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.stories import Story, first_seconds, stories_of
 from brainlm.decoding.story_decoder import Settings, fit_story_decoder
@@ -134,7 +135,7 @@ def main(
         inputs={
             "data": hashes, "train": [each.name for each in train], "model": network.origin([]),
         },
-        notes=[*recording.notes, f"wrong story: {wrong.name}"],
+        notes=[CAUTION, *recording.notes, f"wrong story: {wrong.name}"],
         figures=["reconstruction_scores", "reconstruction_text"],
         overwrite=overwrite,
     )  # fmt: skip

@@ -17,6 +17,7 @@ import typer
 
 from brainlm.bundle import check_output, save_bundle
 from brainlm.cache import content_key
+from brainlm.decoding import CAUTION
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.stories import Story, stories_of
 from brainlm.decoding.story_decoder import Settings, fit_story_decoder
@@ -112,7 +113,10 @@ def main(
             **clock,
         },
         inputs={"train": [each.name for each in train], "model": network.origin([])},
-        notes=[f"wrong story: {wrong.name}" + (" (a training story)" if wrong in train else "")],
+        notes=[
+            CAUTION,
+            f"wrong story: {wrong.name}" + (" (a training story)" if wrong in train else ""),
+        ],
         figures=["reconstruction_scores", "reconstruction_text"],
         overwrite=overwrite,
     )  # fmt: skip

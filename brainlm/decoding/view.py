@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brainlm.decoding import CAUTION
+
 if TYPE_CHECKING:
     import xarray
 
@@ -131,7 +133,7 @@ def html_view(
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{head}</title>'
         f"<style>{STYLE}</style><h1>{head}</h1><p>Marked: words that the reference has in the same "
-        f"{seconds:g} s; common words match by chance, which is what the null shows.</p>"
+        f"{seconds:g} s; common words match by chance, which is what the null shows. {CAUTION}</p>"
         f"<table><tr><th>time</th><th>reference</th><th>{html.escape(condition)}</th>"
         f"<th>{html.escape(metric)}, 20 s</th></tr>{''.join(rows)}</table></html>\n"
     )

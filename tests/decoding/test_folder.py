@@ -1,5 +1,6 @@
 """A participant's own folder, from the command line to the page."""
 
+import html
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from conftest_words import WORDS
 from brainlm import LanguageModel, Stimulus
 from brainlm.bundle import load_bundle
 from brainlm.cli import load_analysis
+from brainlm.decoding import CAUTION
 from brainlm.decoding.simulation import (
     Simulation,
     invent_stories,
@@ -48,10 +50,11 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
     )
     assert np.isfinite(scores["gain"].sel(metric="bleu-1")).all()
     assert len(str(scores["text"].sel(condition="ceiling").values).split()) == scores.sizes["word"]
-    assert bundle.record["notes"] == ["wrong story: c"]
+    assert bundle.record["notes"] == [CAUTION, "wrong story: c"]
     page = (tmp_path / "out" / "mapguide.html").read_text("utf-8")
     assert page.startswith("<!doctype html>")
     assert "null" in page
+    assert html.escape(CAUTION, quote=False) in page
     assert "bleu-1 of these 20 s" in capsys.readouterr().out
     for figure in bundle.record["figures"]:
         assert (tmp_path / "out" / f"{figure}.png").stat().st_size > 10_000

@@ -22,7 +22,7 @@ from brainlm.cache import content_key
 from brainlm.datasets import dataset_hashes, list_subjects, open_responses
 from brainlm.decoding import CAUTION
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
-from brainlm.decoding.stories import Story, first_seconds, stories_of
+from brainlm.decoding.stories import Story, first_seconds, load_story, stories_of, story_key
 from brainlm.decoding.story_decoder import Settings, fit_story_decoder
 from brainlm.decoding.study import Judges, compare_guides, idf_of_stories
 from brainlm.decoding.view import show_story, write_pages
@@ -93,8 +93,7 @@ def main(
     if debug:
         train, beam, null, seconds = train[:4], min(beam, 3), 5, 50
         settings = replace(settings, n_components=16, n_targets=40, n_inputs=30, n_frequent=100)
-    reference = first_seconds(reference, seconds or float("inf"))
-    wrong = first_seconds(wrong, seconds or float("inf"))
+    reference = first_seconds(reference, seconds) if seconds else load_story(reference)
     if len(wrong.times) < len(reference.times):
         raise DataMissingError(
             f"--test {reference.name}: it has {len(reference.times)} samples, the longest other "
@@ -104,12 +103,13 @@ def main(
     network = LanguageModel(
         model or MODELS.get(stimulus.language[:2], "qwen0.5b"), dtype="bfloat16", cache=True
     )
+    wrong = load_story(wrong)
     hashes = dataset_hashes(dataset, subject, root)
     decoder = fit_story_decoder(network, train, settings, stimulus.language)
     judge = LanguageModel(encoder) if encoder else None
     judges = Judges.default(judge, idf_of_stories(train), stimulus.language, level)
     key = content_key({
-        "responses": [wrong.responses, reference.responses], "times": [reference.times],
+        "stories": [story_key(wrong), story_key(reference)],
         "data": hashes, "train": [each.name for each in train], "average": average,
         "period": period, "beam": beam, "mapper": mapper, "revision": network.revision,
         "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},

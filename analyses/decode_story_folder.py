@@ -19,7 +19,7 @@ from brainlm.bundle import check_output, save_bundle
 from brainlm.cache import content_key
 from brainlm.decoding import CAUTION
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
-from brainlm.decoding.stories import Story, stories_of
+from brainlm.decoding.stories import Story, first_seconds, load_story, stories_of, story_key
 from brainlm.decoding.story_decoder import Settings, fit_story_decoder
 from brainlm.decoding.study import Judges, compare_guides, idf_of_stories
 from brainlm.decoding.view import show_story, write_pages
@@ -78,22 +78,20 @@ def main(
     if debug:
         beam, null = min(beam, 3), 5
         settings = replace(settings, n_components=16, n_targets=40, n_inputs=30, n_frequent=100)
-        n_samples = min(n_samples, 18)
-        reference = replace(
-            reference, responses=reference.responses[:18], times=reference.times[:18]
-        )
+        reference = first_seconds(reference, 18 * interval)
+        n_samples = len(reference.times)
     if len(wrong.times) < n_samples:
         raise DataMissingError(
             f"{folder}: no other story is as long as {chosen!r} ({n_samples} samples), so there "
             "is no wrong-story null; decode a shorter one"
         )
+    reference, wrong = load_story(reference), load_story(wrong)
     network = LanguageModel(model, dtype="bfloat16", cache=True)
     decoder = fit_story_decoder(network, train, settings, language)
     judge = LanguageModel(encoder) if encoder else None
     judges = Judges.default(judge, idf_of_stories(train), language)
     key = content_key({
-        "responses": [each.responses for each in (*train, wrong, reference)],
-        "times": [reference.times], "words": [each.words for each in train], "beam": beam,
+        "stories": [story_key(each) for each in (*train, wrong, reference)], "beam": beam,
         "mapper": mapper, "language": language, "revision": network.revision,
         "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
     })  # fmt: skip

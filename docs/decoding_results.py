@@ -25,9 +25,10 @@ named above it. Gain: mean score of 20-s windows (or sentences) minus that of ra
 with the same word times and beam; in brackets the share of windows with z > 3 against them.
 Simulated subjects are no brains: they show what the machinery can do where the signal is known.
 These are small runs, on short texts with narrow beams; p cannot fall below 1 / (1 + number of
-random reconstructions). The permuted brain is the same story with its samples in another order, in
-blocks of five: in a test story of a minute most of what is told stays near, so that it is a null of
-order rather than of content. Wrong story and noise input are the nulls of content.
+random reconstructions), and the z of a single window rests on so few that it varies much. The
+permuted brain is the same story with its samples in another order, in blocks of five: in a test
+story of a minute most of what is told stays near, so that it is a null of order rather than of
+content; in one of three minutes it is both. Wrong story and noise input are nulls of content.
 """
 METRICS = ("bleu-1", "bleu-1, characters", "meteor", "meteor-reduced", "bertscore", "1-wer")
 
@@ -158,7 +159,7 @@ def ablations(bundle: Bundle) -> str:
 
 BUNDLES: dict[str, Callable[[Bundle], str]] = {
     "decode_story_simulated": lambda b: conditions(b, "A simulated subject, from signal to none"),
-    "decode_story_wide": lambda b: conditions(b, "A simulated subject, a wider beam"),
+    "decode_story_long": lambda b: conditions(b, "A simulated subject, three minutes of a story"),
     "decode_ablations": ablations,
     "decode_story_simulated_zh": lambda b: conditions(b, "A simulated Chinese subject"),
     "decode_pereira2018_text": lambda b: conditions(

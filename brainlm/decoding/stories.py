@@ -8,13 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from brainlm.cache import content_key
 from brainlm.decoding.words import clean_words
 from brainlm.recording import Recording, without_drifts
 from brainlm.recording import sampling_interval as step_of
 from brainlm.stimulus import Stimulus
 from brainlm.targets import on_disk
 
-__all__ = ["RunResponses", "StackedResponses", "Story", "first_seconds", "stories_of"]
+__all__ = [
+    "RunResponses",
+    "StackedResponses",
+    "Story",
+    "first_seconds",
+    "load_story",
+    "stories_of",
+    "story_key",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +181,20 @@ def stories_of(
     return stories
 
 
+def load_story(story: Story) -> Story:
+    """Return the story with its responses in memory."""
+    return replace(story, responses=np.asarray(story.responses))
+
+
 def first_seconds(story: Story, seconds: float) -> Story:
     """Return the first seconds of a story's recording, in memory; its words stay whole."""
     kept = story.times < story.times[0] + seconds
     return replace(story, responses=np.asarray(story.responses)[kept], times=story.times[kept])
+
+
+def story_key(story: Story) -> str:
+    """Return the SHA-256 of a story; responses on disk are read once through."""
+    return content_key({
+        "words": list(story.words), "onset": story.onset, "middle": story.middle,
+        "times": story.times, "responses": np.asarray(story.responses),
+    })  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest_words import WORDS
 
+import brainlm.series
 from brainlm import LanguageModel, Stimulus
 from brainlm.bundle import load_bundle
 from brainlm.cli import load_analysis
@@ -66,12 +67,17 @@ def _texts(out):
     return dict(zip(scores["condition"].values, scores["text"].values, strict=True))
 
 
-def test_processes_and_a_kill_change_nothing(folder, tiny_folder, tmp_path, monkeypatch):
+def test_processes_disk_and_a_kill_change_nothing(folder, tiny_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
     _decode(folder, tiny_folder, tmp_path / "serial", story="d")
     _decode(folder, tiny_folder, tmp_path / "parallel", story="d", jobs=2)
     serial = _texts(tmp_path / "serial")
     assert _texts(tmp_path / "parallel") == serial
+    with monkeypatch.context() as patch:
+        patch.setattr(brainlm.series, "LARGEST_IN_MEMORY", 0)  # the recordings stay on disk
+        _decode(folder, tiny_folder, tmp_path / "disk", story="d")
+    assert list((tmp_path / "cache").rglob("*series*"))
+    assert _texts(tmp_path / "disk") == serial
     work = tmp_path / "work"
     command = [sys.executable, "-m", "brainlm.cli", "decode", str(folder), "--story", "d",
                "--model", str(tiny_folder), "--layer", "2", "--debug", "--work", str(work),

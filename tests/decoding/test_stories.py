@@ -5,7 +5,14 @@ import pytest
 
 from brainlm import Recording, RidgeEncoder, Stimulus
 from brainlm.decoding.encoding_model import choose_targets
-from brainlm.decoding.stories import RunResponses, StackedResponses, first_seconds, stories_of
+from brainlm.decoding.stories import (
+    RunResponses,
+    StackedResponses,
+    first_seconds,
+    load_story,
+    stories_of,
+    story_key,
+)
 from brainlm.recording import high_pass
 from brainlm.splits import Groups
 from brainlm.targets import TargetView
@@ -81,6 +88,8 @@ def test_responses_stay_on_disk_and_are_the_same(heard, tmp_path):
         np.testing.assert_allclose(b.responses[:, [4, 1]], a.responses[:, [4, 1]], atol=1e-5)
         part = first_seconds(b, 20)
         np.testing.assert_array_equal(part.responses, a.responses[: len(part.times)])
+        assert story_key(b) == story_key(a) != story_key(part)
+        np.testing.assert_array_equal(load_story(b).responses, a.responses)
     with pytest.raises(ValueError, match="without a copy"):
         np.asarray(disk[0].responses, copy=False)
 

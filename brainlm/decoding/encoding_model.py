@@ -3,12 +3,13 @@
 Published (Tang et al. 2023, code): ridge from delayed features to voxels, the best voxels by
 cross-validated fit, residual covariance of held-out stories, each divided by its mean variance,
 averaged and shrunk to the identity. Ours: the covariance is kept as the residuals R themselves
-(``C = R' R``), so nothing of size n_targets x n_targets is ever made.
+(``C = R' R``), so that what is solved is of the size of samples or targets, whichever are fewer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,12 +54,26 @@ class EncodingModel:
         if not 0 < self.shrinkage <= 1:
             raise ValueError(f"shrinkage must lie in (0, 1], got {self.shrinkage}")
 
-    def products(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``W S^-1 W'`` and ``(y - intercept) S^-1 W'`` for samples ``Y``.
+    @cached_property
+    def _precise_weights(self) -> np.ndarray:
+        """``W S^-1``, (n_delays * n_features, n_targets); the same for all responses.
 
-        By Woodbury's identity, with k = shrinkage / (1 - shrinkage)::
+        With more targets than samples by Woodbury's identity, k = shrinkage / (1 - shrinkage)::
 
             S^-1 = (I - R' (k I + R R')^-1 R) / shrinkage
+        """
+        R, W, shrinkage = self.residuals, self.weights, self.shrinkage
+        if shrinkage == 1:
+            return W
+        by_targets = len(R) > R.shape[1]
+        inner = R.T @ R if by_targets else R @ R.T
+        inner.flat[:: len(inner) + 1] += shrinkage / (1 - shrinkage)
+        if by_targets:
+            return np.asarray(linalg.solve(inner, W.T, assume_a="pos").T / (1 - shrinkage))
+        return np.asarray((W - linalg.solve(inner, R @ W.T, assume_a="pos").T @ R) / shrinkage)
+
+    def products(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``W S^-1 W'`` and ``(y - intercept) S^-1 W'`` for samples ``Y``.
 
         Parameters
         ----------
@@ -71,13 +86,7 @@ class EncodingModel:
         """
         check_finite(Y, "responses")
         same_length({"targets of the responses": Y.shape[1], "of the model": len(self.intercept)})
-        WP = self.weights
-        if self.shrinkage < 1:
-            R = self.residuals
-            inner = R @ R.T
-            inner.flat[:: len(R) + 1] += self.shrinkage / (1 - self.shrinkage)
-            WP = WP - (linalg.solve(inner, R @ self.weights.T, assume_a="pos").T) @ R
-        WP = WP / self.shrinkage
+        WP = self._precise_weights
         G = WP @ self.weights.T
         return (G + G.T) / 2, (Y - self.intercept) @ WP.T
 

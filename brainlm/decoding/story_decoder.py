@@ -247,7 +247,8 @@ def _check(stories: list[Story], settings: Settings) -> None:
     n_columns = settings.n_components * len(settings.delays)
     n_kept = min(n_targets, settings.n_targets)
     check_memory(
-        4 * (4 * n_samples * n_kept + 3 * n_columns * n_kept + 4 * n_samples * n_columns),
+        4 * (4 * n_samples * n_kept + 3 * n_columns * n_kept + 4 * n_samples * n_columns)
+        + 8 * min(n_samples, n_kept) ** 2,
         f"{n_samples} samples x {n_kept} voxels with {n_columns} delayed features",
         "use fewer voxels, components or stories",
     )

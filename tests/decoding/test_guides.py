@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -180,10 +182,12 @@ def test_noise_is_that_of_runs_left_out(rng):
     assert np.trace(C) / 6 == pytest.approx(1)
     np.testing.assert_allclose(C, true / np.trace(true) * 6, atol=0.25)
     np.testing.assert_allclose(model.weights, W, atol=0.5)
-    G, b = model.products(Y)
-    P = np.linalg.inv(0.5 * C + 0.5 * np.eye(6))
-    np.testing.assert_allclose(G, model.weights @ P @ model.weights.T, rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(b, (Y - model.intercept) @ P @ model.weights.T, rtol=1e-6, atol=1e-9)
+    for part in (model, replace(model, residuals=model.residuals[:4])):  # more, fewer than targets
+        G, b = part.products(Y)
+        P = np.linalg.inv(0.5 * part.residuals.T @ part.residuals + 0.5 * np.eye(6))
+        W = part.weights
+        np.testing.assert_allclose(G, W @ P @ W.T, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(b, (Y - part.intercept) @ P @ W.T, rtol=1e-6, atol=1e-9)
     with pytest.raises(ValueError, match="at least two runs"):
         fit_encoding_model(X, Y, np.array(["a"] * 450), delays=(0,))
     with pytest.raises(ValueError, match="shrinkage"):

@@ -19,7 +19,8 @@ import typer
 
 from brainlm.bundle import check_output, save_bundle
 from brainlm.cache import content_key
-from brainlm.datasets import dataset_hashes, list_subjects, open_responses
+from brainlm.card import read_card
+from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.decoding import CAUTION
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.stories import Story, first_seconds, load_story, stories_of, story_key
@@ -76,9 +77,8 @@ def main(
     start = perf_counter()
     check_output(out, overwrite=overwrite)
     choose(mapper, MAPPERS, "mapper")
-    subjects = list_subjects(dataset, root)
-    (subject,) = choose(subject or subjects[0], subjects)
     stimulus, recording = open_story_dataset(dataset, subject, root)
+    subject = recording.subject
     level = "character" if Path(dataset).stem.endswith("-characters") else "word"
     step = sampling_interval(recording.times[recording.run == recording.runs[0]])
     average = average or max(1, round(INTERVAL / step))
@@ -145,14 +145,17 @@ def main(
 
 def open_story_dataset(dataset: str, subject: str, root: Path | None) -> tuple[Stimulus, Recording]:
     """Open a data set; raise unless it is fMRI of stories with word times."""
-    stimulus, recording = open_responses(dataset, subject, root)
-    timed = stimulus is not None and stimulus.timed
-    if not timed or recording is None or recording.modality != "fmri" or recording.times is None:
-        raise UnknownNameError(
-            f"--dataset {dataset!r}: is not a time series of fMRI with timed words, which stories "
-            "are decoded from; brainlm datasets lists what there is"
-        )
-    return stimulus, recording
+    card = read_card(dataset)
+    if card.kind == "responses" and card.modality == "fmri":
+        subjects = list_subjects(dataset, root)
+        (chosen,) = choose(subject or subjects[0], subjects)
+        stimulus, recording = open_dataset(dataset, chosen, root)
+        if recording.times is not None and stimulus.timed:
+            return stimulus, recording
+    raise UnknownNameError(
+        f"--dataset {dataset!r}: is not a time series of fMRI with timed words, which stories are "
+        "decoded from; brainlm datasets lists what there is"
+    )
 
 
 def held_out(every: list[Story], test: str, dataset: str) -> tuple[list[Story], Story, Story]:
@@ -160,8 +163,8 @@ def held_out(every: list[Story], test: str, dataset: str) -> tuple[list[Story], 
     names = [each.name for each in every]
     if len(every) < 4:
         raise DataMissingError(
-            f"--dataset {dataset!r} has {len(every)} runs: two are held out and at least two are "
-            "learned from"
+            f"--dataset {dataset!r} has too few runs ({len(every)}): two are held out, at least "
+            "two are learned from"
         )
     (test,) = choose(test or names[-1], names, "run")
     reference = every[names.index(test)]

@@ -111,7 +111,7 @@ def test_what_cannot_be_decoded_is_named(smn4lang, tiny_folder, tmp_path):
     with pytest.raises(UnknownNameError, match="unknown subject '02'"):
         decode(smn4lang, tiny_folder, out, subject="02")
     few = [Story((), np.ones(0), np.ones(0), None, np.ones(3), str(k)) for k in range(3)]
-    with pytest.raises(DataMissingError, match="'small' has 3 runs: two are held out"):
+    with pytest.raises(DataMissingError, match=r"'small' has too few runs \(3\): two are held out"):
         load_analysis("decode_story_dataset").held_out(few, "", "small")
 
 
@@ -119,8 +119,12 @@ def test_what_is_not_fmri_of_stories_is_named(tmp_path, monkeypatch):
     analysis = load_analysis("decode_story_dataset")
     with pytest.raises(UnknownNameError, match="unknown data set 'smn4lang-fmrj'"):
         analysis.main(dataset="smn4lang-fmrj", out=tmp_path / "out")
-    ratings = Recording(np.ones((2, 1)), ["size"], "ratings", "rating 0-5", items=["a", "b"])
-    for found in ((Stimulus(["a", "b"], "en"), ratings), (None, ratings)):
-        monkeypatch.setattr(analysis, "open_responses", lambda *_, found=found: found)
-        with pytest.raises(UnknownNameError, match="'sizes': is not a time series of fMRI"):
-            analysis.open_story_dataset("sizes", "group", None)
+    for name in ("binder-en", "evlab-parcels", "wordsim-zh-240"):  # before any file is looked for
+        with pytest.raises(UnknownNameError, match=f"{name!r}: is not a time series of fMRI"):
+            analysis.main(dataset=name, root=tmp_path, out=tmp_path / "out")
+    words = Stimulus(["a", "b"], "en")
+    items = Recording(np.ones((2, 1)), ["v"], "fmri", "a.u.", items=["a", "b"])
+    monkeypatch.setattr(analysis, "list_subjects", lambda *_: ["1"])
+    monkeypatch.setattr(analysis, "open_dataset", lambda *_: (words, items))
+    with pytest.raises(UnknownNameError, match="'pereira2018': is not a time series of fMRI"):
+        analysis.main(dataset="pereira2018", out=tmp_path / "out")

@@ -88,7 +88,6 @@ def main(
     settings = Settings(
         layer=layer, context_seconds=context, n_targets=voxels, level=level,
         mapper=EmbeddingDecoder(mapper, standardize=False),
-        longest=1 if stimulus.language.startswith("en") else 4,
     )  # fmt: skip
     if debug:
         train, beam, null, seconds = train[:4], min(beam, 3), 5, 50

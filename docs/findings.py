@@ -1,9 +1,10 @@
 """Write findings.md from the bundles of the comparison studies.
 
 ``python docs/findings.py FOLDER > docs/findings.md``, where FOLDER holds the bundles that
-``brainlm run mulcogbench``, ``navigating``, ``survey``, ``reading``, ``simulate_studies`` and
-``simulate_regions`` saved under these names. Every sentence with a number is made of a bundle; a
-study whose bundle is not there is said to be missing.
+``brainlm run mulcogbench``, ``navigating``, ``survey``, ``reading``, ``simulate_studies``,
+``simulate_regions``, ``decode_pereira2018_text`` and ``decode_alice_fmri`` saved under these names.
+Every sentence with a number is made of a bundle; a study whose bundle is not there is said to be
+missing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import product
 from pathlib import Path
 
 import pandas as pd
+import xarray
 
 from brainlm.bundle import Bundle, load_bundle
 from brainlm.errors import DataMissingError
@@ -28,7 +30,8 @@ what the analyses do and say nothing final about models. r is held out throughou
 sign flips over subjects, or folds where there are only means over people. Ten folds share most of
 their training items, so intervals over folds are somewhat too narrow. n_subjects 1 is one person,
 or a mean over people that the data come as. A circular shift rejects .060 of noise at .05
-(`benchmarks/README.md`). What decoding reached stands in [a page of its own](decoding_results.md).
+(`benchmarks/README.md`). Decoding of simulated subjects, and what each factor does, stands in
+[a page of its own](decoding_results.md).
 """
 
 
@@ -294,6 +297,53 @@ def regions(bundle: Bundle) -> str:
     ])  # fmt: skip
 
 
+def decoded(bundle: Bundle, title: str) -> str:
+    """Whether text read from people gains more than what did not have their brain."""
+    scores = bundle.arrays["scores"]
+    finite = scores["gain"].notnull().any("condition").values
+    scores = scores.sel(metric=scores["metric"].values[finite])
+    names, metrics = (list(map(str, scores[k].values)) for k in ("condition", "metric"))
+    rows, lines = [], []
+    for name in names:
+        here = scores.sel(condition=name)
+        cells = [
+            f"{gain:.3f} ({p:.2f})"
+            for gain, p in zip(here["gain"].values, here["p"].values, strict=True)
+        ]
+        rows.append({"condition": name, **dict(zip(metrics, cells, strict=True))})
+    for name in [n for n in names if n == "brain" or n.endswith(": brain")]:
+        gain = scores["gain"].sel(condition=name).values
+        others = ("noise input", "permuted brain", "wrong story")
+        beside = {other: name.removesuffix("brain") + other for other in others}
+        counts = [
+            f"{int((gain > scores['gain'].sel(condition=full).values).sum())} over {other}"
+            for other, full in beside.items()
+            if full in names
+        ]
+        lines.append(f"- {name}: of {len(metrics)} gains larger in {', '.join(counts)}.")
+    return "\n".join([
+        f"## {title}", settings(bundle), "",
+        f"Mapping to embeddings, held out: {mapping(scores)}. Gain over random reconstructions (p "
+        "against them):",
+        markdown(pd.DataFrame(rows)), "", *lines,
+    ])  # fmt: skip
+
+
+def mapping(scores: xarray.Dataset) -> str:
+    """How well embeddings are decoded, by each mapper where there are several."""
+    if "mapper" not in scores.dims:
+        return f"r {float(scores['mapping_r']):.3f}, 2v2 {float(scores['mapping_2v2']):.3f}"
+    return "; ".join(
+        f"{mapper} "
+        + ", ".join(
+            f"{name} {float(scores[f'mapper_{name}'].sel(mapper=mapper)):.3f} (p "
+            f"{float(scores[f'mapper_{name}_p'].sel(mapper=mapper)):.2f}, shifted responses)"
+            for name in ("r", "2v2")
+        )
+        for mapper in map(str, scores["mapper"].values)
+    )
+
+
 def untested(bundles: dict[str, Bundle]) -> str:
     """What could not be tested, from the notes of the bundles."""
     lines = dict.fromkeys(
@@ -312,6 +362,8 @@ STUDIES: dict[str, Callable[[Bundle], str]] = {
     "reading": reading,
     "simulate_studies": simulated,
     "simulate_regions": regions,
+    "decode_pereira2018_text": lambda b: decoded(b, "Text from the brain: sentences of Pereira"),
+    "decode_alice_fmri": lambda b: decoded(b, "Text from the brain: minutes of Alice"),
 }
 
 

@@ -3,8 +3,10 @@
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import xarray
 
 from brainlm.bundle import load_bundle, save_bundle
 from brainlm.comparison.study import table_of
@@ -47,7 +49,7 @@ def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
     assert "0.1234" in text
     assert "*no model wins everywhere* **holds here**; x has the best mean rank (1.25)" in text
     assert "1 others lie within the critical difference (1.10)" in text
-    assert text.count("No bundle: this study was not run.") == 4
+    assert text.count("No bundle: this study was not run.") == 6
     assert text.count("A debug run") == 2
     assert text.count("WordNet") == 1
 
@@ -97,3 +99,20 @@ def test_regions_count_what_was_found_elsewhere(findings, tmp_path):
         arrays={"table": table_of(table)},
     )  # fmt: skip
     assert "3 of 200 voxels" in findings.regions(load_bundle(tmp_path / "b"))
+
+
+def test_text_from_people_is_judged_beside_what_had_no_brain(findings, tmp_path):
+    gain = np.array([[0.1, 0.2], [0.05, 0.3], [0.0, 0.1], [0.4, 0.5]])
+    dims = ("condition", "metric")
+    scores = xarray.Dataset(
+        {"gain": (dims, gain), "p": (dims, np.full((4, 2), 0.25)), "mapping_r": 0.125,
+         "mapping_2v2": 0.75},
+        coords={"condition": ["brain", "permuted brain", "noise input", "ceiling"],
+                "metric": ["bleu-1", "bertscore"]},
+    )  # fmt: skip
+    save_bundle(tmp_path / "x", analysis="decode_pereira2018_text", arrays={"scores": scores},
+                config={"debug": False}, inputs={})  # fmt: skip
+    text = findings.decoded(load_bundle(tmp_path / "x"), "Sentences")
+    assert "r 0.125, 2v2 0.750" in text
+    assert "| ceiling | 0.400 (0.25) | 0.500 (0.25) |" in text
+    assert "- brain: of 2 gains larger in 2 over noise input, 1 over permuted brain." in text

@@ -27,7 +27,7 @@ demo: fetch
 # processes with a thread each take half the time of one with two threads.
 test: install
 	-$(BIN)/brainlm fetch human-ratings minilm glove-6b-50d smollm2 synonyms-zh
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.decomposition import PCA
 
 from brainlm.cache import content_key
 from brainlm.decoding.beam import Beam
@@ -27,7 +26,12 @@ from brainlm.decoding.evaluation import Window, compare_to_null
 from brainlm.decoding.guides import RandomGuide
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.stories import Story, first_seconds
-from brainlm.decoding.story_decoder import Settings, StoryDecoder, fit_story_decoder
+from brainlm.decoding.story_decoder import (
+    Settings,
+    StoryDecoder,
+    fit_story_decoder,
+    reduce_responses,
+)
 from brainlm.decoding.study import Judges, map_story, score_windows
 from brainlm.decoding.word_rate import fit_word_rate
 from brainlm.errors import CorruptDataError, unknown_name
@@ -181,7 +185,7 @@ def fit_point(bench: Bench, point: Point, train: list[Story]) -> StoryDecoder:
 def hear(train: list[Story], story: Story, settings: Settings) -> np.ndarray:
     """Return the word times that all responses together predict."""
     Y = np.concatenate([each.responses for each in train])
-    inputs = PCA(min(settings.n_inputs, *Y.shape), random_state=0).fit(Y)
+    inputs = reduce_responses(Y, settings.n_inputs)
     rate = fit_word_rate(
         [inputs.transform(each.responses) for each in train], [each.times for each in train],
         [each.onset for each in train], settings.delays,

@@ -34,7 +34,9 @@ from brainlm.decoding.words import clean_words, read_states
 from brainlm.language_models import LanguageModel
 from brainlm.targets import TargetView
 
-__all__ = ["Settings", "StoryDecoder", "fit_story_decoder"]
+__all__ = ["Settings", "StoryDecoder", "fit_story_decoder", "reduce_responses"]
+
+ROUNDING = 1e-8  # of the largest variance: that of values in single precision
 
 
 @dataclass(frozen=True)
@@ -189,13 +191,24 @@ def fit_story_decoder(
     encoding = fit_encoding_model(
         X, Y, runs, delays=settings.delays, shrinkage=settings.shrinkage
     )  # fmt: skip
-    inputs = PCA(min(settings.n_inputs, len(targets), len(Y)), random_state=0).fit(Y)
+    inputs = reduce_responses(Y, settings.n_inputs)
     mapper = _fit_mapper(stories, rows, inputs, settings)
     rate = fit_word_rate(
         [inputs.transform(story.responses) for story in stories], [s.times for s in stories],
         [story.onset for story in stories], settings.delays,
     )  # fmt: skip
     return StoryDecoder(reader, scale, encoding, targets, inputs, mapper, rate, settings)
+
+
+def reduce_responses(Y: np.ndarray, n_components: int) -> PCA:
+    """Return the principal components of training responses (n_samples, n_targets).
+
+    Only those with more variance than rounding has: responses z-scored in k stories have at most
+    n_samples - k, and what z-scores an empty one later blows new samples up.
+    """
+    found = PCA(min(n_components, *Y.shape), random_state=0).fit(Y)
+    full = int((found.explained_variance_ > ROUNDING * found.explained_variance_[0]).sum())
+    return found if full == found.n_components_ else PCA(full, random_state=0).fit(Y)
 
 
 def _in_words(stories: list[Story], settings: Settings) -> Settings:

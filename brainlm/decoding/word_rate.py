@@ -17,6 +17,8 @@ from brainlm.splits import LeaveOneRunOut
 
 __all__ = ["WordRate", "count_words", "fit_word_rate", "spread_words"]
 
+IMPLAUSIBLE = 10
+
 
 @dataclass(frozen=True, eq=False)
 class WordRate:
@@ -29,11 +31,14 @@ class WordRate:
     lags : tuple of int
     step : float
         Sampling interval of the training runs, in seconds.
+    most : int
+        Words in the fullest sample of training.
     """
 
     encoder: RidgeEncoder
     lags: tuple[int, ...]
     step: float
+    most: int
 
     def predict(self, responses: np.ndarray, sample_times: np.ndarray) -> np.ndarray:
         """Return the middle of every predicted word in seconds, (n_words,).
@@ -47,7 +52,8 @@ class WordRate:
         Raises
         ------
         ValueError
-            The sampling interval is not that of training, or no word is predicted at all.
+            The sampling interval is not that of training, no word is predicted at all, or more
+            than `IMPLAUSIBLE` times as many in a sample as training ever had.
         """
         step = float(np.median(np.diff(sample_times)))
         if abs(step - self.step) > 0.01 * self.step:
@@ -61,6 +67,12 @@ class WordRate:
             raise ValueError(
                 "the word-rate model predicts no word at all: the responses do not vary as those "
                 "of training do; are they of the same subject, voxels and units?"
+            )
+        if counts.max() > IMPLAUSIBLE * self.most:
+            raise ValueError(
+                f"the word-rate model predicts {counts.max()} words in a sample of {step:g} s, the "
+                f"training stories have {self.most} at most: the responses are not on the scale of "
+                "training, or there is too little of it (give more or longer stories)"
             )
         return spread_words(counts, sample_times[0] + step * rows, step)
 
@@ -120,4 +132,5 @@ def fit_word_rate(
     several = len(responses) > 1
     cv = list(LeaveOneRunOut(np.array(labels)).split(X)) if several else None
     encoder = RidgeEncoder(cv=cv, warn_edge=False).fit(X, np.concatenate(counts).astype(X.dtype))
-    return WordRate(encoder, tuple(lags), steps[0])
+    most = int(max(found.max() for found in counts))
+    return WordRate(encoder, tuple(lags), steps[0], most)

@@ -30,7 +30,7 @@ from brainlm.decoding.simulation import (
     write_layout,
 )
 from brainlm.decoding.stories import stories_of
-from brainlm.decoding.story_decoder import Settings, fit_story_decoder
+from brainlm.decoding.story_decoder import Settings, fit_story_decoder, reduce_responses
 from brainlm.decoding.study import Judges, map_story, reconstruct_story
 from brainlm.decoding.timeline import Rows
 from brainlm.decoding.word_rate import count_words, fit_word_rate, spread_words
@@ -201,8 +201,21 @@ def test_word_rate_finds_planted_counts(rng):
         rate.predict(Y, 1.5 * np.arange(200))
     with pytest.raises(ValueError, match="predicts no word at all"):
         rate.predict(Y - np.array([100, 200, 0]), times)
+    with pytest.raises(ValueError, match=r"in a sample of 2 s, the training stories have 6 at"):
+        rate.predict(50 * Y, times)
     with pytest.raises(CorruptDataError, match="no word in its recorded time"):
         fit_word_rate([Y], [times], [onset + 5000])
+
+
+def test_components_without_variance_are_left_out(rng):
+    parts = [rng.standard_normal((12, 40)) for _ in range(3)]
+    Y = np.concatenate([part - part.mean(axis=0) for part in parts]).astype(np.float32)
+    found = reduce_responses(Y, 100)
+    assert found.n_components_ == 33  # a sample of each story follows from the others
+    assert found.transform(Y).std(axis=0).min() > 1e-3
+    assert reduce_responses(Y, 20).n_components_ == 20
+    twice = np.hstack([Y[:, :5], Y[:, :5]])
+    assert reduce_responses(twice, 10).n_components_ == 5
 
 
 def test_noise_and_blocks(rng):

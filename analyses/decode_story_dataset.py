@@ -99,9 +99,7 @@ def main(
             f"run {len(wrong.times)}, too few for the wrong-story null: give --seconds "
             f"{len(wrong.times) * step * average:.0f} or less, or another run"
         )
-    network = LanguageModel(
-        model or MODELS.get(stimulus.language[:2], "qwen0.5b"), dtype="bfloat16", cache=True
-    )
+    network = LanguageModel(model or default_model(stimulus.language), dtype="bfloat16", cache=True)
     wrong = load_story(wrong)
     hashes = dataset_hashes(dataset, subject, root)
     decoder = fit_story_decoder(network, train, settings, stimulus.language)
@@ -134,7 +132,12 @@ def main(
         inputs={
             "data": hashes, "train": [each.name for each in train], "model": network.origin([]),
         },
-        notes=[CAUTION, *recording.notes, f"wrong story: {wrong.name}"],
+        notes=[
+            CAUTION,
+            *recording.notes,
+            f"samples are means of {average} volumes, the last of a run that fill none left out",
+            f"wrong story: {wrong.name}",
+        ],
         figures=["reconstruction_scores", "reconstruction_text"],
         overwrite=overwrite,
     )  # fmt: skip
@@ -155,6 +158,14 @@ def open_story_dataset(dataset: str, subject: str, root: Path | None) -> tuple[S
         f"--dataset {dataset!r}: is not a time series of fMRI with timed words, which stories are "
         "decoded from; brainlm datasets lists what there is"
     )
+
+
+def default_model(language: str) -> str:
+    """Return the model of a language that has a default."""
+    code = language.split("-")[0]
+    if code not in MODELS:
+        raise UnknownNameError(f"--model: none is the default for {language!r}; name one")
+    return MODELS[code]
 
 
 def held_out(every: list[Story], test: str, dataset: str) -> tuple[list[Story], Story, Story]:

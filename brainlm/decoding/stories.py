@@ -88,7 +88,7 @@ class RunResponses:
         if self.average > 1:
             n_samples = len(self) * self.average
             found = found[:n_samples].reshape(len(self), self.average, -1).mean(axis=1)
-        constant = found.std(axis=0) == 0
+        constant = np.ptp(found, axis=0) == 0  # a deviation would be that of rounding
         if constant.any():
             raise ValueError(
                 f"run {self.name!r}: {int(constant.sum())} targets are constant; drop them with "

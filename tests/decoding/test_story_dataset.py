@@ -88,6 +88,7 @@ def test_a_chinese_data_set_is_decoded_beside_its_nulls(smn4lang, tiny_folder, t
     assert bundle.record["config"]["test"] == "6"
     assert bundle.record["inputs"]["train"] == ["2", "3", "4", "5"]
     assert "wrong story: 1" in bundle.record["notes"]
+    assert any("means of 3 volumes" in note for note in bundle.record["notes"])
     # Words and volumes lie on one clock: a shift of one sample would halve the mapping.
     assert float(scores["mapping_r"]) > 0.3
     assert "bleu-1 of these 20 s" in capsys.readouterr().out
@@ -110,6 +111,8 @@ def test_what_cannot_be_decoded_is_named(smn4lang, tiny_folder, tmp_path):
         decode(smn4lang, tiny_folder, out, test="7")
     with pytest.raises(UnknownNameError, match="unknown subject '02'"):
         decode(smn4lang, tiny_folder, out, subject="02")
+    with pytest.raises(UnknownNameError, match="--model: none is the default for 'fr'"):
+        load_analysis("decode_story_dataset").default_model("fr")
     few = [Story((), np.ones(0), np.ones(0), None, np.ones(3), str(k)) for k in range(3)]
     with pytest.raises(DataMissingError, match=r"'small' has too few runs \(3\): two are held out"):
         load_analysis("decode_story_dataset").held_out(few, "", "small")

@@ -21,9 +21,10 @@ from brainlm.errors import DataMissingError
 HEAD = """# What decoding reached
 
 Written from result bundles by `docs/decoding_results.py`; every number stands in the bundle that is
-named above it. Gain: mean score of 20-s windows (or sentences) minus that of random reconstructions
-with the same word times and beam; in brackets the share of windows with z > 3 against them.
-Simulated subjects are no brains: they show what the machinery can do where the signal is known.
+named above it. Gain: mean score of 20-s windows minus that of random reconstructions with the same
+word times and beam; in brackets the share of windows with z > 3 against them. Simulated subjects
+are no brains: they show what the machinery can do where the signal is known. What was read from
+people stands in [findings](findings.md).
 These are small runs, on short texts with narrow beams; p cannot fall below 1 / (1 + number of
 random reconstructions), and the z of a single window rests on so few that it varies much. The
 permuted brain is the same story with its samples in another order, in blocks of five: in a test
@@ -122,23 +123,6 @@ def compared(scores: xarray.Dataset) -> str:
     return "\n".join(lines)
 
 
-def alice(bundle: Bundle) -> str:
-    """The mapping of each mapper against shifted responses, then the text."""
-    scores = bundle.arrays["scores"]
-    rows = []
-    for i, mapper in enumerate(map(str, scores["mapper"].values)):
-        row: dict[str, object] = {"mapper": mapper}
-        for name in ("r", "2v2"):
-            row[name] = float(scores[f"mapper_{name}"][i])
-            row[f"{name}, shifted"] = float(scores[f"mapper_{name}_null"][i].mean())
-            row[f"{name}, p"] = float(scores[f"mapper_{name}_p"][i])
-        rows.append(row)
-    text = conditions(bundle, "Alice: one text from six regions of many listeners")
-    return f"{text}\n\nThe mapping, against responses shifted in a circle:\n\n" + markdown(
-        pd.DataFrame(rows)
-    )
-
-
 def ablations(bundle: Bundle) -> str:
     """Gains of all points, and how far the mapping foretells the text."""
     table = bundle.arrays["table"].to_dataframe()
@@ -162,10 +146,6 @@ BUNDLES: dict[str, Callable[[Bundle], str]] = {
     "decode_story_long": lambda b: conditions(b, "A simulated subject, three minutes of a story"),
     "decode_ablations": ablations,
     "decode_story_simulated_zh": lambda b: conditions(b, "A simulated Chinese subject"),
-    "decode_pereira2018_text": lambda b: conditions(
-        b, "Pereira 2018: sentences of left-out topics"
-    ),
-    "decode_alice_fmri": alice,
 }
 
 

@@ -12,7 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "stimulus": ["Stimulus"],
-        "recording": ["Recording", "high_pass"],
+        "recording": ["Recording", "average_samples", "high_pass"],
         "features": [
             "Features",
             "concatenate",
@@ -37,7 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "language_models": ["LanguageModel"],
         "norms": ["Norm", "open_norm"],
-        "alignment": ["align", "delay", "resample"],
+        "alignment": ["align", "delay", "delays_between", "resample"],
         "splits": ["ContiguousBlocks", "Groups", "LeaveOneRunOut"],
         "encoders": ["RidgeEncoder", "SimilarityEncoder"],
         "banded": ["BandedRidgeEncoder"],

@@ -24,6 +24,7 @@ __all__ = [
     "AlignmentWarning",
     "align",
     "delay",
+    "delays_between",
     "lanczos_weights",
     "resample",
 ]
@@ -192,6 +193,27 @@ def delay(X: np.ndarray, delays: Sequence[int], runs: np.ndarray | None = None) 
             inside = (source >= rows[0]) & (source <= rows[-1])
             delayed[rows[inside], k] = X[source[inside]]
     return delayed.reshape(len(X), -1)
+
+
+def delays_between(step: float, first: float = 2.0, last: float = 8.0) -> list[int]:
+    """Return the delays, in samples, that lie between two lags in seconds.
+
+    ``delays_between(2.0)`` is ``[1, 2, 3, 4]``, the Huth lab's four delays at a TR of 2 s;
+    ``delays_between(1.0)`` is ``[2, 3, ..., 8]``. The same numbers of samples at a TR of 0.71 s
+    would end at 2.8 s, before the peak of the haemodynamic response.
+
+    Parameters
+    ----------
+    step : float
+        Sampling interval in seconds.
+    first, last : float
+        Shortest and longest lag in seconds, each rounded to the nearest sample.
+    """
+    if not step > 0:
+        raise ValueError(f"step must be a positive number of seconds, got {step}")
+    if not last >= first:
+        raise ValueError(f"last ({last} s) must not lie before first ({first} s)")
+    return list(range(round(first / step), round(last / step) + 1))
 
 
 def _checked_delays(delays: Sequence[int]) -> list[int]:

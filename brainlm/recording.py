@@ -11,7 +11,7 @@ from brainlm._checks import as_labels, check_blocks, check_finite, freeze, is_ma
 from brainlm._display import html_card
 from brainlm.errors import unknown_name
 
-__all__ = ["MODALITIES", "Recording", "high_pass"]
+__all__ = ["MODALITIES", "Recording", "average_samples", "high_pass"]
 
 COLUMNS = 1 << 24  # values of a mapped array that are read at a time
 MODALITIES = ("fmri", "meg", "eeg", "eye-tracking", "reading-times", "ratings")
@@ -274,6 +274,49 @@ def high_pass(recording: Recording, period: float = 128.0) -> Recording:
         filtered[rows] = without_drifts(recording.data[rows], step, period)
     filtered -= _run_means(filtered, recording.run)
     return recording.with_data(filtered, f"high-passed at {period:g} s inside runs (cosines)")
+
+
+def average_samples(recording: Recording, n: int) -> Recording:
+    """Average each ``n`` neighbouring samples of a run into one.
+
+    Volumes of 0.71 s become samples of 2.13 s with n = 3: delays in seconds then need a third of
+    the columns, and noise between volumes averages out.
+
+    Parameters
+    ----------
+    recording : Recording
+        A time series.
+    n : int
+        Samples in a mean; those at the end of a run that fill none are left out, with a note.
+
+    Returns
+    -------
+    Recording
+        Each sample starts where the first of its ``n`` samples started.
+
+    Raises
+    ------
+    ValueError
+        Items instead of a time series, or a run shorter than ``n`` samples.
+    """
+    if recording.times is None:
+        raise ValueError("average_samples needs a time series; this recording has items")
+    if n < 1:
+        raise ValueError(f"n must be 1 sample or more, got {n}")
+    if n == 1:
+        return recording
+    means, starts = [], []
+    for run in recording.runs:
+        rows = np.flatnonzero(recording.run == run)
+        if len(rows) < n:
+            raise ValueError(f"run {run!r} has {len(rows)} samples: none is a mean of {n}")
+        whole = rows[: len(rows) // n * n]
+        means.append(recording.data[whole].reshape(len(whole) // n, n, -1).mean(axis=1))
+        starts.append(whole[::n])
+    first = np.concatenate(starts)
+    left_out = recording.n_samples - n * len(first)
+    note = f"each sample is the mean of {n}; {left_out} at the ends of runs left out"
+    return replace(recording.select_samples(first, note), data=np.concatenate(means))
 
 
 def without_drifts(data: np.ndarray, step: float, period: float) -> np.ndarray:

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from nilearn.glm.first_level import spm_hrf
 
-from brainlm.alignment import AlignmentWarning, align, delay, lanczos_weights, resample
+from brainlm.alignment import (
+    AlignmentWarning,
+    align,
+    delay,
+    delays_between,
+    lanczos_weights,
+    resample,
+)
 from brainlm.features import Features, random_walk
 from brainlm.recording import Recording
 from brainlm.stimulus import Stimulus
@@ -173,3 +180,14 @@ def test_clocks_and_runs_that_do_not_meet_are_refused(rng):
         align(_story(rng), items)
     with pytest.raises(ValueError, match="need a time series"):
         align(_story(rng), items, delays=[1])
+
+
+def test_delays_are_chosen_in_seconds():
+    assert delays_between(2.0) == [1, 2, 3, 4]
+    assert delays_between(1.5) == [1, 2, 3, 4, 5]
+    assert delays_between(0.71) == list(range(3, 12))
+    assert delays_between(0.5, 0.0, 1.0) == [0, 1, 2]
+    with pytest.raises(ValueError, match="step must be a positive"):
+        delays_between(0.0)
+    with pytest.raises(ValueError, match="must not lie before"):
+        delays_between(2.0, 8.0, 2.0)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brainlm.recording import Recording, high_pass, sampling_interval
+from brainlm.recording import Recording, average_samples, high_pass
 
 GOOD = {"targets": ["a", "b"], "modality": "fmri", "unit": "BOLD", "times": [0.0, 2.0, 4.0]}
 DATA = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])
@@ -83,3 +83,17 @@ def test_unknown_targets_and_wrong_shapes_are_refused():
     items = Recording(DATA, ["a", "b"], "ratings", "1-5", items=list("xyz"))
     with pytest.raises(ValueError, match="needs a time series"):
         high_pass(items)
+
+
+def test_neighbouring_samples_are_averaged_inside_runs():
+    data = np.arange(14.0).reshape(7, 2)
+    times = [0, 0.5, 1, 1.5, 2, 0, 0.5]
+    recording = Recording(data, ["a", "b"], "fmri", "z", times=times, run=list("1111122"))
+    means = average_samples(recording, 2)
+    np.testing.assert_allclose(means.data, [[1, 2], [5, 6], [11, 12]])
+    assert means.times.tolist() == [0, 1, 0]
+    assert means.run.tolist() == ["1", "1", "2"]
+    assert "1 at the ends of runs left out" in means.notes[-1]
+    assert average_samples(recording, 1) is recording
+    with pytest.raises(ValueError, match="run '2' has 2 samples"):
+        average_samples(recording, 3)

@@ -158,6 +158,7 @@ def cross_validate(
         encoder=re.sub(r"\s+", " ", repr(encoder)),
         split=repr(split),
         n_test=[len(test) for _, test in folds],
+        n_train=[len(train) for train, _ in folds],
         alphas=np.array(chosen) if chosen else None,
         predictions=predictions,
         notes=_edge_note(chosen, alphas, warn=getattr(last, "warn_edge", True)),
@@ -236,6 +237,7 @@ def score_in_folds(
         encoder=encoder,
         split=repr(split),
         n_test=[len(test) for test in tests],
+        n_train=[len(Y) - len(test) for test in tests],
         predictions=predictions,
     )
 

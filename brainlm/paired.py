@@ -1,34 +1,32 @@
-"""Two models on the same units: paired tests, intervals of the difference, bootstrap intervals."""
+"""Differences between two models on the same data: what the units are decides the test.
+
+- Units that are independent samples (subjects who each saw other items, data sets): sign flips.
+- Folds of one data set: they share most of their training samples, and subjects who heard one story
+  share its stimulus noise. Average over the subjects, then use the corrected resampled t test. The
+  answer then holds for new stimuli and these subjects.
+- Random embeddings of the same shape: two embeddings without any meaning differ, too, because a few
+  frequent words happen to lie close together or far apart. A difference that says something about
+  meaning is larger than theirs.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from brainlm.errors import unknown_name
-
-__all__ = ["Difference", "Interval", "block_means", "bootstrap_mean", "paired_difference"]
+__all__ = [
+    "Difference",
+    "block_means",
+    "fold_difference",
+    "fold_half_width",
+    "null_difference_p",
+    "paired_difference",
+    "random_difference_p",
+]
 
 MOST_EXACT = 14  # units: 16,384 sign patterns
-OVER = ("subjects", "items", "both")
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and its interval.
-
-    Attributes
-    ----------
-    mean, low, high : float
-    level : float
-        Such as .95.
-    """
-
-    mean: float
-    low: float
-    high: float
-    level: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -38,13 +36,13 @@ class Difference:
     Attributes
     ----------
     mean, low, high : float
-        Mean difference and its interval (t over units).
+        Mean difference and its interval.
     p : float
-        Two-sided sign-flip test.
+        Two-sided.
     n_units : int
-        Subjects, or blocks of samples.
-    exact : bool
-        Whether all sign patterns were tried.
+        Subjects, blocks of samples, or folds.
+    test : str
+        "exact sign flips", "sign flips" or "corrected resampled t".
     """
 
     mean: float
@@ -52,13 +50,13 @@ class Difference:
     high: float
     p: float
     n_units: int
-    exact: bool
+    test: str
 
 
 def paired_difference(
     a: np.ndarray, b: np.ndarray, *, n_flips: int = 10_000, level: float = 0.95, seed: int = 0
 ) -> Difference:
-    """Test whether A differs from B over paired units (subjects, or blocks).
+    """Test whether A differs from B over independent paired units.
 
     Under the null each unit's difference is as likely as its negative, so signs are flipped::
 
@@ -66,6 +64,9 @@ def paired_difference(
 
     With 14 units or fewer all 2^n patterns are tried and p is their exact share (the observed
     pattern is one of them).
+
+    Folds of a cross-validation are not independent, and neither are subjects who heard the same
+    story: use `fold_difference` for those.
 
     Parameters
     ----------
@@ -86,19 +87,8 @@ def paired_difference(
     ----------
     Fisher 1935, The Design of Experiments; Phipson & Smyth 2010, Stat Appl Genet Mol Biol 9:39.
     """
-    from scipy.stats import t
-
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"a and b must be paired, one value per unit; got {a.shape}, {b.shape}")
-    difference = a - b
-    n = len(difference)
-    if n < 3 or not np.isfinite(difference).all():
-        raise ValueError(
-            f"paired_difference needs three or more finite pairs, got {n} units, "
-            f"{int((~np.isfinite(difference)).sum())} of them not finite: leave those out in both"
-        )
-    mean = difference.mean()
+    difference = _differences(a, b)
+    n, mean = len(difference), difference.mean()
     # Two patterns that are each other's sums in another order may differ in the last bit.
     least = abs(mean) * (1 - 1e-12)
     if n <= MOST_EXACT:
@@ -107,8 +97,125 @@ def paired_difference(
     else:
         signs = np.random.default_rng(seed).choice((-1, 1), size=(n_flips, n))
         p = float((1 + (np.abs(signs @ difference / n) >= least).sum()) / (1 + n_flips))
-    half = t.ppf((1 + level) / 2, n - 1) * difference.std(ddof=1) / np.sqrt(n)
-    return Difference(float(mean), float(mean - half), float(mean + half), p, n, n <= MOST_EXACT)
+    half = _half_width(difference.std(ddof=1) / np.sqrt(n), n, level)
+    test = "exact sign flips" if n <= MOST_EXACT else "sign flips"
+    return Difference(float(mean), float(mean - half), float(mean + half), p, n, test)
+
+
+def fold_difference(
+    a: np.ndarray, b: np.ndarray, ratio: float, *, level: float = 0.95
+) -> Difference:
+    """Test whether A differs from B over the folds of one cross-validation.
+
+    Training sets of different folds overlap, so their scores are correlated and the usual variance
+    of a mean, ``s^2 / n_folds``, is too small. The corrected resampled t test uses::
+
+        t = mean / sqrt((1 / n_folds + n_test / n_train) * s^2),   n_folds - 1 degrees of freedom
+
+    With subjects who heard or read the same stimuli, average over subjects first: their stimulus
+    noise is shared, and it is the stimuli that the answer must hold for.
+
+    Parameters
+    ----------
+    a, b : array of shape (n_folds,)
+        Scores of both models in each test fold.
+    ratio : float
+        ``n_test / n_train``, averaged over folds.
+    level : float
+        Of the interval.
+
+    References
+    ----------
+    Nadeau & Bengio 2003, Machine Learning 52:239, doi 10.1023/A:1024068626366.
+    """
+    from scipy.stats import t
+
+    if not ratio > 0:
+        raise ValueError(f"ratio must be n_test / n_train, above 0, got {ratio}")
+    difference = _differences(a, b)
+    n, mean = len(difference), difference.mean()
+    error = np.sqrt((1 / n + ratio) * difference.var(ddof=1))
+    half = fold_half_width(difference, ratio, level=level)
+    p = float(2 * t.sf(abs(mean) / error, n - 1)) if error > 0 else float(mean == 0)
+    return Difference(
+        float(mean), float(mean - half), float(mean + half), p, n, "corrected resampled t"
+    )
+
+
+def fold_half_width(
+    values: np.ndarray, ratio: float, axis: int = 0, level: float = 0.95
+) -> np.ndarray:
+    """Return the half-width of the interval of a mean over folds; see `fold_difference`.
+
+    Parameters
+    ----------
+    values : array with the folds along ``axis``
+    ratio : float
+        ``n_test / n_train``.
+    axis : int
+    level : float
+    """
+    values = np.asarray(values, dtype=float)
+    n = values.shape[axis]
+    return _half_width(np.sqrt((1 / n + ratio) * values.var(axis=axis, ddof=1)), n, level)
+
+
+def null_difference_p(observed: float, null_a: np.ndarray, null_b: np.ndarray) -> float:
+    """Return the two-sided p value of a difference against that of null responses.
+
+    Both models are scored on the same null responses (for a time series: shifted in a circle by one
+    and the same shift for all subjects), which breaks the tie of stimulus and response and keeps
+    everything else::
+
+        p = 2 (1 + min(#{null >= observed}, #{null <= observed})) / (1 + n_permutations)
+
+    Parameters
+    ----------
+    observed : float
+        Score of A minus score of B.
+    null_a, null_b : array of shape (n_permutations,)
+        Scores on the null responses, in the same order for both.
+    """
+    null = np.asarray(null_a, dtype=float) - np.asarray(null_b, dtype=float)
+    if null.ndim != 1 or len(null) == 0 or not np.isfinite([*null, observed]).all():
+        raise ValueError("give finite null scores of both models on the same null responses")
+    tail = min((null >= observed).sum(), (null <= observed).sum())
+    return float(min(1.0, 2 * (1 + tail) / (1 + len(null))))
+
+
+def random_difference_p(observed: float, random_a: np.ndarray, random_b: np.ndarray) -> float:
+    """Return the two-sided p value of a difference against that of two random embeddings.
+
+    A frequent word has one vector, so a score rests on few effective words, and two embeddings
+    without meaning differ by more than the folds of a text tell. The observed difference is
+    compared with one more draw of that difference (both means and variances estimated)::
+
+        t = (observed - (m_a - m_b)) / sqrt((s_a^2 + s_b^2) (1 + 1 / n))
+
+    with Welch's degrees of freedom; ours.
+
+    Parameters
+    ----------
+    observed : float
+        Score of A minus score of B.
+    random_a, random_b : array of shape (n_draws,)
+        Scores of random embeddings with the shape of A, and of B: independent draws. To test a
+        score rather than a difference, give ``np.zeros(n_draws)`` as B.
+    """
+    from scipy.stats import t
+
+    a, b = np.asarray(random_a, dtype=float), np.asarray(random_b, dtype=float)
+    if min(len(a), len(b)) < 3 or not np.isfinite([*a, *b, observed]).all():
+        raise ValueError(
+            f"give three or more finite scores of random embeddings for each model, got {len(a)} "
+            f"and {len(b)}"
+        )
+    parts = np.array([x.var(ddof=1) * (1 + 1 / len(x)) for x in (a, b)])
+    if parts.sum() == 0:
+        return float(observed == a.mean() - b.mean())
+    freedom = parts.sum() ** 2 / (parts**2 / [len(a) - 1, len(b) - 1]).sum()
+    value = (observed - (a.mean() - b.mean())) / np.sqrt(parts.sum())
+    return float(2 * t.sf(abs(value), freedom))
 
 
 def block_means(values: np.ndarray, block: int, runs: np.ndarray | None = None) -> np.ndarray:
@@ -142,51 +249,20 @@ def block_means(values: np.ndarray, block: int, runs: np.ndarray | None = None) 
     return np.array(means)
 
 
-def bootstrap_mean(
-    values: np.ndarray,
-    *,
-    over: str = "subjects",
-    n_draws: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Return the mean of scores and its percentile bootstrap interval.
-
-    Parameters
-    ----------
-    values : array of shape (n_subjects, n_items)
-    over : {"subjects", "items", "both"}
-        What is drawn again with replacement: rows (another group of people), columns (other
-        stimuli), or both independently (the pigeonhole bootstrap, which is a little wide).
-    n_draws : int
-    level : float
-    seed : int
-
-    References
-    ----------
-    Efron & Tibshirani 1993; Owen 2007, Ann Appl Stat 1:386 (both factors).
-    """
-    values = np.asarray(values, dtype=float)
-    if over not in OVER:
-        raise unknown_name("over", over, OVER)
-    if values.ndim != 2 or not np.isfinite(values).all():
+def _differences(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"a and b must be paired, one value per unit; got {a.shape}, {b.shape}")
+    difference = a - b
+    if len(difference) < 3 or not np.isfinite(difference).all():
         raise ValueError(
-            f"values must be finite, of shape (n_subjects, n_items), got shape {values.shape}"
+            f"a paired test needs three or more finite pairs, got {len(difference)} units, "
+            f"{int((~np.isfinite(difference)).sum())} of them not finite: leave those out in both"
         )
-    drawn = {"subjects": (0,), "items": (1,), "both": (0, 1)}[over]
-    short = [axis for axis in drawn if values.shape[axis] < 2]
-    if short:
-        raise ValueError(
-            f"over={over!r} draws from {values.shape[short[0]]} {('subjects', 'items')[short[0]]}: "
-            "at least two are needed"
-        )
-    rng = np.random.default_rng(seed)
-    weights = [
-        rng.multinomial(n, np.full(n, 1 / n), size=n_draws) / n
-        if axis in drawn
-        else np.full((n_draws, n), 1 / n)
-        for axis, n in enumerate(values.shape)
-    ]
-    means = np.einsum("di,ij,dj->d", weights[0], values, weights[1], optimize=True)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(values.mean()), float(low), float(high), level)
+    return difference
+
+
+def _half_width(error: Any, n_units: int, level: float) -> Any:
+    from scipy.stats import t
+
+    return t.ppf((1 + level) / 2, n_units - 1) * error

@@ -77,8 +77,8 @@ class Scores:
     targets : sequence of str, shape (n_targets,)
     encoder, split, features : str
         What was fitted, how the samples were divided, and on which feature space.
-    n_test : sequence of int, shape (n_folds,)
-        Samples in each test fold.
+    n_test, n_train : sequence of int, shape (n_folds,)
+        Samples in each test fold, and those that its model was fitted on.
     alphas : array of shape (n_folds, n_targets), optional
         Penalty chosen in the inner folds of each outer fold.
     predictions : array of shape (n_samples, n_targets), optional
@@ -102,6 +102,7 @@ class Scores:
     notes: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
     inner: Any = None
+    n_train: Any = ()
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=float)
@@ -114,6 +115,13 @@ class Scores:
     def mean(self) -> np.ndarray:
         """Score per target over folds: Fisher-z mean of r, plain mean of R2. Shape (n_targets,)."""
         return fisher_mean(self.values) if self.metric == "r" else self.values.mean(axis=0)
+
+    @property
+    def test_ratio(self) -> float:
+        """``n_test / n_train``, which `brainlm.paired.fold_difference` corrects for."""
+        if len(self.n_train) == 0:
+            raise ValueError("these scores do not know their n_train: score with cross_validate")
+        return float(np.mean(self.n_test) / np.mean(self.n_train))
 
     def mean_of_best(self, n: int) -> np.ndarray:
         """Return the held-out score of each fold, averaged over the targets that are best inside.

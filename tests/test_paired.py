@@ -3,7 +3,14 @@ import itertools
 import numpy as np
 import pytest
 
-from brainlm.paired import block_means, bootstrap_mean, paired_difference
+from brainlm.paired import (
+    block_means,
+    fold_difference,
+    fold_half_width,
+    null_difference_p,
+    paired_difference,
+    random_difference_p,
+)
 
 
 def test_few_units_get_the_exact_sign_flip_p():
@@ -11,7 +18,7 @@ def test_few_units_get_the_exact_sign_flip_p():
     found = paired_difference(a, b)
     flips = [np.dot(s, a - b) for s in itertools.product((1, -1), repeat=4)]
     assert found.p == np.mean(np.abs(flips) >= abs((a - b).sum()))
-    assert (found.mean, found.n_units, found.exact) == (1.25, 4, True)
+    assert (found.mean, found.n_units, found.test) == (1.25, 4, "exact sign flips")
     assert paired_difference(b, a).mean == -found.mean
     assert paired_difference(b, a).p == found.p
 
@@ -23,7 +30,7 @@ def test_interval_is_that_of_the_paired_t_test(rng):
     found = paired_difference(a, b)
     low, high = ttest_rel(a, b).confidence_interval()
     np.testing.assert_allclose([found.low, found.high], [low, high])
-    assert not found.exact
+    assert found.test == "sign flips"
     assert abs(found.p - ttest_rel(a, b).pvalue) < 0.03
 
 
@@ -46,20 +53,38 @@ def test_blocks_stay_inside_runs_and_keep_the_mean():
     assert block_means(values, 4).mean() == values.mean()
 
 
-def test_bootstrap_agrees_with_scipy_and_both_factors_are_widest(rng):
-    from scipy.stats import bootstrap
+def test_folds_are_corrected_for_the_training_samples_they_share():
+    a, b = np.array([0.5, 0.4, 0.6, 0.3, 0.5]), np.array([0.4, 0.4, 0.5, 0.1, 0.3])
+    found = fold_difference(a, b, ratio=0.25)
+    # By hand: mean .12, variance .007, error sqrt((1/5 + 1/4) .007) = .05612, t = 2.138, 4 df.
+    assert found.mean == pytest.approx(0.12)
+    assert found.p == pytest.approx(0.09929, abs=1e-4)
+    half = 2.7764451 * np.sqrt(0.45 * 0.007)
+    np.testing.assert_allclose([found.low, found.high], [0.12 - half, 0.12 + half])
+    np.testing.assert_allclose(fold_half_width(np.c_[a - b, a - b], 0.25), [half, half])
+    assert fold_difference(a, a, 0.25).p == 1
+    assert fold_difference(a + 1, a, 0.25).p == pytest.approx(0, abs=1e-12)
 
-    subject, item = rng.standard_normal((20, 1)), 2 * rng.standard_normal((1, 30))
-    values = 1 + subject + item + rng.standard_normal((20, 30))
-    found = {over: bootstrap_mean(values, over=over) for over in ("subjects", "items", "both")}
-    theirs = bootstrap((values.mean(axis=1),), np.mean, method="percentile", rng=rng)
-    interval = theirs.confidence_interval
-    np.testing.assert_allclose(
-        [found["subjects"].low, found["subjects"].high], [interval.low, interval.high], atol=0.06
-    )
-    width = {over: each.high - each.low for over, each in found.items()}
-    assert width["both"] > max(width["subjects"], width["items"])
-    assert all(each.mean == values.mean() for each in found.values())
+
+def test_a_difference_is_judged_by_the_null_of_both_models():
+    null_a, null_b = np.arange(19.0), np.zeros(19)
+    assert null_difference_p(20.0, null_a, null_b) == 2 / 20
+    assert null_difference_p(-1.0, null_a, null_b) == 2 / 20
+    assert null_difference_p(9.0, null_a, null_b) == 1
+    assert null_difference_p(20.0, null_a, null_a) == 2 / 20
+
+
+def test_random_embeddings_differ_from_each_other_as_often_as_said(rng):
+    scores = rng.normal(0.4, 0.05, (2000, 21))  # the first of 21 draws is the observed one
+    hits = [random_difference_p(x[0] - y[0], x[1:], y[1:]) <= 0.05
+            for x, y in zip(scores[:1000], scores[1000:], strict=True)]  # fmt: skip
+    assert 36 <= sum(hits) <= 66  # binomial(1000, .05), 95 %
+    # One score against 20 draws is the prediction interval of a t distribution.
+    from scipy.stats import t
+
+    x = scores[0]
+    value = (x[0] - x[1:].mean()) / (x[1:].std(ddof=1) * np.sqrt(1 + 1 / 20))
+    assert random_difference_p(x[0], x[1:], np.zeros(20)) == pytest.approx(2 * t.sf(abs(value), 19))
 
 
 @pytest.mark.parametrize(
@@ -68,9 +93,9 @@ def test_bootstrap_agrees_with_scipy_and_both_factors_are_widest(rng):
         (lambda: paired_difference(np.ones(3), np.ones(4)), "paired"),
         (lambda: paired_difference(np.ones(2), np.ones(2)), "got 2 units"),
         (lambda: paired_difference(np.array([1, 2, np.nan]), np.ones(3)), "1 of them not finite"),
-        (lambda: bootstrap_mean(np.ones((4, 4)), over="item"), "Did you mean 'items'"),
-        (lambda: bootstrap_mean(np.ones((1, 4))), "1 subjects"),
-        (lambda: bootstrap_mean(np.full((3, 4), np.nan)), "finite"),
+        (lambda: fold_difference(np.ones(3), np.ones(3), 0.0), "above 0, got 0.0"),
+        (lambda: null_difference_p(np.nan, np.ones(3), np.ones(3)), "finite null scores"),
+        (lambda: random_difference_p(0.0, np.ones(2), np.ones(3)), "got 2 and 3"),
         (lambda: block_means(np.ones(5), 6), "got 6"),
         (lambda: block_means(np.ones(5), 2, np.ones(4)), "4 entries for 5"),
     ],

@@ -36,9 +36,9 @@ def test_bars_show_the_held_out_layer_and_the_references(rng):
     plot_target_bars(dataset, "one", ax)
     labels = ax.get_legend_handles_labels()[1]
     assert labels == ["noise ceiling", "best layer (held out)", "GloVe"]
-    best = dataset["score"].sel(analysis="one", space="layer 1").mean("subject").values
+    best = dataset["fold_score"].sel(analysis="one", space="layer 1").mean("fold").values
     heights = [patch.get_height() for patch in ax.patches[:2]]
-    np.testing.assert_allclose(heights, best)  # layer 1 is best for every subject
+    np.testing.assert_allclose(heights, best)  # layer 1 is best in every fold
     plt.close("all")
 
 

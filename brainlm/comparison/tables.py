@@ -10,6 +10,7 @@ import numpy as np
 
 from brainlm.errors import unknown_name
 from brainlm.features import Features
+from brainlm.paired import fold_half_width
 from brainlm.scores import Scores
 from brainlm.splits import Split
 
@@ -70,14 +71,16 @@ def stack_scores(
         Of the score axis and of the figure.
     subjects : sequence of str, optional
         When given, the targets are ``"subject/target"``, all subjects with the same targets in
-        the same order; scores are averaged over folds and get a dimension ``subject``. Without
-        it the dimension ``fold`` stays.
+        the same order; ``score`` is averaged over folds and has a dimension ``subject``. Without
+        it, it has the dimension ``fold``.
 
     Returns
     -------
     xarray.Dataset
-        ``score`` (analysis, space, subject or fold, target), and ``alpha`` (analysis, space, fold,
-        ...) where penalties were chosen.
+        ``score`` (analysis, space, subject or fold, target), ``fold_score`` (analysis, space, fold,
+        target; averaged over subjects), which intervals are made of, and ``alpha`` (analysis,
+        space, fold, ...) where penalties were chosen. The attribute ``test_ratio`` is
+        n_test / n_train of the folds.
     """
     import xarray
 
@@ -93,20 +96,26 @@ def stack_scores(
     }
     first = scores[methods[0]][0]
     targets = [str(target) for target in first.targets]
+    folds = np.array([[each.values for each in scores[method]] for method in methods])
     if subjects:
         values = np.array([[each.mean for each in scores[method]] for method in methods])
         values = values.reshape(*values.shape[:2], len(subjects), -1)
         targets = [target.split("/", 1)[1] for target in targets[: values.shape[3]]]
+        folds = folds.reshape(*folds.shape[:3], len(subjects), -1).mean(axis=3)
         dims = ("analysis", "space", "subject", "target")
         coords |= {"subject": list(subjects), "target": targets}
     else:
-        values = np.array([[each.values for each in scores[method]] for method in methods])
+        values = folds
         dims = ("analysis", "space", "fold", "target")
         coords |= {"target": targets}
     dataset = xarray.Dataset({"score": (dims, values)}, coords=coords)
+    dataset["fold_score"] = (("analysis", "space", "fold", "target"), folds)
     dataset["alpha"] = _stack_alphas(scores, first.values.shape)
     n_samples = int(np.sum(first.n_test))
-    return dataset.assign_attrs(label=label, title=title, metric=first.metric, n_samples=n_samples)
+    return dataset.assign_attrs(
+        label=label, title=title, metric=first.metric, n_samples=n_samples,
+        test_ratio=first.test_ratio,
+    )  # fmt: skip
 
 
 def _stack_alphas(scores: Mapping[str, Sequence[Scores]], shape: tuple) -> xarray.DataArray:
@@ -156,9 +165,10 @@ def stack_folds(split: Split, n_samples: int) -> xarray.Dataset:
 
 
 def score_table(scores: xarray.Dataset) -> pandas.DataFrame:
-    """Return mean scores with 95 % intervals over units, one row per space, as text.
+    """Return mean scores with 95 % intervals over folds, one row per space, as text.
 
-    "-" stands for a score that does not exist (NaN).
+    The intervals are those of `brainlm.paired.fold_difference`: they hold for new stimuli and these
+    subjects. "-" stands for a score that does not exist (NaN).
 
     Parameters
     ----------
@@ -166,18 +176,12 @@ def score_table(scores: xarray.Dataset) -> pandas.DataFrame:
         From ``stack_scores``.
     """
     import pandas
-    from scipy.stats import t
 
-    unit = "subject" if "subject" in scores["score"].dims else "fold"
-    per_unit = scores["score"].mean("target").transpose("analysis", "space", unit).values
-    n = per_unit.shape[2]
-    half = t.ppf(0.975, n - 1) * per_unit.std(axis=2, ddof=1) / np.sqrt(n) if n > 1 else None
-    mean = per_unit.mean(axis=2)
+    per_fold = scores["fold_score"].mean("target").transpose("analysis", "space", "fold").values
+    mean, half = per_fold.mean(axis=2), fold_half_width(per_fold, scores.attrs["test_ratio"], 2)
     cells = [
         [
-            "-"
-            if np.isnan(mean[m, s])
-            else f"{mean[m, s]:6.3f}" + ("" if half is None else f" ± {half[m, s]:.3f}")
+            "-" if np.isnan(mean[m, s]) else f"{mean[m, s]:6.3f} ± {half[m, s]:.3f}"
             for m in range(scores.sizes["analysis"])
         ]
         for s in range(scores.sizes["space"])

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm.paired import fold_half_width
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -31,12 +33,12 @@ COLOURS = {
 REFERENCE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 
 
-def interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and half-width of its 95 % interval (t) over the first axis (the units)."""
-    from scipy.stats import t
+def interval(values: np.ndarray, ratio: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and half-width of its 95 % interval (t) over the first axis (the units).
 
-    n = len(values)
-    half = t.ppf(0.975, n - 1) * values.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else 0.0
+    ``ratio`` is n_test / n_train where the units are folds, see `brainlm.paired.fold_difference`.
+    """
+    half = fold_half_width(values, ratio) if len(values) > 1 else 0.0
     return values.mean(axis=0), np.broadcast_to(half, values.shape[1:])
 
 

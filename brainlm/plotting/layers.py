@@ -27,24 +27,27 @@ if TYPE_CHECKING:
 __all__ = ["layer_curve", "plot_layer_curve", "plot_target_bars", "target_bars", "target_heat_map"]
 
 
-def _unit(scores: xarray.Dataset) -> str:
-    return "subject" if "subject" in scores["score"].dims else "fold"
+def _by_unit(scores: xarray.Dataset) -> tuple[xarray.DataArray, str, float]:
+    """Scores by fold, else by the units there are; the unit, and n_test / n_train of the folds."""
+    found = scores["fold_score" if "fold_score" in scores else "score"]
+    unit = "fold" if "fold" in found.dims else "subject"
+    return found, unit, float(scores.attrs.get("test_ratio", 0.0))
 
 
-def _by_unit(scores: xarray.Dataset, analysis: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
+def _by_kind(scores: xarray.Dataset, analysis: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Layer numbers and scores (n_units, n_layers, n_targets) of the spaces of one kind."""
-    chosen = scores.sel(analysis=analysis).isel(space=np.flatnonzero(scores["kind"] == kind))
-    order = np.argsort(chosen["layer"].values, kind="stable")
-    chosen = chosen.isel(space=order)
-    values = chosen["score"].transpose(_unit(scores), "space", "target").values
-    return chosen["layer"].values, values
+    found, unit, _ = _by_unit(scores)
+    chosen = found.sel(analysis=analysis).isel(space=np.flatnonzero(scores["kind"] == kind))
+    chosen = chosen.isel(space=np.argsort(chosen["layer"].values, kind="stable"))
+    return chosen["layer"].values, chosen.transpose(unit, "space", "target").values
 
 
 def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     """Draw score against layer, averaged over targets, with its references.
 
     Layers, layers combined with controls and the random embeddings of each layer are curves;
-    every other space is a horizontal line. Bands are 95 % intervals of the mean over units.
+    every other space is a horizontal line. Bands are 95 % intervals of the mean over folds
+    (`brainlm.paired.fold_difference`); the ceiling has one over subjects.
 
     Parameters
     ----------
@@ -60,11 +63,12 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         "with empty": "layers + empty baseline",
         "random": "random, same geometry",
     }
+    ratio = _by_unit(scores)[2]
     for kind, label in labels.items():
-        layers, values = _by_unit(scores, analysis, kind)
+        layers, values = _by_kind(scores, analysis, kind)
         if len(layers) == 0:
             continue
-        mean, half = interval(values.mean(axis=2))
+        mean, half = interval(values.mean(axis=2), ratio)
         plain = kind in ("random", "with empty")
         style = {"linestyle": "--", "linewidth": 1} if plain else {"marker": "o"}
         ax.plot(layers, mean, color=COLOURS[kind], markersize=3, label=label, **style)
@@ -96,8 +100,8 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
 def plot_target_bars(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     """Draw the score of each target as bars: held-out best layer, then the references.
 
-    The layer of each unit is the best one over the other units. Whiskers are 95 % intervals of
-    the mean over units; a dash over the bars is the noise ceiling.
+    The layer of each fold is the best one over the other folds. Whiskers are 95 % intervals of
+    the mean over folds; a dash over the bars is the noise ceiling.
 
     Parameters
     ----------
@@ -106,20 +110,20 @@ def plot_target_bars(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     ax : matplotlib.axes.Axes
     """
     bars: list[tuple[str, np.ndarray, str]] = []
+    found, unit, ratio = _by_unit(scores)
     for kind, label in (("layer", "best layer"), ("combined", "best layer + controls")):
-        layers, values = _by_unit(scores, analysis, kind)
+        layers, values = _by_kind(scores, analysis, kind)
         if len(layers):
             bars.append((f"{label} (held out)", held_out_choice(values)[1], COLOURS[kind]))
     reference = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))
     for i, space in enumerate(reference["space"].values):
-        at_space = scores["score"].sel(analysis=analysis, space=space)
-        values = at_space.transpose(_unit(scores), "target").values
+        values = found.sel(analysis=analysis, space=space).transpose(unit, "target").values
         if not np.isnan(values).any():
             bars.append((space, values, REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)]))
     targets = scores["target"].values
     width = 0.8 / len(bars)
     for i, (label, values, colour) in enumerate(bars):
-        mean, half = interval(values)
+        mean, half = interval(values, ratio)
         x = np.arange(len(targets)) - 0.4 + width * (i + 0.5)
         ax.bar(x, mean, width, yerr=half, color=colour, label=label, error_kw={"lw": 0.8})
     if "ceiling" in scores:
@@ -144,12 +148,12 @@ def target_heat_map(bundle: Bundle) -> Figure:
     """Draw the mean score of each target (rating, measure, region) for each layer and reference."""
     scores = bundle.arrays["scores"]
     kept = np.isin(scores["kind"].values, ["layer", "reference"])
-    unit = _unit(scores)
     shown = scores.isel(space=kept)
+    found, unit, _ = _by_unit(shown)
     height, width = 1.8 + 0.28 * shown.sizes["target"], 2.2 + 0.45 * shown.sizes["space"]
     figure, axes = panels(shown.sizes["analysis"], width, height)
     for ax, analysis in zip(axes, shown["analysis"].values, strict=True):
-        values = shown["score"].sel(analysis=analysis).mean(unit)
+        values = found.sel(analysis=analysis).mean(unit)
         plot_heat_map(
             values.transpose("target", "space").values, [str(t) for t in shown["target"].values],
             [str(s) for s in shown["space"].values], ax, label=str(scores.attrs["label"]),
@@ -159,11 +163,9 @@ def target_heat_map(bundle: Bundle) -> Figure:
 
 
 def _sample_text(scores: xarray.Dataset) -> str:
-    unit = _unit(scores)
-    n_samples = scores.attrs["n_samples"]
-    return (
-        f"n = {scores.sizes[unit]} {unit}s, {n_samples} samples, {scores.sizes['target']} targets"
-    )
+    units = [f"{scores.sizes[d]} {d}s, " for d in ("subject", "fold") if d in scores.dims]
+    n_samples, n_targets = scores.attrs["n_samples"], scores.sizes["target"]
+    return f"{''.join(units)}{n_samples} samples, {n_targets} targets"
 
 
 def _each_method(bundle: Bundle, plot: Callable, width: float) -> Figure:

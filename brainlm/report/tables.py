@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brainlm.maps import BrainMaps
+from brainlm.paired import fold_half_width
 
 if TYPE_CHECKING:
     import pandas
@@ -25,8 +26,8 @@ def bundle_tables(bundle: Bundle) -> tuple[dict[str, pandas.DataFrame], list[str
     """Return the tables of a bundle, and what is too large for one.
 
     Scores (a variable ``score`` with the dimensions ``space`` and ``subject`` or ``fold``) give two
-    tables: the mean of each space over targets, with its 95 % interval over the units (Student's
-    t), and each target by itself. They come first. Other arrays give one table each, except those
+    tables: the mean of each space over targets, with its 95 % interval over folds (or
+    subjects), and each target by itself. They come first. Other arrays give one table each, except those
     that have a row per sample (folds, predictions).
 
     Parameters
@@ -73,12 +74,14 @@ def space_table(dataset: xarray.Dataset) -> pandas.DataFrame:
     ----------
     dataset : xarray.Dataset
         With ``score`` over ``space``, a unit (``subject`` or ``fold``), and mostly ``target`` and
-        ``analysis``.
+        ``analysis``. Where it has ``fold_score``, that is shown, with the interval of
+        `brainlm.paired.fold_difference`; otherwise the interval is that of a t test over units.
     """
     import pandas
-    from scipy.stats import t
 
-    score = dataset["score"]
+    # Intervals are over folds where the bundle has them: subjects share the stimulus.
+    score = dataset["fold_score" if "fold_score" in dataset else "score"]
+    ratio = float(dataset.attrs.get("test_ratio", 0.0))
     unit = _unit(score)
     assert unit is not None
     over = [d for d in score.dims if d not in ("analysis", "space", unit)]
@@ -87,7 +90,7 @@ def space_table(dataset: xarray.Dataset) -> pandas.DataFrame:
     mean = per_unit.mean(unit)
     columns = {"mean": mean}
     if n > 1:
-        half = t.ppf(0.975, n - 1) * per_unit.std(unit, ddof=1) / np.sqrt(n)
+        half = mean.copy(data=fold_half_width(per_unit, ratio, per_unit.get_axis_num(unit)))
         columns |= {"95 % from": mean - half, "95 % to": mean + half}
     rows = []
     for keys in _keys(mean):

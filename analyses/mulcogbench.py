@@ -5,13 +5,15 @@ models and of context-independent word vectors, on every data set that this mach
 words, folds and metric. The main score is held out in folds, embedding columns z-scored in the
 training folds; columns centred only, the published form (leave one out, not centred) and random
 embeddings with the geometry of each layer stand beside it.
-Asked: do context-aware models gain as stimuli grow from words to discourse, which depth of layer
-fits which modality, and do English and Chinese agree?
+Every score is compared with controls (length, frequency, position, and the word rate of a story):
+a layer adds to them the score of both together minus that of the controls alone.
+Asked: what does context add to static vectors, which depth of layer fits which modality, and do
+English and Chinese agree?
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from itertools import combinations
 from pathlib import Path
 from time import perf_counter
 
@@ -22,12 +24,12 @@ import typer
 from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison.engine import PartStore, run_parts
 from brainlm.comparison.questions import (
-    LEVELS,
+    compare_folds,
     context_gain,
     curve_agreement,
     depth_difference,
     layer_profile,
-    trend_over_levels,
+    modality_difference,
 )
 from brainlm.comparison.representations import shared_words
 from brainlm.comparison.study import (
@@ -57,7 +59,7 @@ from brainlm.options import (
     layer_list,
     run,
 )
-from brainlm.scores import held_out_choice
+from brainlm.statistics import fdr
 
 DATASETS = (
     "binder-en", "binder-zh", "lancaster", "questions-218",
@@ -69,6 +71,10 @@ DATASETS = (
 )  # fmt: skip
 
 
+PAIR_COLUMNS = [
+    "model", "first", "second", "first_modality", "second_modality", "difference", "p",
+]  # fmt: skip
+MODALITY_COLUMNS = ["model", "first", "second", "n_first", "n_second", "difference", "p"]
 LIMITS = {"nieuwland2018": {"max_subjects": 100}}  # of 334: opening each takes most of a second
 
 
@@ -118,17 +124,18 @@ def main(
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
     table = tidy([row for part in parts.values() for row in rows_of(part)])
     gains, profiles = ask(table, parts)
+    pairs, modalities = compare_modalities(profiles)
+    profiles = profiles.drop(columns="profile")
     agreement = compare_languages(table, parts)
-    trend = trends(gains)
-    report(table, gains, trend, profiles, agreement)
+    report(table, gains, profiles, modalities, agreement)
     times = time_table(seconds, opened - start)
     save_bundle(
         out,
         analysis="mulcogbench",
         arrays={
             "table": table_of(table), "gains": table_of(gains), "profiles": table_of(profiles),
-            "trends": table_of(trend), "languages": table_of(agreement), "time": table_of(times),
-            "modalities": table_of(compare_modalities(parts, table)),
+            "languages": table_of(agreement), "time": table_of(times), "pairs": table_of(pairs),
+            "modalities": table_of(modalities),
         },
         config={
             "models": models, "datasets": names, "languages": spoken, "layers": layers,
@@ -145,35 +152,73 @@ def main(
 
 
 def ask(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Gain of context and preferred depth of every model on every data set."""
+    """Gain of context, what layers add to controls, and the preferred depth, with q over all."""
     gains, profiles = [], []
     for (dataset, model), rows in layers_of(table):
         part = parts[f"{dataset} | {model}"]
-        scores = part["unit_score"].sel(space=list(rows["space"])).values.T  # (unit, layer)
-        static = parts[f"{dataset} | static"]["unit_score"].sel(space="static").values
         about = {
             "dataset": dataset, "model": model,
-            **rows.iloc[0][["modality", "language", "level", "n_items", "n_units", "unit"]],
+            **rows.iloc[0][["modality", "language", "level", "n_items", "n_units"]],
         }  # fmt: skip
-        gain = context_gain(scores, static)
-        # Equal words have equal random vectors: what these score is the words coming again, the
-        # rate of words, and the geometry of the layer.
-        empty = part["unit_score"].sel(space=[f"random ({s})" for s in rows["space"]]).values.T
-        over = context_gain(scores, held_out_choice(empty[:, :, None])[1][:, 0])
-        gains.append({
-            **about, "gain": gain.mean, "low": gain.low, "high": gain.high, "p": gain.p,
-            "over_random": over.mean, "random_low": over.low, "random_high": over.high,
-            "random_p": over.p,
-        })  # fmt: skip
+        gains.append({**about, **gains_of(part, static_part(table, parts, dataset), rows)})
         if (rows["depth"] > 0).sum() >= 2:
-            found = layer_profile(scores, rows["depth"].to_numpy(), chance_of(part, rows))
+            scores = part["fold_score"].sel(space=list(rows["space"])).values.T
+            found = layer_profile(
+                scores, rows["depth"].to_numpy(), part.attrs["test_ratio"],
+                chance=chance_of(part, rows), random=part["random"].values,
+            )  # fmt: skip
             profiles.append({
                 **about, "best_depth": found.best_depth, "depth_low": found.low,
                 "depth_high": found.high, "slope": found.slope.mean, "low": found.slope.low,
-                "high": found.slope.high, "p": found.slope.p, "best_score": rows["score"].max(),
-                "smallest_q": rows["q"].min(),
+                "high": found.slope.high, "p": found.p, "relative": found.relative,
+                "relative_error": found.relative_error, "smallest_q": rows["q"].min(),
+                "profile": found,
             })  # fmt: skip
-    return pd.DataFrame(gains), pd.DataFrame(profiles)
+    gains, profiles = pd.DataFrame(gains), pd.DataFrame(profiles)
+    for name in ("", "over_random_", "beyond_"):
+        gains[f"{name}q"] = fdr(gains[f"{name}p"].to_numpy())
+    profiles["q"] = fdr(profiles["p"].to_numpy())
+    return gains, profiles
+
+
+def gains_of(part, static, rows: pd.DataFrame) -> dict:
+    """A model, its layer held out, against static vectors, random embeddings and controls."""
+    spaces, ratio = list(rows["space"]), part.attrs["test_ratio"]
+    scores, beyond = (
+        part[name].sel(space=spaces).values.T for name in ("fold_score", "fold_beyond")
+    )
+    own = static["fold_score"].isel(space=0)
+    null = None
+    if part.attrs["timed"]:
+        null = (part["null"].sel(space=spaces).values.T, static["null"].isel(space=0).values)
+    random, nothing = part["random"].values, np.zeros(part.sizes["draw"])
+    # Isolated words do not recur, so that folds tell all of the accident of an embedding.
+    twins = None if rows.iloc[0]["level"] == "word" else (random, static["random"].values)
+    gain = context_gain(scores, own.values, ratio, null=null, random=twins)
+    over = context_gain(
+        scores, np.full(len(scores), random.mean()), ratio, random=(random - random.mean(), nothing)
+    )
+    added = context_gain(
+        beyond, 0 * own.values, ratio, random=(part["random_beyond"].values, nothing)
+    )
+    found = {"controls": float(part["control"].mean()), "random": float(random.mean())}
+    for name, each in (("", gain), ("over_random_", over), ("beyond_", added)):
+        found |= {
+            f"{name}gain": each.mean, f"{name}low": each.low, f"{name}high": each.high,
+            f"{name}p": each.p, f"{name}p_stimuli": each.p_stimuli,
+            f"{name}p_random": each.p_random,
+        }  # fmt: skip
+    static_added = compare_folds(
+        static["fold_beyond"].isel(space=0).values, 0 * own.values, ratio,
+        random=(static["random_beyond"].values, nothing),
+    )  # fmt: skip
+    return {**found, "static_beyond": static_added.mean, "static_beyond_p": static_added.p}
+
+
+def static_part(table: pd.DataFrame, parts: dict, dataset: str):
+    """The part of the static vectors of a data set."""
+    own = table[(table["dataset"] == dataset) & (table["family"] == "static")]
+    return parts[f"{dataset} | {own.iloc[0]['model']}"]
 
 
 def chance_of(part, rows: pd.DataFrame) -> np.ndarray:
@@ -187,46 +232,42 @@ def layers_of(table: pd.DataFrame):
     return layered.groupby(["dataset", "model"], sort=False)
 
 
-def trends(gains: pd.DataFrame) -> pd.DataFrame:
-    """Does the gain over static vectors grow from words to discourse, for each model?"""
-    rows = []
-    for model, own in gains.groupby("model", sort=False):
-        if len(own) < 3 or own["level"].nunique() < 2:
-            continue
-        rho, p = trend_over_levels(own["gain"].to_numpy(), list(own["level"]))
-        means = {level: float(own.loc[own["level"] == level, "gain"].mean()) for level in LEVELS}
-        rows.append({"model": model, "rho": rho, "p": p, "n_datasets": len(own), **means})
-    return pd.DataFrame(rows, columns=["model", "rho", "p", "n_datasets", *LEVELS])
-
-
-def compare_modalities(parts: dict, table: pd.DataFrame) -> pd.DataFrame:
-    """Slopes over depth of one data set per modality against each other, model by model."""
-    found: dict[str, list] = defaultdict(list)
-    for (dataset, model), rows in layers_of(table):
-        if (rows["depth"] > 0).sum() >= 2:
-            part = parts[f"{dataset} | {model}"]
-            scores = part["unit_score"].sel(space=list(rows["space"])).values.T
-            profile = layer_profile(scores, rows["depth"].to_numpy(), chance_of(part, rows))
-            found[model].append((dataset, rows.iloc[0]["modality"], profile))
-    pairs = []
-    for model, each in found.items():
-        for i, (first, one, a) in enumerate(each):
-            for second, other, b in each[i + 1 :]:
-                if one != other:
-                    d, p = depth_difference(a, b, n_permutations=1000)
+def compare_modalities(profiles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Depth of two data sets of different modalities, and of modalities over their data sets."""
+    pairs, modalities = [], []
+    for model, own in profiles.groupby("model", sort=False):
+        rows = list(own.itertuples())
+        for i, a in enumerate(rows):
+            for b in rows[i + 1 :]:
+                if a.modality != b.modality:
+                    d, p = depth_difference(a.profile, b.profile)
                     pairs.append({
-                        "model": model, "first": first, "second": second, "first_modality": one,
-                        "second_modality": other, "difference": d, "p": p,
+                        "model": model, "first": a.dataset, "second": b.dataset,
+                        "first_modality": a.modality, "second_modality": b.modality,
+                        "difference": d, "p": p,
                     })  # fmt: skip
-    columns = ["model", "first", "second", "first_modality", "second_modality", "difference", "p"]
-    return pd.DataFrame(pairs, columns=columns)
+        of = {name: list(each["profile"]) for name, each in own.groupby("modality", sort=False)}
+        for first, second in combinations(of, 2):
+            d, p = modality_difference(of[first], of[second])
+            modalities.append({
+                "model": model, "first": first, "second": second, "n_first": len(of[first]),
+                "n_second": len(of[second]), "difference": d, "p": p,
+            })  # fmt: skip
+    return with_q(pairs, PAIR_COLUMNS), with_q(modalities, MODALITY_COLUMNS)
+
+
+def with_q(rows: list[dict], columns: list[str]) -> pd.DataFrame:
+    """The rows that could be tested, with q over all of them."""
+    table = pd.DataFrame(rows, columns=columns).dropna(subset=["p"]).reset_index(drop=True)
+    table["q"] = fdr(table["p"].to_numpy()) if len(table) else []
+    return table
 
 
 def compare_languages(table: pd.DataFrame, parts: dict) -> pd.DataFrame:
-    """Rank correlation of English and Chinese scores over the same representations.
+    """Rank correlation of English and Chinese scores over the layers of one model.
 
     Of the data sets of one modality, each English with each Chinese one; against null responses
-    of the Chinese one.
+    of the Chinese one. Static vectors of two languages are two representations and not compared.
     """
     rows = []
     own = table[table["family"] != "random"]
@@ -239,10 +280,8 @@ def compare_languages(table: pd.DataFrame, parts: dict) -> pd.DataFrame:
             for name in (pair.dataset_en, pair.dataset_zh)
         )
         shared = [space for space in a.index if space in b.index]
-        kinds = {"layers and static": shared}
         for model in dict.fromkeys(b["model"]):
-            kinds[f"layers of {model}"] = [s for s in shared if s.startswith(f"{model} layer")]
-        for what, spaces in kinds.items():
+            spaces = [s for s in shared if s.startswith(f"{model} layer")]
             if len(spaces) < 4:
                 continue
             null = np.array([
@@ -252,9 +291,9 @@ def compare_languages(table: pd.DataFrame, parts: dict) -> pd.DataFrame:
             tau, p = curve_agreement(a.loc[spaces, "score"], b.loc[spaces, "score"], null)
             rows.append({
                 "modality": pair.modality, "english": pair.dataset_en, "chinese": pair.dataset_zh,
-                "over": what, "n": len(spaces), "tau": tau, "p": p,
+                "model": model, "n": len(spaces), "tau": tau, "p": p,
             })  # fmt: skip
-    return pd.DataFrame(rows, columns=["modality", "english", "chinese", "over", "n", "tau", "p"])
+    return pd.DataFrame(rows, columns=["modality", "english", "chinese", "model", "n", "tau", "p"])
 
 
 def time_table(seconds: dict[str, float], opening: float) -> pd.DataFrame:
@@ -264,7 +303,7 @@ def time_table(seconds: dict[str, float], opening: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def report(table, gains, trend, profiles, agreement) -> None:
+def report(table, gains, profiles, modalities, agreement) -> None:
     """Print what a reader asks first."""
     best = table[table["family"] != "random"].sort_values("score", ascending=False)
     best = best.groupby(["dataset", "model"], sort=False).head(1)
@@ -274,7 +313,7 @@ def report(table, gains, trend, profiles, agreement) -> None:
     ]
     shown = ["dataset", "level", "space", "score", "low", "high", "centred", "published",
              "random",
-             "mean_correlation", "ceiling", "n_items", "n_subjects", "unit", "p", "q"]  # fmt: skip
+             "beyond_controls", "ceiling", "n_items", "n_subjects", "p", "q"]  # fmt: skip
     typer.echo(
         "\nBest layer of each model (chosen on these scores: for its held-out value see gains)"
     )
@@ -283,10 +322,12 @@ def report(table, gains, trend, profiles, agreement) -> None:
         .round(3)
         .to_string(index=False)
     )
-    typer.echo("\nGain of context over static vectors (layer chosen on the other units)")
-    typer.echo(gains.round(4).to_string(index=False))
-    for title, frame in (("Trend of the gain from words to discourse", trend),
-                         ("Preferred depth", profiles),
+    for title, name in (("Gain over static vectors", ""), ("Gain over random embeddings",
+                        "over_random_"), ("Gain over the controls alone", "beyond_")):  # fmt: skip
+        columns = [f"{name}{each}" for each in ("gain", "low", "high", "p", "q")]
+        typer.echo(f"\n{title} (layer chosen on the other folds)")
+        typer.echo(gains[["dataset", "model", *columns]].round(4).to_string(index=False))
+    for title, frame in (("Preferred depth", profiles), ("Depth by modality", modalities),
                          ("Agreement of English and Chinese", agreement)):  # fmt: skip
         typer.echo(
             f"\n{title}\n{frame.round(3).to_string(index=False) if len(frame) else 'too few'}"

@@ -30,17 +30,16 @@ from brainlm.banded import BandedRidgeEncoder
 from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison.engine import PartStore, run_parts
 from brainlm.comparison.families import common_words, layer_at, parse_spaces, plausible_sources
-from brainlm.comparison.methods import score_ridge
-from brainlm.comparison.representations import (
-    Source,
-    control_source,
-    permuted_source,
-)
+from brainlm.comparison.methods import SpaceScores, fit_controls, score_ridge
+from brainlm.comparison.questions import compare_folds
+from brainlm.comparison.representations import Source, permuted_source
 from brainlm.comparison.study import (
     available_datasets,
+    control_design,
     job_key,
     open_tasks,
     parse_models,
+    random_scores,
     rows_of,
     spent,
     static_of,
@@ -49,7 +48,6 @@ from brainlm.comparison.study import (
 from brainlm.comparison.tasks import Task
 from brainlm.comparison.tidy import record, tidy
 from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
-from brainlm.features import word_length, word_position, zipf_frequency
 from brainlm.options import (
     Datasets,
     Debug,
@@ -62,8 +60,8 @@ from brainlm.options import (
     Spaces,
     run,
 )
-from brainlm.paired import paired_difference
 from brainlm.partition import partition_variance
+from brainlm.statistics import fdr
 
 DATASETS = (
     "ucl-gaze", "provo", "geco", "zuco1-nr", "bsc-gaze", "words-zh-gaze", "ucl-erp",
@@ -71,7 +69,7 @@ DATASETS = (
     "mulcogbench-zh-words", "mulcogbench-zh-gaze", "mulcogbench-zh-stories", "concepts-zh-fmri",
     "mulcogbench-en-stories", "smn4lang-fmri", "moth",
 )  # fmt: skip
-CONTROLS = (word_length, zipf_frequency, word_position)
+N_RANDOM = 12  # random embeddings of each space: ridge regressions each
 MOST_PARTS = 3  # seven combinations
 PLAUSIBLE = ("embodied", "network", "taxonomic")
 LIMITS = {
@@ -134,6 +132,7 @@ def main(
         pd.DataFrame([row for part in parts.values() for row in json.loads(part.attrs[name])])
         for name in ("winners", "partition", "pairs")
     )
+    pairs["q"] = fdr(pairs["p"].to_numpy())
     report(table, partition, pairs)
     times = pd.DataFrame({"part": list(seconds), "seconds": list(seconds.values())})
     save_bundle(
@@ -165,34 +164,45 @@ def race(
 
     def compute() -> xarray.Dataset:
         on = task.on_words(words).scorable()
-        controls = control_source(CONTROLS)
-        permuted = [permuted_source(s) for s in sources if s.family in PLAUSIBLE]
-        designs = {
-            s.name: (s, on.design(s.embed(task.stimulus, words, task.level)[0]))
-            for s in [*sources, *permuted, controls]
-        }
+        Y, split = on.recording.data, on.split
+        base = control_design(on, task.stimulus)
+        controls = fit_controls(base, Y, split)
         ceiling = on.ceiling()
         top = np.nan if ceiling is None else float(ceiling.mean())
-        rows, scores = [], {}
-        for name, (source, X) in designs.items():
+        permuted = [permuted_source(s) for s in sources if s.family in PLAUSIBLE]
+        spaces = {
+            s.name: (s, s.embed(task.stimulus, words, task.level)[0]) for s in [*sources, *permuted]
+        }
+        rows, designs = [], {name: on.design(features) for name, (_, features) in spaces.items()}
+        scores: dict[str, tuple[SpaceScores, np.ndarray]] = {}
+
+        def add(space: str, family: str, found: SpaceScores, n_features: int) -> None:
+            rows.append(record(
+                on, found, top, space=space, family=family, model=space, layer=-1, depth=-1.0,
+                n_features=n_features,
+            ))  # fmt: skip
+
+        for name, (source, features) in spaces.items():
             family = "random" if source in permuted else source.family
-            versions = {name: (X, RidgeEncoder())}
+            X = designs[name]
+            versions = {name: (RidgeEncoder(), X.shape[1])}
             if X.shape[1] > components:
-                short = f"{name} (PCA-{components})"
                 pca = make_pipeline(StandardScaler(), PCA(components, random_state=0))
-                versions[short] = (X, make_pipeline(pca, RidgeEncoder()))
-            for space, (design, encoder) in versions.items():
-                found = score_ridge(design, on.recording.data, on.split, encoder=encoder)
-                scores[space] = found
-                about = {
-                    "space": space, "family": family, "model": space, "layer": -1, "depth": -1.0,
-                    "n_features": components if "(PCA" in space else X.shape[1],
-                }  # fmt: skip
-                rows.append(record(on, found, top, **about))
+                short = make_pipeline(pca, RidgeEncoder())
+                versions[f"{name} (PCA-{components})"] = short, components
+            for space, (encoder, n_features) in versions.items():
+                found = score_ridge(X, Y, split, encoder=encoder, controls=controls)
+                drawn = (
+                    [] if source in permuted
+                    else random_scores(on, features, N_RANDOM, encoder=encoder)
+                )  # fmt: skip
+                scores[space] = found, np.array([each.by_fold.mean() for each in drawn])
+                add(space, family, found, n_features)
+        add("controls", "controls", score_ridge(base, Y, split), base.shape[1])
         mains = [s.name for s in sources]
         attrs = {
             "rows": rows, "winners": winners_of(on, scores, mains),
-            "partition": parts_of(on, {n: designs[n][1] for n in partitioned(sources)}, draws),
+            "partition": parts_of(on, {n: designs[n] for n in partitioned(sources)}, draws),
             "pairs": pairs_of(on, scores, mains),
         }  # fmt: skip
         return xarray.Dataset(attrs={key: json.dumps(value) for key, value in attrs.items()})
@@ -210,7 +220,7 @@ def about(task: Task) -> dict:
 
 def winners_of(task: Task, scores: dict, names: list[str]) -> list[dict]:
     """Share of the targets that each space predicts best, among those with a score above 0."""
-    values = np.array([scores[name].values.mean(axis=0) for name in names])
+    values = np.array([scores[name][0].values.mean(axis=0) for name in names])
     predicted = values.max(axis=0) > 0
     best = values[:, predicted].argmax(axis=0)
     return [
@@ -264,7 +274,7 @@ def parts_of(task: Task, designs: dict[str, np.ndarray], draws: int) -> list[dic
 
 
 def pairs_of(task: Task, scores: dict, names: list[str]) -> list[dict]:
-    """Paired differences of all spaces, over subjects or folds; and of their matched versions."""
+    """Differences of all spaces and of their matched versions, see ``compare_folds``."""
     rows = []
     matched = {
         name: next((s for s in scores if s.startswith(f"{name} (PCA")), name) for name in names
@@ -272,27 +282,32 @@ def pairs_of(task: Task, scores: dict, names: list[str]) -> list[dict]:
     for version, lookup in (("full", {n: n for n in names}), ("PCA-matched", matched)):
         for i, first in enumerate(names):
             for second in names[i + 1 :]:
-                a, b = (scores[lookup[n]].by_unit(len(task.subjects)) for n in (first, second))
-                found = paired_difference(a, b)
+                (a, random_a), (b, random_b) = (scores[lookup[n]] for n in (first, second))
+                found = compare_folds(
+                    a.by_fold,
+                    b.by_fold,
+                    a.test_ratio,
+                    random=None if task.level == "word" else (random_a, random_b),
+                )
                 rows.append({
                     **about(task), "version": version, "first": first, "second": second,
                     "difference": found.mean, "low": found.low, "high": found.high, "p": found.p,
-                    "n_units": found.n_units,
+                    "p_stimuli": found.p_stimuli, "p_random": found.p_random,
                 })  # fmt: skip
     return rows
 
 
 def report(table: pd.DataFrame, partition: pd.DataFrame, pairs: pd.DataFrame) -> None:
     """Print the tables."""
-    shown = ["dataset", "space", "n_features", "score", "low", "high", "normalised", "n_items",
-             "n_subjects", "unit", "n_units"]  # fmt: skip
+    shown = ["dataset", "space", "n_features", "score", "low", "high", "beyond_controls",
+             "normalised", "n_items", "n_subjects", "n_units"]  # fmt: skip
     ordered = table.sort_values(["dataset", "score"], ascending=[True, False])
     typer.echo(ordered[shown].round(3).to_string(index=False))
     typer.echo("\nR2 alone, unique and joint (banded ridge)")
     columns = ["dataset", "space", "alone", "unique", "joint", "n_targets"]
     typer.echo(partition[columns].round(4).to_string(index=False))
-    typer.echo("\nPaired differences with p <= .05")
-    typer.echo(pairs[pairs["p"] <= 0.05].round(4).to_string(index=False))
+    typer.echo("\nDifferences with q <= .05")
+    typer.echo(pairs[pairs["q"] <= 0.05].round(4).to_string(index=False))
 
 
 if __name__ == "__main__":

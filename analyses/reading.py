@@ -258,7 +258,7 @@ def held_out(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
         "high": gain.high, "p": gain.p, "log_likelihood": log_likelihood, "n_trials": len(table),
         "controls": ", ".join(controls_of(z)),
         "n_words": int(table["item"].nunique()), "n_subjects": int(table["subject"].nunique()),
-        "folds": gain.n_units, "null": "sign flip over folds of sentences",
+        "folds": gain.n_units, "null": "corrected resampled t over folds of sentences",
     }  # fmt: skip
 
 

@@ -128,7 +128,10 @@ def scored(
     """Simulate responses to one layer, or to nothing, and score all layers on them."""
     task = simulate(cause, hidden[0], n_targets=8, seed=3)
     every = np.ones(task.stimulus.n_words, dtype=bool)
-    return layer_part(task, source, every, n_permutations=permutations, method=method)
+    n_random = 40 if method == "similarity" else 12  # ridge regressions, each
+    return layer_part(
+        task, source, every, n_permutations=permutations, method=method, n_random=n_random
+    )
 
 
 def nearest(layers: list[int], wanted: float) -> int:
@@ -167,10 +170,13 @@ def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[d
         cause, modality, language, method = name.split(" | ")
         table = [row for row in rows_of(part) if row["family"] != "random"]
         spaces = [row["space"] for row in table]
-        scores = part["unit_score"].sel(space=spaces).values.T
+        scores = part["fold_score"].sel(space=spaces).values.T
         depths = np.array([row["depth"] for row in table])
         null = part["null"].sel(space=spaces).values
-        found: LayerProfile = layer_profile(scores, depths, null.mean(axis=1))
+        found: LayerProfile = layer_profile(
+            scores, depths, part.attrs["test_ratio"], chance=null.mean(axis=1),
+            random=part["random"].values,
+        )  # fmt: skip
         centred = np.array([row["centred"] for row in table])
         curves[method, cause, modality, language] = scores.mean(axis=0)
         nulls[method, cause, modality, language] = null.T
@@ -180,9 +186,9 @@ def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[d
             "planted_depth": truth, "best_depth": found.best_depth, "depth_low": found.low,
             "depth_high": found.high,
             "best_depth_centred": np.nan if np.isnan(centred).any() else depths[centred.argmax()],
-            "slope": found.slope.mean, "slope_p": found.slope.p,
+            "slope": found.slope.mean, "slope_p": found.p,
             "best_score": float(scores.mean(axis=0).max()),
-            "smallest_q": float(tidy(table)["q"].min()), "n_subjects": len(scores),
+            "smallest_q": float(tidy(table)["q"].min()), "n_folds": len(scores),
             "profile": found,
         })  # fmt: skip
     return rows, curves, nulls
@@ -200,7 +206,7 @@ def contrasts(profiles: list[dict], curves: dict, nulls: dict) -> tuple[pd.DataF
             fmri, meg = (found[method, cause, m, language] for m in ("fMRI", "MEG"))
             d, p = depth_difference(fmri, meg)
             differences.append({
-                **about, "language": language, "fMRI minus MEG, slopes": d, "p": p,
+                **about, "language": language, "fMRI minus MEG, relative slopes": d, "p": p,
             })  # fmt: skip
         for modality in ("MEG", "fMRI"):
             en, zh = (curves[method, cause, modality, language] for language in STORIES)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -31,13 +32,17 @@ from brainlm.comparison.families import (
     plausible_sources,
     predictability_source,
 )
-from brainlm.comparison.methods import score_ridge
+from brainlm.comparison.methods import SpaceScores, fit_controls, score_ridge
+from brainlm.comparison.questions import compare_folds
 from brainlm.comparison.representations import Source, control_source
 from brainlm.comparison.study import (
     available_datasets,
+    control_design,
     job_key,
+    materials,
     open_tasks,
     parse_models,
+    random_scores,
     rows_of,
     spent,
     static_of,
@@ -46,7 +51,6 @@ from brainlm.comparison.study import (
 from brainlm.comparison.tasks import Task
 from brainlm.comparison.tidy import record, tidy
 from brainlm.datasets import is_on_disk, open_stimulus
-from brainlm.features import word_length, word_position, zipf_frequency
 from brainlm.language_models import LanguageModel
 from brainlm.options import (
     Datasets,
@@ -61,8 +65,8 @@ from brainlm.options import (
     Spaces,
     run,
 )
-from brainlm.paired import paired_difference
 from brainlm.ranking import rank_models
+from brainlm.statistics import fdr
 
 DATASETS = (
     "ucl-gaze", "ucl-spr", "provo", "geco", "zuco1-nr", "bsc-gaze", "ucl-erp", "nieuwland2018",
@@ -71,7 +75,7 @@ DATASETS = (
     "mulcogbench-en-stories", "concepts-zh-fmri",
 )  # fmt: skip
 TEXTS = ("littleprince-en-words", "littleprince-zh-words")  # more to train n-grams on
-CONTROLS = (word_length, zipf_frequency, word_position)
+N_RANDOM = 12  # random embeddings of each space: ridge regressions each
 LIMITS = {
     "nieuwland2018": {"max_subjects": 100}, "geco": {"max_subjects": 6},
     "lancaster": {"max_items": 1000},
@@ -137,10 +141,13 @@ def main(
         tidy(list(rows)) for kind in ("embedding", "predictability")
         if (rows := [r for p in parts.values() for r in rows_of(p) if r["features"] == kind])
     ], ignore_index=True)  # fmt: skip
-    ranks, dropped = rank(table)
-    gains = pd.DataFrame(
-        [row for part in parts.values() for row in json.loads(part.attrs["gains"])]
+    gains, pairs = (
+        pd.DataFrame([row for part in parts.values() for row in json.loads(part.attrs[name])])
+        for name in ("gains", "pairs")
     )
+    for frame in (gains, pairs):
+        frame["q"] = fdr(frame["p"].to_numpy()) if len(frame) else []
+    ranks, dropped = rank(table, pairs, materials(tasks))
     notes += dropped
     report(table, ranks, gains)
     times = pd.DataFrame({"part": list(seconds), "seconds": list(seconds.values())})
@@ -149,7 +156,7 @@ def main(
         analysis="survey",
         arrays={
             "table": table_of(table), "ranks": table_of(ranks), "predictability": table_of(gains),
-            "time": table_of(times),
+            "pairs": table_of(pairs), "time": table_of(times),
         },
         config={
             "models": models, "datasets": names, "languages": spoken, "depth": depth,
@@ -179,42 +186,93 @@ def race(
         Y, split, orders = on.recording.data, on.split, on.shuffled(permutations)
         ceiling = on.ceiling()
         top = np.nan if ceiling is None else float(ceiling.mean())
-        base = on.design(control_source(CONTROLS).embed(task.stimulus, words, task.level)[0])
-        rows, gains, units = [], [], {}
+        base = control_design(on, task.stimulus)
+        controls = fit_controls(base, Y, split)
+        rows: list[dict] = []
+        pairs: list[dict] = []
+        gains: list[dict] = []
+        scored: dict[str, tuple[SpaceScores, list[SpaceScores]]] = {}
 
-        def add(features: str, source: Source, X: np.ndarray) -> None:
-            found = score_ridge(X, Y, split, orders=orders)
-            units[features, source.name] = found.by_unit(len(on.subjects))
+        def add(features: str, source: Source, found: SpaceScores, n_features: int) -> None:
             rows.append(record(
                 on, found, top, space=f"{source.name} ({features})", family=source.family,
-                model=source.name, layer=-1, depth=-1.0, n_features=X.shape[1], features=features,
+                model=source.name, layer=-1, depth=-1.0, n_features=n_features, features=features,
             ))  # fmt: skip
 
         for source in embeddings:
-            X = on.design(source.embed(task.stimulus, words, task.level)[0])
-            add("embedding", source, X)
-        add("embedding", control_source(CONTROLS), base)
+            space = source.embed(task.stimulus, words, task.level)[0]
+            X = on.design(space)
+            found = score_ridge(X, Y, split, orders=orders, controls=controls)
+            scored[source.name] = found, random_scores(on, space, N_RANDOM, controls)
+            add("embedding", source, found, X.shape[1])
+        only = control_source(timed=on.timed)
+        alone = score_ridge(base, Y, split, orders=orders)
+        add("embedding", only, alone, base.shape[1])
+        scored["controls"] = alone, []
+        for first, second in combinations(scored, 2):
+            pairs.append({**about(on), "first": first, "second": second,
+                          **compared(on, scored[first], scored[second])})  # fmt: skip
+        for name in (source.name for source in embeddings):
+            gains.append({**about(on), "features": "embedding", "model": name,
+                          **added(*scored[name])})  # fmt: skip
         if surprising:
-            add("predictability", control_source(CONTROLS), base)
+            add("predictability", only, alone, base.shape[1])
         for source in surprising:
-            X = on.design(source.embed(task.stimulus, words, task.level)[0])
-            add("predictability", source, np.hstack([base, X]))
-            gain = paired_difference(
-                units["predictability", source.name], units["predictability", "controls"]
-            )
-            gains.append({
-                "dataset": task.name, "modality": task.modality, "language": task.language,
-                "level": task.level, "model": source.name, "gain": gain.mean, "low": gain.low,
-                "high": gain.high, "p": gain.p, "n_units": gain.n_units,
-                "n_items": on.recording.n_samples, "n_subjects": task.n_people,
-            })  # fmt: skip
-        return xarray.Dataset(attrs={"rows": json.dumps(rows), "gains": json.dumps(gains)})
+            space = source.embed(task.stimulus, words, task.level)[0]
+            X = on.design(space)
+            found = score_ridge(X, Y, split, controls=controls)
+            random = random_scores(on, space, N_RANDOM, controls)
+            both = score_ridge(np.hstack([base, X]), Y, split, orders=orders)
+            add("predictability", source, both, X.shape[1])
+            gains.append({**about(on), "features": "predictability", "model": source.name,
+                          **added(found, random)})  # fmt: skip
+        attrs = {"rows": rows, "gains": gains, "pairs": pairs}
+        return xarray.Dataset(attrs={name: json.dumps(value) for name, value in attrs.items()})
 
     return compute
 
 
-def rank(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Ranks of the models that all data sets have, for each race, over all and by language."""
+def about(on: Task) -> dict:
+    """What the smaller tables say of a data set."""
+    return {
+        "dataset": on.name, "modality": on.modality, "language": on.language, "level": on.level,
+        "n_items": on.recording.n_samples, "n_subjects": on.n_people,
+    }  # fmt: skip
+
+
+def compared(on: Task, first: tuple, second: tuple) -> dict:
+    """Difference of two spaces, against null responses, folds and random embeddings."""
+    (a, random_a), (b, random_b) = first, second
+    draws = [np.array([each.by_fold.mean() for each in drawn]) for drawn in (random_a, random_b)]
+    # The controls have no random embedding: beside them, only that of the other space counts.
+    draws = [d if len(d) else np.full(N_RANDOM, s.by_fold.mean())
+             for d, s in zip(draws, (a, b), strict=True)]  # fmt: skip
+    found = compare_folds(
+        a.by_fold, b.by_fold, a.test_ratio, null=(a.null, b.null) if on.timed else None,
+        random=None if on.level == "word" else (draws[0], draws[1]),
+    )  # fmt: skip
+    return {"difference": found.mean, "low": found.low, "high": found.high, "p": found.p,
+            "p_stimuli": found.p_stimuli, "p_random": found.p_random}  # fmt: skip
+
+
+def added(scores: SpaceScores, random: list[SpaceScores]) -> dict:
+    """What a space adds to the controls, beside what random embeddings add."""
+    gain, drawn = scores.beyond.mean(axis=1), np.array([each.beyond.mean() for each in random])
+    found = compare_folds(gain, 0 * gain, scores.test_ratio, random=(drawn, 0 * drawn))
+    return {"gain": found.mean, "low": found.low, "high": found.high, "p": found.p,
+            "p_stimuli": found.p_stimuli, "p_random": found.p_random,
+            "random_gain": float(drawn.mean())}  # fmt: skip
+
+
+def rank(
+    table: pd.DataFrame, pairs: pd.DataFrame, material: dict[str, str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Ranks of the models that all data sets have, for each race, over all and by language.
+
+    A material (sentences or words that several data sets share) counts once. ``lost`` counts the
+    data sets on which another model is significantly better (q over all pairs), ``won`` those on
+    which every other is significantly worse.
+    """
     rows, notes = [], []
     for kind, race_rows in table.groupby("features", sort=False):
         races = {"all languages": race_rows, **dict(list(race_rows.groupby("language")))}
@@ -224,22 +282,41 @@ def rank(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             wide = each.pivot(index="dataset", columns="model", values="score")
             complete = wide.dropna(axis=1)  # the models that every data set has
             lost = [model for model in wide.columns if model not in complete.columns]
-            if complete.shape[0] < 3 or complete.shape[1] < 3:
-                notes.append(f"{kind}, {what}: too few for ranks, {complete.shape}")
+            groups = [material[name] for name in complete.index]
+            if len(set(groups)) < 3 or complete.shape[1] < 3:
+                notes.append(
+                    f"{kind}, {what}: too few for ranks, {len(set(groups))} materials and "
+                    f"{complete.shape[1]} models"
+                )
                 continue
             if lost:
                 notes.append(f"{kind}, {what}: not ranked, not on all data sets: {', '.join(lost)}")
-            found = rank_models(complete.to_numpy(), list(complete.columns))
-            rows += [
-                {
+            found = rank_models(complete.to_numpy(), list(complete.columns), groups=groups)
+            known = pairs["dataset"].isin(complete.index) & (kind == "embedding")
+            for i, model in enumerate(found.models):
+                better = signed(pairs[known], model, found.models)
+                rows.append({
                     "features": f"{kind}, {what}", "model": model, "mean_rank": found.mean[i],
                     "low": found.low[i], "high": found.high[i], "wins": int(found.wins[i]),
-                    "n_datasets": len(complete), "p": found.p,
+                    "lost": int((better < 0).any(axis=1).sum()),
+                    "won": int((better > 0).all(axis=1).sum()) if len(better) else 0,
+                    "tested": int(known.any()),
+                    "n_datasets": len(complete), "n_materials": len(found.ranks), "p": found.p,
                     "critical_difference": found.critical_difference,
-                }
-                for i, model in enumerate(found.models)
-            ]  # fmt: skip
+                })  # fmt: skip
     return pd.DataFrame(rows), notes
+
+
+def signed(pairs: pd.DataFrame, model: str, models: Sequence[str]) -> pd.DataFrame:
+    """Sign of the significant differences (0: none) of a model from others, by data set."""
+    own = pairs[pairs["first"].isin(models) & pairs["second"].isin(models)]
+    ahead, behind = own[own["first"] == model], own[own["second"] == model]
+    rows = pd.concat([
+        ahead.assign(other=ahead["second"], sign=np.sign(ahead["difference"])),
+        behind.assign(other=behind["first"], sign=-np.sign(behind["difference"])),
+    ])  # fmt: skip
+    rows["sign"] = rows["sign"].where(rows["q"] <= 0.05, 0)
+    return rows.pivot(index="dataset", columns="other", values="sign")
 
 
 def report(table: pd.DataFrame, ranks: pd.DataFrame, gains: pd.DataFrame) -> None:
@@ -250,7 +327,7 @@ def report(table: pd.DataFrame, ranks: pd.DataFrame, gains: pd.DataFrame) -> Non
     typer.echo(ordered[shown].round(3).to_string(index=False))
     typer.echo("\nRanks over data sets (1 = best)")
     typer.echo(ranks.round(3).to_string(index=False) if len(ranks) else "too few data sets")
-    typer.echo("\nWhat surprisal and entropy add to the controls (r)")
+    typer.echo("\nGain over the controls (r)")
     typer.echo(gains.round(4).to_string(index=False) if len(gains) else "none")
 
 

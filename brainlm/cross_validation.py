@@ -21,7 +21,7 @@ from brainlm.splits import Split
 from brainlm.streaming import fold_bytes, read_size, ridge_of, stream_fold
 from brainlm.targets import TargetView, bad_columns, column_blocks, on_disk
 
-__all__ = ["cross_validate", "score_in_folds"]
+__all__ = ["cross_validate", "prepared", "score_in_folds"]
 
 LARGE = 1 << 28  # bytes of targets from which a ridge regression passes them in blocks
 
@@ -126,7 +126,7 @@ def cross_validate(
     predictions = np.full(Y.shape, np.nan) if keep_predictions else None
     values, chosen, inner, alphas = [], [], [], None
     for train, test in folds:
-        fresh = _prepared(encoder, split, train)
+        fresh = prepared(encoder, split, train)
         if at_most:
             *steps, ridge = fresh.named_steps.values() if hasattr(fresh, "steps") else (fresh,)
             sides = X[train], X[test]
@@ -242,8 +242,18 @@ def score_in_folds(
     )
 
 
-def _prepared(encoder: Any, split: Split, train: np.ndarray) -> Any:
-    """Return a clone whose inner folds, where it leaves them open, are of the outer kind."""
+def prepared(encoder: Any, split: Split, train: np.ndarray) -> Any:
+    """Return a clone whose inner folds, where it leaves them open, are those of ``split``.
+
+    Parameters
+    ----------
+    encoder : scikit-learn estimator
+        Or a pipeline; a parameter ``cv`` of None is set.
+    split : Split
+        The outer split.
+    train : array of int
+        Training samples of the outer fold.
+    """
     fresh = clone(encoder)
     if hasattr(split, "within"):
         # A pipeline names the parameter step__cv.

@@ -199,12 +199,13 @@ def zipf_frequency(stimulus: Stimulus) -> Features:
 
 
 def word_position(stimulus: Stimulus) -> Features:
-    """Position of each word in its sentence and in its run, from 0 to 1."""
-    position = np.zeros((stimulus.n_words, 2))
-    for column, level in enumerate(("sentence", "run")):
+    """Position of each word in its sentence, its text and its run, from 0 to 1."""
+    levels = ("sentence", "text", "run")
+    position = np.zeros((stimulus.n_words, len(levels)))
+    for column, level in enumerate(levels):
         for _, rows in stimulus.blocks(level):
             position[rows, column] = np.linspace(0, 1, rows.stop - rows.start)
-    return Features("position", position, stimulus, columns=["in sentence", "in run"])
+    return Features("position", position, stimulus, columns=[f"in {level}" for level in levels])
 
 
 def sentence_length(stimulus: Stimulus) -> Features:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm.errors import UnknownNameError, unknown_name
-from brainlm.paired import Difference, paired_difference
+from brainlm.paired import Difference, fold_difference
 
 if TYPE_CHECKING:
     import pandas
@@ -247,7 +247,8 @@ def held_out_gain(
     Returns
     -------
     gain : Difference
-        In nats per trial over folds, with its interval and the sign-flip p value (two-sided).
+        In nats per trial over folds, with the interval and the two-sided p value of
+        `brainlm.paired.fold_difference`: for new sentences and these subjects.
     log_likelihood : float
         Mean log-density of a held-out trial under the larger model, in nats.
 
@@ -266,13 +267,16 @@ def held_out_gain(
     if subject is not None:
         people = (data[subject].to_numpy()[:, None] == np.unique(data[subject])[None]).astype(float)
     density: list[list[float]] = []
+    sizes: list[tuple[int, int]] = []
     for train, test in Groups(data[groups].astype(str).to_numpy(), n_splits).split(y):
         if (people[train].sum(axis=0) == 0).any():
             raise ValueError(f"a {subject} has trials in one fold only: use fewer folds")
         pair = [_density(np.hstack([people, X]), y, train, test) for X in (smaller, larger)]
         density.append(pair)
+        sizes.append((len(test), len(train)))
     small, large = np.array(density).T
-    return paired_difference(large, small), float(large.mean())
+    n_test, n_train = np.array(sizes).mean(axis=0)
+    return fold_difference(large, small, n_test / n_train), float(large.mean())
 
 
 def _density(X: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> float:

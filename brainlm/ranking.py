@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,13 +13,13 @@ __all__ = ["Ranking", "rank_agreement", "rank_models"]
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Ranks of models over data sets (1 = best).
+    """Ranks of models over data sets, or groups of them (1 = best).
 
     Attributes
     ----------
     models : tuple of str
-    ranks : array of shape (n_datasets, n_models)
-        Ties share their mean rank.
+    ranks : array of shape (n_groups, n_models)
+        Ties share their mean rank; data sets of a group are averaged.
     mean : array of shape (n_models,)
     low, high : array of shape (n_models,)
         95 % bootstrap interval of the mean rank over data sets.
@@ -38,12 +39,17 @@ class Ranking:
 
     @property
     def wins(self) -> np.ndarray:
-        """Data sets on which each model is best, (n_models,)."""
+        """Data sets (or groups) on which each model is best, (n_models,)."""
         return (self.ranks == self.ranks.min(axis=1, keepdims=True)).sum(axis=0)
 
 
 def rank_models(
-    scores: np.ndarray, models: list[str], *, n_draws: int = 2000, seed: int = 0
+    scores: np.ndarray,
+    models: list[str],
+    *,
+    groups: Sequence[str] | None = None,
+    n_draws: int = 2000,
+    seed: int = 0,
 ) -> Ranking:
     """Rank models by their scores on each data set.
 
@@ -56,6 +62,9 @@ def rank_models(
     scores : array of shape (n_datasets, n_models)
         Higher is better; no missing ones: rank the models that all data sets have.
     models : sequence of str
+    groups : sequence of str, optional
+        Group of each data set, such as the sentences that gaze and EEG share. Ranks are averaged
+        inside groups, and the groups are the units of everything else.
     n_draws, seed : int
         Of the bootstrap over data sets.
 
@@ -83,6 +92,14 @@ def rank_models(
             "that every data set has"
         )
     ranks = rankdata(-scores, axis=1)
+    if groups is not None:
+        labels = np.asarray(groups).astype(str)
+        if len(labels) != n_datasets:
+            raise ValueError(f"groups has {len(labels)} entries for {n_datasets} data sets")
+        ranks = np.array([ranks[labels == g].mean(axis=0) for g in dict.fromkeys(labels)])
+        n_datasets = len(ranks)
+        if n_datasets < 3:
+            raise ValueError(f"ranks need three or more groups of data sets, got {n_datasets}")
     q = studentized_range.ppf(0.95, n_models, np.inf) / np.sqrt(2)
     draws = np.random.default_rng(seed).integers(n_datasets, size=(n_draws, n_datasets))
     low, high = np.quantile(ranks[draws].mean(axis=1), [0.025, 0.975], axis=0)
@@ -92,7 +109,7 @@ def rank_models(
         ranks.mean(axis=0),
         low,
         high,
-        float(friedmanchisquare(*scores.T).pvalue),
+        float(friedmanchisquare(*ranks.T).pvalue),
         float(q * np.sqrt(n_models * (n_models + 1) / (6 * n_datasets))),
     )
 

@@ -50,8 +50,8 @@ def _unit_columns(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return scaled / np.where(flat, 1, length), flat
 
 
-def fisher_mean(r: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Average correlations through Fisher's z: tanh(mean(arctanh(r))).
+def fisher_mean(r: np.ndarray, axis: int | tuple[int, ...] | None = 0) -> np.ndarray:
+    """Average correlations through Fisher's z: tanh(mean(arctanh(r))); over all with axis None.
 
     Correlations of exactly 1 or -1 are moved inwards by 1e-12 first.
     """

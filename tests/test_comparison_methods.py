@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from comparison_tasks import array_source, word_task
 
-from brainlm.comparison.methods import check_space, score_ridge, score_similarity
+from brainlm.comparison.methods import check_space, fit_controls, score_ridge, score_similarity
 from brainlm.comparison.representations import Source, permuted_source, shared_words
 from brainlm.comparison.study import job_key, layer_part, rows_of, table_of
 from brainlm.comparison.tidy import tidy
@@ -51,6 +51,36 @@ def test_null_responses_do_not_change_the_scores(rng):
         score_ridge(X, Y, SPLIT, encoder=encoder, orders=[rng.permutation(90)])
 
 
+def test_what_a_space_adds_to_controls_is_found_and_nothing_else(rng):
+    """Responses of controls + space: both together score 1; of controls alone: nothing is added."""
+    n = 300
+    C, X = rng.standard_normal((n, 2)), rng.standard_normal((n, 4))
+    both = C @ rng.standard_normal((2, 3)) + X @ rng.standard_normal((4, 3))
+    only = C @ rng.standard_normal((2, 3)) + 1e-3 * rng.standard_normal((n, 3))
+    for Y, added in ((both, True), (only, False)):
+        controls = fit_controls(C, Y, SPLIT)
+        ridge = score_ridge(X, Y, SPLIT, controls=controls)
+        similar = score_similarity(X, Y, SPLIT, controls=controls, published=False)
+        if added:
+            assert (ridge.beyond + controls.values).min() > 0.97
+            assert similar.beyond.min() > 0
+        else:
+            assert controls.values.min() > 0.999
+            assert max(abs(ridge.beyond).max(), abs(similar.beyond).max()) < 1e-3
+
+
+def test_the_interval_is_that_of_folds_on_fishers_scale(rng):
+    X, Y = rng.standard_normal((80, 10)), rng.standard_normal((80, 3))
+    found = score_similarity(X, Y, SPLIT, published=False)
+    assert found.test_ratio == 0.25
+    z = np.arctanh(found.values)
+    assert found.score == pytest.approx(np.tanh(z.mean()))
+    half = 2.7764451 * np.sqrt((1 / 5 + 1 / 4) * z.mean(axis=1).var(ddof=1))
+    np.testing.assert_allclose(
+        found.interval(), np.tanh([z.mean() - half, z.mean() + half]), rtol=1e-6
+    )
+
+
 def test_exact_data_score_one_and_noise_is_not_significant(rng):
     label = np.tile(np.arange(8), 20)
     Y = rng.standard_normal((8, 4))[label]
@@ -83,13 +113,15 @@ def test_a_part_finds_the_planted_layer_and_its_random_twin_finds_nothing(rng):
     assert table.loc["model layer 1", "p"] > 0.02
     assert np.isnan(table.loc["random (model layer 1)", "rank"])
     assert table["n_items"].unique().tolist() == [200]
-    assert part["unit_score"].shape == (6, 5)
+    assert part["fold_score"].shape == part["fold_beyond"].shape == (6, 5)
+    assert part["random"].shape == part["random_beyond"].shape == (40,)
+    assert abs(part["control"].values).max() < 0.5
     assert table_of(table.reset_index())["space"].sizes == {"row": 6}
     row = json.loads(part.attrs["rows"])[0]
     assert {"n_subjects", "folds", "alpha_low", "ceiling", "null", "p"} <= set(row)
 
 
-def test_subjects_are_units_and_give_a_ceiling(rng):
+def test_folds_are_units_and_subjects_give_a_ceiling(rng):
     layer = rng.standard_normal((150, 20))
     task = word_task(rng, layer, subjects=("a", "b", "c", "d"), noise=0.5)
     assert task.ceiling().shape == (4, 5)
@@ -98,7 +130,7 @@ def test_subjects_are_units_and_give_a_ceiling(rng):
     )
     row = rows_of(part)[2]
     assert (row["unit"], row["n_units"], row["n_subjects"], row["n_targets"]) == (
-        "subject", 4, 4, 5,
+        "fold", 5, 4, 5,
     )  # fmt: skip
     assert row["ceiling"] > 0.8
     assert tidy([row])["normalised"].iloc[0] == pytest.approx(row["score"] / row["ceiling"])

@@ -16,13 +16,20 @@ from brainlm.comparison.simulation import (
     simulate_fmri,
     simulate_meg,
 )
-from brainlm.comparison.study import available_datasets, layer_part, parse_models, rows_of
+from brainlm.comparison.study import (
+    available_datasets,
+    control_design,
+    layer_part,
+    materials,
+    parse_models,
+    rows_of,
+)
 from brainlm.comparison.tasks import _averaged, _check_words, open_task
 from brainlm.cross_validation import cross_validate
 from brainlm.datasets import is_on_disk
 from brainlm.encoders import RidgeEncoder
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.features import Features, word_length, word_position
+from brainlm.features import Features
 from brainlm.nulls import permuted_scores
 from brainlm.recording import Recording
 from brainlm.splits import ContiguousBlocks
@@ -55,11 +62,13 @@ def profile_of(task, story, method):
         lambda s, words, level: story, 4, {},
     )  # fmt: skip
     words = np.ones(task.stimulus.n_words, dtype=bool)
-    part = layer_part(task, source, words, n_permutations=19, method=method)
+    part = layer_part(task, source, words, n_permutations=19, method=method, n_random=6)
     rows = [row for row in rows_of(part) if row["family"] != "random"]
     part = part.sel(space=[row["space"] for row in rows])
     depths, chance = np.array([row["depth"] for row in rows]), part["null"].mean("permutation")
-    return layer_profile(part["unit_score"].values.T, depths, chance.values), rows
+    ratio, random = part.attrs["test_ratio"], part["random"].values
+    scores = part["fold_score"].values.T
+    return layer_profile(scores, depths, ratio, chance=chance.values, random=random), rows
 
 
 @pytest.mark.parametrize("method", ["ridge", "similarity"])
@@ -70,21 +79,21 @@ def test_planted_layers_and_the_difference_of_modalities_are_found(story, method
     deep, rows = profile_of(fmri, story, method)
     assert shallow.best_depth == 0.25
     assert deep.best_depth == 1
-    assert depth_difference(deep, shallow, n_permutations=499)[1] < 0.05
+    assert depth_difference(deep, shallow)[1] < 0.05
     assert rows[4]["p"] == 0.05
-    assert rows[4]["unit"] == "subject"
+    assert rows[4]["unit"] == "fold"
 
 
 def test_nothing_is_found_where_nothing_was_planted(story):
     nothing = simulate_meg(None, story[0], n_targets=5, subjects=5, seed=1)
     profile, rows = profile_of(nothing, story, "ridge")
     assert max(abs(row["score"]) for row in rows) < 0.1
-    assert profile.slope.p > 0.05
+    assert profile.p > 0.05
     silent, rows = profile_of(
         simulate_fmri(None, story[0], n_targets=5, subjects=5), story, "ridge"
     )
     assert max(row["score"] for row in rows) < 0.1
-    assert silent.slope.p > 0.05
+    assert silent.p > 0.05
 
 
 def epochs(cause, story, planted):
@@ -157,8 +166,61 @@ def test_families_with_low_coverage_are_left_out_and_named(rng):
     assert kept == [every]
     assert words.all()
     assert "few 5%" in note
-    controls = control_source([word_length, word_position])
-    assert controls.embed(task.stimulus, words, "word")[0].n_features == 3
+
+
+def test_controls_have_the_word_rate_of_a_story_and_are_never_cut(story):
+    task = simulate_fmri(None, story[0], n_targets=2, subjects=3)
+    half = np.arange(task.stimulus.n_words) % 2 == 0
+    whole, cut = (control_design(t, task.stimulus) for t in (task, task.on_words(half)))
+    np.testing.assert_array_equal(whole, cut)
+    # The last of six controls, at each of four delays, is the number of words (Lanczos).
+    rate = Features("rate", np.ones((task.stimulus.n_words, 1)), task.stimulus)
+    np.testing.assert_array_equal(whole[:, 5::6], task.design(rate))
+    names = control_source(timed=False).identity["controls"]
+    assert names == ["word_length", "zipf_frequency", "word_position"]
+
+
+@pytest.mark.parametrize(("step", "delays"), [(2.0, 4), (1.5, 5), (3.0, 3)])
+def test_delays_and_gaps_are_those_of_seconds_whatever_the_interval(story, step, delays):
+    stimulus = story[0].stimulus
+    n = int(stimulus.onset[-1] // step) + 2
+    recording = Recording(
+        np.random.default_rng(0).standard_normal((n, 2)), ["a", "b"], "fmri", "z",
+        times=step * np.arange(n),
+    )  # fmt: skip
+    task = replace(simulate_fmri(None, story[0], n_targets=2, subjects=3), recording=recording)
+    assert task.design(story[0]).shape == (n, delays * 20)
+    assert task.gap == np.ceil(16 / step)
+
+
+def test_sentences_move_with_their_text_in_the_null(rng):
+    words = [f"w{i}" for i in range(240)]
+    sentences = [f"s{i // 3}" for i in range(240)]
+    texts = [f"t{i // 12}" for i in range(240)]
+    stimulus = Stimulus(words, "en", text=texts, sentence=sentences, item=sentences)
+    items = list(dict.fromkeys(sentences))
+    recording = Recording(rng.standard_normal((80, 2)), ["a", "b"], "fmri", "z", items=items)
+    task = replace(
+        word_task(rng, rng.standard_normal((80, 5))), stimulus=stimulus, recording=recording,
+        level="sentence",
+    )  # fmt: skip
+    order = task.shuffled(1)[0].reshape(20, 4)
+    assert (np.diff(order, axis=1) == 1).all()
+    assert (order[:, 0] % 4 == 0).all()
+    assert task.null == "texts permuted"
+
+
+def test_data_sets_of_the_same_sentences_are_one_material(rng):
+    def text(name, sentences):
+        words = [w for s in sentences for w in s.split()]
+        labels = [str(i) for i, s in enumerate(sentences) for _ in s.split()]
+        stimulus = Stimulus(words, "en", text=labels, sentence=labels)
+        return replace(word_task(rng, rng.standard_normal((9, 5))), name=name, level="sentence",
+                       stimulus=stimulus)  # fmt: skip
+
+    gaze, eeg = text("gaze", ["a b", "c d", "e f"]), text("eeg", ["A b", "c d", "x y", "z z"])
+    other = text("other", ["a d", "b c", "e e"])
+    assert materials([gaze, eeg, other]) == {"gaze": "gaze", "eeg": "gaze", "other": "other"}
 
 
 def test_sentences_of_the_task_are_no_training_text():

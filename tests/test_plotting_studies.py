@@ -53,7 +53,7 @@ def bundle(tmp_path_factory):
     ]  # fmt: skip
     ranks = [
         {"features": "embedding", "model": m, "mean_rank": r, "low": r - 0.3, "high": r + 0.3,
-         "n_datasets": 3, "p": 0.04, "critical_difference": 1.1}
+         "n_datasets": 3, "n_materials": 3, "p": 0.04, "critical_difference": 1.1}
         for m, r in (("a", 1.0), ("b", 1.9), ("c", 3.0))
     ]  # fmt: skip
     frames = {

@@ -48,3 +48,12 @@ def test_agreement_of_orders_is_kendalls_tau(rng):
 def test_bad_tables_are_refused(scores, message):
     with pytest.raises(ValueError, match=message):
         rank_models(scores, ["a", "b", "c"])
+
+
+def test_data_sets_of_one_material_count_once():
+    scores = np.array([[3, 2, 1], [3, 2, 1], [1, 2, 3], [3, 1, 2.0]])
+    found = rank_models(scores, ["a", "b", "c"], groups=["x", "x", "y", "z"])
+    np.testing.assert_array_equal(found.ranks, [[1, 2, 3], [3, 2, 1], [1, 3, 2]])
+    assert found.wins.tolist() == [2, 0, 1]
+    with pytest.raises(ValueError, match="three or more groups of data sets, got 2"):
+        rank_models(scores, ["a", "b", "c"], groups=["x", "x", "y", "y"])

@@ -9,11 +9,12 @@ disk, so that a killed run goes on, and ``tidy`` makes the table.
 from brainlm.comparison.engine import PartStore, run_parts
 from brainlm.comparison.methods import SpaceScores, score_ridge, score_similarity
 from brainlm.comparison.questions import (
+    Contrast,
     LayerProfile,
+    compare_folds,
     context_gain,
     depth_difference,
     layer_profile,
-    trend_over_levels,
 )
 from brainlm.comparison.representations import (
     Source,
@@ -35,12 +36,14 @@ from brainlm.comparison.tidy import tidy
 
 __all__ = [
     "KINDS",
+    "Contrast",
     "LayerProfile",
     "PartStore",
     "Source",
     "Space",
     "SpaceScores",
     "Task",
+    "compare_folds",
     "context_gain",
     "depth_difference",
     "layer_profile",
@@ -57,5 +60,4 @@ __all__ = [
     "stack_scores",
     "static_source",
     "tidy",
-    "trend_over_levels",
 ]

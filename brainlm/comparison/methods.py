@@ -10,14 +10,22 @@ from typing import Any
 import numpy as np
 
 from brainlm._checks import check_finite, same_length
-from brainlm.cross_validation import cross_validate
+from brainlm.cross_validation import cross_validate, prepared
 from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
-from brainlm.scores import fisher_mean, pearson
+from brainlm.paired import fold_half_width
+from brainlm.scores import fisher_mean, fisher_z, pearson
 from brainlm.similarity import column_shift_and_scale, leave_one_out_scores, standardize_rows
 from brainlm.splits import Split
 from brainlm.statistics import permutation_p
 
-__all__ = ["SpaceScores", "check_space", "score_ridge", "score_similarity"]
+__all__ = [
+    "ControlFit",
+    "SpaceScores",
+    "check_space",
+    "fit_controls",
+    "score_ridge",
+    "score_similarity",
+]
 
 MOST_NULL_TARGETS = 100
 COLUMNS = 2000  # of null responses in one product
@@ -28,16 +36,22 @@ MOST_DUPLICATES = 0.25  # tokens across two Chinese words make a tenth of them a
 class SpaceScores:
     """Held-out scores of one representation on one task.
 
+    All averages of r are Fisher means, over folds and targets at once.
+
     Attributes
     ----------
     values : array of shape (n_folds, n_targets)
         Pearson r inside each test fold.
     method : str
+    test_ratio : float
+        n_test / n_train, averaged over folds.
     null : array of shape (n_permutations,), optional
         Scores of null responses, averaged as ``observed`` is.
     observed : float
         Mean over the targets of the null (all, or 100 spread evenly, that vary in every fold of
         it).
+    beyond : array of shape (n_folds, n_targets), optional
+        r of controls and representation together minus r of the controls alone.
     centred : array of shape (n_folds, n_targets), optional
         Of similarity encoding: embedding columns centred only.
     published : array of shape (n_targets,), optional
@@ -48,11 +62,23 @@ class SpaceScores:
 
     values: np.ndarray
     method: str
+    test_ratio: float
     null: np.ndarray | None = None
     observed: float = np.nan
+    beyond: np.ndarray | None = None
     centred: np.ndarray | None = None
     published: np.ndarray | None = None
     alphas: np.ndarray | None = None
+
+    @property
+    def score(self) -> float:
+        """Mean over folds and targets."""
+        return float(fisher_mean(self.values, axis=None))
+
+    @property
+    def by_fold(self) -> np.ndarray:
+        """Mean score of each fold over targets (and subjects), (n_folds,)."""
+        return fisher_mean(self.values, axis=1)
 
     @property
     def p(self) -> float:
@@ -61,12 +87,49 @@ class SpaceScores:
             return np.nan
         return float(permutation_p(np.array(self.observed), self.null))
 
-    def by_unit(self, n_subjects: int = 0) -> np.ndarray:
-        """Mean score of each subject (three or more), else of each fold, over targets."""
-        if n_subjects >= 3:
-            per_target = fisher_mean(self.values)
-            return per_target.reshape(n_subjects, -1).mean(axis=1)
-        return self.values.mean(axis=1)
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the interval of ``score`` over folds, made on Fisher's z.
+
+        It holds for new stimuli and these subjects, see `brainlm.paired.fold_difference`.
+        """
+        z = fisher_z(self.values).mean(axis=1)
+        half = fold_half_width(z, self.test_ratio, level=level)
+        return float(np.tanh(z.mean() - half)), float(np.tanh(z.mean() + half))
+
+
+@dataclass(frozen=True, eq=False)
+class ControlFit:
+    """What controls such as word rate and length predict, fitted on the training samples.
+
+    Attributes
+    ----------
+    train, test : tuple of array
+        Predictions of the training and the test samples of each fold.
+    values : array of shape (n_folds, n_targets)
+        Pearson r of the test samples.
+    """
+
+    train: tuple[np.ndarray, ...]
+    test: tuple[np.ndarray, ...]
+    values: np.ndarray
+
+
+def fit_controls(C: np.ndarray, Y: np.ndarray, split: Split) -> ControlFit:
+    """Predict responses from controls by ridge regression, penalties chosen in inner folds.
+
+    Parameters
+    ----------
+    C : array of shape (n_samples, n_columns)
+    Y : array of shape (n_samples, n_targets)
+    split : Split
+    """
+    fitted, predicted, values = [], [], []
+    for train, test in split.split(C):
+        encoder = RidgeEncoder(cv=split.within(train), warn_edge=False).fit(C[train], Y[train])
+        fitted.append(encoder.predict(C[train]))
+        predicted.append(encoder.predict(C[test]))
+        values.append(pearson(predicted[-1], Y[test]))
+    return ControlFit(tuple(fitted), tuple(predicted), np.array(values))
 
 
 def check_space(X: np.ndarray, labels: Sequence[str], name: str) -> float:
@@ -117,6 +180,7 @@ def score_similarity(
     split: Split,
     *,
     orders: Sequence[np.ndarray] = (),
+    controls: ControlFit | None = None,
     published: bool = True,
 ) -> SpaceScores:
     """Score similarity encoding: Anderson's rule in folds, embedding columns standardised.
@@ -131,6 +195,9 @@ def score_similarity(
     split : Split
     orders : sequence of array of int
         Rows of the null responses.
+    controls : ControlFit, optional
+        Of the same responses and split. What they leave over in the training samples is then
+        predicted by similarity, and both predictions are summed: see ``SpaceScores.beyond``.
     published : bool
         Also compute the scores with columns centred only, and MulCogBench's leave-one-out score,
         not centred. In time series the latter leaks between neighbours.
@@ -144,11 +211,27 @@ def score_similarity(
     if len(orders):
         some = _defined(Y, split, orders)
         own = Z[:, some]
-        observed = float(fisher_mean(values[:, some]).mean())
+        observed = float(fisher_mean(values[:, some], axis=None))
         null = _null_scores(own, orders, folds)
+    beyond = None
+    if controls is not None:
+        both = [
+            pearson(more + _predict(W, Y[train] - known), Y[test])
+            for (train, test, W), known, more in zip(
+                folds, controls.train, controls.test, strict=True
+            )
+        ]
+        beyond = np.array(both) - controls.values
     centred = _fold_scores(_weighted(X, split, standardize=False), Z) if published else None
     loo = leave_one_out_scores(X.astype(float), Y, center=False) if published else None
-    return SpaceScores(values, "similarity encoding", null, observed, centred, loo)
+    return SpaceScores(
+        values, "similarity encoding", _test_ratio(split, X), null, observed, beyond, centred, loo
+    )
+
+
+def _test_ratio(split: Split, X: np.ndarray) -> float:
+    train, test = np.array([(len(a), len(b)) for a, b in split.split(X)]).mean(axis=0)
+    return float(test / train)
 
 
 def _weighted(X: np.ndarray, split: Split, *, standardize: bool) -> list[tuple]:
@@ -179,7 +262,7 @@ def _null_scores(Y: np.ndarray, orders: Sequence[np.ndarray], folds: list[tuple]
         some = orders[start : start + step]
         stacked = np.hstack([Y[order] for order in some])
         r = [pearson(_predict(W, stacked[train]), stacked[test]) for train, test, W in folds]
-        null.append(fisher_mean(np.array(r)).reshape(len(some), -1).mean(axis=1))
+        null.append(fisher_mean(np.array(r).reshape(len(folds), len(some), -1), axis=(0, 2)))
     return np.concatenate(null)
 
 
@@ -209,6 +292,7 @@ def score_ridge(
     *,
     encoder: Any = None,
     orders: Sequence[np.ndarray] = (),
+    controls: ControlFit | None = None,
 ) -> SpaceScores:
     """Score ridge encoding with penalties chosen in inner folds.
 
@@ -221,6 +305,9 @@ def score_ridge(
         Default: ``RidgeEncoder()``.
     orders : sequence of array of int
         Rows of the null responses; each is cross-validated from the start, penalties included.
+    controls : ControlFit, optional
+        Of the same responses and split. What they leave over in the training samples is then
+        predicted from ``X``, and both predictions are summed: see ``SpaceScores.beyond``.
 
     Raises
     ------
@@ -234,18 +321,34 @@ def score_ridge(
             f"{shared}: null responses are scored as further targets, so each needs a penalty of "
             "its own: use alpha_per='target', or no orders"
         )
+    ratio = _test_ratio(split, X)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # the table shows the range of alphas
+        beyond = None if controls is None else _ridge_beyond(encoder, X, Y, split, controls)
         if not len(orders):
             found = cross_validate(encoder, X, Y, split)
-            return SpaceScores(found.values, "ridge encoding", alphas=found.alphas)
+            return SpaceScores(
+                found.values, "ridge encoding", ratio, beyond=beyond, alphas=found.alphas
+            )
         # Null responses are further targets of the same regression: one decomposition for all.
         some, n = _defined(Y, split, orders), Y.shape[1]
         shuffled = [Y[order][:, some] for order in orders]
         found = cross_validate(encoder, X, np.hstack([Y, *shuffled]), split)
-        mean = found.mean
+    nulls = found.values[:, n:].reshape(len(found.values), len(orders), len(some))
     return SpaceScores(
-        found.values[:, :n], "ridge encoding",
-        mean[n:].reshape(len(orders), len(some)).mean(axis=1), float(mean[some].mean()),
+        found.values[:, :n], "ridge encoding", ratio, fisher_mean(nulls, axis=(0, 2)),
+        float(fisher_mean(found.values[:, some], axis=None)), beyond,
         alphas=None if found.alphas is None else found.alphas[:, :n],
     )  # fmt: skip
+
+
+def _ridge_beyond(
+    encoder: Any, X: np.ndarray, Y: np.ndarray, split: Split, controls: ControlFit
+) -> np.ndarray:
+    both = []
+    for (train, test), known, more in zip(
+        split.split(X), controls.train, controls.test, strict=True
+    ):
+        fitted = prepared(encoder, split, train).fit(X[train], Y[train] - known)
+        both.append(pearson(more + fitted.predict(X[test]), Y[test]))
+    return np.array(both) - controls.values

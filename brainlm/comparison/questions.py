@@ -1,26 +1,82 @@
-"""What a comparison is asked: gain of context by level, layer depth by modality."""
+"""Questions to a comparison: is one score above another, and which depth of layer is best?"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import kendalltau, spearmanr
+from scipy.stats import kendalltau, t, ttest_ind
 
-from brainlm.paired import Difference, paired_difference
+from brainlm.paired import Difference, fold_difference, null_difference_p, random_difference_p
 from brainlm.scores import held_out_choice
 
 __all__ = [
-    "LEVELS",
+    "Contrast",
     "LayerProfile",
+    "compare_folds",
     "context_gain",
     "curve_agreement",
     "depth_difference",
     "layer_profile",
-    "trend_over_levels",
+    "modality_difference",
 ]
 
-LEVELS = ("word", "sentence", "discourse")
+Pair = tuple[np.ndarray, np.ndarray]
+CLEAR = 3.0  # standard errors above 0 from which a mean score has a relative curve
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One score minus another, tested against two accidents: of stimuli and of embeddings.
+
+    Attributes
+    ----------
+    mean, low, high : float
+        Difference and its interval over folds: for new stimuli and these subjects.
+    p_stimuli : float
+        Against null responses where they were given (time series), else over folds.
+    p_random : float
+        Against the difference of two random embeddings; NaN without any.
+    """
+
+    mean: float
+    low: float
+    high: float
+    p_stimuli: float
+    p_random: float = np.nan
+
+    @property
+    def p(self) -> float:
+        """The larger of both: a difference that either accident explains is no finding."""
+        return float(np.nanmax([self.p_stimuli, self.p_random]))
+
+
+def compare_folds(
+    a: np.ndarray,
+    b: np.ndarray,
+    ratio: float,
+    *,
+    null: Pair | None = None,
+    random: Pair | None = None,
+) -> Contrast:
+    """Compare two representations on one data set.
+
+    Parameters
+    ----------
+    a, b : array of shape (n_folds,)
+        Scores averaged over targets and subjects.
+    ratio : float
+        n_test / n_train.
+    null : pair of array of shape (n_permutations,), optional
+        Scores of A and of B on the same null responses, one shift for all subjects. For time
+        series, where few long blocks are folds.
+    random : pair of array of shape (n_draws,), optional
+        Scores of random embeddings with the shape of A, and of B.
+    """
+    found = fold_difference(a, b, ratio)
+    p = found.p if null is None else null_difference_p(found.mean, *null)
+    p_random = np.nan if random is None else random_difference_p(found.mean, *random)
+    return Contrast(found.mean, found.low, found.high, p, p_random)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,90 +86,84 @@ class LayerProfile:
     Attributes
     ----------
     best_depth, low, high : float
-        Depth (0 = input, 1 = last layer) of the best mean score, and its 95 % bootstrap interval
-        over units.
+        Depth (0 = input, 1 = last layer) of the layer that is best in all folds but one, averaged
+        over the fold that is left out; its smallest and its largest value.
     slope : Difference
-        Least-squares slope of the score over depth, over units, tested against 0: above 0, deep
+        Least-squares slope of the score over depth, tested against 0 over folds: above 0, deep
         layers are better.
-    slopes : array of shape (n_units,)
+    p : float
+        The larger of ``slope.p`` and the p value of the slope against the difference of two random
+        embeddings, a whole network apart.
+    relative, relative_error : float
+        Slope divided by the mean score of the layers, and its standard error; NaN where that mean
+        does not lie three standard errors above 0. Scores of data sets with other noise differ by a
+        factor, which this takes out.
+    n_folds : int
     """
 
     best_depth: float
     low: float
     high: float
     slope: Difference
-    slopes: np.ndarray
+    p: float
+    relative: float
+    relative_error: float
+    n_folds: int
 
 
-def context_gain(layers: np.ndarray, static: np.ndarray) -> Difference:
-    """Score of a model's layers minus that of static vectors, over units.
+def context_gain(
+    layers: np.ndarray,
+    other: np.ndarray,
+    ratio: float,
+    *,
+    null: Pair | None = None,
+    random: Pair | None = None,
+) -> Contrast:
+    """Score of a model's layers minus that of another representation.
 
-    The layer of each unit is the best one over the other units, so the gain is not biased by the
-    choice.
-
-    Parameters
-    ----------
-    layers : array of shape (n_units, n_layers)
-    static : array of shape (n_units,)
-    """
-    held_out = held_out_choice(np.asarray(layers)[:, :, None])[1][:, 0]
-    return paired_difference(held_out, np.asarray(static))
-
-
-def trend_over_levels(
-    gains: np.ndarray, levels: list[str], *, n_permutations: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Does the gain grow from words to sentences to discourse, over data sets?
+    The layer of each fold is the best one over the other folds, so the gain is not biased by the
+    choice; of null responses the same layers are taken.
 
     Parameters
     ----------
-    gains : array of shape (n_datasets,)
-    levels : sequence of str
-        Level of each.
-
-    Returns
-    -------
-    rho : float
-        Spearman correlation of the gain with the level (0, 1, 2).
-    p : float
-        One-sided, the levels permuted over data sets; the smallest that few data sets can give is
-        large.
+    layers : array of shape (n_folds, n_layers)
+    other : array of shape (n_folds,)
+    ratio : float
+        n_test / n_train.
+    null : pair of array, optional
+        Shapes (n_permutations, n_layers) and (n_permutations,).
+    random : pair of array of shape (n_draws,), optional
+        Scores of random embeddings with the shape of a layer, and of the other representation.
     """
-    place = np.array([LEVELS.index(level) for level in levels], dtype=float)
-    gains = np.asarray(gains, dtype=float)
-    if len(gains) != len(place) or len(gains) < 3 or np.ptp(place) == 0:
-        raise ValueError(
-            f"a trend needs three or more data sets of at least two levels, got {len(gains)} gains "
-            f"and levels {levels}"
-        )
-    rho = float(spearmanr(place, gains).statistic)
-    rng = np.random.default_rng(seed)
-    null = np.array(
-        [spearmanr(rng.permutation(place), gains).statistic for _ in range(n_permutations)]
-    )
-    return rho, float((1 + (null >= rho - 1e-12).sum()) / (1 + len(null)))
+    chosen, held_out = held_out_choice(np.asarray(layers)[:, :, None])
+    if null is not None:
+        null = (np.asarray(null[0])[:, chosen].mean(axis=1), null[1])
+    return compare_folds(held_out[:, 0], np.asarray(other), ratio, null=null, random=random)
 
 
 def layer_profile(
     scores: np.ndarray,
     depths: np.ndarray,
-    chance: np.ndarray | None = None,
+    ratio: float,
     *,
-    n_draws: int = 2000,
-    seed: int = 0,
+    chance: np.ndarray | None = None,
+    random: np.ndarray | None = None,
 ) -> LayerProfile:
     """Return which depth is best, and whether the score rises or falls with depth.
 
     Parameters
     ----------
-    scores : array of shape (n_units, n_layers)
-        Of subjects, or folds.
+    scores : array of shape (n_folds, n_layers)
+        Averaged over targets and subjects.
     depths : array of shape (n_layers,)
-        Layer / last layer. The input embeddings (depth 0) are left out: they know no context.
+        Layer / last layer. The input embeddings (depth 0) are left out: they have no context.
+    ratio : float
+        n_test / n_train.
     chance : array of shape (n_layers,), optional
         Mean score of null responses, which is subtracted. Cross-validated scores of slow noise lie
-        a little below 0, the more so the slower the features; deep layers are slower, so that
-        without it many subjects make a slope out of nothing.
+        a little below 0, the more so the slower the features; deep layers are slower.
+    random : array of shape (n_draws,), optional
+        Scores of random embeddings with the shape of a layer.
     """
     scores, depths = np.asarray(scores, dtype=float), np.asarray(depths, dtype=float)
     if chance is not None:
@@ -128,19 +178,28 @@ def layer_profile(
     inside = depths > 0
     if inside.sum() < 2 or len(scores) < 3:
         raise ValueError(
-            f"a layer profile needs two layers above the input and three units, got "
+            f"a layer profile needs two layers above the input and three folds, got "
             f"{int(inside.sum())} and {len(scores)}"
         )
     scores, depths = scores[:, inside], depths[inside]
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(len(scores), size=(n_draws, len(scores)))
-    best = depths[scores[drawn].mean(axis=1).argmax(axis=1)]
-    low, high = np.quantile(best, [0.025, 0.975])
+    best = depths[held_out_choice(scores[:, :, None])[0]]
     centred = depths - depths.mean()
     slopes = scores @ centred / (centred @ centred)
+    slope, level = fold_difference(slopes, 0 * slopes, ratio), scores.mean(axis=1)
+    p = slope.p
+    if random is not None:
+        p = max(p, random_difference_p(slope.mean, random[::2], random[1::2]))
+
+    def error(values: np.ndarray) -> float:
+        return float(np.sqrt((1 / len(values) + ratio) * values.var(ddof=1)))
+
+    relative, relative_error = np.nan, np.nan
+    if level.mean() > CLEAR * error(level):
+        relative = slope.mean / level.mean()
+        relative_error = error(slopes - relative * level) / level.mean()  # of a ratio, linearised
     return LayerProfile(
-        float(depths[scores.mean(axis=0).argmax()]), float(low), float(high),
-        paired_difference(slopes, np.zeros(len(slopes))), slopes,
+        float(best.mean()), float(best.min()), float(best.max()), slope, p, float(relative),
+        float(relative_error), len(scores),
     )  # fmt: skip
 
 
@@ -149,7 +208,8 @@ def curve_agreement(first: np.ndarray, second: np.ndarray, null: np.ndarray) -> 
 
     Layers of one network resemble each other, so the curves of noise agree by chance far more
     often than shuffled layers do. The null is therefore the agreement of the first curve with
-    those of null responses of the second data set, made by the whole analysis.
+    those of null responses of the second data set, made by the whole analysis. A small p says that
+    the second curve is no noise; of one network and two languages it says no more.
 
     Parameters
     ----------
@@ -169,23 +229,38 @@ def curve_agreement(first: np.ndarray, second: np.ndarray, null: np.ndarray) -> 
     return float(tau), float(p)
 
 
-def depth_difference(
-    first: LayerProfile, second: LayerProfile, *, n_permutations: int = 10_000, seed: int = 0
-) -> tuple[float, float]:
-    """Return how much more the first data set's scores rise with depth, and its p value.
+def depth_difference(first: LayerProfile, second: LayerProfile) -> tuple[float, float]:
+    """Return how much more the first data set's curve rises with depth, and its p value.
 
-    Slopes are divided by their pooled standard deviation, units change sides under the null
-    (two-sided).
+    Curves are relative to the mean score of their data set, so that two data sets whose curves
+    differ by a factor do not differ. Two-sided, Welch's t on the errors over folds::
+
+        t = (a - b) / sqrt(se_a^2 + se_b^2)
+
+    Both are NaN where a data set has no clear mean score (see `LayerProfile`).
     """
-    a, b = first.slopes, second.slopes
-    pooled = np.sqrt(
-        (a.var(ddof=1) * (len(a) - 1) + b.var(ddof=1) * (len(b) - 1)) / (len(a) + len(b) - 2)
+    parts = np.array([first.relative_error**2, second.relative_error**2])
+    difference = first.relative - second.relative
+    if not np.isfinite([difference, *parts]).all() or parts.sum() == 0:
+        return np.nan, np.nan
+    freedom = parts.sum() ** 2 / (parts**2 / [first.n_folds - 1, second.n_folds - 1]).sum()
+    p = 2 * t.sf(abs(difference) / np.sqrt(parts.sum()), freedom)
+    return float(difference), float(p)
+
+
+def modality_difference(
+    first: list[LayerProfile], second: list[LayerProfile]
+) -> tuple[float, float]:
+    """Return how much more curves of one modality rise with depth than those of another, and p.
+
+    The data sets are the units: Welch's t test of their relative slopes, two-sided. Both are NaN
+    where a modality has fewer than two data sets with a clear mean score.
+    """
+    a, b = (
+        np.array([profile.relative for profile in each if np.isfinite(profile.relative)])
+        for each in (first, second)
     )
-    together, observed = np.r_[a, b], a.mean() - b.mean()
-    rng = np.random.default_rng(seed)
-    null = np.empty(n_permutations)
-    for i in range(n_permutations):
-        mixed = rng.permutation(together)
-        null[i] = mixed[: len(a)].mean() - mixed[len(a) :].mean()
-    p = (1 + (np.abs(null) >= abs(observed) * (1 - 1e-12)).sum()) / (1 + n_permutations)
-    return float(observed / pooled) if pooled > 0 else 0.0, float(p)
+    if min(len(a), len(b)) < 2:
+        return np.nan, np.nan
+    found = ttest_ind(a, b, equal_var=False)
+    return float(a.mean() - b.mean()), float(found.pvalue)

@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.features import Features, random_like
+from brainlm.features import (
+    Features,
+    concatenate,
+    word_length,
+    word_position,
+    word_rate,
+    zipf_frequency,
+)
 from brainlm.language_models import LanguageModel
 from brainlm.norms import Norm
 from brainlm.stimulus import Stimulus
@@ -123,18 +130,24 @@ def norm_source(norm: Norm, family: str, label: str | None = None) -> Source:
     return Source(label or norm.name, family, (language,), norm.covers, embed, 0, identity)
 
 
-def control_source(
-    functions: Sequence[Callable[[Stimulus], Features]], label: str = "controls"
-) -> Source:
-    """Return controls (length, frequency, position ...), computed on the whole text."""
-    from brainlm.features import concatenate
+def control_source(*, timed: bool) -> Source:
+    """Return word length, frequency and position, and the word rate of a time series.
+
+    Controls are computed on all words, whichever the compared representations share: a word rate of
+    the rated words only is no word rate.
+
+    Parameters
+    ----------
+    timed : bool
+        Whether the responses are a time series.
+    """
+    functions = [word_length, zipf_frequency, word_position, *([word_rate] if timed else [])]
 
     def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
-        whole = concatenate([function(stimulus) for function in functions], label)
-        return [whole.select_words(words)]
+        return [concatenate([function(stimulus) for function in functions], "controls")]
 
-    identity = {"controls": [function.__name__ for function in functions]}
-    return Source(label, "controls", (), _all_words, embed, 0, identity)
+    identity = {"controls": [function.__name__ for function in functions], "words": "all"}
+    return Source("controls", "controls", (), _all_words, embed, 0, identity)
 
 
 def permuted_source(source: Source, seed: int = 0) -> Source:
@@ -159,11 +172,6 @@ def permuted_source(source: Source, seed: int = 0) -> Source:
     name = f"permuted {source.name}"
     identity = {"permuted": source.identity, "seed": seed}
     return replace(source, name=name, embed=embed, identity=identity)
-
-
-def random_source(features: Features, seed: int) -> Features:
-    """Return random embeddings with the geometry of a layer; see `brainlm.features.random_like`."""
-    return random_like(features, seed=seed)
 
 
 def shared_words(stimulus: Stimulus, sources: Sequence[Source]) -> np.ndarray:

@@ -11,14 +11,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm.card import read_card
-from brainlm.comparison.methods import check_space, score_ridge, score_similarity
-from brainlm.comparison.representations import Source, model_source, static_source
+from brainlm.comparison.methods import (
+    ControlFit,
+    SpaceScores,
+    check_space,
+    fit_controls,
+    score_ridge,
+    score_similarity,
+)
+from brainlm.comparison.representations import (
+    Source,
+    control_source,
+    model_source,
+    static_source,
+)
 from brainlm.comparison.tasks import Task, open_task
 from brainlm.comparison.tidy import record
 from brainlm.datasets import is_on_disk
 from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
 from brainlm.features import Features, random_like
 from brainlm.geometry import geometry
+from brainlm.scores import fisher_mean
+from brainlm.stimulus import Stimulus
 
 if TYPE_CHECKING:
     import xarray
@@ -26,10 +40,14 @@ if TYPE_CHECKING:
 __all__ = [
     "STATIC",
     "available_datasets",
+    "control_design",
+    "controls_on",
     "job_key",
     "layer_part",
+    "materials",
     "open_tasks",
     "parse_models",
+    "random_scores",
     "rows_of",
     "spent",
     "static_of",
@@ -38,6 +56,7 @@ __all__ = [
 
 STATIC = {"en": "glove-6b-50d", "zh": "synonyms-zh"}
 METHODS = ("similarity", "ridge")
+FIRST_RANDOM = 1000  # seeds of random embeddings; those of single layers are the layers' numbers
 MOST_ROWS = 2000  # of which the geometry of a representation is measured
 
 
@@ -118,12 +137,12 @@ def open_tasks(
 
 
 def static_of(language: str) -> Source:
-    """Return the static vectors of a language as a source called "static"."""
+    """Return the static vectors of a language under their own name: they differ by language."""
     if language not in STATIC:
         raise UnknownNameError(
             f"no static vectors for language {language!r}; there are some for {', '.join(STATIC)}"
         )
-    return static_source(STATIC[language], (language,), "static")
+    return static_source(STATIC[language], (language,))
 
 
 def job_key(task: Task, source: Source, words: np.ndarray, **settings: Any) -> dict[str, Any]:
@@ -144,9 +163,10 @@ def layer_part(
     *,
     n_permutations: int,
     method: str = "similarity",
+    n_random: int = 40,
     seed: int = 0,
 ) -> xarray.Dataset:
-    """Score every layer of a source, and random embeddings with its geometry beside it.
+    """Score every layer of a source, with random embeddings and controls to judge it by.
 
     Parameters
     ----------
@@ -158,15 +178,19 @@ def layer_part(
     n_permutations : int
         Null responses, the same for all layers; the random embeddings have none.
     method : {"similarity", "ridge"}
-        Similarity encoding in folds (and as published), or ridge encoding (without random
-        embeddings).
+        Similarity encoding in folds (and as published), or ridge encoding (without a random
+        embedding of each layer).
+    n_random : int
+        Random embeddings with the geometry of a layer in the middle.
     seed : int
 
     Returns
     -------
     xarray.Dataset
-        ``unit_score`` (space, unit), ``null`` (space, permutation; NaN of random embeddings) and
-        the rows of the tidy table in the attribute ``rows``.
+        ``fold_score`` and ``fold_beyond`` (space, fold), the score and what it adds to the
+        controls; ``control`` (fold); ``random`` and ``random_beyond`` (draw) of the random
+        embeddings; ``null`` (space, permutation; NaN of random embeddings). The attributes hold
+        ``test_ratio``, ``timed`` and the rows of the tidy table.
     """
     import xarray
 
@@ -174,10 +198,10 @@ def layer_part(
         raise unknown_name("method", method, METHODS)
     layers = source.embed(task.stimulus, words, task.level)
     on = task.on_words(words).scorable()
-    orders, folds = on.shuffled(n_permutations, seed), on.split
-    ceiling = on.ceiling()
+    Y, folds, ceiling = on.recording.data, on.split, on.ceiling()
+    orders, controls = on.shuffled(n_permutations, seed), controls_on(on, task.stimulus)
     top = np.nan if ceiling is None else float(ceiling.mean())
-    rows, units, nulls = [], [], []
+    rows, found = [], []
     for features in layers:
         number = int(features.origin.get("layer", 0)) if source.n_layers else -1
         spaces = {"layer": features}
@@ -188,7 +212,7 @@ def layer_part(
             alike = np.nan if on.timed else check_space(X, _labels(on), space.name)
             score = score_similarity if method == "similarity" else score_ridge
             own = orders if kind == "layer" else ()
-            scores = score(X, on.recording.data, folds, orders=own)
+            scores = score(X, Y, folds, orders=own, controls=controls)
             about = {
                 "space": source.name if number < 0 else f"{source.name} layer {number}",
                 "family": source.family if kind == "layer" else "random",
@@ -199,17 +223,117 @@ def layer_part(
             if kind == "random":
                 about["space"] = f"random ({about['space']})"
             rows.append(record(on, scores, top, **about))
-            units.append(scores.by_unit(len(on.subjects)))
-            nulls.append(np.full(n_permutations, np.nan) if scores.null is None else scores.null)
-    notes = [*on.recording.notes]
+            found.append(scores)
+    drawn = random_scores(on, layers[len(layers) // 2], n_random, controls, method=method)
+    unknown = np.full(n_permutations, np.nan)
     return xarray.Dataset(
         {
-            "unit_score": (("space", "unit"), np.array(units)),
-            "null": (("space", "permutation"), np.array(nulls)),
+            "fold_score": (("space", "fold"), np.array([s.by_fold for s in found])),
+            "fold_beyond": (("space", "fold"), np.array([_beyond(s).mean(axis=1) for s in found])),
+            "control": ("fold", fisher_mean(controls.values, axis=1)),
+            "random": ("draw", np.array([s.by_fold.mean() for s in drawn])),
+            "random_beyond": ("draw", np.array([_beyond(s).mean() for s in drawn])),
+            "null": (
+                ("space", "permutation"),
+                np.array([unknown if s.null is None else s.null for s in found]),
+            ),
         },
         coords={"space": [row["space"] for row in rows]},
-        attrs={"rows": json.dumps(rows), "notes": json.dumps(notes)},
-    )
+        attrs={
+            "rows": json.dumps(rows), "notes": json.dumps([*on.recording.notes]),
+            "test_ratio": found[0].test_ratio, "timed": int(on.timed),
+        },
+    )  # fmt: skip
+
+
+def _beyond(scores: SpaceScores) -> np.ndarray:
+    assert scores.beyond is not None  # controls were given
+    return scores.beyond
+
+
+def controls_on(on: Task, stimulus: Stimulus) -> ControlFit:
+    """Fit the controls of a task, computed on all words of its stimulus.
+
+    Parameters
+    ----------
+    on : Task
+        On the words that are compared, targets that have a score.
+    stimulus : Stimulus
+        All words.
+    """
+    return fit_controls(control_design(on, stimulus), on.recording.data, on.split)
+
+
+def control_design(on: Task, stimulus: Stimulus) -> np.ndarray:
+    """Return the controls of each sample or item, made of all words of the stimulus."""
+    every = np.ones(stimulus.n_words, dtype=bool)
+    return on.design(control_source(timed=on.timed).embed(stimulus, every, on.level)[0])
+
+
+def random_scores(
+    on: Task,
+    features: Features,
+    n_draws: int,
+    controls: ControlFit | None = None,
+    *,
+    method: str = "ridge",
+    encoder: Any = None,
+) -> list[SpaceScores]:
+    """Score random embeddings with the geometry of a feature space, equal for equal words.
+
+    Two of them differ although neither means anything; differences between representations are
+    judged by that (`brainlm.paired.random_difference_p`).
+
+    Parameters
+    ----------
+    on : Task
+    features : Features
+    n_draws : int
+    controls : ControlFit, optional
+        To score what each adds to the controls as well.
+    method : {"ridge", "similarity"}
+    encoder : estimator, optional
+        Of ridge encoding.
+    """
+    found = []
+    for draw in range(n_draws):
+        X = on.design(random_like(features, seed=FIRST_RANDOM + draw))
+        Y, split = on.recording.data, on.split
+        if method == "similarity":
+            found.append(score_similarity(X, Y, split, controls=controls, published=False))
+        else:
+            found.append(score_ridge(X, Y, split, encoder=encoder, controls=controls))
+    return found
+
+
+def materials(tasks: Sequence[Task]) -> dict[str, str]:
+    """Return the material of each data set: data sets that share half their items share one.
+
+    Gaze, reading times and EEG of the same sentences, or ratings of the same words, are not
+    independent samples of language: a rank over data sets counts a material once.
+
+    Returns
+    -------
+    dict of str to str
+        Name of the data set -> name of the first data set of its material.
+    """
+    texts = {task.name: _pieces(task) for task in tasks}
+    found: dict[str, str] = {}
+    for name, own in texts.items():
+        found[name] = name
+        for other in list(found)[:-1]:
+            shared = len(own & texts[other])
+            if shared >= 0.5 * min(len(own), len(texts[other])):
+                found[name] = found[other]
+                break
+    return found
+
+
+def _pieces(task: Task) -> set[str]:
+    """Words of a list of words, sentences of a text, in lower case."""
+    level = "item" if task.level == "word" else "sentence"
+    words = task.stimulus.words
+    return {" ".join(words[rows]).lower() for _, rows in task.stimulus.blocks(level)}
 
 
 def spent(seconds: Mapping[str, float], total: float) -> str:

@@ -9,24 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.alignment import align
+from brainlm.alignment import align, delays_between
 from brainlm.card import read_card
 from brainlm.ceilings import leave_one_subject_out
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.errors import CorruptDataError
 from brainlm.features import Features
-from brainlm.recording import Recording, high_pass
+from brainlm.recording import Recording, average_samples, high_pass, sampling_interval
 from brainlm.splits import ContiguousBlocks, Groups, Split
-from brainlm.statistics import circular_shift
+from brainlm.statistics import circular_shift, permute_groups
 from brainlm.stimulus import Stimulus
 from brainlm.time_resolved import word_locked
 
 __all__ = ["Task", "in_text_order", "open_task"]
 
-DELAYS = (1, 2, 3, 4)
-GAP = 8  # samples: the longest delay, the Lanczos window, and one to spare
+COARSE = 2.0  # seconds: faster volumes are averaged to about this interval
+GAP = 16.0  # seconds: the longest delay, the Lanczos window, and two to spare
 FEWEST_TRIALS = 5
-FEWEST_SUBJECTS = 5  # from here on, subjects are the units of intervals and tests
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +106,35 @@ class Task:
 
     def design(self, features: Features) -> np.ndarray:
         """Return the features of each sample or item, (n_samples, n_columns), float32."""
-        delays = DELAYS if self.timed else (0,)
+        delays = delays_between(self.step) if self.timed else (0,)
         return np.asarray(align(features, self.recording, delays=delays).X, dtype=np.float32)
+
+    @property
+    def step(self) -> float:
+        """Sampling interval of a time series, in seconds."""
+        times, run = self.recording.times, self.recording.run
+        if times is None:
+            raise ValueError(f"{self.name} has items and no sampling interval")
+        return sampling_interval(times[run == run[0]], str(run[0]))
+
+    @property
+    def gap(self) -> int:
+        """Samples of a time series that are left out on both sides of a test block."""
+        return int(np.ceil(GAP / self.step))
+
+    @property
+    def grouped(self) -> bool:
+        """Whether the items are sentences of texts: those of one text resemble each other."""
+        if self.timed or self.level == "word":
+            return False
+        _, words = np.unique(self.stimulus.item.astype(str), return_counts=True)
+        return bool(np.median(words) > 1) and len(set(self._texts)) < self.recording.n_samples
+
+    @property
+    def _texts(self) -> list[str]:
+        """Text of each item."""
+        texts = dict(zip(self.stimulus.item, self.stimulus.text, strict=True))
+        return [str(texts[item]) for item in self.recording.items]
 
     @property
     def split(self) -> Split:
@@ -118,21 +144,27 @@ class Task:
         stay together.
         """
         if self.timed:
-            return ContiguousBlocks(self.n_splits, GAP, self.recording.run)
-        texts = dict(zip(self.stimulus.item, self.stimulus.text, strict=True))
-        groups = [texts[item] for item in self.recording.items]
+            return ContiguousBlocks(self.n_splits, self.gap, self.recording.run)
+        groups = self._texts
         if self.level == "word" or len(set(groups)) < 2 * self.n_splits:
             return ContiguousBlocks(self.n_splits, gap=2)
         return Groups(groups, self.n_splits)
 
     def shuffled(self, n: int, seed: int = 0) -> list[np.ndarray]:
-        """Return rows of null responses: items permuted, or the sequence turned in a circle."""
+        """Return rows of null responses.
+
+        Isolated words are permuted. Sentences move with their whole text, onto texts of as many
+        sentences: turned in a circle, responses that are alike inside a text would fall onto two
+        texts each, and the null would be too narrow. All other sequences are turned in a circle.
+        """
         rng = np.random.default_rng(seed)
         n_samples = self.recording.n_samples
         if self.level == "word" and not self.timed:
             return [rng.permutation(n_samples) for _ in range(n)]
+        if self.grouped:
+            return [permute_groups(np.array(self._texts), rng) for _ in range(n)]
         runs = self.recording.run if self.timed else None
-        least = min(3 * GAP, max(1, n_samples // 10))
+        least = min(3 * (self.gap if self.timed else 8), max(1, n_samples // 10))
         return [circular_shift(n_samples, rng, least=least, runs=runs) for _ in range(n)]
 
     @property
@@ -140,6 +172,8 @@ class Task:
         """How the null responses are made, in words."""
         if self.level == "word" and not self.timed:
             return "items permuted"
+        if self.grouped:
+            return "texts permuted"
         return "responses shifted in a circle"
 
     def ceiling(self) -> np.ndarray | None:
@@ -184,8 +218,8 @@ def open_task(
     Subjects with the same items (or samples) become targets side by side, each z-scored. Where
     subjects saw different items (lists), responses are averaged over the subjects of an item, five
     at least. MEG and EEG time series become bins of 100 ms after each word. Targets with missing
-    values are left out, and named; time series of fMRI are high-passed at
-    128 s.
+    values are left out, and named; time series of fMRI are high-passed at 128 s and averaged to
+    about 2 s where they are faster, so that delays of 2 to 8 s are four samples everywhere.
     """
     card = read_card(name)
     available = list_subjects(name, root)
@@ -222,6 +256,8 @@ def open_task(
     recording = recording.noted(*notes)
     if recording.times is not None:
         recording = high_pass(recording, period=128.0)
+        first = recording.times[recording.run == recording.run[0]]
+        recording = average_samples(recording, max(1, round(COARSE / sampling_interval(first))))
     task = Task(
         card.name, card.modality, stimulus.language, card.level, stimulus, recording, named,
         6 if recording.times is not None else 10, len(people),

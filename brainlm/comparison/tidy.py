@@ -23,6 +23,9 @@ def record(
 ) -> dict[str, Any]:
     """Return the row of one representation on one task: everything a reader must know.
 
+    ``low`` and ``high`` are the interval over folds: it holds for new stimuli and these subjects.
+    ``beyond_controls`` is r of controls and representation together minus r of the controls.
+
     Parameters
     ----------
     task : Task
@@ -32,11 +35,7 @@ def record(
     **about
         Further columns: space, family, model, layer, depth, n_features ...
     """
-    from scipy.stats import t
-
-    units = scores.by_unit(len(task.subjects))
-    half = t.ppf(0.975, len(units) - 1) * units.std(ddof=1) / np.sqrt(len(units))
-    mean = float(fisher_mean(scores.values).mean())
+    low, high = scores.interval()
     alphas = (
         (np.nan, np.nan) if scores.alphas is None else (scores.alphas.min(), scores.alphas.max())
     )
@@ -48,11 +47,12 @@ def record(
         "method": scores.method,
         "metric": "r",
         **about,
-        "score": mean,
-        "low": float(units.mean() - half),
-        "high": float(units.mean() + half),
-        "unit": "subject" if len(task.subjects) >= 3 else "fold",
-        "n_units": len(units),
+        "score": scores.score,
+        "low": low,
+        "high": high,
+        "beyond_controls": (np.nan if scores.beyond is None else float(scores.beyond.mean())),
+        "unit": "fold",
+        "n_units": len(scores.values),
         "n_items": task.recording.n_samples,
         "n_subjects": task.n_people,
         "n_targets": task.recording.n_targets // max(1, len(task.subjects)),
@@ -60,7 +60,9 @@ def record(
         "alpha_low": float(alphas[0]),
         "alpha_high": float(alphas[1]),
         "ceiling": ceiling,
-        "centred": np.nan if scores.centred is None else float(fisher_mean(scores.centred).mean()),
+        "centred": np.nan
+        if scores.centred is None
+        else float(fisher_mean(scores.centred, axis=None)),
         "published": np.nan if scores.published is None else float(scores.published.mean()),
         "null": "none" if scores.null is None else task.null,
         "n_null": 0 if scores.null is None else len(scores.null),

@@ -335,7 +335,7 @@ def critical_difference(bundle: Bundle) -> Figure:
             ax, own[["low", "high"]].to_numpy(),
         )  # fmt: skip
         ax.set_title(
-            f"{kind}: {int(first['n_datasets'])} data sets, Friedman p = {first['p']:.2g}\n"
+            f"{kind}: {int(first['n_materials'])} materials, Friedman p = {first['p']:.2g}\n"
             f"bars join models within the critical difference {first['critical_difference']:.2f}",
             loc="left", fontsize=8,
         )  # fmt: skip

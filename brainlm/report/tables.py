@@ -26,8 +26,8 @@ def bundle_tables(bundle: Bundle) -> tuple[dict[str, pandas.DataFrame], list[str
     """Return the tables of a bundle, and what is too large for one.
 
     Scores (a variable ``score`` with the dimensions ``space`` and ``subject`` or ``fold``) give two
-    tables: the mean of each space over targets, with its 95 % interval over folds (or
-    subjects), and each target by itself. They come first. Other arrays give one table each, except those
+    tables: the mean of each space over targets, with its 95 % interval over folds (or subjects),
+    and each target by itself. They come first. Other arrays give one table each, except those
     that have a row per sample (folds, predictions).
 
     Parameters
@@ -90,7 +90,7 @@ def space_table(dataset: xarray.Dataset) -> pandas.DataFrame:
     mean = per_unit.mean(unit)
     columns = {"mean": mean}
     if n > 1:
-        half = mean.copy(data=fold_half_width(per_unit, ratio, per_unit.get_axis_num(unit)))
+        half = mean.copy(data=fold_half_width(per_unit.transpose(unit, ...).values, ratio))
         columns |= {"95 % from": mean - half, "95 % to": mean + half}
     rows = []
     for keys in _keys(mean):

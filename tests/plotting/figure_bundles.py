@@ -144,7 +144,7 @@ def studies(rng):
     parts = [{**s, "space": m, "alone": 0.2, "unique": u, "alone_half": 0.01, "unique_half": 0.01}
              for s in about for m, u in (("a", 0.05), ("b", 0.12))]  # fmt: skip
     ranks = [{"features": "embedding", "model": m, "mean_rank": r, "low": r - 0.3, "high": r + 0.3,
-              "n_datasets": 9, "p": 0.04, "critical_difference": 1.1}
+              "n_datasets": 9, "n_materials": 9, "p": 0.04, "critical_difference": 1.1}
              for m, r in (("a", 1.0), ("b", 1.9), ("c", 3.0))]  # fmt: skip
     frames = {"table": table, "gains": rows, "winners": shares, "partition": parts, "ranks": ranks}
     return {name: table_of(pd.DataFrame(each)) for name, each in frames.items()}

@@ -99,7 +99,7 @@ def main(
         rows = {"brain": decoded, "permuted brain": other, "ceiling": truth, "noise input": noise}
         key = content_key({
             "rows": list(rows.values()), "n_words": decoder.n_words(X[test]), "null": null,
-            "beam": beam, "chosen": chosen[test], "revision": network.revision,
+            "beam": beam, "chosen": chosen[test], "revision": network.identity,
             "words": decoder.reader.vocabulary.words,
         })  # fmt: skip
         texts_of_fold = kept_fold(work, key)

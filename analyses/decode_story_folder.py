@@ -92,7 +92,7 @@ def main(
     judges = Judges.default(judge, idf_of_stories(train), language)
     key = content_key({
         "stories": [story_key(each) for each in (*train, wrong, reference)], "beam": beam,
-        "mapper": mapper, "language": language, "revision": network.revision,
+        "mapper": mapper, "language": language, "revision": network.identity,
         "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
     })  # fmt: skip
     study = compare_guides(

@@ -130,7 +130,7 @@ def main(
             n_noise=noise,
         )  # fmt: skip
         key = content_key({"Y": test.responses, "voxels": voxels, "beam": beam, "mapper": mapper,
-                           "revision": network.revision, "context": context, "level": level,
+                           "revision": network.identity, "context": context, "level": level,
                            "training": [s.words for s in stories[:-2]],
                            "weights": [*shares, *(b.lm_weight for b in beams.values())],
                            })  # fmt: skip

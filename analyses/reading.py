@@ -88,7 +88,7 @@ def main(
                 continue
             opened.setdefault(model, LanguageModel(model))
             key = {
-                "study": "reading", "data": inputs[name], "model": opened[model].revision,
+                "study": "reading", "data": inputs[name], "model": opened[model].identity,
                 "max_items": max_items, "mixed_items": mixed_items, "debug": debug,
                 "max_subjects": max_subjects,
             }  # fmt: skip

@@ -24,6 +24,7 @@ import typer
 from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison.engine import PartStore, run_parts
 from brainlm.comparison.questions import (
+    best_layer,
     compare_folds,
     context_gain,
     curve_agreement,
@@ -165,7 +166,8 @@ def ask(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
             scores = part["fold_score"].sel(space=list(rows["space"])).values.T
             found = layer_profile(
                 scores, rows["depth"].to_numpy(), part.attrs["test_ratio"],
-                chance=chance_of(part, rows), random=part["random"].values,
+                chance=chance_of(part, rows),
+                random=part["random"].mean("fold").transpose("draw", "layer").values,
             )  # fmt: skip
             profiles.append({
                 **about, "best_depth": found.best_depth, "depth_low": found.low,
@@ -175,44 +177,46 @@ def ask(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
                 "profile": found,
             })  # fmt: skip
     gains, profiles = pd.DataFrame(gains), pd.DataFrame(profiles)
-    for name in ("", "over_random_", "beyond_"):
+    for name in ("", "over_random_", "beyond_", "static_beyond_"):
         gains[f"{name}q"] = fdr(gains[f"{name}p"].to_numpy())
     profiles["q"] = fdr(profiles["p"].to_numpy())
     return gains, profiles
 
 
 def gains_of(part, static, rows: pd.DataFrame) -> dict:
-    """A model, its layer held out, against static vectors, random embeddings and controls."""
+    """A model, its layer held out, against static vectors, itself without meaning, and controls."""
     spaces, ratio = list(rows["space"]), part.attrs["test_ratio"]
-    scores, beyond = (
-        part[name].sel(space=spaces).values.T for name in ("fold_score", "fold_beyond")
+    scores = part["fold_score"].sel(space=spaces).values.T
+    beyond = part["fold_beyond"].sel(space=spaces).values.T
+    own, added = (static[name].isel(space=0).values for name in ("fold_score", "fold_beyond"))
+    random, random_beyond = (
+        part[name].transpose("draw", "fold", "layer").values for name in ("random", "random_beyond")
     )
-    own = static["fold_score"].isel(space=0)
+    static_random, static_beyond = (
+        static[name].mean(("layer", "fold")).values for name in ("random", "random_beyond")
+    )
     null = None
     if part.attrs["timed"]:
         null = (part["null"].sel(space=spaces).values.T, static["null"].isel(space=0).values)
-    random, nothing = part["random"].values, np.zeros(part.sizes["draw"])
     # Isolated words do not recur, so that folds tell all of the accident of an embedding.
-    twins = None if rows.iloc[0]["level"] == "word" else (random, static["random"].values)
-    gain = context_gain(scores, own.values, ratio, null=null, random=twins)
-    over = context_gain(
-        scores, np.full(len(scores), random.mean()), ratio, random=(random - random.mean(), nothing)
-    )
-    added = context_gain(
-        beyond, 0 * own.values, ratio, random=(part["random_beyond"].values, nothing)
-    )
-    found = {"controls": float(part["control"].mean()), "random": float(random.mean())}
-    for name, each in (("", gain), ("over_random_", over), ("beyond_", added)):
+    twins = None if rows.iloc[0]["level"] == "word" else (random, static_random)
+    chance, nothing = float(best_layer(random).mean()), np.zeros(len(random))
+    contrasts = {
+        "": context_gain(scores, own, ratio, null=null, random=twins),
+        "over_random_": context_gain(
+            scores, np.full(len(scores), chance), ratio, random=(random, nothing + chance)
+        ),
+        "beyond_": context_gain(beyond, 0 * own, ratio, random=(random_beyond, nothing)),
+        "static_beyond_": compare_folds(added, 0 * own, ratio, random=(static_beyond, nothing)),
+    }
+    found = {"controls": float(part["control"].mean()), "random": chance}
+    for name, each in contrasts.items():
         found |= {
             f"{name}gain": each.mean, f"{name}low": each.low, f"{name}high": each.high,
             f"{name}p": each.p, f"{name}p_stimuli": each.p_stimuli,
             f"{name}p_random": each.p_random,
         }  # fmt: skip
-    static_added = compare_folds(
-        static["fold_beyond"].isel(space=0).values, 0 * own.values, ratio,
-        random=(static["random_beyond"].values, nothing),
-    )  # fmt: skip
-    return {**found, "static_beyond": static_added.mean, "static_beyond_p": static_added.p}
+    return found
 
 
 def static_part(table: pd.DataFrame, parts: dict, dataset: str):

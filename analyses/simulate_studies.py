@@ -128,7 +128,7 @@ def scored(
     """Simulate responses to one layer, or to nothing, and score all layers on them."""
     task = simulate(cause, hidden[0], n_targets=8, seed=3)
     every = np.ones(task.stimulus.n_words, dtype=bool)
-    n_random = 40 if method == "similarity" else 12  # ridge regressions, each
+    n_random = 20 if method == "similarity" else 6  # ridge regressions, each
     return layer_part(
         task, source, every, n_permutations=permutations, method=method, n_random=n_random
     )
@@ -175,7 +175,7 @@ def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[d
         null = part["null"].sel(space=spaces).values
         found: LayerProfile = layer_profile(
             scores, depths, part.attrs["test_ratio"], chance=null.mean(axis=1),
-            random=part["random"].values,
+            random=part["random"].mean("fold").transpose("draw", "layer").values,
         )  # fmt: skip
         centred = np.array([row["centred"] for row in table])
         curves[method, cause, modality, language] = scores.mean(axis=0)

@@ -73,7 +73,7 @@ def test_the_planted_depth_is_found_and_none_where_none_was_planted(rng):
     assert sum(each.p <= 0.05 for each in flat) <= 18  # correction for folds is conservative here
     pairs = [depth_difference(a, b)[1] for a, b in zip(flat[::2], flat[1::2], strict=True)]
     assert np.mean(np.array(pairs) <= 0.05) < 0.1
-    random = 0.1 + 0.3 * rng.standard_normal(40)  # embeddings without meaning differ by more
+    random = 0.1 + 0.3 * rng.standard_normal((20, 11))  # a model without meaning differs by more
     assert layer_profile(curves(rng, 0.9), DEPTHS, RATIO, random=random).p > 0.05
 
 
@@ -126,7 +126,7 @@ def test_gain_of_context_does_not_profit_from_the_choice_of_a_layer(rng):
     chosen = context_gain(layers, np.zeros(10), RATIO, null=null)
     expected = null_difference_p(gain.mean, null[0][:, 7], null[1])
     assert chosen.p == chosen.p_stimuli == expected
-    random = 3 * rng.standard_normal(20), np.zeros(20)
+    random = rng.standard_normal((20, 1, 20)) * np.ones((20, 10, 1)), np.zeros(20)
     judged = context_gain(layers, np.zeros(10), RATIO, random=random)
     assert judged.p == judged.p_random > 0.05
 

@@ -62,11 +62,11 @@ def profile_of(task, story, method):
         lambda s, words, level: story, 4, {},
     )  # fmt: skip
     words = np.ones(task.stimulus.n_words, dtype=bool)
-    part = layer_part(task, source, words, n_permutations=19, method=method, n_random=6)
+    part = layer_part(task, source, words, n_permutations=19, method=method, n_random=4)
     rows = [row for row in rows_of(part) if row["family"] != "random"]
     part = part.sel(space=[row["space"] for row in rows])
     depths, chance = np.array([row["depth"] for row in rows]), part["null"].mean("permutation")
-    ratio, random = part.attrs["test_ratio"], part["random"].values
+    ratio, random = part.attrs["test_ratio"], part["random"].mean("fold").values.T
     scores = part["fold_score"].values.T
     return layer_profile(scores, depths, ratio, chance=chance.values, random=random), rows
 

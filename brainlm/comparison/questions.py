@@ -13,6 +13,7 @@ from brainlm.scores import held_out_choice
 __all__ = [
     "Contrast",
     "LayerProfile",
+    "best_layer",
     "compare_folds",
     "context_gain",
     "curve_agreement",
@@ -71,7 +72,7 @@ def compare_folds(
         Scores of A and of B on the same null responses, one shift for all subjects. For time
         series, where few long blocks are folds.
     random : pair of array of shape (n_draws,), optional
-        Scores of random embeddings with the shape of A, and of B.
+        Scores of A and of B without meaning.
     """
     found = fold_difference(a, b, ratio)
     p = found.p if null is None else null_difference_p(found.mean, *null)
@@ -92,8 +93,8 @@ class LayerProfile:
         Least-squares slope of the score over depth, tested against 0 over folds: above 0, deep
         layers are better.
     p : float
-        The larger of ``slope.p`` and the p value of the slope against the difference of two random
-        embeddings, a whole network apart.
+        The larger of ``slope.p`` and the p value of the slope against those of a model without
+        meaning.
     relative, relative_error : float
         Slope divided by the mean score of the layers, and its standard error; NaN where that mean
         does not lie three standard errors above 0. Scores of data sets with other noise differ by a
@@ -132,13 +133,26 @@ def context_gain(
         n_test / n_train.
     null : pair of array, optional
         Shapes (n_permutations, n_layers) and (n_permutations,).
-    random : pair of array of shape (n_draws,), optional
-        Scores of random embeddings with the shape of a layer, and of the other representation.
+    random : pair of array, optional
+        Scores of a model without meaning, (n_draws, n_folds, n_layers), whose layers are chosen in
+        the same way, and of the other representation without meaning, (n_draws,).
     """
     chosen, held_out = held_out_choice(np.asarray(layers)[:, :, None])
+    if random is not None:
+        random = (best_layer(random[0]), random[1])
     if null is not None:
         null = (np.asarray(null[0])[:, chosen].mean(axis=1), null[1])
     return compare_folds(held_out[:, 0], np.asarray(other), ratio, null=null, random=random)
+
+
+def best_layer(scores: np.ndarray) -> np.ndarray:
+    """Return the mean score of each draw at layers chosen on the other folds, (n_draws,).
+
+    Parameters
+    ----------
+    scores : array of shape (n_draws, n_folds, n_layers)
+    """
+    return np.array([held_out_choice(each[:, :, None])[1].mean() for each in scores])
 
 
 def layer_profile(
@@ -162,8 +176,8 @@ def layer_profile(
     chance : array of shape (n_layers,), optional
         Mean score of null responses, which is subtracted. Cross-validated scores of slow noise lie
         a little below 0, the more so the slower the features; deep layers are slower.
-    random : array of shape (n_draws,), optional
-        Scores of random embeddings with the shape of a layer.
+    random : array of shape (n_draws, n_layers), optional
+        Scores of a model without meaning.
     """
     scores, depths = np.asarray(scores, dtype=float), np.asarray(depths, dtype=float)
     if chance is not None:
@@ -184,11 +198,13 @@ def layer_profile(
     scores, depths = scores[:, inside], depths[inside]
     best = depths[held_out_choice(scores[:, :, None])[0]]
     centred = depths - depths.mean()
-    slopes = scores @ centred / (centred @ centred)
+    weights = centred / (centred @ centred)
+    slopes = scores @ weights
     slope, level = fold_difference(slopes, 0 * slopes, ratio), scores.mean(axis=1)
     p = slope.p
     if random is not None:
-        p = max(p, random_difference_p(slope.mean, random[::2], random[1::2]))
+        drawn = np.asarray(random)[:, inside] @ weights
+        p = max(p, random_difference_p(slope.mean, drawn, 0 * drawn))
 
     def error(values: np.ndarray) -> float:
         return float(np.sqrt((1 / len(values) + ratio) * values.var(ddof=1)))

@@ -30,6 +30,7 @@ __all__ = [
     "control_source",
     "model_source",
     "norm_source",
+    "permute_types",
     "permuted_source",
     "shared_words",
     "static_source",
@@ -150,6 +151,20 @@ def control_source(*, timed: bool) -> Source:
     return Source("controls", "controls", (), _all_words, embed, 0, identity)
 
 
+def permute_types(features: Features, seed: int = 0) -> Features:
+    """Let the vectors of word types change places; a type has the vector of its first occurrence.
+
+    The same seed moves all layers of a model alike, so that layers stay as similar to each other as
+    they are.
+    """
+    assert features.stimulus is not None
+    labels = features.stimulus.words.astype(str)
+    _, first, index = np.unique(labels, return_index=True, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(first))
+    values = features.values[first][order][index]
+    return replace(features, name=f"permuted {features.name}", values=values)
+
+
 def permuted_source(source: Source, seed: int = 0) -> Source:
     """Return a source whose vectors change places between word types: its shape without meaning.
 
@@ -158,16 +173,7 @@ def permuted_source(source: Source, seed: int = 0) -> Source:
     """
 
     def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
-        found = []
-        for features in source.embed(stimulus, words, level):
-            assert features.stimulus is not None
-            labels = features.stimulus.words.astype(str)
-            _, first, index = np.unique(labels, return_index=True, return_inverse=True)
-            order = np.random.default_rng(seed).permutation(len(first))
-            values = features.values[first][order][index]
-            name = f"permuted {features.name}"
-            found.append(replace(features, name=name, values=values))
-        return found
+        return [permute_types(f, seed) for f in source.embed(stimulus, words, level)]
 
     name = f"permuted {source.name}"
     identity = {"permuted": source.identity, "seed": seed}

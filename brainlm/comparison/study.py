@@ -23,6 +23,7 @@ from brainlm.comparison.representations import (
     Source,
     control_source,
     model_source,
+    permute_types,
     static_source,
 )
 from brainlm.comparison.tasks import Task, open_task
@@ -56,7 +57,6 @@ __all__ = [
 
 STATIC = {"en": "glove-6b-50d", "zh": "synonyms-zh"}
 METHODS = ("similarity", "ridge")
-FIRST_RANDOM = 1000  # seeds of random embeddings; those of single layers are the layers' numbers
 MOST_ROWS = 2000  # of which the geometry of a representation is measured
 
 
@@ -163,7 +163,7 @@ def layer_part(
     *,
     n_permutations: int,
     method: str = "similarity",
-    n_random: int = 40,
+    n_random: int = 20,
     seed: int = 0,
 ) -> xarray.Dataset:
     """Score every layer of a source, with random embeddings and controls to judge it by.
@@ -181,16 +181,17 @@ def layer_part(
         Similarity encoding in folds (and as published), or ridge encoding (without a random
         embedding of each layer).
     n_random : int
-        Random embeddings with the geometry of a layer in the middle.
+        Draws of the whole model with the vectors of word types changed places
+        (`permute_types`): a model without meaning, whose layers are as alike.
     seed : int
 
     Returns
     -------
     xarray.Dataset
         ``fold_score`` and ``fold_beyond`` (space, fold), the score and what it adds to the
-        controls; ``control`` (fold); ``random`` and ``random_beyond`` (draw) of the random
-        embeddings; ``null`` (space, permutation; NaN of random embeddings). The attributes hold
-        ``test_ratio``, ``timed`` and the rows of the tidy table.
+        controls; ``control`` (fold); ``random`` and ``random_beyond`` (layer, draw, fold), the same
+        of the permuted model; ``null`` (space, permutation; NaN of random embeddings). The
+        attributes hold ``test_ratio``, ``timed`` and the rows of the tidy table.
     """
     import xarray
 
@@ -224,15 +225,21 @@ def layer_part(
                 about["space"] = f"random ({about['space']})"
             rows.append(record(on, scores, top, **about))
             found.append(scores)
-    drawn = random_scores(on, layers[len(layers) // 2], n_random, controls, method=method)
+    drawn = [random_scores(on, layer, n_random, controls, method=method) for layer in layers]
     unknown = np.full(n_permutations, np.nan)
     return xarray.Dataset(
         {
             "fold_score": (("space", "fold"), np.array([s.by_fold for s in found])),
             "fold_beyond": (("space", "fold"), np.array([_beyond(s).mean(axis=1) for s in found])),
             "control": ("fold", fisher_mean(controls.values, axis=1)),
-            "random": ("draw", np.array([s.by_fold.mean() for s in drawn])),
-            "random_beyond": ("draw", np.array([_beyond(s).mean() for s in drawn])),
+            "random": (
+                ("layer", "draw", "fold"),
+                np.array([[s.by_fold for s in each] for each in drawn]),
+            ),
+            "random_beyond": (
+                ("layer", "draw", "fold"),
+                np.array([[_beyond(s).mean(axis=1) for s in each] for each in drawn]),
+            ),
             "null": (
                 ("space", "permutation"),
                 np.array([unknown if s.null is None else s.null for s in found]),
@@ -279,9 +286,9 @@ def random_scores(
     method: str = "ridge",
     encoder: Any = None,
 ) -> list[SpaceScores]:
-    """Score random embeddings with the geometry of a feature space, equal for equal words.
+    """Score a feature space whose vectors changed places between word types, drawn several times.
 
-    Two of them differ although neither means anything; differences between representations are
+    Two draws differ although neither means anything; differences between representations are
     judged by that (`brainlm.paired.random_difference_p`).
 
     Parameters
@@ -297,7 +304,7 @@ def random_scores(
     """
     found = []
     for draw in range(n_draws):
-        X = on.design(random_like(features, seed=FIRST_RANDOM + draw))
+        X = on.design(permute_types(features, seed=draw))
         Y, split = on.recording.data, on.split
         if method == "similarity":
             found.append(score_similarity(X, Y, split, controls=controls, published=False))

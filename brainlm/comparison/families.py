@@ -191,7 +191,7 @@ def predictability_source(name: str, languages: tuple[str, ...] = ()) -> Source:
         both = model.surprisal_and_entropy(stimulus, context=context)
         return [concatenate(list(both), f"{name} surprisal + entropy").select_words(words)]
 
-    identity = {"revision": model.revision, "features": "surprisal + entropy"}
+    identity = {"model": model.identity, "features": "surprisal + entropy"}
     return Source(name, "causal", languages, _all, embed, 0, identity)
 
 

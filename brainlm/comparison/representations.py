@@ -83,8 +83,9 @@ def model_source(
     """Return the layers of a language model as a source.
 
     The context is none for isolated words, the sentence for sentences (their own text where a text
-    is one), and for a discourse 256 words before it (32 with a masked model, which needs a pass
-    per word). A word is the mean of its tokens.
+    is one), and for a discourse 256 words before it. A masked model, which needs a pass per word of
+    a discourse, has 32 words of a story and the sentence of a text that was read. A word is the
+    mean of its tokens.
     """
     model = LanguageModel(name, dtype=dtype)
     if model.kind == "static":
@@ -94,13 +95,13 @@ def model_source(
     def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
         context = contexts[level]
         if level == "discourse" and not model.causal:
-            context = 32  # a pass per word
+            context = 32 if stimulus.timed else "sentence"  # a pass per word is slow
         # With the last token alone, all words before a full stop are one in the input embeddings.
         hidden = model.embed(stimulus, layers, context=context, pooling="mean")
         return [layer.select_words(words) for layer in hidden]
 
     identity = {
-        "revision": model.revision,
+        "model": model.identity,
         "dtype": dtype,
         "layers": str(layers),
         "pooling": "mean",

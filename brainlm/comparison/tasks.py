@@ -140,14 +140,17 @@ class Task:
     def split(self) -> Split:
         """The folds: blocks with a gap for time series and isolated words, whole texts otherwise.
 
-        Isolated words stand in the order of their letters, so that inflected forms of one word
-        stay together.
+        Isolated words are in the order of their letters, so that inflected forms of one word are
+        neighbours. Where texts are too few for folds, blocks of words have a gap of 20 words, about
+        a sentence, between training and test.
         """
         if self.timed:
             return ContiguousBlocks(self.n_splits, self.gap, self.recording.run)
         groups = self._texts
-        if self.level == "word" or len(set(groups)) < 2 * self.n_splits:
+        if self.level == "word":
             return ContiguousBlocks(self.n_splits, gap=2)
+        if len(set(groups)) < 2 * self.n_splits:
+            return ContiguousBlocks(self.n_splits, gap=20)
         return Groups(groups, self.n_splits)
 
     def shuffled(self, n: int, seed: int = 0) -> list[np.ndarray]:
@@ -393,7 +396,7 @@ def _fewer(task: Task, max_items: int | None, seed: int) -> Task:
         early = np.arange(recording.n_samples) < max_items
         recording = recording.select_samples(early, f"the first {max_items} of {len(early)} items")
         last = np.flatnonzero(task.stimulus.item == recording.items[-1])[-1]
-        edge = np.flatnonzero(task.stimulus.text == task.stimulus.text[last])[-1]
+        edge = np.flatnonzero(task.stimulus.sentence == task.stimulus.sentence[last])[-1]
         stimulus = task.stimulus.select(np.arange(task.stimulus.n_words) <= edge)
         return replace(task, stimulus=stimulus, recording=recording)
     word = {item: str(w) for item, w in zip(task.stimulus.item, task.stimulus.words, strict=True)}

@@ -202,6 +202,7 @@ def gains_of(part, static, rows: pd.DataFrame) -> dict:
     twins = None if rows.iloc[0]["level"] == "word" else (random, static_random)
     chance, nothing = float(best_layer(random).mean()), np.zeros(len(random))
     contrasts = {
+        "score_": context_gain(scores, 0 * own, ratio),
         "": context_gain(scores, own, ratio, null=null, random=twins),
         "over_random_": context_gain(
             scores, np.full(len(scores), chance), ratio, random=(random, nothing + chance)
@@ -209,7 +210,10 @@ def gains_of(part, static, rows: pd.DataFrame) -> dict:
         "beyond_": context_gain(beyond, 0 * own, ratio, random=(random_beyond, nothing)),
         "static_beyond_": compare_folds(added, 0 * own, ratio, random=(static_beyond, nothing)),
     }
-    found = {"controls": float(part["control"].mean()), "random": chance}
+    found = {
+        "controls": float(part["control"].mean()), "random": chance, "static": float(own.mean()),
+        "smallest_q": rows["q"].min(),
+    }  # fmt: skip
     for name, each in contrasts.items():
         found |= {
             f"{name}gain": each.mean, f"{name}low": each.low, f"{name}high": each.high,

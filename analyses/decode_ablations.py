@@ -4,9 +4,9 @@ One simulated subject (as in decode_story_simulated, planted by another model), 
 around a default: mapper, masked inputs and contrastive term of the transformer, guide, weight of
 the language model, beam, extensions, voxels, minutes of training, dimensions of the brain
 (principal components of the voxels: the bottleneck) and of the embedding. Then mappers x amounts of
-data x noise, for the accuracy of the mapping against the score of the text. Every point is a gain over random
-reconstructions with the same word times and beam. One short text: a difference between two points
-is no finding by itself.
+data x noise, for the accuracy of the mapping against the score of the text. Every point is a gain
+over random reconstructions with the same word times and beam. One short text: a difference between
+two points is no finding by itself.
 """
 
 from __future__ import annotations

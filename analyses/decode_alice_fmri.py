@@ -104,7 +104,7 @@ def main(
     study = reconstruct_story(
         ridge, part, jobs, Judges.default(None, None), n_null=null, folder=work,
         key=content_key({"responses": [each.responses for each in (*stories[:-1], part)],
-                         "layer": layers, "beam": beam, "revision": network.revision}),
+                         "layer": layers, "beam": beam, "revision": network.identity}),
         progress=True,
     )  # fmt: skip
     for name in ("r", "2v2"):

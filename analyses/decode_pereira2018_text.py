@@ -114,7 +114,7 @@ def main(
             rows[f"noise input{number_of_draw}"] = decoder.decoded_rows(noise)
         key = content_key({
             "rows": list(rows.values()), "n_words": decoder.n_words(X[test]), "null": null,
-            "beam": beam, "chosen": chosen[test], "revision": network.revision,
+            "beam": beam, "chosen": chosen[test], "revision": network.identity,
             "words": decoder.reader.vocabulary.words,
         })  # fmt: skip
         texts_of_fold = kept_fold(work, key)

@@ -113,7 +113,7 @@ def main(
     key = content_key({
         "stories": [story_key(wrong), story_key(reference)],
         "data": hashes, "train": [each.name for each in train], "average": average,
-        "period": period, "beam": beam, "mapper": mapper, "revision": network.revision,
+        "period": period, "beam": beam, "mapper": mapper, "revision": network.identity,
         "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
     })  # fmt: skip
     study = compare_guides(

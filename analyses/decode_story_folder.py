@@ -3,7 +3,8 @@
 The folder has the layout of ds003020 / ds004510 as public code expects it (``data_train``,
 ``data_test``). The decoder is trained on the participant's training stories and decodes one test
 story, beside permuted brain and noise (several draws each), another story, the language model
-alone, the ceiling and the random null. It cannot decode anyone without hours of their own training data.
+alone, the ceiling and the random null. It cannot decode anyone without hours of their own training
+data.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def main(
     judges = Judges.default(judge, idf_of_stories(train), language)
     key = content_key({
         "stories": [story_key(each) for each in (*train, wrong, reference)], "beam": beam,
-        "mapper": mapper, "language": language, "revision": network.revision,
+        "mapper": mapper, "language": language, "revision": network.identity,
         "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
     })  # fmt: skip
     study = compare_guides(

@@ -167,7 +167,7 @@ def main(
         key = content_key({
             "responses": [each.responses for each in (*train, part)], "beam": beam, "seed": seed,
             "words": [each.words for each in train], "mapper": mapper,
-            "revision": network.revision,
+            "revision": network.identity,
             "settings": {k: v for k, v in vars(settings).items() if k != "mapper"},
             "weights": [*shares, *(b.lm_weight for b in beams.values())],
         })  # fmt: skip

@@ -50,6 +50,7 @@ DATASETS = (
     "nieuwland2018", "natural-stories", "geco-cn", "meco-en", "meco-zh",
 )  # fmt: skip
 CONTROLS = ["length", "frequency", "position", "length before", "frequency before"]
+CONTEXT = 256  # words of the same text before a word; of a text of one sentence, all there are
 LEAST_TRIALS = 20  # of a subject: an intercept of fewer is noise
 SKIPPED = "TRT"  # 0 where a word was not fixated: no time was measured
 
@@ -88,7 +89,7 @@ def main(
                 continue
             opened.setdefault(model, LanguageModel(model))
             key = {
-                "study": "reading", "data": inputs[name], "model": opened[model].revision,
+                "study": "reading", "data": inputs[name], "model": opened[model].identity,
                 "max_items": max_items, "mixed_items": mixed_items, "debug": debug,
                 "max_subjects": max_subjects,
             }  # fmt: skip
@@ -176,9 +177,10 @@ def open_trials(
             recording = recording.select_samples(kept, f"the first {max_items} words")
         items = list(recording.items)
         last = max(np.flatnonzero(np.isin(stimulus.item.astype(str), items)))
-        stop = np.flatnonzero(stimulus.text == stimulus.text[last])[-1] + 1
+        stop = np.flatnonzero(stimulus.sentence == stimulus.sentence[last])[-1] + 1
         for label, rows in stimulus.select(np.arange(stop)).blocks("text"):
-            texts.setdefault(label, stimulus.select(np.arange(rows.start, rows.stop)))
+            if label not in texts or texts[label].n_words < rows.stop - rows.start:
+                texts[label] = stimulus.select(np.arange(rows.start, rows.stop))
         lost |= set(map(str, recording.missing_targets))
         measures = [str(t) for t in recording.targets]
         frame = pd.DataFrame({"subject": subject, "item": items})
@@ -215,11 +217,12 @@ def with_predictors(trials: tuple[pd.DataFrame, dict[str, Stimulus]], model: Lan
     joined = {f: np.concatenate([getattr(part, f) for part in parts]) for f in fields}
     stimulus = Stimulus(language=parts[0].language, **joined)
     first = np.r_[True, stimulus.text[1:] != stimulus.text[:-1]]
+    context = CONTEXT if model.causal else "sentence"  # a masked model sees the whole sentence
     length, zipf = (f(stimulus).values[:, 0] for f in (word_length, zipf_frequency))
     words = pd.DataFrame(
         {
             "item": stimulus.item.astype(str), "sentence": stimulus.sentence.astype(str),
-            "surprisal": model.surprisal(stimulus).values[:, 0], "length": length,
+            "surprisal": model.surprisal(stimulus, context=context).values[:, 0], "length": length,
             "frequency": zipf, "position": word_position(stimulus).values[:, 0],
             "length before": np.r_[0, length[:-1]], "frequency before": np.r_[0, zipf[:-1]],
         }

@@ -79,7 +79,7 @@ def main(
                 layer = layers.index(planted[modality])
                 key = {
                     "study": "simulate", "data": dataset_hashes(story, root=root), "words": words,
-                    "model": language_model.revision, "layers": layers, "cause": cause,
+                    "model": language_model.identity, "layers": layers, "cause": cause,
                     "modality": modality, "layer": layer, "permutations": permutations,
                     "columns": "z-scored",
                 }  # fmt: skip

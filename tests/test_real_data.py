@@ -185,6 +185,15 @@ def test_longer_words_are_read_longer():
     )
 
 
+def test_sentences_of_a_passage_are_one_text():
+    stimulus, _ = real("provo")
+    assert (len(set(stimulus.text)), len(set(stimulus.sentence))) == (55, 134)
+    stimulus, _ = real("geco", "pp35")
+    assert [len(set(stimulus.sentence[rows])) for _, rows in stimulus.blocks("text")] == [
+        1379, 1465, 1425, 1015,
+    ]  # fmt: skip
+
+
 def test_responses_meet_their_own_words():
     stimulus, recording = real("nieuwland2018", "edin1")
     place = dict(zip(stimulus.item, stimulus.words, strict=True))

@@ -222,7 +222,7 @@ def decode_point(bench: Bench, point: Point) -> dict[str, dict[str, float]]:
     }
     key = content_key({"middle": middle, "width": point.width, "extensions": point.extensions,
                        "words": decoder.reader.vocabulary.words,
-                       "revision": bench.model.revision})  # fmt: skip
+                       "revision": bench.model.identity})  # fmt: skip
     found = decode_jobs(decoder, jobs) | decode_jobs(decoder, nulls, bench.folder, key=key)
     starts = Window().starts(max(middle[0], test.middle[0]), min(middle[-1], test.middle[-1]))
     language = decoder.reader.vocabulary.language
@@ -287,7 +287,7 @@ def _path(bench: Bench, point: Point) -> Path | None:
     stories = bench.stories(point.snr)
     key = content_key({
         "point": asdict(point), "settings": kept, "judges": bench.judges.names,
-        "seconds": bench.seconds, "n_null": bench.n_null, "revision": bench.model.revision,
+        "seconds": bench.seconds, "n_null": bench.n_null, "revision": bench.model.identity,
         "responses": [story.responses for story in stories], "statistics": "t over nulls",
         "words": [story.words for story in stories],
     })  # fmt: skip

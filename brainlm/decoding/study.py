@@ -46,7 +46,7 @@ from brainlm.decoding.text_metrics import (
     text_scores,
 )
 from brainlm.language_models import LanguageModel
-from brainlm.language_models.tokens import WITHOUT_SPACES
+from brainlm.language_models.tokens import writes_spaces
 
 if TYPE_CHECKING:
     import xarray
@@ -106,7 +106,7 @@ class Judges:
     ) -> Judges:
         """Return all scores; those of an encoder where one is given, of characters in Chinese."""
         bert = None if encoder is None else BertScore(encoder, idf=idf, language=language)
-        by_character = language.split("-")[0] in WITHOUT_SPACES and level == "word"
+        by_character = not writes_spaces(language) and level == "word"
         return cls(list_metrics(), BY_CHARACTER if by_character else (), bert, encoder)
 
     def of_words(self, true: Texts, said: Texts, language: str) -> list[np.ndarray]:

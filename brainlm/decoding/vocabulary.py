@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.language_models.tokens import WITHOUT_SPACES
+from brainlm.language_models.tokens import spell, writes_spaces
 
 __all__ = ["Node", "Vocabulary", "build_vocabulary", "content_stems"]
 
@@ -68,7 +68,7 @@ class Vocabulary:
     @property
     def spaced(self) -> bool:
         """Whether the language writes spaces between words."""
-        return self.language.split("-")[0] not in WITHOUT_SPACES
+        return writes_spaces(self.language)
 
     def join(self, indices: Iterable[int]) -> str:
         """Return the running text of word indices."""
@@ -107,12 +107,10 @@ def build_vocabulary(
     unique = tuple(dict.fromkeys(word for word in words if word.strip()))
     if not unique:
         raise ValueError("words is empty: a decoder needs a vocabulary")
-    space = "" if language.split("-")[0] in WITHOUT_SPACES else " "
-    encoded = tokenizer([space + word for word in unique], add_special_tokens=False)["input_ids"]
     kept = [
-        (word, tuple(ids))
-        for word, ids in zip(unique, encoded, strict=True)
-        if 0 < len(ids) <= longest and _spells(tokenizer, ids, space + word)
+        (word, ids)
+        for word, ids in zip(unique, spell(tokenizer, unique, language), strict=True)
+        if 0 < len(ids) <= longest and _spells(tokenizer, ids, word)
     ]
     left_out = tuple(sorted(set(unique) - {word for word, _ in kept}))
     if 2 * len(left_out) > len(unique):
@@ -154,10 +152,10 @@ def content_stems(words: Iterable[str], language: str) -> np.ndarray:
     return np.array(found, dtype=object)
 
 
-def _spells(tokenizer: Any, ids: list[int], text: str) -> bool:
+def _spells(tokenizer: Any, ids: tuple[int, ...], word: str) -> bool:
     if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in ids:
         return False
-    return tokenizer.decode(ids, clean_up_tokenization_spaces=False).strip() == text.strip()
+    return tokenizer.decode(ids, clean_up_tokenization_spaces=False).strip() == word.strip()
 
 
 def _frequencies(words: tuple[str, ...], language: str) -> dict[str, float]:

@@ -12,7 +12,7 @@ from brainlm.cache import cached_arrays, content_key
 from brainlm.decoding.depth import layer_stack, states_at
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.hidden import BATCH_TOKENS
-from brainlm.language_models.tokens import WITHOUT_SPACES, Tokens
+from brainlm.language_models.tokens import tokenize
 from brainlm.language_models.windows import Windows, assemble, overlapping_spans
 from brainlm.segmentation import segment
 
@@ -78,18 +78,11 @@ def read_states(
     array of shape (n_words, n_states)
         At the last token of each word.
     """
-    space = "" if language.split("-")[0] in WITHOUT_SPACES else " "
-    unique = list(dict.fromkeys(words))
-    spelled = model.tokenizer([space + word for word in unique], add_special_tokens=False)
-    ids = dict(zip(unique, spelled["input_ids"], strict=True))
-    lost = [word for word in unique if not ids[word]]
-    if lost:
-        raise ValueError(f"the tokenizer of {model.name} has no token for {lost[0]!r}: drop it")
-    tokens = []
-    for text in np.split(np.array(words, dtype=object), np.cumsum(lengths or [len(words)])[:-1]):
-        stop = np.cumsum([len(ids[word]) for word in text])
-        start = np.r_[0, stop[:-1]]
-        tokens.append(Tokens(np.concatenate([ids[word] for word in text]), start, stop))
+    lengths = [len(words)] if lengths is None else lengths
+    texts = [
+        part.tolist() for part in np.split(np.array(words, dtype=object), np.cumsum(lengths)[:-1])
+    ]
+    tokens = tokenize(model.tokenizer, texts, language, by_word=[True] * len(texts))
     spans = overlapping_spans(tokens, context, model.window - len(model.frame))
     return _run(model, assemble(tokens, spans, model.frame, "last"), layer)
 

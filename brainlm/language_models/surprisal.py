@@ -9,9 +9,9 @@ import numpy as np
 
 from brainlm.errors import unknown_name
 from brainlm.features import Features
-from brainlm.language_models.choices import check_choices, units
+from brainlm.language_models.choices import check_choices
 from brainlm.language_models.heads import predictions
-from brainlm.language_models.tokens import WITHOUT_SPACES, Frame, Tokens, tokenize
+from brainlm.language_models.tokens import Frame, Tokens, writes_spaces
 from brainlm.language_models.windows import Span, Windows
 from brainlm.stimulus import Stimulus
 
@@ -65,14 +65,13 @@ def word_predictability(
             f"{model.name} is an encoder-decoder model, of which the encoder is read; it predicts "
             "no words: use a causal or a masked model"
         )
-    words, labels, copies = units(stimulus, context, "word")
-    tokens = tokenize(model.tokenizer, words, stimulus.language)
     if model.kind == "causal" and not model.frame.prefix:
         raise ValueError(
             f"{model.name} has no beginning-of-text token, so nothing predicts the first word of "
             "a text: use another model"
         )
-    spans, longest = model.spans(tokens, labels, context)
+    read, tokens = model.tokens_of(stimulus, context)
+    spans, longest = model.spans(tokens, read.labels, context)
     if model.kind == "causal":
         asked = _next_tokens(tokens, spans, model.frame)
         rule = _boundary_rule(model, stimulus, tokens, boundary)
@@ -89,10 +88,11 @@ def word_predictability(
     if rule.startswith("corrected"):
         bits += _moved_boundary(asked, mass, model.begins_word)
     bits, entropy = bits / np.log(2), entropy[asked.first] / np.log(2)
-    if copies is not None:
-        bits, entropy = bits[copies], entropy[copies]
+    if read.copies is not None:
+        bits, entropy = bits[read.copies], entropy[read.copies]
     origin = {
         **model.origin(tokens),
+        "leading_space": read.leading_space,
         "context": context if isinstance(context, str) else int(context),
         "longest_context": longest,
         "unit": "bits",
@@ -128,7 +128,7 @@ def _boundary_rule(
     model: LanguageModel, stimulus: Stimulus, tokens: list[Tokens], boundary: str
 ) -> str:
     """Return how the space between words is counted, in words."""
-    if stimulus.language.split("-")[0] in WITHOUT_SPACES:
+    if not writes_spaces(stimulus.language):
         rule = "raw: the language writes no spaces"
     else:
         later = np.concatenate([text.ids[text.start[1:]] for text in tokens])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -67,6 +68,9 @@ class WordsOptions(_SheetOptions):
         Number of the first word.
     text : str, optional
         Template for ``Stimulus.text``. Default: the sentence.
+    texts_begin : sequence of str
+        Where no column names the texts: the sentences with which they begin. A text bears the
+        name of its first sentence.
     repeated : {"refuse", "merge"}
         A word that comes twice in its sentence is an error, or one word (noted).
     number : str, optional
@@ -80,6 +84,7 @@ class WordsOptions(_SheetOptions):
     parts: Names = ()
     first_number: int = 1
     text: str | None = None
+    texts_begin: Names = ()
     repeated: Literal["refuse", "merge"] = "refuse"
     number: str | None = None
 
@@ -87,6 +92,8 @@ class WordsOptions(_SheetOptions):
     def _has_words(self) -> WordsOptions:
         if (self.word is None) == (not self.parts):
             raise ValueError("give either word (a row per word) or parts (a row per sentence)")
+        if self.text is not None and self.texts_begin:
+            raise ValueError("give either text (a column) or texts_begin (sentences), not both")
         return self
 
 
@@ -278,6 +285,8 @@ def _read_words(
         notes = (*notes, *moved)
     sentences = sheet.fill(table.sentence)
     texts = sentences if table.text is None else sheet.fill(table.text)
+    if table.texts_begin:
+        texts = _texts_from(sentences, table.texts_begin, sheet.path)
     if table.parts:
         rows = _split_sentences(sheet, table, sentences, texts)
         items = None
@@ -304,6 +313,21 @@ def _in_order(sheet: Sheet, table: WordsOptions) -> tuple[Sheet, tuple[str, ...]
         return sheet, ()
     note = f"{sheet.path.name}: {n_moved} rows brought into the order of {table.number}"
     return sheet.take(order), (note,)
+
+
+def _texts_from(sentences: list[str], begin: Sequence[str], path: Path) -> list[str]:
+    """Return the text of each row: the last sentence so far that begins one."""
+    lacking = [name for name in begin if name not in set(sentences)]
+    if lacking or sentences[0] not in begin:
+        raise CorruptDataError(
+            f"{path}: texts_begin names sentences that are not there ({lacking[:3]}), or not the "
+            f"first one ({sentences[0]!r})"
+        )
+    texts, text = [], ""
+    for sentence in sentences:
+        text = sentence if sentence in begin else text
+        texts.append(text)
+    return texts
 
 
 def _count(sentences: list[str], first: int) -> list[int]:

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from tiny_models import across_spaces, tiny_llama
 
 from brainlm.errors import UnknownNameError
 from brainlm.language_models import LanguageModel
@@ -42,7 +43,8 @@ def test_one_space_per_layer_with_its_origin(llama):
     assert origin["revision"] == llama.revision
     assert (origin["layer"], origin["context"], origin["pooling"]) == (2, 4, "last")
     assert (origin["dtype"], origin["kind"]) == ("float32", "causal")
-    assert origin["special_tokens"] == ["<s>"]
+    assert (origin["special_tokens"], origin["separator"]) == (["<s>"], "<s>")
+    assert origin["leading_space"] is False
 
 
 def test_values_are_those_of_transformers(llama, llama_folder):
@@ -102,6 +104,26 @@ def test_causal_words_know_nothing_of_later_ones(llama, context):
     after = stack(llama.embed(story(changed), context=context))
     np.testing.assert_allclose(before[:, :20], after[:, :20], atol=1e-4)
     assert np.abs(before[:, 20] - after[:, 20]).max() > 0.01
+
+
+@pytest.mark.parametrize("context", ["none", "document", 2])
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_causal_chinese_words_know_nothing_of_the_next_one(llama, context, pooling):
+    """In running text one token of this model holds the end of a word and the next word."""
+    words = ["今天", "天", "气很", "dog", "好", "公", "园"]
+    before = stack(llama.embed(Stimulus(words, "zh"), context=context, pooling=pooling))
+    for i in range(1, len(words)):
+        changed = [*words[:i], "家", *words[i + 1 :]]
+        after = stack(llama.embed(Stimulus(changed, "zh"), context=context, pooling=pooling))
+        np.testing.assert_allclose(before[:, :i], after[:, :i], atol=1e-4)
+        assert np.abs(before[:, i] - after[:, i]).max() > 0.01
+
+
+def test_a_token_across_a_space_is_counted_and_warned_about(tmp_path):
+    model = LanguageModel(tiny_llama(tmp_path, across_spaces()))
+    with pytest.warns(UserWarning, match="1 tokens of .* belong to two words"):
+        (space,) = model.embed(Stimulus(["ab", "c", "ab"], "en"), -1)
+    assert space.origin["tokens_of_two_words"] == 1
 
 
 def test_every_word_of_its_context_reaches_a_word(llama):
@@ -164,6 +186,62 @@ def test_words_alone_differ_where_the_words_differ_and_only_there(request, kind)
         # Layer 0 of a causal model is the embedding of the last token: equal ends, equal rows.
         if space.name != "layer 0":
             assert distance[~np.eye(len(types), dtype=bool)].min() > 1e-4
+
+
+def states_of(model, tokens):
+    """Hidden states of the last of the tokens, by transformers, (n_layers + 1, n_features)."""
+    import torch
+
+    ids = torch.tensor([model.tokenizer.convert_tokens_to_ids(tokens)])
+    with torch.no_grad():
+        states = model.network(ids, output_hidden_states=True).hidden_states
+    return torch.stack(states)[:, 0, -1].numpy()
+
+
+def test_isolated_words_have_the_separator_and_the_space_of_running_text_before_them(gpt2_folder):
+    model = LanguageModel(gpt2_folder, separator="<pad>")
+    words = ["tree", "dog", "The", "dog"]
+    alone = model.embed(story(words), context="none")
+    assert alone[0].origin["leading_space"] is True
+    assert alone[0].origin["separator"] == "<pad>"
+    np.testing.assert_allclose(stack(alone)[:, 1], states_of(model, ["<pad>", "Ġdog"]), atol=1e-4)
+    texts = story(words, text=["a", "b", "c", "d"])  # isolated words are texts of one word
+    for context in ("sentence", "document", 4):
+        found = model.embed(texts, context=context)
+        np.testing.assert_allclose(stack(found), stack(alone), atol=1e-4)
+    # The first word of a longer text is not isolated, and Chinese has no space.
+    found = stack(model.embed(story(["dog", "The"])))[:, 0]
+    assert np.abs(found - stack(alone)[:, 1]).max() > 0.01
+    chinese = model.embed(Stimulus(["天"], "zh"))
+    ids = model.tokenizer.convert_ids_to_tokens(model.tokenizer("天")["input_ids"])
+    np.testing.assert_allclose(stack(chinese)[:, 0], states_of(model, ["<pad>", *ids]), atol=1e-4)
+    assert chinese[0].origin["leading_space"] is False
+
+
+def test_cached_states_of_another_separator_are_not_reused(gpt2_folder, tmp_path):
+    one, other = (
+        LanguageModel(gpt2_folder, cache=tmp_path, separator=name) for name in ("<s>", "<pad>")
+    )
+    found = [stack(model.embed(story(["dog"]), context="none")) for model in (one, other)]
+    assert np.abs(found[0] - found[1]).max() > 0.01
+    assert one.identity != other.identity
+    assert one.revision == other.revision
+
+
+def test_neither_separator_nor_space_changes_the_tokens_of_running_text(gpt2_folder):
+    one, other = (
+        LanguageModel(gpt2_folder, separator=name).embed(story(), 0, context=16)[0]
+        for name in ("<s>", "<pad>")
+    )
+    np.testing.assert_array_equal(one.values, other.values)  # layer 0: position in the input, token
+    assert one.origin["leading_space"] is False
+
+
+def test_unknown_separator_is_an_error(gpt2_folder, bert_folder):
+    with pytest.raises(ValueError, match="separator='<bos>' is not in the vocabulary"):
+        LanguageModel(gpt2_folder, separator="<bos>")
+    with pytest.raises(ValueError, match="this one is masked"):
+        LanguageModel(bert_folder, separator="[CLS]")
 
 
 def test_sentences_are_the_means_of_their_tokens(llama):
@@ -350,6 +428,7 @@ def test_shipped_models_are_what_their_card_says(name):
     model = LanguageModel(name, dtype="bfloat16")
     assert (model.n_layers, model.n_features) == (card.n_layers, card.n_features)
     assert model.revision == card.weights
+    assert model.separator == card.separator
     words = ["It's", "a", "naïve", "dog,", "isn't", "it?", "🙂", "A", "公园", "dog"]
     stimulus = Stimulus(words, "en", sentence=list("aaaaaaabbb"))
     spaces = model.embed(stimulus, context="sentence")

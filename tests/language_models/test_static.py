@@ -40,6 +40,15 @@ def test_look_up_goes_from_exact_to_bare(vectors):
     }  # fmt: skip
 
 
+def test_the_full_stop_of_a_sentence_is_not_looked_up_with_its_last_word(tmp_path):
+    path = tmp_path / "stops.txt"
+    path.write_text("me. 1 0\nme 2 0\nmr. 3 0\n. 4 0\n")
+    found, _ = values(LanguageModel(path), ["me.", "mr.", "me."])
+    assert found == [1, 3, 2]  # only the last one ends the sentence
+    assert values(LanguageModel(path), ["me", "."])[0] == [2, 4]
+    assert values(LanguageModel(path), ["me."])[0] == [1]  # isolated, as it is written
+
+
 def test_first_of_equal_words_counts(vectors):
     assert values(vectors, ["dog"])[0] == [2]
 

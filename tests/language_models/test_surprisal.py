@@ -3,11 +3,12 @@ import json
 
 import numpy as np
 import pytest
-from tiny_models import CORPUS, save
+from tiny_models import across_spaces, save, tiny_llama
 
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.language_models import LanguageModel, heads
 from brainlm.language_models.sources import is_cached
+from brainlm.language_models.tokens import spell
 from brainlm.stimulus import Stimulus
 
 WORDS = (
@@ -55,6 +56,15 @@ def test_raw_surprisal_is_that_of_a_loop_over_tokens(causal):
     found = causal.surprisal(story(), context="document", boundary="raw")
     np.testing.assert_allclose(found.values[:, 0], bits, atol=1e-4)
     assert json.loads(json.dumps(dict(found.origin)))["word_boundary"] == "raw: as asked"
+
+
+def test_the_first_word_is_predicted_by_the_separator(gpt2_folder):
+    model = LanguageModel(gpt2_folder, separator="<pad>")
+    ids = model.tokenizer(["<pad>", "The"], add_special_tokens=False)["input_ids"]
+    bits = -next_log_p(model, ids[0])[0, ids[1][0]] / np.log(2)
+    found = model.surprisal(story(["The", "dog"]), boundary="raw")
+    assert found.values[0, 0] == pytest.approx(bits, abs=1e-4)
+    assert found.origin["separator"] == "<pad>"
 
 
 def test_corrected_surprisal_moves_the_space_to_the_word_before(causal):
@@ -222,31 +232,39 @@ def test_masked_words_are_filled_in_from_left_to_right(bert):
         bert.surprisal(story(words), boundary="corrected")
 
 
-def test_chinese_words_add_up_to_the_text_and_are_not_corrected(llama):
-    found = llama.surprisal(CHINESE, context="document")
-    whole = llama.surprisal(Stimulus(["".join(CHINESE.words)], "zh"), context="document")
-    assert found.values.sum() == pytest.approx(whole.values.sum(), abs=1e-3)
+def test_chinese_words_are_the_sum_of_their_own_tokens_and_not_corrected(llama):
+    words = ["今天", "天", "气很", "Paris", "好"]
+    pieces = [
+        llama.tokenizer.convert_ids_to_tokens(ids) for ids in spell(llama.tokenizer, words, "zh")
+    ]
+    assert "".join(itertools.chain(*pieces)).count("Ġ") == 0
+    ids = llama.tokenizer.convert_tokens_to_ids(["<s>", *itertools.chain(*pieces)])
+    log_p = next_log_p(llama, ids) / np.log(2)
+    bits = [-log_p[k, ids[k + 1]] for k in range(len(ids) - 1)]
+    edges = np.cumsum([0, *map(len, pieces)])[:-1]
+    found = llama.surprisal(Stimulus(words, "zh"), context="document")
+    np.testing.assert_allclose(found.values[:, 0], np.add.reduceat(bits, edges), atol=1e-3)
     assert found.origin["word_boundary"] == "raw: the language writes no spaces"
     with pytest.raises(ValueError, match="writes no spaces"):
         llama.surprisal(CHINESE, boundary="corrected")
 
 
-def test_token_of_two_words_counts_half_for_each(tmp_path):
-    from tiny_models import unigram
-    from transformers import LlamaConfig
+def test_surprisal_of_a_chinese_word_does_not_depend_on_the_next(llama):
+    before, after = (
+        llama.surprisal(Stimulus(["今天", "天", second, "好"], "zh")).values[:2]
+        for second in ("气很", "家")
+    )
+    np.testing.assert_allclose(before, after, atol=1e-4)
 
-    tokenizer = unigram()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, max_position_embeddings=64, initializer_range=0.3,
-    )  # fmt: skip
-    model = LanguageModel(save(tmp_path / "unigram", config, tokenizer))
-    text = CORPUS[-1]
-    whole = model.surprisal(Stimulus([text], "zh"))
-    characters = model.surprisal(Stimulus(list(text), "zh"))
-    assert characters.origin["tokens_of_two_words"] > 0
-    assert characters.values.min() > 0
-    assert characters.values.sum() == pytest.approx(whole.values.sum(), abs=1e-3)
+
+def test_token_of_two_words_counts_half_for_each(tmp_path):
+    model = LanguageModel(tiny_llama(tmp_path, across_spaces()))
+    ids = model.tokenizer(["<s>", "ab c"], add_special_tokens=False)["input_ids"]
+    bits = -next_log_p(model, ids[0])[0, ids[1][0]] / np.log(2)
+    with pytest.warns(UserWarning, match="belong to two words"):
+        found = model.surprisal(story(["ab", "c", "ab"]), boundary="raw")
+    assert found.origin["tokens_of_two_words"] == 1
+    np.testing.assert_allclose(found.values[:2, 0], bits / 2, atol=1e-4)
 
 
 def test_repeated_words_alone_have_one_value(llama):
@@ -344,6 +362,7 @@ def test_surprisal_agrees_with_minicons(name, gpt2_folder):
     if name == "smollm2" and not is_cached("smollm2"):
         pytest.skip("smollm2 is not in the cache: run `brainlm fetch smollm2`")
     model = LanguageModel(gpt2_folder if name == "gpt2" else name)
+    model.tokenizer.bos_token = model.separator
     words = "The children played in the sand , and it's a beginning of something else .".split()  # noqa: SIM905
     theirs = minicons_bits(model, words, corrected=False)
     ours = model.surprisal(story(words), context="document", boundary="raw").values[:, 0]

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import byte_level_bpe, unigram, word_piece
+from tiny_models import across_spaces, byte_level_bpe, unigram, word_piece
 
-from brainlm.language_models.tokens import Frame, frame_of, join_words, tokenize
+from brainlm.language_models.tokens import Frame, frame_of, join_words, spell, tokenize
 
 TOKENIZERS = {
     "byte-level BPE": byte_level_bpe(),
@@ -44,12 +44,29 @@ def test_every_word_owns_tokens_and_every_token_a_word(tokenizer, text):
         assert tokens.n_shared == 0
 
 
-@pytest.mark.parametrize("text", list(TEXTS))
+@pytest.mark.parametrize(
+    "text", [name for name, (language, _) in TEXTS.items() if language == "en"]
+)
 def test_tokens_are_those_of_the_running_text(tokenizer, text):
-    language, words = TEXTS[text]
-    (tokens,) = tokenize(tokenizer, [words], language)
-    running = tokenizer(join_words(words, language)[0], add_special_tokens=False)["input_ids"]
+    _, words = TEXTS[text]
+    (tokens,) = tokenize(tokenizer, [words], "en")
+    running = tokenizer(join_words(words, "en")[0], add_special_tokens=False)["input_ids"]
     assert tokens.ids.tolist() == running
+    # Every word but the first is spelled so when it stands alone, too.
+    for word, start, stop in zip(words[1:], tokens.start[1:], tokens.stop[1:], strict=True):
+        assert spell(tokenizer, [word], "en") == [tuple(tokens.ids[start:stop])]
+
+
+@pytest.mark.parametrize("words", [TEXTS["Chinese"][1], [*TEXTS["rare Chinese"][1], "The", "dog"]])
+def test_chinese_words_are_spelled_without_their_neighbours(tokenizer, words):
+    (tokens,) = tokenize(tokenizer, [words], "zh")
+    assert tokens.n_shared == 0
+    np.testing.assert_array_equal(tokens.start[1:], tokens.stop[:-1])
+    for i, (start, stop) in enumerate(zip(tokens.start, tokens.stop, strict=True)):
+        (other,) = tokenize(tokenizer, [[*words[: i + 1], "家"]], "zh")
+        assert other.ids[start:stop].tolist() == tokens.ids[start:stop].tolist()
+        # No space is added where the language has none.
+        assert "Ġ" not in tokenizer.convert_ids_to_tokens(int(tokens.ids[start]))
 
 
 def test_words_read_back_from_their_tokens():
@@ -104,12 +121,7 @@ def test_token_with_a_space_behind_belongs_to_the_earlier_word():
 
 
 def test_token_across_a_word_boundary_belongs_to_both_words():
-    tokenizer = TOKENIZERS["Unigram"]
-    whole = tokenizer("天气很好", add_special_tokens=False, return_offsets_mapping=True)
-    spans = [span for span in whole["offset_mapping"] if span[1] - span[0] > 1]
-    assert spans, "the trained vocabulary has a token of several characters"
-    cut = spans[0][0] + 1
-    (tokens,) = tokenize(tokenizer, [["天气很好"[:cut], "天气很好"[cut:]]], "zh")
+    (tokens,) = tokenize(across_spaces(), [["ab", "c", "ab"]], "en")  # "ab c", " ", "ab"
     assert tokens.n_shared == 1
     assert tokens.start[1] == tokens.stop[0] - 1
 
@@ -137,9 +149,44 @@ def test_saved_truncation_is_not_applied():
     assert tokens.stop[-1] == len(tokens.ids)
 
 
+def with_tokens(**named):
+    """A tokenizer with special tokens."""
+    tokenizer = byte_level_bpe()
+    tokenizer.add_special_tokens({"additional_special_tokens": list(named.pop("also", []))})
+    tokenizer.add_special_tokens(named)
+    return tokenizer
+
+
+def first_token(tokenizer, separator=None):
+    return tokenizer.convert_ids_to_tokens(list(frame_of(tokenizer, "causal", separator).prefix))
+
+
 def test_frame_of_causal_and_masked_models():
     assert frame_of(TOKENIZERS["byte-level BPE"], "causal") == Frame((0,), ())
     assert frame_of(TOKENIZERS["WordPiece"], "masked") == Frame((2,), (3,))
+    with pytest.raises(ValueError, match="separator='\\[CLS\\]' is for causal models"):
+        frame_of(TOKENIZERS["WordPiece"], "masked", "[CLS]")
+
+
+def test_the_separator_of_documents_precedes_a_chat_marker():
+    chat = with_tokens(bos_token="<|im_start|>", also=["<|endoftext|>"])
+    assert first_token(chat) == ["<|endoftext|>"]
+    assert first_token(chat, "<|im_start|>") == ["<|im_start|>"]
+    with pytest.raises(ValueError, match=r"separator='<eos>' is not in the vocabulary.*im_start"):
+        first_token(chat, "<eos>")
+
+
+@pytest.mark.parametrize(
+    "marker", ["<|im_start|>", "<start_of_turn>", "<|eot_id|>", "<|user|>", "[INST]"]
+)
+def test_a_chat_marker_as_separator_is_a_warning_that_says_what_to_pass(marker):
+    with pytest.warns(UserWarning, match=r"chat format.*separator='<\|endoftext\|>'"):
+        assert first_token(with_tokens(bos_token=marker)) == [marker]
+
+
+@pytest.mark.parametrize("token", ["<bos>", "<|begin_of_text|>", "<|end_of_text|>", "</s>"])
+def test_other_separators_are_no_warning(token):
+    assert first_token(with_tokens(bos_token=token)) == [token]
 
 
 def test_words_are_joined_as_the_language_writes():

@@ -59,6 +59,23 @@ def unigram():
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", unk_token="<unk>")
 
 
+def across_spaces():
+    """A tokenizer that does not split at spaces: one of its tokens holds two words."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = [
+        ("<s>", 0.0),
+        ("<unk>", 0.0),
+        ("ab c", -1.0),
+        ("ab", -2.0),
+        ("c", -2.0),
+        (" ", -2.0),
+    ]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=1))
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", unk_token="<unk>")
+
+
 def save(folder, config, tokenizer, auto="AutoModelForCausalLM"):
     import torch
     import transformers
@@ -68,3 +85,14 @@ def save(folder, config, tokenizer, auto="AutoModelForCausalLM"):
         getattr(transformers, auto).from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def tiny_llama(folder, tokenizer):
+    """Save a causal model of one layer with a given tokenizer."""
+    from transformers import LlamaConfig
+
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, max_position_embeddings=64, initializer_range=0.3,
+    )  # fmt: skip
+    return save(folder / "tiny-llama", config, tokenizer)

@@ -69,6 +69,19 @@ def test_a_row_per_word_with_words_that_look_missing(gaze):
     assert recording.notes == ("r1.csv: 1 of 4 responses have missing values (kept as NaN)",)
 
 
+def test_sentences_of_a_passage_are_one_text_where_the_card_says_so(gaze):
+    (gaze / "r1.csv").write_text(GAZE + "c,0,end,50\n")
+    stimulus, _ = read_word_responses(gaze, "r1", **changed(ROWS, "words", texts_begin=["a", "c"]))
+    assert stimulus.text.tolist() == ["a", "a", "a", "a", "c"]
+    assert stimulus.sentence.tolist() == ["a", "a", "b", "b", "c"]
+    for begin, lacking in ((["b"], r"\[\]"), (["a", "d"], r"\['d'\]")):
+        with pytest.raises(CorruptDataError, match=rf"not there \({lacking}\).* first one \('a'\)"):
+            read_word_responses(gaze, "r1", **changed(ROWS, "words", texts_begin=begin))
+    both = changed(ROWS, "words", texts_begin=["a"], text="{sentence_id}")
+    with pytest.raises(ValueError, match=r"either text .* or texts_begin"):
+        read_word_responses(gaze, "r1", **both)
+
+
 def test_missing_responses_leave_their_words_in_the_sentence(gaze):
     stimulus, recording = read_word_responses(gaze, "r1", **{**ROWS, "missing": "drop"})
     assert stimulus.n_words == 4

@@ -1,12 +1,12 @@
 """What does a reconstruction owe to each part of decoder, data and search?
 
-One simulated subject (as in decode_story_simulated), one factor at a time around a default: mapper,
-masked inputs and contrastive term of the transformer, guide, weight of the language model, beam,
-extensions, voxels, minutes of training, dimensions of the brain (principal components of the
-voxels: the bottleneck) and of the embedding. Then mappers x amounts of data x noise, for the
-accuracy of the mapping against the score of the text. Every point is a gain over random
-reconstructions with the same word times and beam. One short text: a difference between two points
-is no finding by itself.
+One simulated subject (as in decode_story_simulated, planted by another model), one factor at a time
+around a default: mapper, masked inputs and contrastive term of the transformer, guide, weight of
+the language model, beam, extensions, voxels, minutes of training, dimensions of the brain
+(principal components of the voxels: the bottleneck) and of the embedding. Then mappers x amounts of
+data x noise, for the accuracy of the mapping against the score of the text. Every point is a gain
+over random reconstructions with the same word times and beam. One short text: a difference between
+two points is no finding by itself.
 """
 
 from __future__ import annotations
@@ -49,6 +49,13 @@ def main(
     seconds: Annotated[float, typer.Option(min=30, help="Of the test story.")] = 60,
     beam: Annotated[int, typer.Option(min=1, help="Of the default.")] = 8,
     null: Annotated[int, typer.Option(min=3, help="Random reconstructions.")] = 8,
+    planted: Annotated[
+        str, typer.Option(help="Causal model whose states are planted: another than the decoder's.")
+    ] = "gemma3",
+    planted_layer: Annotated[int, typer.Option(min=1, help="Layer of the planted states.")] = 9,
+    same_model: Annotated[
+        bool, typer.Option("--same-model", help="Plant the decoder's own model: a closed circle.")
+    ] = False,
     encoder: Annotated[str, typer.Option(help="Encoder of BERTScore; '' for none.")] = "minilm",
     work: Annotated[Path | None, typer.Option(help="Kept points; a killed run goes on.")] = None,
     out: Out = Path("results/decode_ablations"),
@@ -71,11 +78,13 @@ def main(
         default = Point(snr=snr, n_targets=30, n_inputs=16, n_components=16, guide=guide, width=2)
         settings = Settings(layer=9, longest=1, n_frequent=500)
     network = LanguageModel(model, dtype="bfloat16", cache=True)
+    source_model = simulated.open_planted(network, planted, same_model=same_model)
     stimulus, source = simulated.open_text(network, "en", root, debug)
 
     @cache
     def stories(level: float) -> list[Story]:
-        return simulated.through_folder(network, stimulus, Simulation(voxels, level))
+        given = Simulation(voxels, level, layer=planted_layer)
+        return simulated.through_folder(source_model, stimulus, given)
 
     metrics = [m for m in list_metrics() if m.startswith(("bleu-1", "meteor"))]
     bert = BertScore(LanguageModel(encoder)) if encoder and not debug else None
@@ -90,7 +99,7 @@ def main(
     scores = xarray.Dataset.from_dataframe(table.rename_axis("row"))
     scores.attrs["title"] = (
         f"Simulated subject, {voxels} voxels, {seconds:g} s of {source}; default: SNR {snr:g}, "
-        f"{guide}, beam {default.width}"
+        f"{guide}, beam {default.width}; planted: {planted}"
     )
     save_bundle(
         out,
@@ -99,10 +108,17 @@ def main(
         config={
             "model": model, "factors": names, "default": asdict(default), "snrs": snrs,
             "minutes": minutes, "voxels": voxels, "seconds": seconds, "null": null,
-            "encoder": encoder, "text": source, "debug": debug,
+            "encoder": encoder, "text": source, "planted": planted,
+            "planted_layer": planted_layer, "same_model": same_model, "debug": debug,
         },
-        inputs={"model": network.origin([]), "simulation": vars(Simulation(voxels))},
-        notes=["simulated responses: no finding about brains"],
+        inputs={
+            "model": network.origin([]), "planted": source_model.origin([]),
+            "simulation": vars(Simulation(voxels, layer=planted_layer)),
+        },
+        notes=[
+            "simulated responses: no finding about brains",
+            *(["the decoder's own model is planted: a closed circle"] if same_model else []),
+        ],
         figures=["ablations", *(["mapping_and_text"] if snrs else [])],
         overwrite=overwrite,
     )  # fmt: skip

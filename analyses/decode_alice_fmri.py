@@ -5,7 +5,9 @@ The story is cut into blocks with a gap between; the last block is held out, and
 of the three mappers learn on the others. First the mapping: correlation per dimension and 2v2
 identification of held-out samples, against mappings of the same responses shifted in a circle.
 Then the text of the held-out block, by the encoding likelihood (Tang) and the similarity of
-embeddings (MapGuide), beside all nulls. Twelve minutes are far less than such decoders need.
+embeddings (MapGuide), beside all nulls. No other story was recorded: a training block of the same
+story takes the place of a wrong story, and is named so. Twelve minutes are far less than such
+decoders need.
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ from brainlm.decoding import CAUTION
 from brainlm.decoding.beam import Beam
 from brainlm.decoding.conditions import conditions
 from brainlm.decoding.contrastive import Training
+from brainlm.decoding.controls import cautions
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.stories import Story
 from brainlm.decoding.story_decoder import Settings, fit_story_decoder
 from brainlm.decoding.study import Judges, map_story, reconstruct_story
+from brainlm.decoding.view import show_controls
 from brainlm.decoding.words import clean_words
 from brainlm.errors import CorruptDataError
 from brainlm.language_models import LanguageModel
@@ -40,6 +44,7 @@ from brainlm.statistics import permutation_p
 
 DATASET = "alice-fmri"
 GAP = 8  # samples between blocks
+OTHER = "training block"  # of the same story: no other story was recorded
 FAST = Training(epochs=30, batch=64, rate=1e-3, width=64, n_layers=1)
 
 
@@ -52,6 +57,9 @@ def main(
     seconds: Annotated[float, typer.Option(help="Of the held-out block that are decoded.")] = 150,
     beam: Annotated[int, typer.Option(min=1)] = 20,
     null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 10,
+    draws: Annotated[
+        int, typer.Option(min=1, help="Draws of noise input, and of the permuted brain.")
+    ] = 3,
     work: Annotated[Path | None, typer.Option(help="Kept reconstructions; resumes.")] = None,
     out: Out = Path("results/decode_alice_fmri"),
     root: Root = None,
@@ -63,7 +71,7 @@ def main(
     check_output(out, overwrite=overwrite)
     names = choose(subjects, list_subjects(DATASET, root))
     if debug:
-        names, shifts, seconds, beam, null = names[:4], 4, 40, 2, 5
+        names, shifts, seconds, beam, null, draws = names[:4], 4, 40, 2, 5, 2
     stories, notes = open_blocks(names, root, blocks, strict=subjects != "all")
     network = LanguageModel(model, dtype="bfloat16", cache=True)
     settings = Settings(
@@ -88,10 +96,10 @@ def main(
         test, responses=test.responses[test.times < test.times[0] + seconds],
         times=test.times[test.times < test.times[0] + seconds],
     )  # fmt: skip
-    wrong = stories[0].responses  # of a training block: no other story exists
     jobs = conditions(
-        ridge, part, wrong,
+        ridge, part, stories[0].responses,
         {"Tang": ("likelihood", Beam(beam)), "MapGuide": ("similarity", Beam(beam))},
+        n_draws=draws, other=OTHER,
     )  # fmt: skip
     study = reconstruct_story(
         ridge, part, jobs, Judges.default(None, None), n_null=null, folder=work,
@@ -117,10 +125,13 @@ def main(
         config={
             "dataset": DATASET, "subjects": names, "model": model, "layer": layers,
             "blocks": blocks, "gap": GAP, "shifts": shifts, "seconds": seconds, "beam": beam,
-            "null": null, "training": vars(FAST), "debug": debug,
+            "null": null, "draws": draws, "training": vars(FAST), "debug": debug,
         },
         inputs={"data": {name: dataset_hashes(DATASET, name, root) for name in names}},
-        notes=[CAUTION, *notes, "wrong story: a training block of the same story"],
+        notes=[
+            *cautions(study), CAUTION, *notes,
+            f"{OTHER}: {stories[0].name} of the same story, which the decoder was trained on",
+        ],
         figures=["reconstruction_scores", "reconstruction_text"],
         overwrite=overwrite,
     )  # fmt: skip
@@ -178,7 +189,9 @@ def score_of(scores, name: str) -> float:
 
 
 def report(study) -> None:
-    """Print both tables."""
+    """Print what to know first, then all tables."""
+    for line in cautions(study):
+        typer.echo(line)
     for i, mapper in enumerate(study["mapper"].values):
         cells = [
             f"{name} {float(study[f'mapper_{name}'][i]):.3f} (shifted "
@@ -191,6 +204,7 @@ def report(study) -> None:
     for metric in study["metric"].values:
         table = study[columns].sel(metric=metric).to_dataframe()[columns]
         typer.echo(f"\n{metric}\n{table.round(3).to_string()}")
+        typer.echo(show_controls(study, metric))
 
 
 if __name__ == "__main__":

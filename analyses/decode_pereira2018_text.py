@@ -3,10 +3,16 @@
 Pereira et al. 2018, sentence mode: one pattern of 1,000 principal components per sentence. Whole
 topics are left out, an eighth of them at a time; on the others a mapper learns the mean embedding
 of the words (a layer of a causal model) and a ridge the number of words. Held-out sentences are
-then searched for by the similarity of embeddings, beside the patterns of other passages (permuted
-brain), noise, the language model alone, the true embedding (ceiling) and random reconstructions.
-What does not look at the pattern (language model, random) is decoded once for each number of words
-in a fold: sentences of equal length share it, which widens the spread of the null, if anything.
+then searched for by the similarity of embeddings, beside the patterns of other topics (permuted
+brain: whole topics of one experiment change places, so that sentences stay beside those of their
+passage), noise that passes through the mapper, the language model alone, the true embedding
+(ceiling) and random reconstructions. Permutation and noise are drawn several times.
+
+The tests are differences, brain minus each control, paired inside sentences and averaged over
+topics: 48 topics are enough for sign flips, and passages of a topic share what they are about. What
+does not look at the pattern (language model, random) is decoded once for each number of words
+in a fold: sentences of equal length share it, which widens the spread of the null, if anything. So
+z and p against random reconstructions are not the evidence here; the paired differences are.
 """
 
 from __future__ import annotations
@@ -28,18 +34,20 @@ from brainlm.cache import content_key
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.decoding import CAUTION
 from brainlm.decoding.beam import Beam
+from brainlm.decoding.controls import cautions, compare_over_units, known_fdr, unit_means
 from brainlm.decoding.evaluation import compare_to_null
 from brainlm.decoding.guides import NoGuide, RandomGuide
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder, score_mapping
 from brainlm.decoding.sentences import SentenceDecoder, fit_sentence_decoder
 from brainlm.decoding.text_metrics import BertScore, sentence_similarity, text_scores
+from brainlm.decoding.view import show_controls
 from brainlm.decoding.vocabulary import build_vocabulary
 from brainlm.decoding.words import clean_words
 from brainlm.errors import CorruptDataError
 from brainlm.language_models import LanguageModel
 from brainlm.options import Debug, Model, Out, Overwrite, Root, Subjects, choose, run
+from brainlm.paired import paired_difference
 from brainlm.splits import Groups
-from brainlm.statistics import fdr
 
 DATASET = "pereira2018"
 N_FOLDS = 8
@@ -57,8 +65,11 @@ def main(
     ] = 627,
     beam: Annotated[int, typer.Option(min=1)] = 20,
     null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 10,
+    draws: Annotated[
+        int, typer.Option(min=1, help="Draws of noise input, and of the permuted brain.")
+    ] = 3,
     encoder: Annotated[str, typer.Option(help="Encoder of the similarities.")] = "minilm",
-    work: Annotated[Path | None, typer.Option(help="Kept folds; a killed run goes on.")] = None,
+    work: Annotated[Path | None, typer.Option(help="Kept folds; resumes a killed run.")] = None,
     out: Out = Path("results/decode_pereira2018_text"),
     root: Root = None,
     debug: Debug = False,
@@ -69,7 +80,7 @@ def main(
     check_output(out, overwrite=overwrite)
     choose(mapper, MAPPERS, "mapper")
     if debug:
-        sentences, beam, null = 8, 2, 5
+        sentences, beam, null, draws = 8, 2, 5, 2
     (subject,) = choose(subjects, list_subjects(DATASET, root))
     stimulus, recording = open_dataset(DATASET, subject, root)
     place = dict(stimulus.blocks("item"))
@@ -94,9 +105,13 @@ def main(
             f"fold {number + 1} of {len(folds)}, {len(test)} sentences of left-out topics: "
             f"r {found[-1][0]:.3f}, 2v2 {found[-1][1]:.3f}, rank {found[-1][2]:.3f}"
         )
-        other = decoded[other_passage(passages[test], rng)]
-        noise = rng.standard_normal(decoded.shape) * decoded.std(axis=0)
-        rows = {"brain": decoded, "permuted brain": other, "ceiling": truth, "noise input": noise}
+        rows = {"brain": decoded, "ceiling": truth}
+        for k in range(draws):
+            number_of_draw = f" {k + 1}" if k else ""
+            moved = other_topics(topics[test], passages[test], rng)
+            noise = like(X[train], len(test), rng)
+            rows[f"permuted brain{number_of_draw}"] = decoded[moved]
+            rows[f"noise input{number_of_draw}"] = decoder.decoded_rows(noise)
         key = content_key({
             "rows": list(rows.values()), "n_words": decoder.n_words(X[test]), "null": null,
             "beam": beam, "chosen": chosen[test], "revision": network.identity,
@@ -117,13 +132,14 @@ def main(
     typer.echo(f"mapping, mean of {len(folds)} folds: r {r:.3f}, 2v2 {pairwise:.3f}, "
                f"rank {rank:.3f}")  # fmt: skip
     judge = LanguageModel(encoder)
-    dataset = tabulate(said, true, passages[order], judge, null)
+    dataset = tabulate(said, true, passages[order], topics[order], judge, null)
     dataset["mapping_r"], dataset["mapping_2v2"], dataset["mapping_rank"] = r, pairwise, rank
     dataset["fold_mapping"] = (("fold", "measure"), np.array(found))
     dataset = dataset.assign_coords(measure=["r", "2v2", "rank"])
     dataset.attrs["title"] = (
         f"Pereira 2018, {len(true)} sentences of left-out topics, {mapper}, beam {beam}"
     )
+    dataset.attrs["units"] = f"{int(dataset['n_units'])} topics"
     report(dataset)
     save_bundle(
         out,
@@ -131,11 +147,16 @@ def main(
         arrays={"scores": dataset},
         config={
             "dataset": DATASET, "subject": subject, "model": model, "layer": layers,
-            "mapper": mapper, "sentences": len(true), "beam": beam, "null": null,
+            "mapper": mapper, "sentences": len(true), "beam": beam, "null": null, "draws": draws,
             "alphas": ALPHAS.tolist(), "debug": debug,
         },
         inputs={"data": dataset_hashes(DATASET, subject, root), "model": network.origin([])},
-        notes=[CAUTION, *recording.notes],
+        notes=[
+            *cautions(dataset),
+            CAUTION,
+            f"brain minus controls: over {int(dataset['n_units'])} topics, each weighs the same",
+            *recording.notes,
+        ],
         figures=["reconstruction_scores"],
         overwrite=overwrite,
     )  # fmt: skip
@@ -206,12 +227,37 @@ def keep_fold(folder: Path | None, key: str, said: dict[str, list[list[str]]]) -
     part.replace(part.with_suffix(".json"))
 
 
-def other_passage(passages: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return for each sentence another one, of another passage."""
-    return np.array([rng.choice(np.flatnonzero(passages != own)) for own in passages])
+def other_topics(topics: np.ndarray, passages: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return for each sentence one of another topic; whole topics change places.
+
+    Among the topics with as many passages, which are those of the same experiment; a topic without
+    such a partner takes any. Sentences keep their order, so those of a passage stay neighbours;
+    where the other topic is shorter, its first sentences come a second time.
+    """
+    names = np.array(list(dict.fromkeys(topics)))
+    if len(names) < 2:
+        raise ValueError(
+            f"all sentences belong to the topic {str(names[0])!r}: nothing can be permuted"
+        )
+    size = np.array([len(set(passages[topics == name])) for name in names])
+    rows = np.empty(len(topics), dtype=int)
+    for n_passages in np.unique(size):
+        mine = rng.permutation(names[size == n_passages])
+        # Each takes the next in a random circle: none keeps its own.
+        others = np.roll(mine, 1) if len(mine) > 1 else rng.permutation(names[names != mine[0]])
+        for own, other in zip(mine, others[: len(mine)], strict=True):
+            place, source = np.flatnonzero(topics == own), np.flatnonzero(topics == other)
+            rows[place] = source[np.arange(len(place)) % len(source)]
+    return rows
 
 
-def tabulate(said, true, passages, judge: LanguageModel, n_null: int) -> xarray.Dataset:
+def like(patterns: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return ``n`` Gaussian patterns with mean and deviation of each component of the brain's."""
+    noise = rng.standard_normal((n, patterns.shape[1]))
+    return (patterns.mean(axis=0) + noise * patterns.std(axis=0)).astype(patterns.dtype)
+
+
+def tabulate(said, true, passages, topics, judge: LanguageModel, n_null: int) -> xarray.Dataset:
     """Score all conditions, sentence by sentence."""
     bert = BertScore(judge)
     scores = []
@@ -228,7 +274,7 @@ def tabulate(said, true, passages, judge: LanguageModel, n_null: int) -> xarray.
     values = np.array(scores)
     names = list(said)[: len(said) - n_null]
     metrics = [*METRICS, "bertscore", "sentence similarity", "identification"]
-    statistics = ("score", "half", "null", "gain", "z", "p")
+    statistics = ("score", "null", "null_half", "gain", "z", "p")
     table = np.array(
         [
             [
@@ -241,25 +287,39 @@ def tabulate(said, true, passages, judge: LanguageModel, n_null: int) -> xarray.
     )  # fmt: skip
     dims = ("condition", "metric")
     data = {("null_mean" if s == "null" else s): (dims, table[i]) for i, s in enumerate(statistics)}
-    return xarray.Dataset(
+    means = unit_means(values[: len(names)], topics)
+    data["half"] = (dims, np.apply_along_axis(half_width, -1, means))  # sentences of a topic depend
+    tests = compare_over_units(
+        values[: len(names)], names, metrics, topics, values[len(names) :]
+    )  # fmt: skip
+    return tests.assign_coords(condition=names).assign(
         {
             **data,
-            "q": (dims, fdr(table[-1])),
+            "q": (dims, known_fdr(table[-1])),
             "window_score": ((*dims, "window"), values[: len(names)]),
             "null_score": (("null", "metric", "window"), values[len(names) :]),
             "text": (("condition", "window"), [[" ".join(t) for t in said[n]] for n in names]),
             "reference_text": ("window", [" ".join(text) for text in true]),
-        },
-        coords={"condition": names, "metric": metrics},
+            "topic": ("window", topics.astype(str)),
+        }
     )
 
 
+def half_width(means: np.ndarray) -> float:
+    """Half-width of the 95 % interval of a mean over units."""
+    found = paired_difference(means, np.zeros(len(means)))
+    return (found.high - found.low) / 2
+
+
 def report(dataset: xarray.Dataset) -> None:
-    """Print the table and a few sentences."""
+    """Print what to know first, the tables and a few sentences."""
+    for line in cautions(dataset):
+        typer.echo(line)
     columns = ["score", "half", "null_mean", "gain", "z", "p", "q"]
     for metric in dataset["metric"].values:
         table = dataset[columns].sel(metric=metric).to_dataframe()[columns]
         typer.echo(f"\n{metric}\n{table.round(3).to_string()}")
+        typer.echo(show_controls(dataset, metric))
     for i in range(min(4, dataset.sizes["window"])):
         typer.echo(f"\nreference: {dataset['reference_text'].values[i]}")
         for name in ("brain", "ceiling"):

@@ -4,8 +4,9 @@ Any time series of fMRI with words and at least four runs: SMN4Lang in Chinese (
 characters with ``--dataset smn4lang-fmri-characters``), The Little Prince, LeBel et al. 2023. One
 listener at a time: two runs are held out, one to be decoded and one as the wrong story; voxels,
 weights, noise, word rate and vocabulary are learned on the others. Responses stay on disk until the
-best voxels are known. Both guides stand beside permuted brain, noise, the wrong story, the language
-model alone, the ceiling and the random null.
+best voxels are known. Both guides are shown with permuted brain and noise (several draws each), the
+wrong story, the language model alone, the ceiling and the random null. One story of one listener
+does not say which guide is better.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from brainlm.cache import content_key
 from brainlm.card import read_card
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.decoding import CAUTION
+from brainlm.decoding.controls import cautions
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.stories import Story, first_seconds, load_story, stories_of, story_key
 from brainlm.decoding.story_decoder import Settings, fit_story_decoder
@@ -65,6 +67,9 @@ def main(
     seconds: Annotated[float, typer.Option(help="Of the run that are decoded; 0: all.")] = 0,
     beam: Annotated[int, typer.Option(min=1)] = 50,
     null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 20,
+    draws: Annotated[
+        int, typer.Option(min=1, help="Draws of noise input, and of the permuted brain.")
+    ] = 3,
     encoder: Annotated[str, typer.Option(help="Encoder of BERTScore; '' for none.")] = "",
     work: Annotated[Path | None, typer.Option(help="Kept reconstructions; resumes.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
@@ -90,7 +95,7 @@ def main(
         mapper=EmbeddingDecoder(mapper, standardize=False),
     )  # fmt: skip
     if debug:
-        train, beam, null, seconds = train[:4], min(beam, 3), 5, 50
+        train, beam, null, draws, seconds = train[:4], min(beam, 3), 5, min(draws, 2), 50
         settings = replace(settings, n_components=16, n_targets=40, n_inputs=30, n_frequent=100)
     reference = first_seconds(reference, seconds) if seconds else load_story(reference)
     if len(wrong.times) < len(reference.times):
@@ -112,8 +117,8 @@ def main(
         "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
     })  # fmt: skip
     study = compare_guides(
-        decoder, reference, wrong.responses, judges, beam=beam, n_null=null, folder=work, key=key,
-        n_jobs=jobs,
+        decoder, reference, ("wrong story", wrong.responses), judges, beam=beam, n_null=null,
+        n_draws=draws, folder=work, key=key, n_jobs=jobs,
     )  # fmt: skip
     study.attrs["title"] = (
         f"{dataset}, {subject}, run {reference.name}: {len(train)} training stories, beam {beam}"
@@ -127,12 +132,13 @@ def main(
             "dataset": dataset, "subject": subject, "test": reference.name, "model": network.name,
             "layer": layer, "context": decoder.settings.context, "voxels": len(decoder.targets),
             "average": average, "period": period, "mapper": mapper, "seconds": seconds,
-            "beam": beam, "null": null, "level": level, "debug": debug,
+            "beam": beam, "null": null, "draws": draws, "level": level, "debug": debug,
         },
         inputs={
             "data": hashes, "train": [each.name for each in train], "model": network.origin([]),
         },
         notes=[
+            *cautions(study),
             CAUTION,
             *recording.notes,
             f"samples are means of {average} volumes, the last of a run that fill none left out",

@@ -2,8 +2,9 @@
 
 The folder has the layout of ds003020 / ds004510 as public code expects it (``data_train``,
 ``data_test``). The decoder is trained on the participant's training stories and decodes one test
-story, beside permuted brain, noise, another story, the language model alone, the ceiling and the
-random null. It cannot decode anyone without hours of their own training data.
+story, beside permuted brain and noise (several draws each), another story, the language model
+alone, the ceiling and the random null. It cannot decode anyone without hours of their own training
+data.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import typer
 from brainlm.bundle import check_output, save_bundle
 from brainlm.cache import content_key
 from brainlm.decoding import CAUTION
+from brainlm.decoding.controls import cautions
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.stories import Story, first_seconds, load_story, stories_of, story_key
 from brainlm.decoding.story_decoder import Settings, fit_story_decoder
@@ -48,6 +50,9 @@ def main(
     mapper: Annotated[str, typer.Option(help=f"One of {', '.join(MAPPERS)}.")] = "ridge",
     beam: Annotated[int, typer.Option(min=1)] = 50,
     null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 20,
+    draws: Annotated[
+        int, typer.Option(min=1, help="Draws of noise input, and of the permuted brain.")
+    ] = 3,
     interval: Annotated[float, typer.Option(help="TR in seconds.")] = 2.0,
     first: Annotated[float, typer.Option(help="Time of the first sample in the sound, s.")] = 10.0,
     encoder: Annotated[str, typer.Option(help="Encoder of BERTScore; '' for none.")] = "",
@@ -76,7 +81,7 @@ def main(
         layer=layer, context_seconds=context, mapper=EmbeddingDecoder(mapper, standardize=False)
     )
     if debug:
-        beam, null = min(beam, 3), 5
+        beam, null, draws = min(beam, 3), 5, min(draws, 2)
         settings = replace(settings, n_components=16, n_targets=40, n_inputs=30, n_frequent=100)
         reference = first_seconds(reference, 18 * interval)
         n_samples = len(reference.times)
@@ -85,6 +90,7 @@ def main(
             f"{folder}: no other story is as long as {chosen!r} ({n_samples} samples), so there "
             "is no wrong-story null; decode a shorter one"
         )
+    other = "training story" if wrong.name in [each.name for each in train] else "wrong story"
     reference, wrong = load_story(reference), load_story(wrong)
     network = LanguageModel(model, dtype="bfloat16", cache=True)
     decoder = fit_story_decoder(network, train, settings, language)
@@ -96,8 +102,8 @@ def main(
         "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
     })  # fmt: skip
     study = compare_guides(
-        decoder, reference, wrong.responses, judges, beam=beam, n_null=null, folder=work, key=key,
-        n_jobs=jobs,
+        decoder, reference, (other, wrong.responses), judges, beam=beam, n_null=null,
+        n_draws=draws, folder=work, key=key, n_jobs=jobs,
     )  # fmt: skip
     study.attrs["title"] = f"{subject}, {chosen}: {len(train)} training stories, beam {beam}"
     typer.echo(show_story(study))
@@ -107,14 +113,12 @@ def main(
         arrays={"scores": study},
         config={
             "subject": subject, "story": chosen, "model": model, "layer": layer, "mapper": mapper,
-            "context": decoder.settings.context, "beam": beam, "null": null, "debug": debug,
+            "context": decoder.settings.context, "beam": beam, "null": null, "draws": draws,
+            "debug": debug,
             **clock,
         },
         inputs={"train": [each.name for each in train], "model": network.origin([])},
-        notes=[
-            CAUTION,
-            f"wrong story: {wrong.name}" + (" (a training story)" if wrong in train else ""),
-        ],
+        notes=[*cautions(study), CAUTION, f"{other}: {wrong.name}"],
         figures=["reconstruction_scores", "reconstruction_text"],
         overwrite=overwrite,
     )  # fmt: skip

@@ -1,17 +1,24 @@
 """Can text be read back from simulated subjects, and is it at its null without signal?
 
-Stories (The Little Prince where its word times are on this machine, otherwise told by the language
-model) pass through planted weights, a haemodynamic response and autocorrelated noise, and are
-written as the folders of ds003020 / ds004510; what follows reads those folders. Training never sees
-the last two stories: on the first of them the weight of the language model is chosen, the other is
-decoded, by the encoding likelihood (Tang) and by the similarity of embeddings (MapGuide), beside
-permuted brain, noise, the wrong story, the language model alone, the ceiling and the random null.
+Stories (sections of The Little Prince where its word times are on this machine, otherwise told by
+the language model) pass through planted weights, a haemodynamic response and autocorrelated noise,
+and are written as the folders of ds003020 / ds004510; what follows reads those folders. What is
+planted are hidden states of another model than the decoder's.
+
+Several stories are decoded from several simulated subjects, whose weights and noise differ.
+Each story has its own decoder, whose training never sees it nor the story before it: that one is
+the wrong story, and on it the weight of the language model is chosen. The story is decoded by the
+encoding likelihood (Tang) and by the similarity of embeddings (MapGuide), beside permuted brain and
+noise (several draws each), the wrong story, the language model alone, the ceiling and the random
+null. Which guide gains more is said in one score, BLEU-1 by default: both papers published it. Its
+interval is over stories and subjects (`brainlm.decoding.replication`).
 In Chinese (``--language zh --model qwen0.5b``) by words or characters.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -32,8 +39,10 @@ from brainlm.decoding.conditions import (
     conditions,
     spread_of,
 )
+from brainlm.decoding.controls import cautions
 from brainlm.decoding.evaluation import Window, cut_windows
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.replication import compare_gains, stack_cells, summarise
 from brainlm.decoding.simulation import (
     LEAD,
     Simulation,
@@ -45,20 +54,32 @@ from brainlm.decoding.stories import Story, first_seconds, stories_of
 from brainlm.decoding.story_decoder import Settings, StoryDecoder, fit_story_decoder
 from brainlm.decoding.study import Judges, idf_of_stories, map_story, reconstruct_story
 from brainlm.decoding.text_metrics import text_scores
-from brainlm.errors import UnknownNameError
+from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
 from brainlm.language_models import LanguageModel
 from brainlm.options import Debug, Model, Out, Overwrite, Root, choose, run
 from brainlm.readers import read_stories
 from brainlm.stimulus import Stimulus
 
 LABELS = {"likelihood": "Tang", "similarity": "MapGuide", "mixture": "Mixture"}
+Planted = Annotated[
+    str, typer.Option(help="Causal model whose states are planted: another than the decoder's.")
+]
+PlantedLayer = Annotated[int, typer.Option(min=1, help="Layer of the planted states.")]
+SameModel = Annotated[
+    bool,
+    typer.Option("--same-model", help="Plant the decoder's own model: a closed circle."),
+]
 
 
 def main(
     model: Model = "smollm2",
+    layer: Annotated[int, typer.Option(min=1, help="Layer of the decoder's states.")] = 9,
+    planted: Planted = "gemma3",
+    planted_layer: PlantedLayer = 9,
+    same_model: SameModel = False,
     language: Annotated[str, typer.Option(help="en or zh.")] = "en",
     level: Annotated[str, typer.Option(help="Unit of Chinese: word or character.")] = "word",
-    snrs: Annotated[str, typer.Option(help="Signal to noise, separated by commas.")] = "2,0.3,0",
+    snrs: Annotated[str, typer.Option(help="Signal to noise, separated by commas.")] = "3,0",
     voxels: Annotated[int, typer.Option(min=20)] = 1000,
     mapper: Annotated[str, typer.Option(help=f"One of {', '.join(MAPPERS)}.")] = "ridge",
     guides: Annotated[
@@ -70,17 +91,28 @@ def main(
     ] = "likelihood,similarity",
     context: Annotated[int, typer.Option(min=1, help="Words of context, or up to twice.")] = 16,
     sections: Annotated[int, typer.Option(min=4, help="Stories to use, from the last back.")] = 9,
-    seconds: Annotated[float, typer.Option(help="Of the test story that are decoded.")] = 120,
-    beam: Annotated[int, typer.Option(min=1)] = 20,
+    stories: Annotated[int, typer.Option(min=2, help="Of them, how many are decoded.")] = 5,
+    subjects: Annotated[int, typer.Option(min=2, help="Simulated subjects.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Seconds of each story that are decoded.")] = 40,
+    beam: Annotated[int, typer.Option(min=1)] = 8,
     weights: Annotated[
-        str, typer.Option(help="Of the language model, in spreads of the guide's gains.")
-    ] = "0,0.3",
-    null: Annotated[int, typer.Option(min=5, help="Random reconstructions.")] = 10,
-    noise: Annotated[int, typer.Option(min=1, help="Draws of noise input per guide.")] = 1,
+        str,
+        typer.Option(
+            help="Weights of the language model to choose from, in spreads of the guide's gains; "
+            "0 is published."
+        ),
+    ] = "0",
+    null: Annotated[int, typer.Option(min=5, help="Random reconstructions of each story.")] = 5,
+    draws: Annotated[
+        int, typer.Option(min=1, help="Draws of noise input, and of the permuted brain.")
+    ] = 3,
+    score: Annotated[str, typer.Option(help="Score in which the guides are compared.")] = "bleu-1",
     encoder: Annotated[
         str, typer.Option(help="Of BERTScore; '' for none. Default: minilm in English, else none.")
     ] = "auto",
-    work: Annotated[Path | None, typer.Option(help="Kept reconstructions; resumes.")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Kept reconstructions; resumes a killed run.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     out: Out = Path("results/decode_story_simulated"),
     root: Root = None,
@@ -96,7 +128,7 @@ def main(
     used = {LABELS[name]: name for name in choose(guides, list(LABELS), "guide")}
     levels, tried = numbers(snrs, "--snrs"), numbers(weights, "--weights")
     settings = Settings(
-        layer=9,
+        layer=layer,
         context=context,
         n_targets=max(10, voxels // 2),
         mapper=EmbeddingDecoder(mapper, standardize=False),
@@ -104,69 +136,119 @@ def main(
         level=level,
     )
     network = LanguageModel(model, dtype="bfloat16", cache=True)
+    source_model = open_planted(network, planted, same_model=same_model)
     if debug:
         levels, voxels, beam, null, seconds, tried = levels[:1], 60, 3, 5, 36, [0.0]
+        stories, subjects, draws = 2, 2, min(draws, 2)
         settings = replace(settings, n_components=24, n_targets=40, n_inputs=30, n_frequent=500)
     stimulus, source = open_text(network, language, root, debug)
     stimulus = stimulus.select(np.isin(stimulus.run, stimulus.runs[-sections:]))
     if encoder == "auto":
         encoder = "minilm" if language == "en" else ""
     judge = LanguageModel(encoder) if encoder and not debug else None
-    results = []
-    for snr in levels:
-        simulation = Simulation(voxels, snr)
-        stories = through_folder(network, stimulus, simulation, level)
-        typer.echo(f"\nSNR {snr:g}: {len(stories) - 2} training stories, {voxels} voxels")
-        decoder = fit_story_decoder(network, stories[:-2], settings, language)
-        tuning, test = (first_seconds(story, seconds) for story in stories[-2:])
+    if score not in Judges.default(judge, None, language, level).names:
+        raise unknown_name("score", score, Judges.default(judge, None, language, level).names)
+
+    def decode(told: list[Story], test: int, seed: int) -> xarray.Dataset:
+        """Decode one story of one subject; the one before it is the wrong and the tuning story."""
+        train = [told[i] for i in range(len(told)) if i not in (test, (test - 1) % len(told))]
+        decoder = fit_story_decoder(network, train, settings, language)
+        tuning, part = (first_seconds(told[i], seconds) for i in (test - 1, test))
         shares = equal_spreads(decoder, tuning) if "Mixture" in used else (1.0, 1.0)
         beams = {
             label: Beam(beam, lm_weight=tune(decoder, tuning, name, beam, tried, shares))
             for label, name in used.items()
         }
         found = conditions(
-            decoder, test, stories[-2].responses,
+            decoder, part, told[test - 1].responses,
             {label: (used[label], each) for label, each in beams.items()}, weights=shares,
-            n_noise=noise,
+            n_draws=draws, seed=seed,
         )  # fmt: skip
-        key = content_key({"Y": test.responses, "voxels": voxels, "beam": beam, "mapper": mapper,
-                           "revision": network.identity, "context": context, "level": level,
-                           "training": [s.words for s in stories[:-2]],
-                           "weights": [*shares, *(b.lm_weight for b in beams.values())],
-                           })  # fmt: skip
-        judges = Judges.default(judge, idf_of_stories(stories[:-2]), language, level)
+        key = content_key({
+            "responses": [each.responses for each in (*train, part)], "beam": beam, "seed": seed,
+            "words": [each.words for each in train], "mapper": mapper,
+            "revision": network.identity,
+            "settings": {k: v for k, v in vars(settings).items() if k != "mapper"},
+            "weights": [*shares, *(b.lm_weight for b in beams.values())],
+        })  # fmt: skip
+        judges = Judges.default(judge, idf_of_stories(train), language, level)
         each = reconstruct_story(
-            decoder, test, found, judges, n_null=null, folder=work, key=key, n_jobs=jobs,
-            progress=True,
+            decoder, part, found, judges, n_null=null, seed=seed, folder=work, key=key,
+            n_jobs=jobs, progress=True,
         )  # fmt: skip
-        quality = map_story(decoder, test)
+        quality = map_story(decoder, part)
         each["mapping_r"], each["mapping_2v2"] = float(np.mean(quality.r)), quality.pairwise
         each["encoding_r2"] = float(np.median(decoder.encoding.r2))
         for label, search in beams.items():
             each[f"lm_weight_{label}"] = search.lm_weight
-        report(each)
-        results.append(each)
-    scores = xarray.concat(results, xarray.IndexVariable("snr", levels), join="outer")
+        return each
+
+    cells = {}
+    for snr in levels:
+        for subject in range(subjects):
+            given = Simulation(voxels, snr, layer=planted_layer, seed=subject)
+            told = through_folder(source_model, stimulus, given, level)
+            for place in held_out(told, stories):
+                typer.echo(f"SNR {snr:g}, subject {subject + 1}, story {told[place].name}")
+                seed = 1000 * (subject * len(told) + place)  # no two texts share their draws
+                cells[snr, subject + 1, told[place].name] = decode(told, place, seed)
+    stacked = stack_cells(cells)
+    scores = summarise(stacked)
     unit = f", by {level}s" if language == "zh" else ""
-    scores.attrs["title"] = f"Simulated subject, {voxels} voxels, beam {beam}, {source}{unit}"
+    scores.attrs["title"] = (
+        f"{subjects} simulated subjects x {stories} stories, {voxels} voxels, beam {beam}, "
+        f"{source}{unit}; planted: {planted}"
+    )
+    arrays = {"scores": scores, "cells": stacked, "example": next(iter(cells.values()))}
+    if {"Tang", "MapGuide"} <= set(used):
+        arrays["comparison"] = compare_gains(stacked, score)
+    report(scores, arrays.get("comparison"))
     save_bundle(
         out,
         analysis="decode_story_simulated",
-        arrays={"scores": scores},
+        arrays=arrays,
         config={
-            "model": model, "snrs": levels, "voxels": voxels, "mapper": mapper, "beam": beam,
-            "seconds": seconds, "guides": list(used), "context": context, "null": null,
-            "noise": noise,
-            "weights": tried, "text": source,
+            "model": model, "layer": layer, "planted": planted, "planted_layer": planted_layer,
+            "same_model": same_model, "snrs": levels, "voxels": voxels, "mapper": mapper,
+            "beam": beam, "seconds": seconds, "guides": list(used), "context": context,
+            "null": null, "draws": draws, "score": score, "weights": tried, "text": source,
             "language": language, "level": level, "sections": len(stimulus.runs),
+            "stories": stories, "subjects": subjects,
             "settings": {k: v for k, v in vars(settings).items() if k != "mapper"}, "debug": debug,
         },
-        inputs={"model": network.origin([]), "simulation": vars(Simulation(voxels))},
-        notes=["simulated responses: no finding about brains"],
+        inputs={
+            "model": network.origin([]), "planted": source_model.origin([]),
+            "simulation": vars(Simulation(voxels, layer=planted_layer)),
+        },
+        notes=[
+            *cautions(scores),
+            "simulated responses: no finding about brains",
+            *(["the decoder's own model is planted: a closed circle"] if same_model else []),
+        ],
         figures=["reconstruction_scores", "reconstruction_gain", "reconstruction_text"],
         overwrite=overwrite,
     )  # fmt: skip
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
+
+
+def open_planted(network: LanguageModel, name: str, *, same_model: bool) -> LanguageModel:
+    """Open the model that is planted; raise where it is the decoder's own and nobody asked."""
+    planted = LanguageModel(name, dtype="bfloat16", cache=True)
+    if planted.revision == network.revision and not same_model:
+        raise UnknownNameError(
+            f"--planted {name}: is the decoder's own model, which would be given the truth; name "
+            "another causal model, or add --same-model to plant it all the same"
+        )
+    return planted
+
+
+def held_out(told: list[Story], n: int) -> Iterator[int]:
+    """Return the places of the stories to decode, spread evenly over all."""
+    if n > len(told) or len(told) < 4:
+        raise DataMissingError(
+            f"--stories {n}: there are {len(told)}, and a decoder leaves two of at least four out"
+        )
+    return (int(place) for place in np.linspace(0, len(told) - 1, n).round())
 
 
 def open_text(
@@ -246,16 +328,26 @@ def numbers(text: str, option: str) -> list[float]:
         raise UnknownNameError(f"{option} {text!r}: give numbers separated by commas") from None
 
 
-def report(each: xarray.Dataset) -> None:
-    """Print the table of one subject."""
-    typer.echo(
-        f"mapping: r {float(each['mapping_r']):.3f}, 2v2 {float(each['mapping_2v2']):.3f}; "
-        f"encoding R2 {float(each['encoding_r2']):.3f}"
-    )
-    names = ("score", "half", "null_mean", "gain", "z", "share", "p", "q", "whole_score", "whole_z")
-    for metric in each["metric"].values:
-        table = each.sel(metric=metric)[list(names)].to_dataframe()[list(names)]
-        typer.echo(f"\n{metric}\n{table.round(3).to_string()}")
+def report(scores: xarray.Dataset, comparison: xarray.Dataset | None) -> None:
+    """Print what to know first, the gains at each level and which guide gains more."""
+    for line in cautions(scores):
+        typer.echo(line)
+    names = ["score", "draw_sd", "null_mean", "gain", "gain_low", "gain_high", "share"]
+    for snr in scores["snr"].values:
+        each = scores.sel(snr=snr)
+        typer.echo(
+            f"\nSNR {snr:g}: mapping r {float(each['mapping_r']):.3f}, 2v2 "
+            f"{float(each['mapping_2v2']):.3f}; encoding R2 {float(each['encoding_r2']):.3f}"
+        )
+        for metric in each["metric"].values:
+            table = each[names].sel(metric=metric).to_dataframe()[names]
+            typer.echo(f"\n{metric}\n{table.round(3).to_string()}")
+    if comparison is not None:
+        given = comparison.attrs
+        typer.echo(f"\n{given['first']} minus {given['second']}, gain over noise input in "
+                   f"{given['metric']}, interval over stories and subjects")  # fmt: skip
+        table = comparison[["difference", "low", "high", "verdict"]].to_dataframe()
+        typer.echo(table.round(3).to_string())
 
 
 if __name__ == "__main__":

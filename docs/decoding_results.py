@@ -16,20 +16,22 @@ import pandas as pd
 import xarray
 
 from brainlm.bundle import Bundle, load_bundle
+from brainlm.decoding.controls import cautions
 from brainlm.errors import DataMissingError
 
-HEAD = """# What decoding reached
+HEAD = """# Decoding results
 
 Written from result bundles by `docs/decoding_results.py`; every number stands in the bundle that is
 named above it. Gain: mean score of 20-s windows minus that of random reconstructions with the same
-word times and beam; in brackets the share of windows with z > 3 against them. Simulated subjects
-are no brains: they show what the machinery can do where the signal is known. What was read from
-people stands in [findings](findings.md).
-These are small runs, on short texts with narrow beams; p cannot fall below 1 / (1 + number of
-random reconstructions), and the z of a single window rests on so few that it varies much. The
-permuted brain is the same story with its samples in another order, in blocks of five: in a test
-story of a minute most of what is told stays near, so that it is a null of order rather than of
-content; in one of three minutes it is both. Wrong story and noise input are nulls of content.
+word times and beam. Simulated subjects are no brains: they show what the machinery can do where the
+signal is known. What was read from people stands in [findings](findings.md).
+
+Intervals (95 %) are over stories and simulated subjects, both drawn at random. Permuted brain and
+noise input are drawn several times for each story; their gains are means over draws. Planted are
+hidden states of another model than the decoder's. The permuted brain is the same story with its
+samples in another order, in blocks of five. In a short story most of what is told stays near, so it
+is a null of order; wrong story and noise input are nulls of content. A line that begins with
+"Caution" says where a control contradicts the score.
 """
 METRICS = ("bleu-1", "bleu-1, characters", "meteor", "meteor-reduced", "bertscore", "1-wer")
 
@@ -51,13 +53,6 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def levels(scores: xarray.Dataset) -> list[tuple[str, xarray.Dataset]]:
-    """Each level of signal with its label; real data are a single one."""
-    if "snr" not in scores.dims:
-        return [("", scores)]
-    return [(f"{snr:g}", scores.sel(snr=snr)) for snr in sorted(scores["snr"].values)[::-1]]
-
-
 def shown(scores: xarray.Dataset) -> list[str]:
     """Metrics of ``METRICS`` that have a score."""
     there = [m for m in METRICS if m in scores["metric"].values]
@@ -65,61 +60,50 @@ def shown(scores: xarray.Dataset) -> list[str]:
 
 
 def conditions(bundle: Bundle, title: str) -> str:
-    """Gains of all conditions, a table for each level of signal."""
+    """Cautions, then gains of all conditions, a table for each level of signal."""
     scores = bundle.arrays["scores"]
-    parts = [f"## {title}", settings(bundle)]
-    for label, each in levels(scores):
+    first = [f"**{line}.**" for line in cautions(scores)]
+    parts = [f"## {title}", *first, settings(bundle)]
+    for snr in sorted(map(float, scores["snr"].values), reverse=True):
+        each = scores.sel(snr=snr)
         rows = []
         for condition in map(str, each["condition"].values):
-            cells = {"condition": condition}
+            draws = int(each["n_draws"].sel(condition=condition))
+            cells = {"condition": f"{condition} ({draws} draws)" if draws > 1 else condition}
             for metric in shown(scores):
                 at = each.sel(condition=condition, metric=metric)
-                share = f" ({100 * float(at['share']):.0f} %)" if "share" in at else ""
-                cells[metric] = f"{float(at['gain']):.3f}{share}"
+                low, high = float(at["gain_low"]), float(at["gain_high"])
+                cells[metric] = f"{float(at['gain']):.3f} [{low:.3f}, {high:.3f}]"
             rows.append(cells)
         null = {"condition": "mean of the random null (score)"}
         null |= {
             metric: f"{float(each['null_mean'].sel(metric=metric)[0]):.3f}"
             for metric in shown(scores)
         }
-        names = [n for n in each.data_vars if n.startswith("mapping_") and not each[n].dims]
-        quality = ", ".join(f"{n.removeprefix('mapping_')} {float(each[n]):.3f}" for n in names)
-        head = f"Signal to noise {label}; mapping: " if label else "Mapping: "
-        parts.append(f"{head}{quality}." if quality else "")
+        r, pairwise = float(each["mapping_r"]), float(each["mapping_2v2"])
+        parts.append(f"Signal to noise {snr:g}; mapping: r {r:.3f}, 2v2 {pairwise:.3f}.")
         parts.append(markdown(pd.DataFrame([*rows, null])))
-    parts.append(compared(scores))
-    return "\n\n".join(part for part in parts if part)
+    if "comparison" in bundle.arrays:
+        parts.append(compared(bundle.arrays["comparison"]))
+    return "\n\n".join(parts)
 
 
-def compared(scores: xarray.Dataset) -> str:
-    """How often the similarity of embeddings gains more than the likelihood, and what is left."""
-    names = list(map(str, scores["condition"].values))
-    if "Tang: brain" not in names:
-        return ""
-    noise = {
-        guide: [name for name in names if name.startswith(f"{guide}: noise input")]
-        for guide in ("MapGuide", "Tang")
-    }
-    lines = []
-    for label, each in levels(scores):
-        each = each.sel(metric=shown(scores))
-        first, second = (
-            each["gain"].sel(condition=f"{name}: brain").values for name in ("MapGuide", "Tang")
-        )
-        without = [each["gain"].sel(condition=noise[g]).mean("condition").values for g in noise]
-        largest = float(np.abs(each["z"].sel(condition=[*noise["MapGuide"], *noise["Tang"]])).max())
+def compared(found: xarray.Dataset) -> str:
+    """Which guide gains more from the brain, in one score, and whether that is decided."""
+    first, second, metric = (found.attrs[name] for name in ("first", "second", "metric"))
+    lines = [
+        f"{first} minus {second}, gain of the brain over noise input through the same decoder, in "
+        f"{metric} alone ({found.sizes['story']} stories x {found.sizes['subject']} subjects). "
+        "Without signal the true difference is 0:\n"
+    ]
+    for snr in sorted(map(float, found["snr"].values), reverse=True):
+        each = found.sel(snr=snr)
+        low, high = float(each["low"]), float(each["high"])
         lines.append(
-            f"- {f'SNR {label}: ' if label else ''}MapGuide gains more than Tang in "
-            f"{int((first > second).sum())} of {len(first)} scores (mean difference "
-            f"{float((first - second).mean()):+.3f}). Over noise input through the same decoder: "
-            f"MapGuide {float((first - without[0]).mean()):+.3f}, Tang "
-            f"{float((second - without[1]).mean()):+.3f} on average; largest |z| of noise input "
-            f"against the random null {largest:.1f}."
+            f"- SNR {snr:g}: {float(each['difference']):+.3f} [{low:.3f}, {high:.3f}], "
+            f"**{each['verdict'].item()}**. Without taking noise input off: "
+            f"{float(each['difference_raw']):+.3f}."
         )
-    lines.append(
-        "- Where noise input lies outside the random null (|z| > 3), that null is too mild: noise "
-        "still carries how the training texts sound. Compare with noise input there."
-    )
     return "\n".join(lines)
 
 
@@ -142,10 +126,10 @@ def ablations(bundle: Bundle) -> str:
 
 
 BUNDLES: dict[str, Callable[[Bundle], str]] = {
-    "decode_story_simulated": lambda b: conditions(b, "A simulated subject, from signal to none"),
-    "decode_story_long": lambda b: conditions(b, "A simulated subject, three minutes of a story"),
+    "decode_story_simulated": lambda b: conditions(b, "Simulated subjects, from signal to none"),
+    "decode_story_long": lambda b: conditions(b, "Simulated subjects, three minutes of each story"),
     "decode_ablations": ablations,
-    "decode_story_simulated_zh": lambda b: conditions(b, "A simulated Chinese subject"),
+    "decode_story_simulated_zh": lambda b: conditions(b, "Simulated Chinese subjects"),
 }
 
 

@@ -14,10 +14,12 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import xarray
 
 from brainlm.bundle import Bundle, load_bundle
+from brainlm.decoding.controls import cautions, kind_of
 from brainlm.errors import DataMissingError
 
 ALPHA = 0.05
@@ -303,29 +305,30 @@ def decoded(bundle: Bundle, title: str) -> str:
     finite = scores["gain"].notnull().any("condition").values
     scores = scores.sel(metric=scores["metric"].values[finite])
     names, metrics = (list(map(str, scores[k].values)) for k in ("condition", "metric"))
-    rows, lines = [], []
-    for name in names:
-        here = scores.sel(condition=name)
+    kinds, rows = list(dict.fromkeys(map(kind_of, names))), []
+    for kind in kinds:
+        drawn = scores["gain"].sel(condition=[name for name in names if kind_of(name) == kind])
+        label = f"{kind} (mean of {len(drawn)} draws)" if len(drawn) > 1 else kind
+        cells = [f"{gain:.3f}" for gain in drawn.mean("condition").values]
+        rows.append({"condition": label, **dict(zip(metrics, cells, strict=True))})
+    over = []
+    for brain, control in product(scores["brain"].values, scores["control"].values):
+        here = scores.sel(brain=brain, control=control)
+        columns = (here[name].values for name in ("over", "over_low", "over_high", "over_p"))
         cells = [
-            f"{gain:.3f} ({p:.2f})"
-            for gain, p in zip(here["gain"].values, here["p"].values, strict=True)
+            f"{mean:.3f} [{low:.3f}, {high:.3f}] ({p:.3f})"
+            for mean, low, high, p in zip(*columns, strict=True)
         ]
-        rows.append({"condition": name, **dict(zip(metrics, cells, strict=True))})
-    for name in [n for n in names if n == "brain" or n.endswith(": brain")]:
-        gain = scores["gain"].sel(condition=name).values
-        others = ("noise input", "permuted brain", "wrong story")
-        beside = {other: name.removesuffix("brain") + other for other in others}
-        counts = [
-            f"{int((gain > scores['gain'].sel(condition=full).values).sum())} over {other}"
-            for other, full in beside.items()
-            if full in names
-        ]
-        lines.append(f"- {name}: of {len(metrics)} gains larger in {', '.join(counts)}.")
+        if np.isfinite(here["over"].values).any():
+            over.append({"brain - control": f"{brain} - {control}",
+                         **dict(zip(metrics, cells, strict=True))})  # fmt: skip
+    units = scores.attrs.get("units", "draws of the control: one text")
     return "\n".join([
-        f"## {title}", settings(bundle), "",
-        f"Mapping to embeddings, held out: {mapping(scores)}. Gain over random reconstructions (p "
-        "against them):",
-        markdown(pd.DataFrame(rows)), "", *lines,
+        f"## {title}", "", *(f"**{line}.**\n" for line in cautions(scores)), settings(bundle), "",
+        f"Mapping to embeddings, held out: {mapping(scores)}. Gain over random reconstructions:",
+        "", markdown(pd.DataFrame(rows)), "",
+        f"Brain minus control, 95 % interval (p) over {units}; single tests, q is in the bundle:",
+        "", markdown(pd.DataFrame(over)),
     ])  # fmt: skip
 
 

@@ -10,7 +10,8 @@ import xarray
 from brainlm.bundle import save_bundle
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "decoding_results.py"
-CONDITIONS = ["Tang: brain", "Tang: noise input", "MapGuide: brain", "MapGuide: noise input"]
+CONDITIONS = ["Tang: brain", "Tang: noise input", "MapGuide: brain", "MapGuide: noise input",
+              "ceiling"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +24,27 @@ def results():
 
 def test_numbers_are_those_of_the_bundles(results, tmp_path, capsys):
     dims = ("snr", "condition", "metric")
-    gain = np.array([[[0.1], [0.02], [0.15], [0.04]], [[0.01], [0.0], [-0.01], [0.02]]])
+    gain = np.array(
+        [[[0.1], [0.02], [0.15], [0.04], [0.12]], [[0.01], [0.0], [-0.01], [0.02], [0.1]]]
+    )
     scores = xarray.Dataset(
         {
-            "score": (dims, gain + 0.2), "gain": (dims, gain), "z": (dims, 50 * gain),
-            "share": (dims, gain * 0 + 0.25), "null_mean": (dims, gain * 0 + 0.2),
-            "mapping_r": ("snr", [0.5, 0.0]),
+            "score": (dims, gain + 0.2), "gain": (dims, gain), "gain_low": (dims, gain - 0.02),
+            "gain_high": (dims, gain + 0.02), "null_mean": (dims, gain * 0 + 0.2),
+            "n_draws": ("condition", [1, 3, 1, 3, 1]),
+            "mapping_r": ("snr", [0.5, 0.0]), "mapping_2v2": ("snr", [1.0, 0.5]),
         },
         coords={"snr": [2.0, 0.0], "condition": CONDITIONS, "metric": ["bleu-1"]},
+    )  # fmt: skip
+    comparison = xarray.Dataset(
+        {
+            "difference": ("snr", [0.03, -0.02]), "low": ("snr", [0.01, -0.05]),
+            "high": ("snr", [0.05, 0.01]), "difference_raw": ("snr", [0.05, 0.02]),
+            "verdict": ("snr", ["MapGuide gains more", "undecided"]),
+            "cell_difference": (("snr", "story", "subject"), np.zeros((2, 5, 3))),
+        },
+        coords={"snr": [2.0, 0.0]},
+        attrs={"metric": "bleu-1", "first": "MapGuide", "second": "Tang"},
     )  # fmt: skip
     table = xarray.Dataset(
         {
@@ -41,20 +55,26 @@ def test_numbers_are_those_of_the_bundles(results, tmp_path, capsys):
         }
     )  # fmt: skip
     for name, arrays in (
-        ("decode_story_simulated", {"scores": scores}), ("decode_ablations", {"table": table}),
-    ):  # fmt: skip
+        ("decode_story_simulated", {"scores": scores, "comparison": comparison}),
+        ("decode_ablations", {"table": table}),
+    ):
         save_bundle(
             tmp_path / name, analysis=name, arrays=arrays, config={"beam": 8, "debug": True},
             inputs={}, figures=[],
         )  # fmt: skip
     results.main(tmp_path)
     text = capsys.readouterr().out
-    assert "| MapGuide: brain | 0.150 (25 %) |" in text
+    assert "| MapGuide: brain | 0.150 [0.130, 0.170] |" in text
+    assert "| MapGuide: noise input (3 draws) | 0.040 [0.020, 0.060] |" in text
     assert "| mean of the random null (score) | 0.200 |" in text
-    assert "SNR 2: MapGuide gains more than Tang in 1 of 1 scores (mean difference +0.050)" in text
-    assert "SNR 0: MapGuide gains more than Tang in 0 of 1 scores" in text
-    assert "MapGuide +0.110, Tang +0.080 on average" in text
-    assert "random null 2.0" in text
+    assert "- SNR 2: +0.030 [0.010, 0.050], **MapGuide gains more**. Without taking noise" in text
+    assert "- SNR 0: -0.020 [-0.050, 0.010], **undecided**." in text
+    assert "in bleu-1 alone (5 stories x 3 subjects)" in text
+    title = text.index("## Simulated subjects, from signal to none")
+    caution = text.index(
+        "**Caution, SNR 2: MapGuide: brain scores above the ceiling, no upper bound"
+    )
+    assert title < caution < text.index("Bundle `decode_story_simulated`")  # before all else
     assert "0.062" in text or "0.063" in text
     assert "correlate with r = 1.00" in text
     assert text.count("A debug run") == 2

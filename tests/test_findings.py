@@ -102,17 +102,30 @@ def test_regions_count_what_was_found_elsewhere(findings, tmp_path):
 
 
 def test_text_from_people_is_judged_beside_what_had_no_brain(findings, tmp_path):
-    gain = np.array([[0.1, 0.2], [0.05, 0.3], [0.0, 0.1], [0.4, 0.5]])
-    dims = ("condition", "metric")
+    gain = np.array([[0.1, 0.2], [0.05, 0.3], [0.0, 0.1], [0.02, 0.1], [0.4, 0.15]])
+    dims, controlled = ("condition", "metric"), ("brain", "control", "metric")
+    over = np.array([[[0.05, -0.1], [0.09, 0.1]]])
     scores = xarray.Dataset(
-        {"gain": (dims, gain), "p": (dims, np.full((4, 2), 0.25)), "mapping_r": 0.125,
-         "mapping_2v2": 0.75},
-        coords={"condition": ["brain", "permuted brain", "noise input", "ceiling"],
-                "metric": ["bleu-1", "bertscore"]},
+        {"gain": (dims, gain), "score": (dims, gain + 0.1), "mapping_r": 0.125, "mapping_2v2": 0.75,
+         "over": (controlled, over), "over_low": (controlled, over - 0.02),
+         "over_high": (controlled, over + 0.02), "over_p": (controlled, 0 * over + 0.004)},
+        coords={"condition": ["brain", "permuted brain", "noise input", "noise input 2", "ceiling"],
+                "metric": ["bleu-1", "bertscore"],
+                "brain": ["brain"], "control": ["permuted brain", "noise input"]},
+        attrs={"units": "48 topics"},
     )  # fmt: skip
     save_bundle(tmp_path / "x", analysis="decode_pereira2018_text", arrays={"scores": scores},
                 config={"debug": False}, inputs={})  # fmt: skip
     text = findings.decoded(load_bundle(tmp_path / "x"), "Sentences")
     assert "r 0.125, 2v2 0.750" in text
-    assert "| ceiling | 0.400 (0.25) | 0.500 (0.25) |" in text
-    assert "- brain: of 2 gains larger in 2 over noise input, 1 over permuted brain." in text
+    assert "| noise input (mean of 2 draws) | 0.010 | 0.100 |" in text
+    assert (
+        "| brain - noise input | 0.090 [0.070, 0.110] (0.004) | 0.100 [0.080, 0.120] (0.004)"
+        in text
+    )
+    assert "over 48 topics" in text
+    first = [line for line in text.split("\n") if line][1:3]  # before anything else is said
+    assert first[0].startswith(
+        "**Caution: brain scores above the ceiling, no upper bound, in bertsc"
+    )
+    assert first[1].startswith("**Caution: brain scores below its own permuted responses in bertsc")

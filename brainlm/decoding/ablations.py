@@ -288,7 +288,7 @@ def _path(bench: Bench, point: Point) -> Path | None:
     key = content_key({
         "point": asdict(point), "settings": kept, "judges": bench.judges.names,
         "seconds": bench.seconds, "n_null": bench.n_null, "revision": bench.model.identity,
-        "responses": [story.responses for story in stories],
+        "responses": [story.responses for story in stories], "statistics": "t over nulls",
         "words": [story.words for story in stories],
     })  # fmt: skip
     return bench.folder / f"point-{key[:32]}.json"

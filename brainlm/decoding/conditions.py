@@ -5,10 +5,12 @@ a score means something only against reconstructions that did not have the brain
 
 - ``brain``: the responses to the test story.
 - ``permuted brain``: the same responses, blocks of samples in another order, none in its place.
+  ``permuted brain 2`` and so on are further draws.
 - ``noise input``: smooth Gaussian noise in their place. It keeps what the decoder learned about how
   texts like those of training sound, which random numbers do not: it can score above the random
   null without any brain. ``noise input 2`` and so on are further draws.
-- ``wrong story``: the responses to another story, not used in training either.
+- ``wrong story``: the responses to another story, not used in training either. Where there is none,
+  it has another name: ``training story``, ``other part of the story (training)``.
 - ``language model``: no brain; the likeliest text.
 - ``ceiling``: the true embeddings in place of the decoded ones. It uses the reference.
 - the null: beams scored by random numbers (published; Tang et al. 2023), several times.
@@ -77,7 +79,8 @@ def conditions(
     guides: Mapping[str, tuple[str, Beam]],
     *,
     weights: tuple[float, float] = (1, 1),
-    n_noise: int = 1,
+    n_draws: int = 3,
+    other: str = "wrong story",
     seed: int = 0,
 ) -> dict[str, Job]:
     """Return the jobs of all conditions but the null.
@@ -88,15 +91,17 @@ def conditions(
     story : Story
         The test story. Its words are used for the ceiling only.
     wrong : array of shape (n_samples_or_more, n_targets)
-        Responses to another story.
+        Responses to another story, or to what ``other`` names.
     guides : mapping of str to (str, Beam)
         Label -> guide and beam, such as ``{"Tang": ("likelihood", Beam(50))}``.
     weights : (float, float)
         Of the mixture.
-    n_noise : int
-        Draws of noise.
+    n_draws : int
+        Draws of noise, and of the permutation.
+    other : str
+        Name of the condition that ``wrong`` belongs to.
     seed : int
-        Of permutation and noise.
+        Of permutations and noise.
 
     Returns
     -------
@@ -108,14 +113,16 @@ def conditions(
         raise ValueError(
             f"wrong has {len(wrong)} samples, the test story {len(Y)}: take a longer story"
         )
-    rng = np.random.default_rng(seed)
-    inputs = {
-        "brain": Y,
-        "permuted brain": Y[displaced(len(Y), rng)],
-        "noise input": smooth_noise(Y.shape, rng),
-        "wrong story": np.ascontiguousarray(wrong[: len(Y)]),
-        **{f"noise input {k}": smooth_noise(Y.shape, rng) for k in range(2, n_noise + 1)},
-    }
+    if n_draws < 1:
+        raise ValueError(f"n_draws must be 1 or more, got {n_draws}")
+    inputs = {"brain": Y}
+    for k in range(n_draws):  # a generator each, so that more draws leave the first as they are
+        order = displaced(len(Y), np.random.default_rng((seed, k, 0)))
+        inputs[_draw("permuted brain", k)] = Y[order]
+    for k in range(n_draws):
+        noise = smooth_noise(Y.shape, np.random.default_rng((seed, k, 1)))
+        inputs[_draw("noise input", k)] = noise
+    inputs[other] = np.ascontiguousarray(wrong[: len(Y)])
     middle = decoder.word_times(Y, times)
     jobs = {}
     for label, (name, beam) in guides.items():
@@ -127,6 +134,10 @@ def conditions(
     ceiling = EmbeddingSimilarity(decoder.true_rows(story))
     jobs["ceiling"] = Job(ceiling, middle, times, replace(beam, lm_weight=0.0))
     return jobs
+
+
+def _draw(kind: str, k: int) -> str:
+    return f"{kind} {k + 1}" if k else kind
 
 
 def nulls(jobs: Mapping[str, Job], n: int, seed: int = 0) -> dict[str, Job]:
@@ -193,7 +204,7 @@ def decode_jobs(
     n_jobs: int = 1,
     progress: bool = False,
 ) -> dict[str, Reconstruction]:
-    """Decode jobs, in parallel processes where asked; go on where a killed run stopped.
+    """Decode jobs, in parallel processes where asked; a killed run is resumed.
 
     Parameters
     ----------

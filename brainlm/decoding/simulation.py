@@ -44,7 +44,8 @@ class Simulation:
     n_components : int
         Principal components of the hidden states that the weights are planted on.
     layer, context : int
-        Of the planted features: not those of the decoder, which would be a closed circle.
+        Of the planted features, hidden states of the model that `simulate_stories` gets. Give it
+        another model than the decoder's: decoding by the planted model is a closed circle.
     memory : float
         Autocorrelation of the noise from one sample to the next.
     common : float
@@ -52,7 +53,7 @@ class Simulation:
     step : float
         Sampling interval in seconds.
     seed : int
-        Of weights and noise.
+        Of weights and noise: another seed is another subject.
     """
 
     n_targets: int = 2000
@@ -92,7 +93,8 @@ def simulate_stories(
 ) -> dict[str, np.ndarray]:
     """Return the responses to each run of a timed stimulus, float32 (n_samples, n_targets).
 
-    The hidden states of the words, z-scored and reduced to components over all runs, pass through
+    ``model`` is the planted one: causal, and another than the decoder's (`Simulation.layer`). The
+    hidden states of the words, z-scored and reduced to components over all runs, pass through
     the haemodynamic response (`brainlm.alignment.resample`, not the decoder's filter) and planted
     weights; signal and noise of each voxel have the variances that ``snr`` says. Sample k begins
     ``LEAD + k * step`` seconds after the sound; five samples follow the last word.

@@ -4,11 +4,13 @@ The result is an ``xarray.Dataset`` that goes into a bundle as it is:
 
 - ``window_score`` over ``condition``, ``metric``, ``window``; ``null_score`` over ``null``,
   ``metric``, ``window``;
-- ``score``, ``half``, ``null_mean``, ``gain``, ``z``, ``z_window``, ``share``, ``p`` and ``q`` over
-  ``condition`` and ``metric`` (`brainlm.decoding.evaluation.compare_to_null`);
-- ``whole_score``, ``whole_gain`` and ``whole_z`` over ``condition`` and ``metric``, ``whole_null``
-  over ``null`` and ``metric``: the text as one piece (NaN where a score needs an encoder, whose
-  window is shorter);
+- ``score``, ``half``, ``null_mean``, ``null_half``, ``gain``, ``z``, ``z_window``, ``share``, ``p``
+  and ``q`` over ``condition`` and ``metric`` (`brainlm.decoding.evaluation.compare_to_null`);
+- ``over`` and its interval, ``over_p`` and ``over_q`` over ``brain``, ``control`` and ``metric``:
+  the brain minus the draws of each control (`brainlm.decoding.controls.compare_to_draws`);
+- ``whole_score``, ``whole_gain``, ``whole_z`` and ``whole_p`` over ``condition`` and ``metric``,
+  ``whole_null`` over ``null`` and ``metric``: the text as one piece (NaN where a score needs an
+  encoder, whose window is shorter);
 - ``text`` over ``condition`` (words with spaces between) and ``reference_text``; ``middle`` and
   ``reference_middle``, the times of their words.
 """
@@ -24,11 +26,13 @@ import numpy as np
 
 from brainlm.decoding.beam import Beam, Reconstruction
 from brainlm.decoding.conditions import Job, conditions, decode_jobs, nulls
+from brainlm.decoding.controls import compare_to_draws, known_fdr
 from brainlm.decoding.evaluation import (
     Window,
     compare_to_null,
     cut_windows,
     identify_windows,
+    null_z,
 )
 from brainlm.decoding.mappers import MappingScores, score_mapping
 from brainlm.decoding.stories import Story
@@ -43,7 +47,6 @@ from brainlm.decoding.text_metrics import (
 )
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.tokens import writes_spaces
-from brainlm.statistics import fdr
 
 if TYPE_CHECKING:
     import xarray
@@ -59,7 +62,7 @@ __all__ = [
 ]
 
 BY_CHARACTER = ("1-wer", "bleu-1", "bleu-2")
-STATISTICS = ("score", "half", "null_mean", "gain", "z", "z_window", "share", "p")
+STATISTICS = ("score", "half", "null_mean", "null_half", "gain", "z", "z_window", "share", "p")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +125,7 @@ def reconstruct_story(
     judges: Judges,
     *,
     n_null: int = 10,
+    seed: int = 0,
     folder: Path | None = None,
     key: str = "",
     n_jobs: int = 1,
@@ -139,12 +143,14 @@ def reconstruct_story(
     judges : Judges
     n_null : int
         Reconstructions of the published null.
+    seed : int
+        Of the null.
     folder, key, n_jobs, progress
         As in `brainlm.decoding.conditions.decode_jobs`.
     """
     middle = next(iter(jobs.values())).middle
     starts = Window().starts(max(middle[0], story.middle[0]), min(middle[-1], story.middle[-1]))
-    every = {**jobs, **nulls(jobs, n_null)}
+    every = {**jobs, **nulls(jobs, n_null, seed)}
     options = {"key": key, "n_jobs": n_jobs, "progress": progress}
     found = decode_jobs(decoder, every, folder, **options)  # type: ignore[arg-type]
     language = decoder.reader.vocabulary.language
@@ -160,11 +166,12 @@ def reconstruct_story(
 def compare_guides(
     decoder: StoryDecoder,
     story: Story,
-    wrong: np.ndarray,
+    other: tuple[str, np.ndarray],
     judges: Judges,
     *,
     beam: int,
     n_null: int,
+    n_draws: int = 3,
     folder: Path | None = None,
     key: str = "",
     n_jobs: int = 1,
@@ -176,11 +183,13 @@ def compare_guides(
     decoder : StoryDecoder
     story : Story
         The reference.
-    wrong : array of shape (n_samples_or_more, n_targets)
-        Responses to another story.
+    other : (str, array of shape (n_samples_or_more, n_targets))
+        Name of the condition, such as ``"wrong story"``, and the responses.
     judges : Judges
     beam : int
         Hypotheses.
+    n_draws : int
+        As in `brainlm.decoding.conditions.conditions`.
     n_null, folder, key, n_jobs
         As in `reconstruct_story`.
 
@@ -190,9 +199,10 @@ def compare_guides(
         That of `reconstruct_story` with ``mapping_r`` and ``mapping_2v2``.
     """
     guides = {"Tang": ("likelihood", Beam(beam)), "MapGuide": ("similarity", Beam(beam))}
+    jobs = conditions(decoder, story, other[1], guides, n_draws=n_draws, other=other[0])
     study = reconstruct_story(
-        decoder, story, conditions(decoder, story, wrong, guides), judges, n_null=n_null,
-        folder=folder, key=key, n_jobs=n_jobs, progress=True,
+        decoder, story, jobs, judges, n_null=n_null, folder=folder, key=key, n_jobs=n_jobs,
+        progress=True,
     )  # fmt: skip
     quality = map_story(decoder, story)
     study["mapping_r"], study["mapping_2v2"] = float(quality.r.mean()), quality.pairwise
@@ -295,8 +305,7 @@ def _dataset(
     names = list(jobs)
     observed, null = scores[: len(names)], scores[len(names) :]
     whole, whole_null = whole[: len(names)], whole[len(names) :]
-    deviation = whole_null.std(axis=0, ddof=1)
-    whole_gain = whole - whole_null.mean(axis=0)
+    whole_tests = [null_z(row, whole_null) for row in whole]
     table = np.full((len(STATISTICS), len(names), len(judges.names)), np.nan)
     for m in range(len(judges.names)):
         if not np.isfinite(observed[:, m]).any():
@@ -305,20 +314,18 @@ def _dataset(
             row = compare_to_null(observed[c, m], null[:, m])
             row["null_mean"] = row.pop("null")
             table[:, c, m] = [row[name] for name in STATISTICS]
-    q = np.full(table.shape[1:], np.nan)
-    known = np.isfinite(table[-1])
-    q[known] = fdr(table[-1][known])
     dims = ("condition", "metric")
     middle = next(iter(jobs.values())).middle
-    return xarray.Dataset(
+    result = xarray.Dataset(
         {
             **{name: (dims, table[i]) for i, name in enumerate(STATISTICS)},
-            "q": (dims, q),
+            "q": (dims, known_fdr(table[-1])),
             "window_score": ((*dims, "window"), observed),
             "null_score": (("null", "metric", "window"), null),
             "whole_score": (dims, whole),
-            "whole_gain": (dims, whole_gain),
-            "whole_z": (dims, whole_gain / np.where(deviation > 0, deviation, np.nan)),
+            "whole_gain": (dims, whole - whole_null.mean(axis=0)),
+            "whole_z": (dims, np.array([z for z, _ in whole_tests])),
+            "whole_p": (dims, np.array([p for _, p in whole_tests])),
             "whole_null": (("null", "metric"), whole_null),
             "text": ("condition", [_joined(found[name].words) for name in names]),
             "middle": ("word", middle),
@@ -333,6 +340,7 @@ def _dataset(
         },
         attrs={"window_s": Window().length, "story": story.name},
     )
+    return result.merge(compare_to_draws(observed, names, judges.names))
 
 
 def _joined(words: Sequence[str]) -> str:

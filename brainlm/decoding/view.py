@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brainlm.decoding import CAUTION
+from brainlm.decoding.controls import cautions
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["html_view", "show_story", "terminal_view", "write_pages"]
+__all__ = ["html_view", "show_controls", "show_story", "terminal_view", "write_pages"]
 
 COLUMNS = ["score", "half", "null_mean", "gain", "z", "p", "q", "whole_score", "whole_z"]
 
@@ -62,7 +63,15 @@ def show_story(study: xarray.Dataset) -> str:
     table = study[COLUMNS].sel(metric=metric).to_dataframe()[COLUMNS].round(3).to_string()
     mapping = f"mapping: r {float(study['mapping_r']):.3f}, 2v2 {float(study['mapping_2v2']):.3f}"
     note = f"({metric}; all scores are in the bundle. A gain counts beside its nulls only.)"
-    return "\n".join([terminal_view(study, "MapGuide: brain", metric), mapping, table, note])
+    text = terminal_view(study, "MapGuide: brain", metric)
+    return "\n".join([*cautions(study), text, mapping, table, show_controls(study, metric), note])
+
+
+def show_controls(study: xarray.Dataset, metric: str) -> str:
+    """Return the table of brain minus controls in a metric."""
+    names = [name for name in study.data_vars if str(name).startswith(("over", "control"))]
+    table = study[names].sel(metric=metric).to_dataframe()[names].round(3).to_string()
+    return f"{metric}, brain minus the mean over draws of each control\n{table}"
 
 
 def write_pages(study: xarray.Dataset, folder: Path) -> None:
@@ -130,10 +139,12 @@ def html_view(
             f"</meter> {score:.3f}<br>null {null:.3f}</td></tr>"
         )
     head = html.escape(title or condition)
+    first = "".join(f"<p><b>{html.escape(line)}</b></p>" for line in cautions(study))
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{head}</title>'
-        f"<style>{STYLE}</style><h1>{head}</h1><p>Marked: words that the reference has in the same "
-        f"{seconds:g} s; common words match by chance, which is what the null shows. {CAUTION}</p>"
+        f"<style>{STYLE}</style><h1>{head}</h1>{first}<p>Marked: words that the reference has in "
+        f"the same {seconds:g} s; common words match by chance, which is what the null shows. "
+        f"{CAUTION}</p>"
         f"<table><tr><th>time</th><th>reference</th><th>{html.escape(condition)}</th>"
         f"<th>{html.escape(metric)}, 20 s</th></tr>{''.join(rows)}</table></html>\n"
     )

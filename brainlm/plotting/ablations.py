@@ -42,7 +42,7 @@ def _label(factor: str, value: str) -> str:
 def plot_factor(table: pd.DataFrame, factor: str, metric: str, ax: Axes) -> Axes:
     """Draw the gain at each value of a factor, with the interval over windows.
 
-    The band is what random reconstructions reach: twice the standard deviation of their means.
+    The band is what one more random reconstruction reaches: its 95 % prediction interval.
 
     Parameters
     ----------
@@ -53,10 +53,10 @@ def plot_factor(table: pd.DataFrame, factor: str, metric: str, ax: Axes) -> Axes
     """
     rows = table[(table["factor"] == factor) & (table["metric"] == metric)]
     x = np.arange(len(rows))
-    deviation = np.abs(rows["gain"] / rows["z"]).to_numpy(dtype=float)
+    reach = rows["null_half"].to_numpy(dtype=float)
     ax.fill_between(
-        x, -2 * deviation, 2 * deviation, color=COLOURS["random"], alpha=0.35, lw=0,
-        label="random reconstructions, 2 sd",
+        x, -reach, reach, color=COLOURS["random"], alpha=0.35, lw=0,
+        label="95 % of random reconstructions",
     )  # fmt: skip
     ax.axhline(0, color="black", lw=0.8, ls=":")
     bars = ", 95 % over blocks of windows" if rows["half"].notna().any() else ""  # short text

@@ -1,4 +1,4 @@
-"""Reconstructed texts: their scores beside their nulls, gains against signal, text over time."""
+"""Reconstructed texts: scores with their nulls, gains against signal, text over time."""
 
 from __future__ import annotations
 
@@ -44,26 +44,36 @@ def _metrics(scores: xarray.Dataset) -> list[str]:
 def plot_conditions(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
     """Draw each condition's score with its interval over the band of the random null.
 
+    Draws of a control share a row. The band is where one more random reconstruction lies, 95 %.
+
     Parameters
     ----------
     scores : xarray.Dataset
-        Of one subject; see `brainlm.decoding.study`.
+        Of one text, see `brainlm.decoding.study`; or means over several,
+        `brainlm.decoding.replication.summarise`.
     metric : str
     ax : matplotlib.axes.Axes
     """
+    from brainlm.decoding.controls import kind_of
+
     each = scores.sel(metric=metric)
     names = [str(name) for name in each["condition"].values]
-    null = np.nanmean(each["null_score"].values, axis=-1)
-    low, high = np.quantile(null, [0.025, 0.975])
-    label = f"random null, 95 % of {len(null)}"
-    ax.axvspan(low, high, color=COLOURS["random"], alpha=0.35, lw=0, label=label)
-    ax.axvline(null.mean(), color=COLOURS["random"], lw=1)
-    for i, name in enumerate(names):
-        kind = name.rpartition(": ")[2]
+    centre, reach = (float(each[name][0]) for name in ("null_mean", "null_half"))
+    label = "95 % of random reconstructions"
+    ax.axvspan(
+        centre - reach, centre + reach, color=COLOURS["random"], alpha=0.35, lw=0, label=label
+    )
+    ax.axvline(centre, color=COLOURS["random"], lw=1)
+    rows = list(dict.fromkeys(map(kind_of, names)))
+    for name in names:
+        kind = kind_of(name).rpartition(": ")[2]
         colour = {"brain": COLOURS["layer"], "ceiling": COLOURS["ceiling"]}.get(kind, "black")
         at = each.sel(condition=name)
-        ax.errorbar(float(at["score"]), i, xerr=float(at["half"]), fmt="o", ms=4, color=colour)
-    ax.set_yticks(range(len(names)), names)
+        ax.errorbar(
+            float(at["score"]), rows.index(kind_of(name)), xerr=float(at["half"]), fmt="o", ms=4,
+            color=colour,
+        )  # fmt: skip
+    ax.set_yticks(range(len(rows)), rows)
     ax.invert_yaxis()
     ax.set_xlabel(metric)
     return ax
@@ -130,9 +140,17 @@ def plot_text_timeline(scores: xarray.Dataset, condition: str, metric: str, ax: 
 def _best_level(bundle: Bundle) -> xarray.Dataset:
     scores = _by_level(bundle.arrays["scores"])
     at = 0 if np.isnan(scores["snr"].values).any() else int(scores["snr"].values.argmax())
-    level = scores.isel(snr=at)
-    kept = np.isfinite(level["window_score"].values).any(axis=(0, 1))
-    return level.isel(window=np.flatnonzero(kept))
+    return scores.isel(snr=at)
+
+
+def _warn(figure: Figure, scores: xarray.Dataset) -> None:
+    """Write above the panels what a reader has to know before any gain."""
+    from brainlm.decoding.controls import cautions
+
+    title = [scores.attrs["title"]]
+    for line in cautions(scores):
+        title += textwrap.wrap(line, 150)
+    figure.suptitle("\n".join(title), fontsize=10 if len(title) == 1 else 7)
 
 
 def reconstruction_scores(bundle: Bundle) -> Figure:
@@ -145,7 +163,7 @@ def reconstruction_scores(bundle: Bundle) -> Figure:
         if ax is not axes[0]:
             ax.set_yticklabels([])
     shared_legend(figure, axes[0])
-    figure.suptitle(bundle.arrays["scores"].attrs["title"], fontsize=10)
+    _warn(figure, bundle.arrays["scores"])
     return figure
 
 
@@ -163,15 +181,18 @@ def reconstruction_gain(bundle: Bundle) -> Figure:
     axes[-1].axhline(0, color="black", lw=0.8, ls=":")
     axes[-1].set_xlabel("mapping accuracy (r over dimensions)")
     axes[-1].set_ylabel(f"gain in {metrics[0]}")
-    figure.suptitle(scores.attrs["title"], fontsize=10)
+    _warn(figure, scores)
     return figure
 
 
 def reconstruction_text(bundle: Bundle) -> Figure:
-    """Write the text of the first two brain-guided conditions beside the reference."""
+    """Write the text of the first two brain-guided conditions beside the reference.
+
+    Of several texts the first.
+    """
     import matplotlib.pyplot as plt
 
-    level = _best_level(bundle)
+    level = bundle.arrays.get("example", bundle.arrays["scores"])
     chosen = [c for c in map(str, level["condition"].values) if c.endswith(": brain")][:2]
     figure, axes = plt.subplots(len(chosen), 1, figsize=(8.5, 5.2 * len(chosen)), squeeze=False)
     for ax, condition in zip(axes[:, 0], chosen, strict=True):

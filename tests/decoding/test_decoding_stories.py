@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest_words import WORDS
+from scipy.stats import t
 
 from brainlm import Stimulus
 from brainlm.decoding.beam import Beam
@@ -159,9 +160,8 @@ def test_a_subject_without_signal_has_no_gain(tiny, stimulus, tmp_path):
     found = reconstruct_story(decoder, story, jobs, Judges(["bleu-1", "bleu-2"]), n_null=9)
     assert float(found["p"].mean()) > 0.2
     assert float(np.abs(found["whole_gain"]).max()) < 0.15
-    np.testing.assert_allclose(
-        found["whole_z"], found["whole_gain"] / found["whole_null"].std("null", ddof=1)
-    )
+    one_more = found["whole_null"].std("null", ddof=1) * np.sqrt(1 + 1 / 9)
+    np.testing.assert_allclose(found["whole_p"], t.sf(found["whole_gain"] / one_more, 8))
     assert (found["z"] < 3).all()
     assert abs(map_story(decoder, story).r.mean()) < 0.1
 
@@ -268,14 +268,20 @@ def test_context_in_seconds_is_so_many_words_of_the_training_stories(study, tiny
         fit_story_decoder(tiny, train[:2], replace(SETTINGS, context_seconds=0.1))
 
 
-def test_noise_is_drawn_several_times(study):
+@pytest.mark.parametrize("control", ["noise input", "permuted brain"])
+def test_controls_are_drawn_several_times(study, control):
     _, test, decoder, _ = study
-    jobs = conditions(
-        decoder, test[1], test[0].responses, {"Tang": ("likelihood", BEAM)}, n_noise=3
+    guides = {"Tang": ("likelihood", BEAM)}
+    jobs = conditions(decoder, test[1], test[0].responses, guides)
+    drawn = [jobs[f"Tang: {control}{k}"].guide._evidence for k in ("", " 2", " 3")]
+    assert f"Tang: {control} 4" not in jobs
+    assert all(not np.allclose(a, b) for a, b in itertools.combinations(drawn, 2))
+    fewer = conditions(
+        decoder, test[1], test[0].responses, guides, n_draws=1, other="training block"
     )
-    noise = [jobs[f"Tang: noise input{k}"].guide._evidence for k in ("", " 2", " 3")]
-    assert "Tang: noise input 4" not in jobs
-    assert all(not np.allclose(a, b) for a, b in itertools.combinations(noise, 2))
+    np.testing.assert_array_equal(fewer[f"Tang: {control}"].guide._evidence, drawn[0])
+    assert "Tang: training block" in fewer
+    assert "Tang: wrong story" not in fewer
 
 
 def test_bad_input_is_refused(study, tiny):

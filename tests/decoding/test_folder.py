@@ -14,6 +14,7 @@ from brainlm import LanguageModel, Stimulus
 from brainlm.bundle import load_bundle
 from brainlm.cli import load_analysis
 from brainlm.decoding import CAUTION
+from brainlm.decoding.controls import cautions
 from brainlm.decoding.simulation import (
     Simulation,
     invent_stories,
@@ -51,7 +52,9 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
     )
     assert np.isfinite(scores["gain"].sel(metric="bleu-1")).all()
     assert len(str(scores["text"].sel(condition="ceiling").values).split()) == scores.sizes["word"]
-    assert bundle.record["notes"] == [CAUTION, "wrong story: c"]
+    *first, caution, wrong = bundle.record["notes"]
+    assert first == cautions(scores)
+    assert (caution, wrong) == (CAUTION, "wrong story: c")
     page = (tmp_path / "out" / "mapguide.html").read_text("utf-8")
     assert page.startswith("<!doctype html>")
     assert "null" in page
@@ -59,6 +62,7 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
     assert "bleu-1 of these 20 s" in capsys.readouterr().out
     for figure in bundle.record["figures"]:
         assert (tmp_path / "out" / f"{figure}.png").stat().st_size > 10_000
+    assert "Tang: noise input 2" in scores["condition"].values
     assert len(list((tmp_path / "work").glob("*.json"))) == len(scores["condition"]) + 5
 
 
@@ -69,19 +73,20 @@ def _texts(out):
 
 def test_processes_disk_and_a_kill_change_nothing(folder, tiny_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
-    _decode(folder, tiny_folder, tmp_path / "serial", story="d")
-    _decode(folder, tiny_folder, tmp_path / "parallel", story="d", jobs=2)
+    options = {"story": "d", "draws": 1}
+    _decode(folder, tiny_folder, tmp_path / "serial", **options)
+    _decode(folder, tiny_folder, tmp_path / "parallel", jobs=2, **options)
     serial = _texts(tmp_path / "serial")
     assert _texts(tmp_path / "parallel") == serial
     with monkeypatch.context() as patch:
         patch.setattr(brainlm.series, "LARGEST_IN_MEMORY", 0)  # the recordings stay on disk
-        _decode(folder, tiny_folder, tmp_path / "disk", story="d")
+        _decode(folder, tiny_folder, tmp_path / "disk", **options)
     assert list((tmp_path / "cache").rglob("*series*"))
     assert _texts(tmp_path / "disk") == serial
     work = tmp_path / "work"
     command = [sys.executable, "-m", "brainlm.cli", "decode", str(folder), "--story", "d",
                "--model", str(tiny_folder), "--layer", "2", "--debug", "--work", str(work),
-               "--out", str(tmp_path / "killed")]  # fmt: skip
+               "--draws", "1", "--out", str(tmp_path / "killed")]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
         for _ in range(1200):
             if len(list(work.glob("*.json"))) >= 2 or run.poll() is not None:
@@ -91,7 +96,7 @@ def test_processes_disk_and_a_kill_change_nothing(folder, tiny_folder, tmp_path,
     assert not (tmp_path / "killed" / "bundle.json").exists()
     kept = {path: path.stat().st_mtime_ns for path in work.glob("*.json")}
     assert len(kept) >= 2
-    _decode(folder, tiny_folder, tmp_path / "killed", story="d", work=work)
+    _decode(folder, tiny_folder, tmp_path / "killed", work=work, **options)
     assert _texts(tmp_path / "killed") == serial
     assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
 

@@ -1,15 +1,15 @@
 """Scores against answers made by hand and against the libraries' own entry points."""
 
 import numpy as np
-import pandas as pd
 import pytest
+from scipy.stats import norm, t
 
 from brainlm.decoding.evaluation import (
     Window,
     compare_to_null,
     cut_windows,
     identify_windows,
-    score_table,
+    null_z,
 )
 from brainlm.decoding.text_metrics import (
     BertScore,
@@ -117,33 +117,40 @@ def test_comparison_with_a_null_by_hand():
     null = np.array([[0.1, 0.2], [0.3, 0.4], [0.2, 0.3]])
     found = compare_to_null(np.array([0.8, 0.6]), null)
     assert found["gain"] == pytest.approx(0.7 - 0.25)
-    assert found["z"] == pytest.approx(0.45 / 0.1)
-    assert found["p"] == pytest.approx(1 / 4)
+    deviate = 0.45 / (0.1 * np.sqrt(1 + 1 / 3))
+    assert found["p"] == pytest.approx(t.sf(deviate, 2))
+    assert norm.sf(found["z"]) == pytest.approx(found["p"])
+    assert found["null_half"] == pytest.approx(t.ppf(0.975, 2) * 0.1 * np.sqrt(4 / 3))
     assert np.isnan(found["half"])  # too few windows for an interval
     blocks = np.repeat([0.5, 0.7, 0.9], 20)
     long = compare_to_null(blocks, np.random.default_rng(0).random((4, 60)))
     assert long["half"] == pytest.approx(4.3027 * 0.2 / np.sqrt(3), rel=1e-3)  # t, two degrees
-    assert found["share"] == 0.5  # z of the windows: 6 and 3
+    assert found["share"] == 0  # 6 and 3 standard deviations, of three nulls
+    many = np.array([0.1, 0.3] * 50)[:, None] * [1, 1]
+    assert compare_to_null(np.array([0.8, 0.4]), many)["share"] == 0.5
+    same = compare_to_null(np.array([0.8, 0.6]), np.full((5, 2), 0.25))  # no spread: no test
+    assert np.isnan([same["z"], same["p"], same["z_window"]]).all()
+    assert same["share"] == 0
     with pytest.raises(ValueError, match="null must be"):
         compare_to_null(np.ones(3), null)
 
 
-def test_scores_drawn_from_the_null_have_no_gain():
-    rng = np.random.default_rng(0)
-    p = []
-    for _ in range(200):
-        draws = rng.standard_normal((20, 60))
-        found = compare_to_null(draws[0], draws[1:])
-        p.append(found["p"])
-    assert np.mean(np.array(p) <= 0.05) == pytest.approx(0.05, abs=0.04)
-    assert np.mean(p) == pytest.approx(0.5, abs=0.06)
+@pytest.mark.parametrize("n_null", [5, 6, 10])
+def test_z_above_3_means_what_it_says(n_null):
+    draws = np.random.default_rng(n_null).standard_normal((n_null + 1, 400_000))
+    z, p = null_z(draws[0], draws[1:])
+    wide = 4 * np.sqrt(0.00135 / z.size)  # four binomial standard errors
+    assert np.mean(z > 3) == pytest.approx(0.00135, abs=wide)
+    assert np.mean(z < -3) == pytest.approx(0.00135, abs=wide)
+    assert np.mean(p <= 0.05) == pytest.approx(0.05, abs=0.002)
+    largest = z.reshape(8, -1).max(axis=0)  # of eight conditions, .27 by the standard deviation
+    assert np.mean(largest > 3) == pytest.approx(1 - (1 - 0.00135) ** 8, abs=0.003)
+    naive = (draws[0] - draws[1:].mean(0)) / draws[1:].std(0, ddof=1)
+    assert np.mean(np.abs(naive) > 3) > 0.015  # what was printed before
 
 
-def test_table_has_a_row_per_condition_and_metric():
-    rng = np.random.default_rng(0)
-    null = {"bleu-1": rng.random((9, 40))}
-    scores = {"brain": {"bleu-1": rng.random(40) + 1}, "noise": {"bleu-1": rng.random(40)}}
-    table = score_table(scores, null).set_index("condition")
-    assert isinstance(table, pd.DataFrame)
-    assert table.loc["brain", "p"] == pytest.approx(0.1)
-    assert (table["q"] >= table["p"]).all()
+def test_the_t_needs_two_nulls_of_the_same_shape():
+    with pytest.raises(ValueError, match=r"null must have shape .* got \(1,\)"):
+        null_z(np.array(0.5), np.array([0.1]))
+    with pytest.raises(ValueError, match="decode more null reconstructions"):
+        null_z(np.zeros(3), np.zeros((5, 2)))

@@ -76,28 +76,30 @@ def accuracies(rng):
 def reconstructions(rng):
     conditions = [f"{g}: {c}" for g in ("Tang", "MapGuide")
                   for c in ("brain", "permuted brain", "noise input")]  # fmt: skip
+    conditions.append("ceiling")
     starts, words = np.arange(0.0, 40, 2), [f"word{i}" for i in range(60)]
     middle = np.arange(60.0)
     dims = ("snr", "condition", "metric")
-    gain = 0.1 * np.outer([1, 0.5, 0], [1, 0.3, 0.05, 0.9, 0.4, 0.0])[..., None] * np.ones(2)
-    windows = 0.2 + gain[..., None] + rng.normal(0, 0.02, (*gain.shape, 20))
-    null = rng.normal(0.2, 0.02, (3, 8, 2, 20))
+    gain = 0.1 * np.outer([1, 0.5, 0], [1, 0.3, 0.05, 0.9, 0.4, 0.0, 0.95])[..., None] * np.ones(2)
+    means = {
+        "score": (dims, 0.2 + gain), "half": (dims, np.full(gain.shape, 0.02)),
+        "gain": (dims, gain), "null_mean": (dims, 0 * gain + 0.2),
+        "null_half": (dims, 0 * gain + 0.03), "mapping_r": ("snr", [0.3, 0.1, 0.0]),
+    }  # fmt: skip
+    coords = {"condition": conditions, "metric": ["bleu-1", "bertscore"]}
+    windows = 0.2 + gain[0][..., None] + rng.normal(0, 0.02, (*gain[0].shape, 20))
+    example = {
+        "score": (dims[1:], 0.2 + gain[0]), "window_score": ((*dims[1:], "window"), windows),
+        "null_score": (("null", "metric", "window"), rng.normal(0.2, 0.02, (8, 2, 20))),
+        "text": ("condition", [" ".join(words)] * 7), "middle": ("word", middle),
+        "reference_text": " ".join(words[::-1]), "reference_middle": ("reference_word", middle),
+    }  # fmt: skip
     return {
         "scores": xarray.Dataset(
-            {
-                "score": (dims, 0.2 + gain), "half": (dims, np.full(gain.shape, 0.02)),
-                "gain": (dims, gain), "mapping_r": ("snr", [0.3, 0.1, 0.0]),
-                "window_score": ((*dims, "window"), windows),
-                "null_score": (("snr", "null", "metric", "window"), null),
-                "text": (("snr", "condition"), np.full((3, 6), " ".join(words))),
-                "middle": ("word", middle), "reference_text": ("snr", [" ".join(words[::-1])] * 3),
-                "reference_middle": ("reference_word", middle),
-            },
-            {"snr": [2.0, 0.3, 0.0], "condition": conditions, "metric": ["bleu-1", "bertscore"],
-             "window": starts},
-            {"title": "a simulated story"},
-        )
-    }  # fmt: skip
+            means, {"snr": [2.0, 0.3, 0.0], **coords}, {"title": "simulated subjects"}
+        ),
+        "example": xarray.Dataset(example, {**coords, "window": starts}),
+    }
 
 
 def decoders(rng):
@@ -108,7 +110,7 @@ def decoders(rng):
         {
             "factor": factor, "value": value, "snr": snr, "mapper": mapper, "metric": metric,
             "mapping_r": 0.2 * snr + 0.05 * rng.random(), "gain": 0.05 * snr + 0.02 * rng.random(),
-            "half": 0.02, "z": 2.0 + snr,
+            "half": 0.02, "null_half": 0.03,
         }
         for factor, value, snr, mapper in points for metric in ("bleu-1", "bertscore")
     ])  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 
 __all__ = [
     "Difference",
+    "Interval",
     "block_means",
     "fold_difference",
     "fold_half_width",
@@ -27,6 +28,23 @@ __all__ = [
 ]
 
 MOST_EXACT = 14  # units: 16,384 sign patterns
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its interval.
+
+    Attributes
+    ----------
+    mean, low, high : float
+    level : float
+        Such as .95.
+    """
+
+    mean: float
+    low: float
+    high: float
+    level: float = 0.95
 
 
 @dataclass(frozen=True)

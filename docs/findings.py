@@ -25,15 +25,26 @@ from brainlm.errors import DataMissingError
 ALPHA = 0.05
 HEAD = """# Findings
 
-Written from result bundles by `docs/findings.py`; every number stands in the bundle that is named
-above it. These are small studies on the data that one machine without a model hub has: they show
-what the analyses do and say nothing final about models. r is held out throughout; intervals are
-95 %; q is Benjamini-Hochberg's within a data set and method; p of paired comparisons are two-sided
-sign flips over subjects, or folds where there are only means over people. Ten folds share most of
-their training items, so intervals over folds are somewhat too narrow. n_subjects 1 is one person,
-or a mean over people that the data come as. A circular shift rejects .060 of noise at .05
-(`benchmarks/README.md`). Decoding of simulated subjects, and what each factor does, stands in
-[a page of its own](decoding_results.md).
+`docs/findings.py` wrote this page from result bundles; each section names its bundle, which holds
+every number. These are small studies on the data that one machine without a model hub has. They
+show what the analyses do and settle nothing about models.
+
+How to read the numbers:
+
+- r is held out. Where a model has several layers, the layer of each fold is chosen on the others.
+- Intervals are 95 % over folds, corrected for the training samples that folds share. They hold for
+  new stimuli and these subjects: the listeners of one story are no sample of stories.
+- A difference has two p values: over folds (for time series: against one circular shift of all
+  subjects), and against the same models with the vectors of word types permuted, since two
+  embeddings without meaning differ, too. The larger one counts. Isolated words do not recur, so
+  differences between two models of them have the first one only.
+- q is Benjamini-Hochberg's over all rows of a table; only q <= .05 is called significant.
+- Controls are word length, frequency, position, and in stories the word rate, on all words. What a
+  model adds to them is r of both together minus r of the controls.
+- n_subjects 1 is one person, or a mean over people that the data come as.
+
+How often each test rejects where nothing is true is in `benchmarks/README.md`. Decoding of
+simulated subjects has [a page of its own](decoding_results.md).
 """
 
 
@@ -71,73 +82,72 @@ def verdict(holds: bool | None) -> str:
 
 
 def mulcogbench(bundle: Bundle) -> str:
-    """What the MulCogBench study shows."""
+    """Findings of the MulCogBench study."""
     table, gains, profiles = (frame(bundle, n) for n in ("table", "gains", "profiles"))
-    trends, languages = frame(bundle, "trends"), frame(bundle, "languages")
-    modalities = frame(bundle, "modalities")
-    own = table[table["family"] != "random"]
-    unknown = own["null_mean"].isna()
-    lacking = ", ".join(own.loc[unknown, "dataset"].unique())
-    left_out = f" Left out, without a defined null: {lacking}." if lacking else ""
-    own = own.assign(q=own["q"].mask(unknown))
-    best = own.sort_values("score", ascending=False).groupby("dataset", sort=False).head(1)
-    best = best.sort_values(["level", "dataset"])
-    shown = best[["dataset", "modality", "language", "level", "space", "score", "low", "high",
-                  "ceiling", "q", "n_items", "n_subjects"]]  # fmt: skip
-    models = own.groupby(["dataset", "model"])["q"].min().dropna()
-    significant = int((models <= ALPHA).sum())
-    over = gains[["dataset", "model", "level", "gain", "low", "high", "p", "over_random",
-                  "random_low", "random_high", "random_p"]]  # fmt: skip
-    beyond = gains[(gains["random_p"] <= ALPHA) & (gains["over_random"] > 0)]
-    up = trends[(trends["rho"] > 0) & (trends["p"] <= ALPHA)]
-    shallow = profiles[(profiles["p"] <= ALPHA) & (profiles["slope"] < 0)]
-    deep = profiles[(profiles["p"] <= ALPHA) & (profiles["slope"] > 0)]
-    agree = languages[(languages["over"] == "layers and static")]
-    agreeing = agree[agree["p"] <= ALPHA]
-    published = own[["score", "published"]].dropna()
+    languages, modalities = frame(bundle, "languages"), frame(bundle, "modalities")
+    first = table.drop_duplicates("dataset").set_index("dataset")
+    scores = gains[["dataset", "modality", "language", "level", "model"]].assign(
+        r=interval(gains, "score_"), static=gains["static"], controls=gains["controls"],
+        permuted=gains["random"], ceiling=gains["dataset"].map(first["ceiling"]),
+        n_items=gains["n_items"], n_subjects=gains["dataset"].map(first["n_subjects"]),
+    )  # fmt: skip
+    contrasts = gains[["dataset", "model", "level"]].assign(
+        **{"over controls": interval(gains, "beyond_"), "q controls": gains["beyond_q"],
+           "over static": interval(gains, ""), "q static": gains["q"],
+           "over permuted": interval(gains, "over_random_"), "q permuted": gains["over_random_q"]}
+    )  # fmt: skip
+    similar = gains[gains["smallest_q"] <= ALPHA]
+    meaning = gains[(gains["over_random_q"] <= ALPHA) & (gains["over_random_gain"] > 0)]
+    added = gains[(gains["beyond_q"] <= ALPHA) & (gains["beyond_gain"] > 0)]
+    better = gains[(gains["q"] <= ALPHA) & (gains["gain"] > 0)]
+    worse = gains[(gains["q"] <= ALPHA) & (gains["gain"] < 0)]
+    every = len(similar) == len(gains) == len(meaning)
+    deep = profiles[(profiles["q"] <= ALPHA) & (profiles["slope"] > 0)]
+    shallow = profiles[(profiles["q"] <= ALPHA) & (profiles["slope"] < 0)]
+    differ = modalities[modalities["q"] <= ALPHA]
+    meg = "" if "meg" in set(table["modality"]) else " There are no MEG data here."
+    noise = languages[languages["p"] <= ALPHA]
+    published = table[table["family"] != "random"][["score", "published"]].dropna()
     fallen = int((published["published"] < published["score"] - 0.1).sum())
-    every = verdict(significant == len(models))
-    random = table[table["family"] == "random"].sort_values("score").iloc[-1]
-    growing = verdict(len(up) == len(trends) if len(up) in (0, len(trends)) else None)
-    discourse = table.loc[table["level"] == "discourse", "dataset"].nunique()
-    bilingual = verdict(len(agreeing) == len(agree) if len(agreeing) in (0, len(agree)) else None)
-    by_modality = ", ".join(
-        f"{modality} {int((own['p'] <= ALPHA).sum())} of {len(own)}"
-        for modality, own in agree.groupby("modality", sort=False)
-    )
-    meg = "" if "meg" in set(table["modality"]) else ": no MEG here"
     text = [
         "## MulCogBench: similarity encoding of every layer", settings(bundle), "",
-        "Best representation of each data set (chosen on these scores):", markdown(shown), "",
-        f"- *Every model is significantly similar to cognitive data*: {every}. "
-        f"{significant} of {len(models)} pairs of data set and model have a layer with q <= .05 "
-        "against null responses. That is a weak claim: random vectors with the geometry of a "
-        f"layer, equal for equal words, reach r = {random['score']:.2f} ({random['dataset']}). "
-        f"Beyond them, with the layer held out, go {len(beyond)} of {len(gains)} (p <= .05)."
-        f"{left_out}",
-        f"- *Context-aware models gain as stimuli grow from words to discourse*: "
-        f"{growing}. The gain over static vectors rises with the level in {len(up)} of "
-        f"{len(trends)} models (p <= .05 over data sets). The data sets of a discourse are "
-        f"{discourse}, so this is mostly words against sentences; and ratings and gaze differ in "
-        "more than level. Words of the UCL corpus carry their punctuation, which the look-up of "
-        "static vectors strips: a part of the gain there may be the mark of the end of a sentence.",
-        markdown(trends), "",
-        "Gain over static vectors, and over random vectors with the geometry of the layers:",
-        markdown(over), "",
-        f"- *Shallow layers fit MEG, deep layers fMRI*{meg}. Scores fall with depth in "
-        f"{len(shallow)} of {len(profiles)} pairs of data set and model "
-        f"({names(shallow)}), and rise in {len(deep)} ({names(deep)}), at p <= .05. fMRI against "
-        f"EEG: {contrast(modalities, 'fmri', 'eeg')}; fMRI against gaze: "
-        f"{contrast(modalities, 'fmri', 'eye-tracking')}; ratings against gaze: "
-        f"{contrast(modalities, 'ratings', 'eye-tracking')}.",
-        f"- *Chinese and English agree*: the order of all layers and static vectors agrees at "
-        f"p <= .05 for {len(agreeing)} of {len(agree)} pairs of data sets "
-        f"({bilingual}); by modality: {by_modality}.",
+        markdown(scores), "",
+        f"- *Every model is significantly similar to cognitive data*: {verdict(every or None)}. "
+        f"{len(similar)} of {len(gains)} pairs of data set and model have a layer with q <= .05 "
+        f"against null responses, and {len(meaning)} are better than the same model with word "
+        "types permuted.",
+        f"- A model adds significantly to the controls in {len(added)} of {len(gains)} pairs: "
+        f"{names(added)}.",
+        f"- A model is significantly better than static vectors in {len(better)} pairs "
+        f"({names(better)}) and worse in {len(worse)} ({names(worse)}).",
+        "- *Context-aware models gain as stimuli grow from words to discourse*: not tested. Levels "
+        "differ in modality and noise, and raw gains of data sets with r from .05 to .8 have no "
+        "common scale.", "",
+        "Differences with their intervals:", markdown(contrasts), "",
+        f"- *Shallow layers fit MEG, deep layers fit fMRI*: {verdict(None)}.{meg} Scores rise with "
+        f"depth significantly in {len(deep)} of {len(profiles)} pairs of data set and model "
+        f"({names(deep)}) and fall in {len(shallow)} ({names(shallow)}). Between modalities, with "
+        f"data sets as units and curves relative to their mean, {len(differ)} of "
+        f"{len(modalities)} contrasts are significant.",
+        markdown(modalities) if len(modalities) else "",
+        f"- *Chinese and English agree*: {verdict(None)}. For {len(noise)} of {len(languages)} "
+        "pairs of data sets the order of one model's layers agrees better than with curves of "
+        "noise (p <= .05, single tests). That says that the Chinese curve is no noise, and no "
+        "more.",
         markdown(languages) if len(languages) else "",
-        f"- The published form of similarity encoding lies more than .1 below the z-scored one for "
-        f"{fallen} of {len(published)} representations: geometry, see `brainlm/similarity.py`.",
+        f"- The published form of similarity encoding is more than .1 below the z-scored one for "
+        f"{fallen} of {len(published)} representations: see `brainlm/similarity.py`.",
     ]  # fmt: skip
     return "\n".join(text)
+
+
+def interval(rows: pd.DataFrame, prefix: str) -> pd.Series:
+    """Gain and its interval as text."""
+    columns = (rows[f"{prefix}{name}"] for name in ("gain", "low", "high"))
+    return pd.Series(
+        [f"{m:.3f} [{low:.3f}, {high:.3f}]" for m, low, high in zip(*columns, strict=True)],
+        index=rows.index, dtype=str,
+    )  # fmt: skip
 
 
 def names(rows: pd.DataFrame) -> str:
@@ -145,27 +155,17 @@ def names(rows: pd.DataFrame) -> str:
     return ", ".join(f"{r.dataset} {r.model}" for r in rows.itertuples()) or "none"
 
 
-def contrast(pairs: pd.DataFrame, deep: str, shallow: str) -> str:
-    """How many contrasts of two modalities go which way."""
-    forward = pairs[(pairs["first_modality"] == deep) & (pairs["second_modality"] == shallow)]
-    backward = pairs[(pairs["first_modality"] == shallow) & (pairs["second_modality"] == deep)]
-    difference = pd.concat([forward["difference"], -backward["difference"]])
-    p = pd.concat([forward["p"], backward["p"]])
-    up, down = ((p <= ALPHA) & (difference > 0)).sum(), ((p <= ALPHA) & (difference < 0)).sum()
-    return f"{up} of {len(p)} contrasts favour deeper layers for {deep}, {down} for {shallow}"
-
-
 def navigating(bundle: Bundle) -> str:
-    """What the Navigating study shows."""
+    """Findings of the Navigating study."""
     table, pairs = frame(bundle, "table"), frame(bundle, "pairs")
     partition, shares = frame(bundle, "partition"), frame(bundle, "winners")
     spaces = list(dict.fromkeys(shares["space"]))
     main = table[table["space"].isin([*spaces, "controls"])]
-    wide = main.pivot(index="dataset", columns="space", values="score").reset_index()
     text = [
         "## Navigating: neural, static, embodied and taxonomic spaces by ridge encoding",
-        settings(bundle), "",
-        "Held-out r of each space alone:", markdown(wide), "",
+        settings(bundle), "", "Held-out r of each space alone:",
+        markdown(wide(main, "score")), "", "What each space adds to the controls:",
+        markdown(wide(main[main["space"] != "controls"], "beyond_controls")), "",
     ]  # fmt: skip
     families = table.drop_duplicates("space").set_index("space")["family"]
     plausible = [n for n in spaces if families[n] in ("embodied", "network", "taxonomic")]
@@ -174,59 +174,61 @@ def navigating(bundle: Bundle) -> str:
             (pairs["version"] == version) & (pairs["second"] == space)
             & ~pairs["first"].isin(plausible)
         ]  # fmt: skip
-        worse = own[(own["p"] <= ALPHA) & (own["difference"] > 0)]
-        better = own[(own["p"] <= ALPHA) & (own["difference"] < 0)]
+        worse = own[(own["q"] <= ALPHA) & (own["difference"] > 0)]
+        better = own[(own["q"] <= ALPHA) & (own["difference"] < 0)]
         holds = None if bool(len(better)) == bool(len(worse)) else len(better) > 0
         text.append(
             f"- *The {space} space is best*, {version} dimensions: {verdict(holds)}. Of {len(own)} "
             f"comparisons of a language model or static vectors with it, {len(better)} favour it "
-            f"and {len(worse)} the other (p <= .05)."
-        )
-    for space in plausible:
-        permuted = table[table["space"] == f"permuted {space}"].set_index("dataset")["score"]
-        true = table[table["space"] == space].set_index("dataset")["score"]
-        more = int((true.loc[permuted.index] > permuted).sum())
-        text.append(
-            f"- The {space} space predicts better than the same vectors on permuted words in "
-            f"{more} of {len(permuted)} data sets; what those predict is words that come again."
+            f"and {len(worse)} the other (q <= .05 over all pairs of the study)."
         )
     text += [
         "", "R2 alone and unique, from banded ridge (joint: all spaces together):",
         markdown(partition[["dataset", "space", "alone", "unique", "joint", "n_targets"]], 4), "",
-        "Share of targets that each space predicts best:",
-        markdown(shares.pivot(index="dataset", columns="space", values="share").reset_index(), 2),
+        "Share of targets that each space predicts best:", markdown(wide(shares, "share"), 2),
     ]  # fmt: skip
     return "\n".join(text)
 
 
+def wide(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """A row per data set, a column per space."""
+    return table.pivot(index="dataset", columns="space", values=value).reset_index()
+
+
 def survey(bundle: Bundle) -> str:
-    """What the survey shows."""
+    """Findings of the survey."""
     ranks, gains = frame(bundle, "ranks"), frame(bundle, "predictability")
     text = ["## Survey: does one family win everywhere?", settings(bundle), ""]
     if not len(ranks):
-        text.append("- No ranks: too few models stand on all data sets of this run.")
+        text.append("- No ranks: too few models or materials in this run.")
     for kind, own in ranks.groupby("features", sort=False) if len(ranks) else ():
         own = own.sort_values("mean_rank")
         first = own.iloc[0]
-        everywhere = int(first["wins"]) == int(first["n_datasets"])
-        rivals = (
-            int((own["mean_rank"] - first["mean_rank"] <= first["critical_difference"]).sum()) - 1
+        n = int(first["n_datasets"])
+        holds = True if first["lost"] else False if first["won"] == n else None
+        tested = (
+            f"another model is significantly better on {int(first['lost'])} of {n} data sets, and "
+            f"it is significantly better than all others on {int(first['won'])}"
+            if first["tested"] else "pairs were not tested"
+        )  # fmt: skip
+        text += [
+            f"- {kind}: *no model wins everywhere* {verdict(holds if first['tested'] else None)}. "
+            f"{first['model']} has the best mean rank ({first['mean_rank']:.2f}) over "
+            f"{int(first['n_materials'])} materials ({n} data sets; those of the same sentences or "
+            f"words count once); {tested}. Friedman p = {first['p']:.2g}, critical difference "
+            f"{first['critical_difference']:.2f}.",
+            "", markdown(own[["model", "mean_rank", "low", "high", "wins", "lost"]], 2), "",
+        ]  # fmt: skip
+    for features, own in gains.groupby("features", sort=False) if len(gains) else ():
+        positive = own[(own["q"] <= ALPHA) & (own["gain"] > 0)]
+        what = "Surprisal and entropy add" if features == "predictability" else "Embeddings add"
+        shown = own[["dataset", "model"]].assign(
+            gain=interval(own, ""), permuted=own["random_gain"], q=own["q"]
         )
         text += [
-            f"- {kind}, {int(first['n_datasets'])} data sets: *no model wins everywhere* "
-            f"{verdict(not everywhere)}; {first['model']} has the best mean rank "
-            f"({first['mean_rank']:.2f}) and wins {int(first['wins'])}; {rivals} others lie within "
-            f"the critical difference ({first['critical_difference']:.2f}); Friedman p = "
-            f"{first['p']:.2g}.",
-            "", markdown(own[["model", "mean_rank", "low", "high", "wins"]], 2), "",
+            f"- {what} significantly to the controls in {len(positive)} of {len(own)} pairs of "
+            f"data set and model: {names(positive)}.", "", markdown(shown), "",
         ]  # fmt: skip
-    if len(gains):
-        positive = gains[(gains["p"] <= ALPHA) & (gains["gain"] > 0)]
-        text.append(
-            f"- Surprisal and entropy beside length, frequency and position raise r in "
-            f"{len(positive)} of {len(gains)} pairs of data set and model (p <= .05): "
-            f"{names(positive)}."
-        )
     return "\n".join(text)
 
 
@@ -278,8 +280,9 @@ def simulated(bundle: Bundle) -> str:
         markdown(profiles[["method", "cause", "modality", "language", "planted_depth",
                            "best_depth", "depth_low", "depth_high", "best_depth_centred",
                            "best_score", "smallest_q"]]), "",
-        "Difference of the slopes over depth, fMRI minus MEG:", markdown(modalities), "",
-        "Agreement of English and Chinese over layers (null: curves of null responses):",
+        "Difference of the relative slopes over depth, fMRI minus MEG (-: no clear score):",
+        markdown(modalities), "",
+        "Agreement of English and Chinese over layers, against curves of null responses:",
         markdown(languages),
     ]  # fmt: skip
     return "\n".join(text)

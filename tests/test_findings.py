@@ -30,8 +30,8 @@ def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
     })  # fmt: skip
     ranks = pd.DataFrame({
         "features": "embedding", "model": ["x", "y", "z"], "mean_rank": [1.25, 1.75, 3.0],
-        "low": 1.0, "high": 3.0, "wins": [3, 1, 0], "n_datasets": 4, "p": 0.03,
-        "critical_difference": 1.1,
+        "low": 1.0, "high": 3.0, "wins": [3, 1, 0], "n_datasets": 4, "n_materials": 3, "p": 0.03,
+        "critical_difference": 1.1, "lost": [1, 2, 3], "won": 0, "tested": 1,
     })  # fmt: skip
     none = pd.DataFrame({"dataset": [], "measure": []})
     notes = ["en: not tested, not on this machine: WordNet"]
@@ -47,19 +47,44 @@ def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
     text = capsys.readouterr().out
     assert "adds log-likelihood in 1 of 3 measures" in text  # the third one is significantly worse
     assert "0.1234" in text
-    assert "*no model wins everywhere* **holds here**; x has the best mean rank (1.25)" in text
-    assert "1 others lie within the critical difference (1.10)" in text
+    assert "*no model wins everywhere* **holds here**. x has the best mean rank (1.25)" in text
+    assert "significantly better on 1 of 4 data sets" in text
     assert text.count("No bundle: this study was not run.") == 6
     assert text.count("A debug run") == 2
     assert text.count("WordNet") == 1
 
 
-def test_each_plausible_space_is_judged_against_models_and_its_permutation(findings, tmp_path):
+@pytest.mark.parametrize(
+    ("lost", "won", "tested", "expected"),
+    [
+        (0, 2, 1, "undecided"),
+        (0, 4, 1, "does not hold"),
+        (1, 3, 1, "holds"),
+        (1, 0, 0, "undecided"),
+    ],
+)
+def test_the_verdict_on_one_model_everywhere_needs_a_significant_loss(
+    findings, tmp_path, lost, won, tested, expected
+):
+    ranks = pd.DataFrame({
+        "features": "embedding, en", "model": ["x", "y", "z"], "mean_rank": [1.2, 2.0, 2.8],
+        "low": 1.0, "high": 3.0, "wins": [3, 1, 0], "n_datasets": 4, "n_materials": 4, "p": 0.5,
+        "critical_difference": 1.1, "lost": lost, "won": won, "tested": tested,
+    })  # fmt: skip
+    none = pd.DataFrame({"dataset": []})
+    save_bundle(
+        tmp_path / "b", analysis="survey", config={"debug": False}, inputs={},
+        arrays={"ranks": table_of(ranks), "predictability": table_of(none)},
+    )  # fmt: skip
+    assert f"**{expected} here**" in findings.survey(load_bundle(tmp_path / "b"))
+
+
+def test_each_plausible_space_is_judged_by_corrected_tests(findings, tmp_path):
     spaces = ["lm", "static", "embodied", "wordnet"]
     table = pd.DataFrame({
         "dataset": "a", "space": [*spaces, "permuted embodied", "permuted wordnet"],
         "family": ["causal", "static", "embodied", "taxonomic", "random", "random"],
-        "score": [0.5, 0.4, 0.3, 0.2, 0.1, 0.25],
+        "score": [0.5, 0.4, 0.3, 0.2, 0.1, 0.25], "beyond_controls": 0.015,
     })  # fmt: skip
     shares = pd.DataFrame({"dataset": "a", "space": spaces, "share": [0.5, 0.2, 0.2, 0.1]})
     pairs = pd.DataFrame(
@@ -68,7 +93,7 @@ def test_each_plausible_space_is_judged_against_models_and_its_permutation(findi
             ("full", "lm", "wordnet", 0.3, 0.01), ("full", "embodied", "wordnet", -0.1, 0.01),
             ("PCA-matched", "lm", "embodied", -0.1, 0.01),
         ],
-        columns=["version", "first", "second", "difference", "p"],
+        columns=["version", "first", "second", "difference", "q"],
     )  # fmt: skip
     partition = pd.DataFrame(
         {"dataset": ["a"], "space": ["lm"], "alone": 0.2, "unique": 0.1, "joint": 0.3,
@@ -84,8 +109,7 @@ def test_each_plausible_space_is_judged_against_models_and_its_permutation(findi
     assert "0 favour it and 1 the other" in text
     assert "embodied space is best*, PCA-matched dimensions: **holds here**. Of 1 comp" in text
     assert "wordnet space is best*, full dimensions: **does not hold here**. Of 1 comp" in text
-    assert "The embodied space predicts better than the same vectors on permuted words in 1" in text
-    assert "The wordnet space predicts better than the same vectors on permuted words in 0" in text
+    assert "0.015" in text
 
 
 def test_regions_count_what_was_found_elsewhere(findings, tmp_path):

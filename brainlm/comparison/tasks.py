@@ -150,7 +150,8 @@ class Task:
         if self.level == "word":
             return ContiguousBlocks(self.n_splits, gap=2)
         if len(set(groups)) < 2 * self.n_splits:
-            return ContiguousBlocks(self.n_splits, gap=20)
+            gap = min(20, self.recording.n_samples // (4 * self.n_splits))
+            return ContiguousBlocks(self.n_splits, gap)
         return Groups(groups, self.n_splits)
 
     def shuffled(self, n: int, seed: int = 0) -> list[np.ndarray]:

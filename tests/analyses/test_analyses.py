@@ -208,7 +208,7 @@ def test_mulcogbench_compares_on_shared_words_and_resumes(tmp_path, capsys):
     options = {"models": "minilm:en", "datasets": "binder-en,binder-zh", "permutations": 19}
     bundle = _run("mulcogbench", tmp_path / "out", **options)
     table = bundle.arrays["table"].to_dataframe()
-    static = table[(table["model"] == "static") & (table["family"] != "random")]
+    static = table[table["family"] == "static"]
     assert (static["score"] > 0.3).all()
     assert static["p"].eq(1 / 20).all()
     english = table[table["dataset"] == "binder-en"]
@@ -216,7 +216,10 @@ def test_mulcogbench_compares_on_shared_words_and_resumes(tmp_path, capsys):
     assert english.loc[english["family"] == "random", "score"].max() < 0.2
     assert set(table["rank"].dropna()) >= {1.0, 2.0}
     assert not list(tmp_path.glob(".out-parts"))
-    assert len(bundle.arrays["gains"]["gain"]) == 1
+    gains = bundle.arrays["gains"].to_dataframe()
+    assert gains["p"].tolist() == gains["p_stimuli"].tolist()  # isolated words: folds tell all
+    assert (gains["over_random_gain"] > 0.2).all()
+    assert (gains["beyond_q"] <= 0.05).all()
 
 
 def test_reading_finds_the_gain_of_surprisal(tmp_path, capsys):
@@ -234,7 +237,9 @@ def test_navigating_and_survey_race_on_the_same_words(tmp_path, capsys):
     bundle = _run("navigating", tmp_path / "nav", **options, draws=2)
     table = bundle.arrays["table"].to_dataframe()
     provo = table[table["dataset"] == "provo"]
-    assert {"minilm", "static", "embodied", "permuted embodied", "controls"} <= set(provo["space"])
+    assert {"minilm", "glove-6b-50d", "embodied", "permuted embodied", "controls"} <= set(
+        provo["space"]
+    )
     assert provo["n_items"].nunique() == 1
     assert provo.set_index("space").loc["embodied (PCA-10)", "n_features"] == 10
     parts = bundle.arrays["partition"].to_dataframe()
@@ -245,6 +250,9 @@ def test_navigating_and_survey_race_on_the_same_words(tmp_path, capsys):
     table = bundle.arrays["table"].to_dataframe()
     assert set(table["features"]) == {"embedding"}  # minilm predicts no words
     assert (table["p"] >= 1 / 4).all()
+    pairs = bundle.arrays["pairs"].to_dataframe()
+    assert set(pairs["first"]) | set(pairs["second"]) >= {"minilm", "glove-6b-50d", "controls"}
+    assert (pairs["p"] >= pairs["p_stimuli"]).all()
     assert "syntactic counts" in " ".join(bundle.record["notes"])
 
 

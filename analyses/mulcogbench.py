@@ -114,11 +114,13 @@ def main(
                 permutations=permutations,
                 study="mulcogbench",
                 columns="z-scored",
+                debug=debug,
             )
             jobs.append((
                 f"{task.name} | {source.name}", key,
                 lambda task=task, source=source, words=words: layer_part(
-                    task, source, words, n_permutations=permutations
+                    task, source, words, n_permutations=permutations,
+                    n_random=3 if debug else 20,
                 ),
             ))  # fmt: skip
     store = PartStore.beside(out)

@@ -105,6 +105,7 @@ def main(
     names, notes = available_datasets(datasets, DATASETS, spoken, root)
     if debug:
         draws = min(draws, 3)
+    n_random = 3 if debug else N_RANDOM
     tasks = open_tasks(names, root, LIMITS, debug=debug, max_items=max_items)
     neural = [layer_at(name, own, depth) for name, own in parse_models(models, spoken).items()]
     plausible: list[Source] = []
@@ -121,10 +122,17 @@ def main(
         sources, words, note = common_words(task, sources)
         notes.append(note)
         inputs[task.name] = {"data": task.hashes, "words": [int(words.sum()), len(words)]}
-        settings = {"study": "navigating", "components": components, "draws": draws}
+        settings = {
+            "study": "navigating",
+            "components": components,
+            "draws": draws,
+            "random": n_random,
+        }
         identities = [[s.name, s.identity] for s in sources]
         key = job_key(task, sources[0], words, sources=identities, **settings)
-        jobs.append((task.name, key, race(task, sources, words, components, draws)))
+        jobs.append((
+            task.name, key, race(task, sources, words, components, draws, n_random)
+        ))  # fmt: skip
     store = PartStore.beside(out)
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
     table = tidy([row for part in parts.values() for row in rows_of(part)])
@@ -158,7 +166,12 @@ def main(
 
 
 def race(
-    task: Task, sources: list[Source], words: np.ndarray, components: int, draws: int
+    task: Task,
+    sources: list[Source],
+    words: np.ndarray,
+    components: int,
+    draws: int,
+    n_random: int,
 ) -> Callable[[], xarray.Dataset]:
     """Every space on one data set: alone, matched, permuted, together, and what it adds."""
 
@@ -194,7 +207,7 @@ def race(
                 found = score_ridge(X, Y, split, encoder=encoder, controls=controls)
                 drawn = (
                     [] if source in permuted
-                    else random_scores(on, features, N_RANDOM, encoder=encoder)
+                    else random_scores(on, features, n_random, encoder=encoder)
                 )  # fmt: skip
                 scores[space] = found, np.array([each.by_fold.mean() for each in drawn])
                 add(space, family, found, n_features)

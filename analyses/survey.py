@@ -105,6 +105,7 @@ def main(
     names, notes = available_datasets(datasets, DATASETS, spoken, root)
     if debug:
         permutations = min(permutations, 9)
+    n_random = 3 if debug else N_RANDOM
     tasks = open_tasks(names, root, LIMITS, debug=debug, max_items=max_items)
     texts = [task.stimulus for task in tasks if task.level != "word"]
     texts += [open_stimulus(name, root) for name in TEXTS if is_on_disk(name, root)]
@@ -132,9 +133,17 @@ def main(
         inputs[task.name] = {"data": task.hashes, "words": [int(words.sum()), len(words)]}
         everyone = [(s.name, s.identity) for s in [*embeddings, *surprising]]
         key = job_key(
-            task, embeddings[0], words, sources=everyone, study="survey", permutations=permutations
+            task,
+            embeddings[0],
+            words,
+            sources=everyone,
+            study="survey",
+            permutations=permutations,
+            random=n_random,
         )
-        jobs.append((task.name, key, race(task, embeddings, surprising, words, permutations)))
+        jobs.append(
+            (task.name, key, race(task, embeddings, surprising, words, permutations, n_random))
+        )
     store = PartStore.beside(out)
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
     table = pd.concat([
@@ -178,6 +187,7 @@ def race(
     surprising: Sequence[Source],
     words: np.ndarray,
     permutations: int,
+    n_random: int,
 ) -> Callable[[], xarray.Dataset]:
     """Both races on one data set, as a part that is kept."""
 
@@ -203,7 +213,7 @@ def race(
             space = source.embed(task.stimulus, words, task.level)[0]
             X = on.design(space)
             found = score_ridge(X, Y, split, orders=orders, controls=controls)
-            scored[source.name] = found, random_scores(on, space, N_RANDOM, controls)
+            scored[source.name] = found, random_scores(on, space, n_random, controls)
             add("embedding", source, found, X.shape[1])
         only = control_source(timed=on.timed)
         alone = score_ridge(base, Y, split, orders=orders)
@@ -221,7 +231,7 @@ def race(
             space = source.embed(task.stimulus, words, task.level)[0]
             X = on.design(space)
             found = score_ridge(X, Y, split, controls=controls)
-            random = random_scores(on, space, N_RANDOM, controls)
+            random = random_scores(on, space, n_random, controls)
             both = score_ridge(np.hstack([base, X]), Y, split, orders=orders)
             add("predictability", source, both, X.shape[1])
             gains.append({**about(on), "features": "predictability", "model": source.name,
@@ -245,7 +255,8 @@ def compared(on: Task, first: tuple, second: tuple) -> dict:
     (a, random_a), (b, random_b) = first, second
     draws = [np.array([each.by_fold.mean() for each in drawn]) for drawn in (random_a, random_b)]
     # The controls have no random embedding: beside them, only that of the other space counts.
-    draws = [d if len(d) else np.full(N_RANDOM, s.by_fold.mean())
+    n_random = max(map(len, draws))
+    draws = [d if len(d) else np.full(n_random, s.by_fold.mean())
              for d, s in zip(draws, (a, b), strict=True)]  # fmt: skip
     found = compare_folds(
         a.by_fold, b.by_fold, a.test_ratio, null=(a.null, b.null) if on.timed else None,

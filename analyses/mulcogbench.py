@@ -85,7 +85,7 @@ def main(
     languages: Languages = "en,zh",
     layers: Layers = "all",
     permutations: Permutations = 200,
-    max_items: MaxItems = 2000,
+    max_items: MaxItems = 1500,
     out: Out = Path("results/mulcogbench"),
     root: Root = None,
     debug: Debug = False,
@@ -120,7 +120,7 @@ def main(
                 f"{task.name} | {source.name}", key,
                 lambda task=task, source=source, words=words: layer_part(
                     task, source, words, n_permutations=permutations,
-                    n_random=3 if debug else 20,
+                    n_random=3 if debug else 10,
                 ),
             ))  # fmt: skip
     store = PartStore.beside(out)

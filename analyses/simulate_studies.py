@@ -128,7 +128,7 @@ def scored(
     """Simulate responses to one layer, or to nothing, and score all layers on them."""
     task = simulate(cause, hidden[0], n_targets=8, seed=3)
     every = np.ones(task.stimulus.n_words, dtype=bool)
-    n_random = 20 if method == "similarity" else 6  # ridge regressions, each
+    n_random = 10 if method == "similarity" else 5  # ridge regressions, each
     return layer_part(
         task, source, every, n_permutations=permutations, method=method, n_random=n_random
     )

@@ -114,7 +114,7 @@ def test_a_part_finds_the_planted_layer_and_its_random_twin_finds_nothing(rng):
     assert np.isnan(table.loc["random (model layer 1)", "rank"])
     assert table["n_items"].unique().tolist() == [200]
     assert part["fold_score"].shape == part["fold_beyond"].shape == (6, 5)
-    assert part["random"].shape == part["random_beyond"].shape == (3, 20, 5)
+    assert part["random"].shape == part["random_beyond"].shape == (3, 10, 5)
     assert abs(part["control"].values).max() < 0.5
     assert table_of(table.reset_index())["space"].sizes == {"row": 6}
     row = json.loads(part.attrs["rows"])[0]

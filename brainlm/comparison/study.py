@@ -163,7 +163,7 @@ def layer_part(
     *,
     n_permutations: int,
     method: str = "similarity",
-    n_random: int = 20,
+    n_random: int = 10,
     seed: int = 0,
 ) -> xarray.Dataset:
     """Score every layer of a source, with random embeddings and controls to judge it by.

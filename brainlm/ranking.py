@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import friedmanchisquare, kendalltau, rankdata, studentized_range
+from scipy.stats import friedmanchisquare, kendalltau, rankdata, studentized_range, t
 
 __all__ = ["Ranking", "rank_agreement", "rank_models"]
 
@@ -22,7 +22,7 @@ class Ranking:
         Ties share their mean rank; data sets of a group are averaged.
     mean : array of shape (n_models,)
     low, high : array of shape (n_models,)
-        95 % bootstrap interval of the mean rank over data sets.
+        95 % interval of the mean rank (t over data sets or groups), within 1 and n_models.
     p : float
         Friedman's test that all models are alike.
     critical_difference : float
@@ -48,8 +48,6 @@ def rank_models(
     models: list[str],
     *,
     groups: Sequence[str] | None = None,
-    n_draws: int = 2000,
-    seed: int = 0,
 ) -> Ranking:
     """Rank models by their scores on each data set.
 
@@ -65,8 +63,6 @@ def rank_models(
     groups : sequence of str, optional
         Group of each data set, such as the sentences that gaze and EEG share. Ranks are averaged
         inside groups, and the groups are the units of everything else.
-    n_draws, seed : int
-        Of the bootstrap over data sets.
 
     Raises
     ------
@@ -101,14 +97,14 @@ def rank_models(
         if n_datasets < 3:
             raise ValueError(f"ranks need three or more groups of data sets, got {n_datasets}")
     q = studentized_range.ppf(0.95, n_models, np.inf) / np.sqrt(2)
-    draws = np.random.default_rng(seed).integers(n_datasets, size=(n_draws, n_datasets))
-    low, high = np.quantile(ranks[draws].mean(axis=1), [0.025, 0.975], axis=0)
+    mean = ranks.mean(axis=0)
+    half = t.ppf(0.975, n_datasets - 1) * ranks.std(axis=0, ddof=1) / np.sqrt(n_datasets)
     return Ranking(
         tuple(models),
         ranks,
-        ranks.mean(axis=0),
-        low,
-        high,
+        mean,
+        np.maximum(mean - half, 1),
+        np.minimum(mean + half, n_models),
         float(friedmanchisquare(*ranks.T).pvalue),
         float(q * np.sqrt(n_models * (n_models + 1) / (6 * n_datasets))),
     )

@@ -188,9 +188,10 @@ def navigating(bundle: Bundle) -> str:
             f"- The {space} space predicts better than the same vectors on permuted words in "
             f"{more} of {len(permuted)} data sets; what those predict is words that come again."
         )
+    columns = ["dataset", "space", "alone", "unique", "joint", "n_targets", "note"]
     text += [
-        "", "R2 alone and unique, from banded ridge (joint: all spaces together):",
-        markdown(partition[["dataset", "space", "alone", "unique", "joint", "n_targets"]], 4), "",
+        "", "R2 alone and unique, from banded ridge (joint: all spaces together; the means of each "
+        "test fold are removed):", markdown(partition[columns], 4), "",
         "Share of targets that each space predicts best:",
         markdown(shares.pivot(index="dataset", columns="space", values="share").reset_index(), 2),
     ]  # fmt: skip

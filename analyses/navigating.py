@@ -89,7 +89,7 @@ def main(
     components: Annotated[
         int, typer.Option(min=3, help="Principal components of the matched versions.")
     ] = 10,
-    draws: Annotated[int, typer.Option(min=1, help="Draws of the banded ridge.")] = 6,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of the banded ridge.")] = 50,
     spaces: Spaces = "",
     max_items: MaxItems = 1500,
     out: Out = Path("results/navigating"),
@@ -259,14 +259,14 @@ def partitioned(sources: list[Source]) -> list[str]:
 def parts_of(task: Task, designs: dict[str, np.ndarray], draws: int) -> list[dict]:
     """R2 of each space alone, of all in a banded ridge, and unique to it; half-widths over targets.
 
-    Of 60 targets at most and on half as many folds: each combination of the spaces is a banded
+    Of 60 targets at most and on a third of the folds: each combination of the spaces is a banded
     ridge with its own search. A single space has no parts.
     """
     if len(designs) < 2:
         return []
     Y = task.recording.data.astype(np.float32)
     few = np.unique(np.linspace(0, Y.shape[1] - 1, 60).astype(int))
-    split = replace(task, n_splits=max(3, task.n_splits // 2)).split
+    split = replace(task, n_splits=max(3, task.n_splits // 3)).split
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)
         encoder = BandedRidgeEncoder(n_draws=draws)
@@ -280,7 +280,7 @@ def parts_of(task: Task, designs: dict[str, np.ndarray], draws: int) -> list[dic
             **about(task), "space": name, "alone": float(found.r2[(name,)].mean()),
             "unique": float(found.unique(name).mean()), "joint": float(found.joint.mean()),
             "alone_half": half(found.r2[(name,)]), "unique_half": half(found.unique(name)),
-            "n_targets": len(few),
+            "n_targets": len(few), "note": found.note(name),
         }
         for name in designs
     ]  # fmt: skip
@@ -316,8 +316,8 @@ def report(table: pd.DataFrame, partition: pd.DataFrame, pairs: pd.DataFrame) ->
              "normalised", "n_items", "n_subjects", "n_units"]  # fmt: skip
     ordered = table.sort_values(["dataset", "score"], ascending=[True, False])
     typer.echo(ordered[shown].round(3).to_string(index=False))
-    typer.echo("\nR2 alone, unique and joint (banded ridge)")
-    columns = ["dataset", "space", "alone", "unique", "joint", "n_targets"]
+    typer.echo("\nR2 alone, unique and joint (banded ridge), means of the test folds removed")
+    columns = ["dataset", "space", "alone", "unique", "joint", "n_targets", "note"]
     typer.echo(partition[columns].round(4).to_string(index=False))
     typer.echo("\nDifferences with q <= .05")
     typer.echo(pairs[pairs["q"] <= 0.05].round(4).to_string(index=False))

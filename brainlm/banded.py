@@ -70,7 +70,7 @@ class BandedRidgeEncoder(RidgeEncoder):
         self,
         bands: Any = None,
         *,
-        n_draws: int = 30,
+        n_draws: int = 50,
         concentration: Any = (0.1, 1.0),
         seed: int = 0,
         n_steps: int = 0,

@@ -16,13 +16,14 @@ from brainlm._memory import check_memory, parse_bytes
 from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, edge_message
 from brainlm.errors import unknown_name
 from brainlm.ridge import edge_counts
-from brainlm.scores import Scores, pearson
+from brainlm.scores import Scores, pearson, r_squared
 from brainlm.splits import Split
 from brainlm.streaming import fold_bytes, read_size, ridge_of, stream_fold
 from brainlm.targets import TargetView, bad_columns, column_blocks, on_disk
 
 __all__ = ["cross_validate", "prepared", "score_in_folds"]
 
+METRICS = ("r", "r2", "r2_score")
 LARGE = 1 << 28  # bytes of targets from which a ridge regression passes them in blocks
 
 
@@ -56,8 +57,10 @@ def cross_validate(
     split : Split
         From ``brainlm.splits``, or any scikit-learn splitter (its inner folds are then the
         encoder's own).
-    metric : {"r", "r2"}
-        Pearson correlation, or 1 - SSE / SST with SST about the mean of the test fold.
+    metric : {"r", "r2", "r2_score"}
+        Pearson correlation; R2 with the mean of the test fold removed from prediction and data
+        (`brainlm.scores.r_squared`); or scikit-learn's ``r2_score``, where a wrong mean counts as
+        an error. In slow series the mean of a block says nothing about the features: use "r2".
     targets : sequence of str, optional
         Names of the targets.
     keep_predictions : bool
@@ -86,8 +89,8 @@ def cross_validate(
         Once, with the number of targets and folds that chose an alpha on the edge of the grid;
         ``RidgeEncoder(warn_edge=False)`` leaves it to the notes of the result.
     """
-    if metric not in ("r", "r2"):
-        raise unknown_name("metric", metric, ("r", "r2"))
+    if metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
     if len(getattr(Y, "shape", ())) != 2:
         raise ValueError(
             f"Y must be (n_samples, n_targets), got shape {np.shape(Y)}: reshape one target to "
@@ -220,7 +223,8 @@ def score_in_folds(
     split : Split
     encoder : str
         What made the predictions.
-    metric : {"r", "r2"}
+    metric : {"r", "r2", "r2_score"}
+        As in ``cross_validate``.
     targets : sequence of str, optional
 
     Returns
@@ -267,9 +271,7 @@ def prepared(encoder: Any, split: Split, train: np.ndarray) -> Any:
 def _score(predicted: np.ndarray, truth: np.ndarray, metric: str) -> np.ndarray:
     if metric == "r":
         return pearson(predicted, truth)
-    total = np.square(truth - truth.mean(axis=0)).sum(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(total > 0, 1 - np.square(truth - predicted).sum(axis=0) / total, np.nan)
+    return r_squared(predicted, truth, center=metric == "r2")
 
 
 def _check_defined(values: np.ndarray) -> None:

@@ -26,7 +26,7 @@ class Partition:
     ----------
     spaces : tuple of str
     r2 : dict of tuple of str to array of shape (n_targets,)
-        Held-out R2 of each combination of spaces, fitted anew.
+        Held-out R2 of each combination of spaces, each fitted separately.
     """
 
     spaces: tuple[str, ...]
@@ -40,6 +40,21 @@ class Partition:
     def unique(self, space: str) -> np.ndarray:
         """R2 that is lost without a space: R2(all) - R2(all but it), (n_targets,)."""
         return self.parts[(space,)]
+
+    def note(self, space: str) -> str:
+        """Return what keeps the mean R2 of a space from being a share of variance, or "".
+
+        Sets in a diagram have no negative areas and are no larger than their union; held-out R2
+        has such parts by chance, by overfitting, or where one space suppresses noise in another.
+        """
+        alone, unique = self.r2[(space,)].mean(), self.unique(space).mean()
+        found = {
+            "R2 alone is below 0": alone < 0,
+            "unique R2 is below 0": unique < 0,
+            "unique exceeds alone": unique > max(alone, 0),
+            "joint is below alone": self.joint.mean() < alone,
+        }
+        return "; ".join(text for text, true in found.items() if true)
 
     @property
     def parts(self) -> dict[tuple[str, ...], np.ndarray]:
@@ -73,6 +88,9 @@ def partition_variance(
     encoder: BandedRidgeEncoder | None = None,
 ) -> Partition:
     """Fit every combination of feature spaces and take the held-out R2 apart.
+
+    R2 has the means of each test fold removed (``metric="r2"`` of ``cross_validate``), so that the
+    drift of a slow series is charged to no space.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from brainlm._display import html_card
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Scores", "fisher_mean", "held_out_choice", "pearson"]
+__all__ = ["Scores", "fisher_mean", "held_out_choice", "pearson", "r_squared"]
 
 
 def pearson(A: np.ndarray, B: np.ndarray) -> np.ndarray:
@@ -36,6 +36,39 @@ def pearson(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     unit_B, flat_B = _unit_columns(B)
     r = np.clip((unit_A * unit_B).sum(axis=0), -1, 1)
     return np.where(flat_B, np.nan, np.where(flat_A, 0.0, r))
+
+
+def r_squared(predicted: np.ndarray, truth: np.ndarray, *, center: bool = True) -> np.ndarray:
+    """Share of the variance of each column of ``truth`` that ``predicted`` explains.
+
+    ::
+
+        R2_v = 1 - sum_t (y_tv - p_tv)^2 / sum_t (y_tv - mean_t y_tv)^2
+
+    With ``center``, p is first moved to the mean of y over the same samples. A slow series has
+    another mean in each block, which no model of its fast part can know; without centring, features
+    that predict nothing score far below 0 there. Centring is our choice. It is what correlations
+    do, so that R2 <= r^2, and what ``BandedRidgeEncoder.split_scores`` adds up to.
+
+    Parameters
+    ----------
+    predicted, truth : array of shape (n_samples, n_targets)
+    center : bool
+        False: scikit-learn's ``r2_score`` of each column.
+
+    Returns
+    -------
+    array of shape (n_targets,)
+        At most 1. A constant prediction scores 0 if centred; constant data have no score (NaN).
+    """
+    truth = np.asarray(truth, dtype=float)
+    mean = truth.mean(axis=0)
+    residual = truth - predicted
+    if center:
+        residual -= residual.mean(axis=0)
+    total = np.square(truth - mean).sum(axis=0)
+    flat = np.ptp(truth, axis=0) == 0
+    return np.where(flat, np.nan, 1 - np.square(residual).sum(axis=0) / np.where(flat, 1, total))
 
 
 def _unit_columns(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,8 +105,8 @@ class Scores:
     ----------
     values : array of shape (n_folds, n_targets)
         Score of each test fold, computed inside the fold.
-    metric : {"r", "r2"}
-        Pearson correlation, or the coefficient of determination.
+    metric : {"r", "r2", "r2_score"}
+        As in `brainlm.cross_validate`.
     targets : sequence of str, shape (n_targets,)
     encoder, split, features : str
         What was fitted, how the samples were divided, and on which feature space.

@@ -182,9 +182,10 @@ def navigating(bundle: Bundle) -> str:
             f"comparisons of a language model or static vectors with it, {len(better)} favour it "
             f"and {len(worse)} the other (q <= .05 over all pairs of the study)."
         )
+    columns = ["dataset", "space", "alone", "unique", "joint", "n_targets", "note"]
     text += [
-        "", "R2 alone and unique, from banded ridge (joint: all spaces together):",
-        markdown(partition[["dataset", "space", "alone", "unique", "joint", "n_targets"]], 4), "",
+        "", "R2 alone and unique, from banded ridge (joint: all spaces together; the means of each "
+        "test fold are removed):", markdown(partition[columns], 4), "",
         "Share of targets that each space predicts best:", markdown(wide(shares, "share"), 2),
     ]  # fmt: skip
     return "\n".join(text)

@@ -52,7 +52,7 @@ def test_the_fit_is_the_regression_that_the_equation_says(rng):
 def test_planted_bands_are_found_and_beat_one_penalty(rng):
     X, Y = _two_bands(rng)
     wide = np.logspace(-3, 9, 25)
-    banded = BandedRidgeEncoder([10, 300], alphas=wide, warn_edge=False)
+    banded = BandedRidgeEncoder([10, 300], n_draws=12, alphas=wide, warn_edge=False)
     found = banded.fit(X, Y).shares_
     assert (found[0, :3] > 0.8).all()
     assert (found[1, 3:6] > 0.5).all()

@@ -106,7 +106,7 @@ def test_the_edge_of_the_grid_is_told_once_for_all_folds(rng):
 @QUIET
 def test_r2_of_the_training_mean_is_not_above_zero(rng):
     X, Y = rng.standard_normal((100, 8)), rng.standard_normal((100, 30))
-    scores = cross_validate(RidgeEncoder([1e7]), X, Y, BLOCKS, metric="r2")
+    scores = cross_validate(RidgeEncoder([1e7]), X, Y, BLOCKS, metric="r2_score")
     assert (scores.mean <= 0).all()
     exact = cross_validate(RidgeEncoder([1e-6]), X, X, BLOCKS, metric="r2")
     np.testing.assert_allclose(exact.mean, 1, atol=1e-9)
@@ -146,7 +146,7 @@ def test_a_split_with_samples_on_both_sides_is_refused(rng):
 
     with pytest.raises(ValueError, match="both sides"):
         cross_validate(SimilarityEncoder(), rng.random((100, 5)), rng.random((100, 2)), Leaky())
-    with pytest.raises(ValueError, match="r, r2"):
+    with pytest.raises(ValueError, match="r, r2, r2_score"):
         cross_validate(
             SimilarityEncoder(), rng.random((9, 5)), rng.random((9, 2)), BLOCKS, metric="R"
         )

@@ -97,7 +97,7 @@ def test_each_plausible_space_is_judged_by_corrected_tests(findings, tmp_path):
     )  # fmt: skip
     partition = pd.DataFrame(
         {"dataset": ["a"], "space": ["lm"], "alone": 0.2, "unique": 0.1, "joint": 0.3,
-         "n_targets": 5}
+         "n_targets": 5, "note": ""}
     )  # fmt: skip
     tables = {"table": table, "winners": shares, "pairs": pairs, "partition": partition}
     save_bundle(

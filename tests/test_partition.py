@@ -33,6 +33,34 @@ def test_planted_unique_and_shared_variance_is_recovered(rng):
     np.testing.assert_allclose(sum(found.parts.values()), found.joint)
 
 
+@pytest.mark.parametrize("useful", [0.0, 1.0])
+def test_drifting_blocks_are_charged_to_no_space(rng, useful):
+    n, n_targets = 600, 20
+    spaces = {name: rng.standard_normal((n, 6)) for name in ("a", "b")}
+    noise, walks = rng.standard_normal((2, n, n_targets))
+    rest = noise + 0.1 * walks.cumsum(axis=0)
+    Y = rest + useful * spaces["a"][:, :1]
+    split = ContiguousBlocks(4, gap=4)
+    encoder = BandedRidgeEncoder(n_draws=8, warn_edge=False)
+    found = partition_variance(spaces, Y, split, encoder=encoder)
+    for name in ("a", "b"):
+        assert found.unique(name).mean() <= max(found.r2[(name,)].mean(), 0) + 0.02
+        assert found.joint.mean() >= found.r2[(name,)].mean() - 0.02
+    assert abs(found.r2[("b",)].mean()) < 0.02
+    known = [useful**2 / (useful**2 + rest[test].var(axis=0)) for _, test in split.split(Y)]
+    assert found.r2[("a",)].mean() == pytest.approx(np.mean(known), abs=0.03)
+
+
+def test_a_table_says_what_is_no_share_of_variance():
+    def note(a, b, both):
+        r2 = {("a",): np.full(2, a), ("b",): np.full(2, b), ("a", "b"): np.full(2, both)}
+        return Partition(("a", "b"), r2).note("a")
+
+    assert note(0.2, 0.1, 0.25) == ""
+    assert note(-0.2, 0.1, 0.15) == "R2 alone is below 0; unique exceeds alone"
+    assert note(0.2, 0.1, 0.05) == "unique R2 is below 0; joint is below alone"
+
+
 def test_one_space_cannot_be_partitioned(rng):
     with pytest.raises(ValueError, match="2 to 5 feature spaces, got 1"):
         partition_variance({"a": rng.standard_normal((9, 2))}, np.ones((9, 1)), ContiguousBlocks(2))

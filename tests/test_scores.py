@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 from scipy.stats import pearsonr
+from sklearn.metrics import r2_score
 
-from brainlm.scores import Scores, fisher_mean, held_out_choice, pearson
+from brainlm.scores import Scores, fisher_mean, held_out_choice, pearson, r_squared
 
 
 def test_pearson_equals_scipy_in_every_unit(rng):
@@ -20,6 +21,17 @@ def test_prediction_without_variation_scores_zero_and_constant_data_have_no_scor
     assert np.isnan(pearson(B, A)[0])
     with pytest.raises(ValueError, match="equal in shape"):
         pearson(A, B[1:])
+
+
+def test_r_squared_is_that_of_scikit_learn_or_of_centred_series(rng):
+    A, B = rng.standard_normal((50, 4)) + 3, rng.standard_normal((50, 4))
+    expected = r2_score(B, A, multioutput="raw_values")
+    np.testing.assert_allclose(r_squared(A, B, center=False), expected)
+    centred = r2_score(B - B.mean(axis=0), A - A.mean(axis=0), multioutput="raw_values")
+    np.testing.assert_allclose(r_squared(A, B), centred)
+    assert (r_squared(B / 3 + A / 9, B) <= pearson(B / 3 + A / 9, B) ** 2).all()
+    np.testing.assert_allclose(r_squared(np.full((50, 4), 7.0), B), 0, atol=1e-12)
+    assert np.isnan(r_squared(A, np.full((50, 4), 0.3))).all()
 
 
 def test_fisher_mean_by_hand():

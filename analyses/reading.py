@@ -1,9 +1,11 @@
 """Reading and N400: what does surprisal add to length, frequency and their spill-over?
 
 Single trials where there are some (GECO, ZuCo, Nieuwland et al. 2018): mixed-effects regressions
-with crossed random intercepts of subjects and words, with and without surprisal, compared by their
-likelihood ratio. Means over readers (UCL, Provo, BSC), and the trials again: the gain of
-log-likelihood on sentences that were left out, in nats per word, with its interval over folds.
+with crossed random intercepts of subjects and words and a slope of surprisal by subject, with and
+without the mean effect of surprisal, compared by their likelihood ratio (p of F with as many units
+as there are subjects, see ``brainlm.mixed_models.likelihood_gain``). Means over readers (UCL,
+Provo, BSC), and the trials again: the gain of log-likelihood on sentences that were left out, in
+nats per word, with its interval over folds.
 Controls are length, Zipf frequency and position of the word, and length and frequency of the word
 before it (spill-over); the surprisal of the word before it is in no model.
 """
@@ -279,17 +281,21 @@ def mixed_row(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
     controls = controls_of(z)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MixedModelWarning)  # a variance of zero is in the table
-        smaller = fit_mixed(z, measure, controls, subject="subject", item="item")
-        larger = fit_mixed(z, measure, [*controls, "surprisal"], subject="subject", item="item")
+        smaller, larger = (
+            fit_mixed(z, measure, fixed, subject="subject", item="item", slopes=["surprisal"])
+            for fixed in (controls, [*controls, "surprisal"])
+        )
     gain = likelihood_gain(smaller, larger)
     effect = larger.terms.loc["surprisal"]
     return {
         "dataset": name, "measure": measure, "model": model,
         "coefficient": float(effect["coefficient"]), "se": float(effect["se"]),
-        "z": float(effect["z"]),
-        "chi2": gain.chi2, "df": gain.df, "p": gain.p, "per_trial": gain.per_trial,
+        "t": float(effect["t"]), "p_t": float(effect["p"]),
+        "chi2": gain.chi2, "df": gain.df, "df_residual": gain.df_residual, "p": gain.p,
+        "per_trial": gain.per_trial,
         "n_trials": larger.n_trials, "n_subjects": larger.n_subjects, "n_words": larger.n_items,
         "sd": float(table[measure].std()), "variance_subject": larger.variances["subject"],
+        "variance_slope": larger.variances["surprisal by subject"],
         "variance_item": larger.variances["item"], "residual": larger.variances["residual"],
     }  # fmt: skip
 

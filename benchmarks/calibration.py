@@ -16,6 +16,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
+import pandas as pd
 from scipy.stats import binom
 
 from brainlm.comparison.methods import SpaceScores, fit_controls, score_similarity
@@ -31,6 +32,7 @@ from brainlm.comparison.tasks import Task, open_task
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
 from brainlm.features import Features
+from brainlm.mixed_models import MixedModelWarning, fit_mixed, likelihood_gain
 from brainlm.nulls import permuted_scores
 from brainlm.paired import block_means, paired_difference
 from brainlm.splits import ContiguousBlocks, Groups
@@ -143,6 +145,27 @@ def depth_contrast(rng: np.random.Generator, effect: float) -> float:
     return depth_difference(*found)[1]
 
 
+def readers(rng: np.random.Generator, effect: float) -> float:
+    """Surprisal in a mixed model of 12 readers and 20 words; readers differ in its effect."""
+    subject, item = np.divmod(np.arange(12 * 20), 20)
+    surprisal, difficulty = rng.standard_normal((2, 20))
+    level, slope = rng.standard_normal((2, 12)) * [[0.5], [0.25]]
+    y = level[subject] + (effect + slope[subject]) * surprisal[item] + 0.2 * difficulty[item]
+    table = pd.DataFrame(
+        {
+            "y": y + rng.standard_normal(len(y)), "surprisal": surprisal[item],
+            "subject": subject.astype(str), "item": item.astype(str),
+        }
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MixedModelWarning)  # a variance of zero is rightly found
+        fits = [
+            fit_mixed(table, "y", fixed, subject="subject", item="item", slopes=["surprisal"])
+            for fixed in ([], ["surprisal"])
+        ]
+    return likelihood_gain(*fits).p
+
+
 TESTS: dict[str, Test] = {
     "similarity encoding, circular shift": similarity_shift,
     "ridge encoding, block permutation": ridge_blocks,
@@ -151,6 +174,7 @@ TESTS: dict[str, Test] = {
     "two models of items, ten folds": ten_folds,
     "passages of sentences, passages permuted": grouped_items,
     "depth of two data sets, relative curves": depth_contrast,
+    "mixed model, 12 readers, slopes vary": readers,
     **{
         f"two models, {n} listeners, ISC {shared}{', folds' if by_folds else ''}": listeners(
             n, shared, by_folds=by_folds

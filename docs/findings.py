@@ -248,10 +248,12 @@ def reading(bundle: Bundle) -> str:
     if len(mixed):
         hit = mixed[mixed["q"] <= ALPHA]
         text += [
-            "", f"- In mixed models of single trials (crossed random intercepts) the likelihood "
-            f"ratio is significant in {len(hit)} of {len(mixed)} (q <= .05).", "",
-            markdown(mixed[["dataset", "measure", "model", "coefficient", "se", "chi2", "q",
-                            "n_trials", "n_subjects", "n_words"]], 4),
+            "", "- In mixed models of single trials (crossed random intercepts, slopes of "
+            f"surprisal by subject) surprisal is significant in {len(hit)} of {len(mixed)} "
+            "(likelihood ratio, F with subjects as units, q <= .05).", "",
+            markdown(mixed[["dataset", "measure", "model", "coefficient", "se", "chi2",
+                            "df_residual", "q", "variance_slope", "n_trials", "n_subjects",
+                            "n_words"]], 4),
         ]  # fmt: skip
     return "\n".join(text)
 

@@ -23,38 +23,79 @@ def test_crossed_effects_are_those_of_the_formula_interface(rng):
     from statsmodels.formula.api import mixedlm
 
     table = trials(rng)
-    found = fit_mixed(table, "rt", ["surprisal", "length"], subject="subject", item="item")
+    found = fit_mixed(
+        table, "rt", ["surprisal", "length"], subject="subject", item="item", slopes=()
+    )
     theirs = mixedlm(
         "rt ~ surprisal + length", table.assign(one=1), groups="one",
         vc_formula={"subject": "0 + C(subject)", "item": "0 + C(item)"},
     ).fit(reml=False)  # fmt: skip
     np.testing.assert_allclose(found.terms["coefficient"], theirs.fe_params, atol=1e-3)
     assert found.log_likelihood == pytest.approx(theirs.llf, abs=1e-2)
-    assert found.terms.loc["surprisal", "p"] < 0.001
+    np.testing.assert_allclose(found.terms["se"], theirs.bse_fe * np.sqrt(20 / 19), rtol=1e-2)
+    assert np.isnan(found.terms.loc["surprisal", "p"])  # no slopes, no test
     assert 0.2 < found.variances["subject"] < 3
     assert (found.n_trials, found.n_subjects, found.n_items) == (600, 20, 30)
+    assert (found.n_units, found.df) == (20, 19)
 
 
-def test_gain_of_an_effect_is_found_and_of_none_is_not(rng):
-    for effect, least, most in ((0.5, 0, 0.001), (0.0, 0.05, 1)):
-        table = trials(rng, effect=effect)
-        names = {"subject": "subject", "item": "item"}
-        smaller = fit_mixed(table, "rt", ["length"], **names)
-        larger = fit_mixed(table, "rt", ["length", "surprisal"], **names)
-        gain = likelihood_gain(smaller, larger)
-        assert least <= gain.p <= most
-        assert gain.per_trial == pytest.approx(gain.chi2 / 2 / 600)
+def slopes_vary(table, rng, sd=0.7):
+    n = table["subject"].nunique()
+    return table.assign(
+        rt=table["rt"] + (sd * rng.standard_normal(n))[table["subject"].astype(int)]
+        * table["surprisal"]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("effect", "least", "most"), [(0.7, 0, 0.01), (0.0, 0.05, 1)])
+def test_gain_of_an_effect_is_found_and_of_none_is_not(rng, effect, least, most):
+    table = slopes_vary(trials(rng, effect=effect, n_items=20), rng)
+    smaller, larger = (
+        fit_mixed(table, "rt", fixed, subject="subject", item="item", slopes=["surprisal"])
+        for fixed in (["length"], ["length", "surprisal"])
+    )
+    gain = likelihood_gain(smaller, larger)
+    assert least <= gain.p <= most
+    assert gain.per_trial == pytest.approx(gain.chi2 / 2 / 400)
+    assert larger.formula.endswith("+ (1 | subject) + (1 | item) + (0 + surprisal | subject)")
     with pytest.raises(ValueError, match="not nested"):
         likelihood_gain(larger, smaller)
+    with pytest.raises(ValueError, match=r"slopes=\['surprisal'\]"):
+        likelihood_gain(
+            fit_mixed(table, "rt", ["length"], subject="subject", item="item", slopes=()), larger
+        )
 
 
-def test_slopes_by_subject_get_their_variance(rng):
-    table = trials(rng, n_subjects=40)
-    slope = rng.standard_normal(40)[table["subject"].astype(int)]
-    table["rt"] += slope * table["surprisal"]
-    found = fit_mixed(table, "rt", ["surprisal"], subject="subject", slopes=["surprisal"])
-    assert 0.4 < found.variances["surprisal by subject"] < 2
-    assert found.n_items == 0
+def test_readers_are_the_units_of_a_balanced_table(rng):
+    from scipy.stats import ttest_1samp
+
+    table = slopes_vary(trials(rng, effect=0.3, n_subjects=8), rng)
+    table["surprisal"] -= table["surprisal"].mean()
+    smaller, larger = (
+        fit_mixed(table, "rt", fixed, subject="subject", slopes=["surprisal"])
+        for fixed in ([], ["surprisal"])
+    )
+    slope = [np.polyfit(t["surprisal"], t["rt"], 1)[0] for _, t in table.groupby("subject")]
+    expected = ttest_1samp(slope, 0)
+    assert larger.df == expected.df
+    assert larger.terms.loc["surprisal", "t"] == pytest.approx(expected.statistic, rel=1e-3)
+    assert larger.terms.loc["surprisal", "p"] == pytest.approx(expected.pvalue, rel=1e-2)
+    assert likelihood_gain(smaller, larger).p == pytest.approx(expected.pvalue, rel=1e-2)
+    assert 0.2 < larger.variances["surprisal by subject"] < 2
+    assert larger.n_items == 0
+
+
+def test_slopes_by_item_exist_where_a_predictor_varies_within_items(rng):
+    table = slopes_vary(trials(rng, n_items=15), rng)
+    table["load"] = rng.standard_normal(len(table))
+    table["rt"] += table["load"] * rng.standard_normal(15)[table["item"].astype(int)]
+    table["rt"] += table["load"] * rng.standard_normal(20)[table["subject"].astype(int)]
+    found = fit_mixed(table, "rt", ["surprisal", "load"], subject="subject", item="item")
+    assert set(found.variances) == {
+        "subject", "surprisal by subject", "load by subject", "item", "load by item", "residual",
+    }  # fmt: skip
+    assert (found.n_units, found.df) == (15, 13)  # one item goes to surprisal, one to the mean
+    assert found.terms["p"].notna().all()
 
 
 def test_held_out_gain_is_the_difference_of_gaussian_densities(rng):
@@ -77,7 +118,7 @@ def test_held_out_gain_is_the_difference_of_gaussian_densities(rng):
     ("change", "message"),
     [
         ({"fixed": ["surprise"]}, "Did you mean 'surprisal'"),
-        ({"slopes": ["length"]}, "no fixed effects"),
+        ({"slopes": ["lenght"]}, "Did you mean 'length'"),
         ({"subject": "few"}, "2 levels"),
         ({"fixed": ["gap"]}, "1 of 600 trials"),
         ({"fixed": ["one"]}, "constant"),

@@ -225,7 +225,7 @@ def report(dataset: xarray.Dataset, remarks: list[str]) -> None:
     n_subjects = dataset.sizes["subject"]
     typer.echo(
         f"r: mean over {dataset.sizes['target']} regions, "
-        f"± 95 % interval over {n_subjects} subjects"
+        f"± 95 % interval over blocks of this story, for these {n_subjects} listeners"
     )
     if "ceiling" in dataset:
         ceiling = dataset["ceiling"].mean("subject")

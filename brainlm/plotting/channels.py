@@ -26,7 +26,13 @@ STEP = 0.045  # between rows of squares, of the height of the axes
 
 
 def plot_time_course(
-    values: np.ndarray, targets: Sequence[str], ax: Axes, *, label: str, colour: str = "#0072B2"
+    values: np.ndarray,
+    targets: Sequence[str],
+    ax: Axes,
+    *,
+    label: str,
+    colour: str = "#0072B2",
+    ratio: float = 0.0,
 ) -> Axes:
     """Draw the mean over channels of a score over time, and its 95 % interval over units.
 
@@ -40,9 +46,11 @@ def plot_time_course(
     label : str
         Of the line.
     colour : str
+    ratio : float
+        n_test / n_train where the units are folds, see `brainlm.paired.fold_difference`.
     """
     channels, times, curves = time_curves(np.atleast_2d(values), targets)
-    mean, half = interval(np.nanmean(curves, axis=1))
+    mean, half = interval(np.nanmean(curves, axis=1), ratio)
     ax.plot(1000 * times, mean, color=colour, label=label)
     ax.fill_between(1000 * times, mean - half, mean + half, color=colour, alpha=0.2, lw=0)
     ax.axhline(0, color="0.6", lw=0.8, zorder=0)
@@ -60,11 +68,12 @@ def time_course(bundle: Bundle) -> Figure:
     scores = _over_time(bundle)
     figure, ax = plt.subplots(figsize=(5, 3.6))
     unit = "subject" if "subject" in scores["score"].dims else "fold"
+    ratio = float(scores.attrs.get("test_ratio", 0.0)) if unit == "fold" else 0.0
     targets = scores["target"].values.tolist()
     for row, (name, colour) in enumerate(_colours(scores)):
         own = scores.sel(space=name)
         values = own["score"].transpose(unit, "target").values
-        plot_time_course(values, targets, ax, label=name, colour=colour)
+        plot_time_course(values, targets, ax, label=name, colour=colour, ratio=ratio)
         if "p" in scores:
             _, times, p = time_curves(own["p"].values, targets)
             found = 1000 * times[np.nanmin(p, axis=0) <= ALPHA]

@@ -4,8 +4,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from comparison_tasks import array_source, word_task
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
 
-from brainlm.comparison.methods import check_space, fit_controls, score_ridge, score_similarity
+from brainlm.comparison.methods import (
+    check_space,
+    fit_controls,
+    fixed_ridge,
+    score_ridge,
+    score_similarity,
+)
 from brainlm.comparison.representations import Source, permuted_source, shared_words
 from brainlm.comparison.study import job_key, layer_part, rows_of, table_of
 from brainlm.comparison.tidy import tidy
@@ -201,3 +209,18 @@ def test_targets_without_a_null_score_count_on_neither_side(rng):
         assert found.p == alone.p
     with pytest.raises(ValueError, match="fewer folds"):
         score_similarity(X, Y[:, 2:], ContiguousBlocks(4), orders=orders)
+
+
+def test_random_draws_are_scored_with_one_penalty_by_the_same_ridge(rng):
+    X, Y = rng.standard_normal((90, 10)), rng.standard_normal((90, 3))
+    Y += X[:, :3]
+    fixed = fixed_ridge(RidgeEncoder(), X, Y)
+    assert [name for name, _ in fixed.steps] == ["standardscaler", "ridge"]
+    same = RidgeEncoder(alphas=[fixed[-1].alpha])
+    np.testing.assert_allclose(
+        score_ridge(X, Y, SPLIT, encoder=fixed).values,
+        score_ridge(X, Y, SPLIT, encoder=same).values,
+        atol=1e-8,
+    )
+    short = fixed_ridge(make_pipeline(PCA(4), RidgeEncoder()), X, Y)
+    assert [name for name, _ in short.steps] == ["pca", "standardscaler", "ridge"]

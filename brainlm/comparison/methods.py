@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from brainlm._checks import check_finite, same_length
 from brainlm.cross_validation import cross_validate, prepared
@@ -15,7 +19,7 @@ from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
 from brainlm.paired import fold_half_width
 from brainlm.scores import fisher_mean, fisher_z, pearson
 from brainlm.similarity import column_shift_and_scale, leave_one_out_scores, standardize_rows
-from brainlm.splits import Split
+from brainlm.splits import ContiguousBlocks, Split
 from brainlm.statistics import permutation_p
 
 __all__ = [
@@ -23,6 +27,7 @@ __all__ = [
     "SpaceScores",
     "check_space",
     "fit_controls",
+    "fixed_ridge",
     "score_ridge",
     "score_similarity",
 ]
@@ -321,34 +326,70 @@ def score_ridge(
             f"{shared}: null responses are scored as further targets, so each needs a penalty of "
             "its own: use alpha_per='target', or no orders"
         )
-    ratio = _test_ratio(split, X)
+    ratio, n = _test_ratio(split, X), Y.shape[1]
+    # Null responses, and what controls leave over, are further targets of the same regression: one
+    # decomposition for all.
+    some = _defined(Y, split, orders) if len(orders) else np.arange(0)
+    every = np.hstack([Y, *(Y[order][:, some] for order in orders)])
+    beyond, kept = None, None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # the table shows the range of alphas
-        beyond = None if controls is None else _ridge_beyond(encoder, X, Y, split, controls)
-        if not len(orders):
-            found = cross_validate(encoder, X, Y, split)
-            return SpaceScores(
-                found.values, "ridge encoding", ratio, beyond=beyond, alphas=found.alphas
-            )
-        # Null responses are further targets of the same regression: one decomposition for all.
-        some, n = _defined(Y, split, orders), Y.shape[1]
-        shuffled = [Y[order][:, some] for order in orders]
-        found = cross_validate(encoder, X, np.hstack([Y, *shuffled]), split)
-    nulls = found.values[:, n:].reshape(len(found.values), len(orders), len(some))
+        if controls is None:
+            found = cross_validate(encoder, X, every, split)
+            values, kept = found.values, found.alphas
+        else:
+            values, beyond, kept = _beside_controls(encoder, X, every, Y, split, controls)
+    nulls = values[:, n:].reshape(len(values), len(orders), len(some))
     return SpaceScores(
-        found.values[:, :n], "ridge encoding", ratio, fisher_mean(nulls, axis=(0, 2)),
-        float(fisher_mean(found.values[:, some], axis=None)), beyond,
-        alphas=None if found.alphas is None else found.alphas[:, :n],
+        values[:, :n], "ridge encoding", ratio,
+        fisher_mean(nulls, axis=(0, 2)) if len(orders) else None,
+        float(fisher_mean(values[:, some], axis=None)) if len(orders) else np.nan, beyond,
+        alphas=None if kept is None else kept[:, :n],
     )  # fmt: skip
 
 
-def _ridge_beyond(
-    encoder: Any, X: np.ndarray, Y: np.ndarray, split: Split, controls: ControlFit
-) -> np.ndarray:
-    both = []
+def _beside_controls(
+    encoder: Any,
+    X: np.ndarray,
+    every: np.ndarray,
+    Y: np.ndarray,
+    split: Split,
+    controls: ControlFit,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Scores of all targets, what is added to the controls of the first ones, and the penalties."""
+    n, values, both, kept = Y.shape[1], [], [], []
     for (train, test), known, more in zip(
         split.split(X), controls.train, controls.test, strict=True
     ):
-        fitted = prepared(encoder, split, train).fit(X[train], Y[train] - known)
-        both.append(pearson(more + fitted.predict(X[test]), Y[test]))
-    return np.array(both) - controls.values
+        fitted = prepared(encoder, split, train)
+        fitted.fit(X[train], np.hstack([every[train], Y[train] - known]))
+        predicted = fitted.predict(X[test])
+        values.append(pearson(predicted[:, :-n], every[test]))
+        both.append(pearson(more + predicted[:, -n:], Y[test]))
+        kept.append(getattr(fitted[-1] if hasattr(fitted, "steps") else fitted, "alpha_", None))
+    alphas = None if kept[0] is None else np.array(kept)
+    return np.array(values), np.array(both) - controls.values, alphas
+
+
+def fixed_ridge(encoder: Any, X: np.ndarray, Y: np.ndarray) -> Any:
+    """Return a ridge regression with one penalty that three blocks of all samples chose.
+
+    For draws of random embeddings, of which there are many: choosing a penalty for each target and
+    fold costs thirty times as much. The penalty has seen all samples, which can only favour them.
+
+    Parameters
+    ----------
+    encoder : estimator
+        Ridge encoder, or a pipeline that ends with one.
+    X : array of shape (n_samples, n_features)
+    Y : array of shape (n_samples, n_targets)
+
+    Returns
+    -------
+    Pipeline
+        The steps before the encoder, scaling, and scikit-learn's ridge regression.
+    """
+    *before, ridge = [step for _, step in encoder.steps] if hasattr(encoder, "steps") else [encoder]
+    chosen = clone(ridge).set_params(cv=ContiguousBlocks(3), alpha_per="all", warn_edge=False)
+    alpha = float(make_pipeline(*before, chosen).fit(X, Y)[-1].alpha_.max())
+    return make_pipeline(*before, StandardScaler(), Ridge(alpha))

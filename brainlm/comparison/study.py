@@ -16,6 +16,7 @@ from brainlm.comparison.methods import (
     SpaceScores,
     check_space,
     fit_controls,
+    fixed_ridge,
     score_ridge,
     score_similarity,
 )
@@ -29,6 +30,7 @@ from brainlm.comparison.representations import (
 from brainlm.comparison.tasks import Task, open_task
 from brainlm.comparison.tidy import record
 from brainlm.datasets import is_on_disk
+from brainlm.encoders import RidgeEncoder
 from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
 from brainlm.features import Features, random_like
 from brainlm.geometry import geometry
@@ -309,7 +311,9 @@ def random_scores(
         if method == "similarity":
             found.append(score_similarity(X, Y, split, controls=controls, published=False))
         else:
-            found.append(score_ridge(X, Y, split, encoder=encoder, controls=controls))
+            if draw == 0:  # one penalty for all draws: they have one geometry
+                ridge = fixed_ridge(RidgeEncoder() if encoder is None else encoder, X, Y)
+            found.append(score_ridge(X, Y, split, encoder=ridge, controls=controls))
     return found
 
 

@@ -80,7 +80,7 @@ def main(
     check_output(out, overwrite=overwrite)
     choose(mapper, MAPPERS, "mapper")
     if debug:
-        sentences, beam, null, draws = 8, 2, 5, 2
+        sentences, beam, null, draws = 6, 2, 5, 2
     (subject,) = choose(subjects, list_subjects(DATASET, root))
     stimulus, recording = open_dataset(DATASET, subject, root)
     place = dict(stimulus.blocks("item"))

@@ -68,7 +68,7 @@ def test_stories_and_subjects_are_crossed_and_nothing_is_decided_by_two(
 
 
 def test_the_decoders_own_model_is_not_planted_unasked(analysis, tiny, tiny_folder, tmp_path):
-    with pytest.raises(UnknownNameError, match="is the decoder's own model.* --same-model"):
+    with pytest.raises(UnknownNameError, match=r"is the decoder's own model.* --same-model"):
         analysis.open_planted(tiny, str(tiny_folder), same_model=False)
     again = analysis.open_planted(tiny, str(tiny_folder), same_model=True)
     assert isinstance(again, LanguageModel)

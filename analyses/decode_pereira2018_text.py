@@ -34,9 +34,10 @@ from brainlm.cache import content_key
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
 from brainlm.decoding import CAUTION
 from brainlm.decoding.beam import Beam
+from brainlm.decoding.conditions import TOGETHER
 from brainlm.decoding.controls import cautions, compare_over_units, known_fdr, unit_means
 from brainlm.decoding.evaluation import compare_to_null
-from brainlm.decoding.guides import NoGuide, RandomGuide
+from brainlm.decoding.guides import EmbeddingSimilarity, NoGuide, RandomGuide
 from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder, score_mapping
 from brainlm.decoding.sentences import SentenceDecoder, fit_sentence_decoder
 from brainlm.decoding.text_metrics import BertScore, sentence_similarity, text_scores
@@ -80,7 +81,7 @@ def main(
     check_output(out, overwrite=overwrite)
     choose(mapper, MAPPERS, "mapper")
     if debug:
-        sentences, beam, null, draws = 8, 2, 5, 2
+        sentences, beam, null, draws = 6, 2, 5, 2
     (subject,) = choose(subjects, list_subjects(DATASET, root))
     stimulus, recording = open_dataset(DATASET, subject, root)
     place = dict(stimulus.blocks("item"))
@@ -187,23 +188,27 @@ def decode_fold(
     n_null: int,
     fold: int,
 ) -> dict[str, list[list[str]]]:
-    """Decode the chosen sentences of a fold under every condition."""
+    """Decode the chosen sentences of a fold under all conditions, equal lengths at once."""
     blind = {
         "language model": (NoGuide, replace(beam, lm_weight=1.0)),
         **{f"null {k}": (partial(RandomGuide, 1000 * fold + k), beam) for k in range(n_null)},
     }
-    said: dict[str, list[list[str]]] = {name: [] for name in (*rows, *blind)}
-    known: dict[tuple[str, int], list[str]] = {}
-    for i in tqdm(chosen, desc="decode", unit="sentence"):
-        for name, each in rows.items():
-            said[name].append(list(decoder.decode(each[i], n_words[i], None, beam).words))
-        for name, (guide, search) in blind.items():
-            key = (name, int(n_words[i]))
-            if key not in known:
-                found = decoder.decode(rows["brain"][i], n_words[i], guide(), search)
-                known[key] = list(found.words)
-            said[name].append(known[key])
-    return said
+    together = max(1, TOGETHER // beam.width)
+    said: dict[tuple[str, int], list[str]] = {}
+    lengths = [int(n) for n in np.unique(n_words[chosen])]
+    for length in tqdm(lengths, desc="decode", unit="length"):
+        mine = [int(i) for i in chosen if n_words[i] == length]
+        tasks = [((name, -1), guide(), search) for name, (guide, search) in blind.items()]
+        tasks += [
+            ((name, i), EmbeddingSimilarity(each[i][None]), beam)
+            for name, each in rows.items() for i in mine
+        ]  # fmt: skip
+        for start in range(0, len(tasks), together):
+            keys, guides, beams = zip(*tasks[start : start + together], strict=True)
+            found = decoder.decode_all(guides, length, beams)
+            said |= {key: list(each.words) for key, each in zip(keys, found, strict=True)}
+        said |= {(name, i): said[name, -1] for name in blind for i in mine}
+    return {name: [said[name, int(i)] for i in chosen] for name in (*rows, *blind)}
 
 
 def kept_fold(folder: Path | None, key: str) -> dict[str, list[list[str]]] | None:

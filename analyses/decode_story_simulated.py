@@ -10,7 +10,7 @@ Each story has its own decoder, whose training never sees it nor the story befor
 the wrong story, and on it the weight of the language model is chosen. The story is decoded by the
 encoding likelihood (Tang) and by the similarity of embeddings (MapGuide), beside permuted brain and
 noise (several draws each), the wrong story, the language model alone, the ceiling and the random
-null. Which guide gains more is said in one score, BLEU-1 by default: both papers published it. Its
+null. Which guide gains more is said in one score, BLEU-1 by default: both papers report BLEU. Its
 interval is over stories and subjects (`brainlm.decoding.replication`).
 In Chinese (``--language zh --model qwen0.5b``) by words or characters.
 """

@@ -59,6 +59,9 @@ stimulus = Stimulus(words, "en", onset, duration, run=run, text=run)
 # %%
 # A participant
 # -------------
+#
+# The weights are planted on layer 9 of the model that decodes by layer 6: the easiest case, and
+# partly a circle. ``brainlm run decode_story_simulated`` plants another model.
 
 model = LanguageModel("smollm2", dtype="bfloat16", cache=True)
 simulation = Simulation(n_targets=300, snr=5.0)

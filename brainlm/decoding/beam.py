@@ -7,6 +7,7 @@ reach it, since no argument carries them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -20,7 +21,7 @@ from brainlm.decoding.timeline import Rows, TextSpace, Timeline
 from brainlm.decoding.vocabulary import Vocabulary
 from brainlm.language_models import LanguageModel
 
-__all__ = ["Beam", "Reader", "Reconstruction", "decode_text"]
+__all__ = ["Beam", "Reader", "Reconstruction", "decode_text", "decode_texts"]
 
 WIDE = 1e-9  # share of the largest probability, where the nucleus holds repetitions alone
 
@@ -140,41 +141,107 @@ def decode_text(
     outside it are taken that do not repeat; only where there are none either are the rules lifted
     for that word. (Without the first step a model that is sure of its repetition says it for ever.)
     """
-    beam = beam or Beam()
-    prefixes = Prefixes(reader.model, reader.vocabulary, reader.context)
-    prefixes.check_room(beam.width)
-    rows = Rows(timeline, guide.reach)
-    score, log_p = np.zeros(1), np.zeros(1)
-    spreads, n_candidates = [], 0
+    return decode_texts(reader, timeline, [guide], [beam or Beam()])[0]
+
+
+def decode_texts(
+    reader: Reader, timeline: Timeline, guides: Sequence[Guide], beams: Sequence[Beam]
+) -> list[Reconstruction]:
+    """Search several texts with the same word times at once, each by a guide of its own.
+
+    The searches do not see each other; they only share the passes through the language model, which
+    cost little more for many hypotheses than for few. Rounding differs with the number of texts, so
+    candidates that nearly tie may change places.
+
+    Parameters
+    ----------
+    reader : Reader
+    timeline : Timeline
+    guides : sequence of Guide, shape (n_texts,)
+    beams : sequence of Beam, shape (n_texts,)
+        All of the same width and nucleus.
+
+    Returns
+    -------
+    list of Reconstruction, shape (n_texts,)
+        See `decode_text`.
+    """
+    if len({(beam.width, beam.nucleus) for beam in beams}) != 1 or len(guides) != len(beams):
+        raise ValueError(
+            f"{len(guides)} guides need as many beams of the same width and nucleus, got "
+            f"{[(beam.width, beam.nucleus) for beam in beams]}"
+        )
+    prefixes = Prefixes(reader.model, reader.vocabulary, reader.context, len(guides))
+    prefixes.check_room(sum(beam.width for beam in beams))
+    searches = [
+        _Search(guide, beam, Rows(timeline, guide.reach))
+        for guide, beam in zip(guides, beams, strict=True)
+    ]
     for word in range(timeline.n_words):
-        proposals = _proposals(prefixes, beam, first=word == 0)
+        owner = np.repeat(np.arange(len(searches)), [len(each.score) for each in searches])
+        proposals = _proposals(prefixes, beams[0], owner, first=word == 0)
+        whose = owner[proposals.parent]
         steps = np.zeros((len(proposals), timeline.n_features), dtype=np.float32)
-        if guide.needs_states:
-            steps = (reader.embed(prefixes, proposals) / timeline.scale.scale).astype(np.float32)
-        gains = guide.gains(rows, proposals.parent, steps)
+        seen = np.isin(whose, [k for k, each in enumerate(searches) if each.guide.needs_states])
+        if seen.any():
+            states = reader.embed(prefixes, proposals.select(seen))
+            steps[seen] = (states / timeline.scale.scale).astype(np.float32)
+        parents, words = [], []
+        for k, search in enumerate(searches):
+            mine, first = whose == k, np.searchsorted(owner, k)
+            found = proposals.select(mine)
+            kept = search.extend(found.parent - first, found.log_p, steps[mine])
+            parents.append(found.parent[kept])
+            words.append(found.word[kept])
+        prefixes.advance(np.concatenate(parents), np.concatenate(words))
+    best = np.cumsum([0, *(len(each.score) for each in searches)])[:-1]
+    spoken = [tuple(reader.vocabulary.words[i] for i in prefixes.history[row]) for row in best]
+    return [each.result(said) for each, said in zip(searches, spoken, strict=True)]
+
+
+class _Search:
+    """The beam of one text: its hypotheses, their scores and what was spent on them."""
+
+    def __init__(self, guide: Guide, beam: Beam, rows: Rows) -> None:
+        self.guide, self.beam, self.rows = guide, beam, rows
+        self.score, self.log_p = np.zeros(1), np.zeros(1)
+        self.spreads: list[float] = []
+        self.n_candidates = 0
+
+    def extend(self, parent: np.ndarray, log_p: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Add a word to the hypotheses; return which candidates make the next beam, best first."""
+        gains = self.guide.gains(self.rows, parent, steps)
         if not np.isfinite(gains).all():
-            raise ValueError(f"word {word}: the guide gave gains that are not finite")
-        spreads.append(_spread(gains, proposals.parent))
-        n_candidates += len(proposals)
-        new_score = gains + (score[proposals.parent] if guide.cumulative else 0)
-        new_log_p = proposals.log_p + log_p[proposals.parent]
-        kept = _select(proposals.parent, new_score + beam.lm_weight * new_log_p, log_p, beam)
-        parents = proposals.parent[kept]
-        rows.advance(parents, steps[kept])
-        prefixes.advance(parents, proposals.word[kept])
-        score, log_p = new_score[kept], new_log_p[kept]
-    words = tuple(reader.vocabulary.words[i] for i in prefixes.history[0])
-    spread = float(np.mean(spreads))
-    return Reconstruction(words, float(score[0]), float(log_p[0]), spread, n_candidates)
+            raise ValueError(f"word {self.rows.word}: the guide gave gains that are not finite")
+        self.spreads.append(_spread(gains, parent))
+        self.n_candidates += len(parent)
+        score = gains + (self.score[parent] if self.guide.cumulative else 0)
+        total = log_p + self.log_p[parent]
+        kept = _select(parent, score + self.beam.lm_weight * total, self.log_p, self.beam)
+        self.rows.advance(parent[kept], steps[kept])
+        self.score, self.log_p = score[kept], total[kept]
+        return kept
+
+    def result(self, words: tuple[str, ...]) -> Reconstruction:
+        """Return the best hypothesis, whose words are given."""
+        spread = float(np.mean(self.spreads))
+        return Reconstruction(
+            words, float(self.score[0]), float(self.log_p[0]), spread, self.n_candidates
+        )
 
 
-def _proposals(prefixes: Prefixes, beam: Beam, *, first: bool) -> Proposals:
+def _proposals(prefixes: Prefixes, beam: Beam, owner: np.ndarray, *, first: bool) -> Proposals:
+    """Return candidates, some for every search: ``owner`` says whose each hypothesis is."""
     least = min(beam.width, len(prefixes.vocabulary)) if first else 0
     proposals = propose(prefixes, beam.nucleus, least)
-    if not len(proposals):
-        proposals = propose(prefixes, replace(beam.nucleus, mass=1.0, ratio=WIDE))
-    if not len(proposals):
-        proposals = propose(prefixes, replace(beam.nucleus, no_repeats=False))
+    for looser in (
+        replace(beam.nucleus, mass=1.0, ratio=WIDE), replace(beam.nucleus, no_repeats=False),
+    ):  # fmt: skip
+        lacking = np.setdiff1d(owner, owner[proposals.parent])
+        if not len(lacking):
+            break
+        more = propose(prefixes, looser)
+        proposals = proposals.merge(more.select(np.isin(owner[more.parent], lacking)))
     return proposals
 
 

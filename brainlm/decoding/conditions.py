@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 GUIDES = ("likelihood", "similarity", "mixture")
+TOGETHER = 160  # hypotheses of several jobs that pass through the language model at once
 BLOCK = 5  # samples that stay together in the permuted brain
 
 
@@ -204,7 +205,7 @@ def decode_jobs(
     n_jobs: int = 1,
     progress: bool = False,
 ) -> dict[str, Reconstruction]:
-    """Decode jobs, in parallel processes where asked; a killed run is resumed.
+    """Decode jobs, many at once, in parallel processes where asked; a killed run is resumed.
 
     Parameters
     ----------
@@ -222,24 +223,40 @@ def decode_jobs(
     from tqdm import tqdm
 
     found = {name: _load(folder, key, name) for name in jobs}
-    missing = [name for name, done in found.items() if done is None]
+    missing = _batches(jobs, [name for name, done in found.items() if done is None])
 
-    def make(name: str) -> tuple[str, Reconstruction]:
-        job = jobs[name]
-        result = decoder.decode(job.guide, job.middle, job.times, job.beam)
-        _save(folder, key, name, result)
-        return name, result
+    def make(names: list[str]) -> dict[str, Reconstruction]:
+        batch = [jobs[name] for name in names]
+        results = decoder.decode_all(
+            [job.guide for job in batch], batch[0].middle, batch[0].times,
+            [job.beam for job in batch],
+        )  # fmt: skip
+        for name, result in zip(names, results, strict=True):
+            _save(folder, key, name, result)
+        return dict(zip(names, results, strict=True))
 
     if n_jobs == 1:
-        made = (make(name) for name in missing)
+        made = (make(names) for names in missing)
     else:
         made = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(make)(name) for name in missing
+            delayed(make)(names) for names in missing
         )
-    bar = tqdm(made, total=len(missing), desc="decode", disable=not progress)
-    for name, result in bar:
-        found[name] = result
+    for results in tqdm(made, total=len(missing), desc="decode", disable=not progress):
+        found |= results
     return {name: done for name, done in found.items() if done is not None}
+
+
+def _batches(jobs: Mapping[str, Job], names: list[str]) -> list[list[str]]:
+    """Group jobs with the same word times, width and nucleus, up to `TOGETHER` hypotheses."""
+    batches: dict[tuple, list[list[str]]] = {}
+    for name in names:
+        job = jobs[name]
+        like = (job.middle.tobytes(), job.times.tobytes(), job.beam.width, job.beam.nucleus)
+        mine = batches.setdefault(like, [[]])
+        if (len(mine[-1]) + 1) * job.beam.width > TOGETHER and mine[-1]:
+            mine.append([])
+        mine[-1].append(name)
+    return [batch for mine in batches.values() for batch in mine]
 
 
 def _file(folder: Path, key: str, name: str) -> Path:

@@ -44,11 +44,13 @@ class Prefixes:
     vocabulary : Vocabulary
     context : int
         Words, see above.
+    n : int
+        Empty hypotheses to begin with: one for each text that is searched.
 
     Attributes
     ----------
     history : array of int, shape (n_hypotheses, n_words)
-        Vocabulary indices of the words so far. It begins as one empty hypothesis.
+        Vocabulary indices of the words so far. It begins as ``n`` empty hypotheses.
     logits : tensor of shape (n_hypotheses, n_tokens)
         Of the next token.
 
@@ -60,7 +62,9 @@ class Prefixes:
         See ``check_room``.
     """
 
-    def __init__(self, model: LanguageModel, vocabulary: Vocabulary, context: int) -> None:
+    def __init__(
+        self, model: LanguageModel, vocabulary: Vocabulary, context: int, n: int = 1
+    ) -> None:
         if not model.causal:
             raise ValueError(
                 f"{model.name} is {model.kind} and predicts no next word: decoding needs a causal "
@@ -76,7 +80,7 @@ class Prefixes:
             )
         self.model, self.vocabulary, self.context = model, vocabulary, context
         self._stack = layer_stack(model)
-        self.history = np.zeros((1, 0), dtype=np.int32)
+        self.history = np.zeros((n, 0), dtype=np.int32)
         self._seen: Any = None
         self._length: Any = None
         self._restart()

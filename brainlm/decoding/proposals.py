@@ -70,6 +70,19 @@ class Proposals:
     def __len__(self) -> int:
         return len(self.word)
 
+    def select(self, kept: np.ndarray) -> Proposals:
+        """Return some of the candidates."""
+        return Proposals(self.parent[kept], self.word[kept], self.log_p[kept])
+
+    def merge(self, other: Proposals) -> Proposals:
+        """Return the candidates of both, hypothesis after hypothesis."""
+        order = np.argsort(np.concatenate([self.parent, other.parent]), kind="stable")
+        return Proposals(
+            *(np.concatenate(pair)[order] for pair in (
+                (self.parent, other.parent), (self.word, other.word), (self.log_p, other.log_p),
+            ))
+        )  # fmt: skip
+
 
 def propose(prefixes: Prefixes, nucleus: Nucleus, least: int = 0) -> Proposals:
     """Return the next words of every hypothesis.

@@ -7,12 +7,13 @@ is predicted from the pattern, too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
-from brainlm.decoding.beam import Beam, Reader, Reconstruction, decode_text
+from brainlm.decoding.beam import Beam, Reader, Reconstruction, decode_texts
 from brainlm.decoding.guides import EmbeddingSimilarity, Guide
 from brainlm.decoding.mappers import EmbeddingDecoder
 from brainlm.decoding.timeline import RowScale, Timeline, learn_row_scale, learn_space
@@ -68,10 +69,15 @@ class SentenceDecoder:
             Default: `EmbeddingSimilarity` with ``row``.
         beam : Beam, optional
         """
-        weights = sparse.csc_array(np.full((1, n_words), 1 / n_words))
-        timeline = Timeline(weights, self.scale)
         guide = EmbeddingSimilarity(row[None]) if guide is None else guide
-        return decode_text(self.reader, timeline, guide, beam)
+        return self.decode_all([guide], n_words, [beam or Beam()])[0]
+
+    def decode_all(
+        self, guides: Sequence[Guide], n_words: int, beams: Sequence[Beam]
+    ) -> list[Reconstruction]:
+        """Decode several sentences of equally many words; see `beam.decode_texts`."""
+        weights = sparse.csc_array(np.full((1, n_words), 1 / n_words))
+        return decode_texts(self.reader, Timeline(weights, self.scale), guides, beams)
 
 
 def fit_sentence_decoder(

@@ -42,7 +42,8 @@ class Simulation:
     responding : float
         Share of voxels with any signal.
     n_components : int
-        Principal components of the hidden states that the weights are planted on.
+        Principal components of the hidden states that the weights are planted on; all of them
+        where the model has fewer.
     layer, context : int
         Of the planted features, hidden states of the model that `simulate_stories` gets. Give it
         another model than the decoder's: decoding by the planted model is a closed circle.
@@ -111,7 +112,7 @@ def simulate_stories(
     mean, scale = every.mean(axis=0), every.std(axis=0)
     _, vectors = np.linalg.eigh(np.cov(((every - mean) / scale).T))
     components = vectors[:, ::-1][:, : simulation.n_components]
-    weights = rng.standard_normal((simulation.n_components, simulation.n_targets))
+    weights = rng.standard_normal((components.shape[1], simulation.n_targets))
     weights[:, rng.random(simulation.n_targets) >= simulation.responding] = 0
     signals = {}
     for run, (_, place) in words.items():

@@ -7,6 +7,7 @@ vocabulary, the space of words, the encoding model and its noise (Tang), the map
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from brainlm._memory import check_memory
-from brainlm.decoding.beam import Beam, Reader, Reconstruction, decode_text
+from brainlm.decoding.beam import Beam, Reader, Reconstruction, decode_text, decode_texts
 from brainlm.decoding.encoding_model import EncodingModel, choose_targets, fit_encoding_model
 from brainlm.decoding.guides import EmbeddingSimilarity, EncodingLikelihood, Guide
 from brainlm.decoding.mappers import EmbeddingDecoder, lagged
@@ -141,6 +142,12 @@ class StoryDecoder:
     ) -> Reconstruction:
         """Decode a text whose words lie at ``middle`` (predicted from the responses)."""
         return decode_text(self.reader, self.timeline(middle, times), guide, beam)
+
+    def decode_all(
+        self, guides: Sequence[Guide], middle: np.ndarray, times: np.ndarray, beams: Sequence[Beam]
+    ) -> list[Reconstruction]:
+        """Decode several texts with the same word times; see `beam.decode_texts`."""
+        return decode_texts(self.reader, self.timeline(middle, times), guides, beams)
 
     def _components(self, responses: np.ndarray) -> np.ndarray:
         return self.inputs.transform(responses[:, self.targets]).astype(np.float32)

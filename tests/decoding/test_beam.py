@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brainlm.decoding.beam import Beam, Reader, decode_text
+from brainlm.decoding.beam import Beam, Reader, decode_text, decode_texts
 from brainlm.decoding.guides import EmbeddingSimilarity, NoGuide, RandomGuide
 from brainlm.decoding.prefixes import Prefixes
 from brainlm.decoding.proposals import Nucleus, repeats
@@ -100,3 +100,26 @@ def test_bad_settings_are_refused():
         Beam(lm_weight=-1)
     with pytest.raises(ValueError, match="ratio must lie between 0 and 1, got 2"):
         Nucleus(ratio=2)
+
+
+@pytest.mark.parametrize("nucleus", [EVERY, Nucleus(mass=1e-6, ratio=1, most=30, beyond=0)])
+def test_searches_at_once_find_what_each_finds_alone(scene, nucleus):
+    reader, timeline, truth, _ = scene
+    noise = np.random.default_rng(1).standard_normal(truth.shape)
+
+    def guides():
+        yield from (EmbeddingSimilarity(truth), NoGuide(), EmbeddingSimilarity(noise))
+        yield from (RandomGuide(seed) for seed in (3, 4))
+
+    beams = [Beam(6, lm_weight=weight, nucleus=nucleus) for weight in (0, 1, 0.3, 0, 0)]
+    alone = [decode_text(reader, timeline, *pair) for pair in zip(guides(), beams, strict=True)]
+    together = decode_texts(reader, timeline, list(guides()), beams)
+    # Random gains fall on other words as soon as rounding moves one candidate over an edge.
+    assert [each.words for each in together[:3]] == [each.words for each in alone[:3]]
+    for one, same in zip(together[:3], alone[:3], strict=True):
+        assert one.log_p == pytest.approx(same.log_p, rel=1e-4)
+        assert one.score == pytest.approx(same.score, rel=1e-3)
+    for one, same in zip(together, alone, strict=True):
+        assert one.n_candidates == pytest.approx(same.n_candidates, rel=0.02)
+    with pytest.raises(ValueError, match="beams of the same width and nucleus"):
+        decode_texts(reader, timeline, list(guides())[:2], [Beam(2), Beam(3)])

@@ -173,7 +173,7 @@ def test_interrupted_reconstructions_go_on(study, tmp_path, monkeypatch):
                      story.times, BEAM)}  # fmt: skip
     jobs |= nulls(jobs, 2)
     first = decode_jobs(decoder, jobs, tmp_path, key="k")
-    monkeypatch.setattr(type(decoder), "decode", None)  # nothing may be decoded again
+    monkeypatch.setattr(type(decoder), "decode_all", None)  # nothing may be decoded again
     again = decode_jobs(decoder, jobs, tmp_path, key="k")
     assert {n: r.words for n, r in first.items()} == {n: r.words for n, r in again.items()}
     with pytest.raises(TypeError):

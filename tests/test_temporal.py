@@ -86,7 +86,7 @@ def test_a_clock_in_single_precision_loses_no_lag(rng, first):
     found = Delayer([1, 2], time_column=0).fit_transform(single)
     np.testing.assert_array_equal(found, expected.astype(np.float32))
     single[:, 0] += 10 * 3600
-    with pytest.raises(ValueError, match="float32 rounds times to .* give X as float64"):
+    with pytest.raises(ValueError, match=r"float32 rounds times to .* give X as float64"):
         Delayer([1, 2], time_column=0).fit_transform(single)
 
 

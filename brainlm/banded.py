@@ -127,7 +127,7 @@ class BandedRidgeEncoder(RidgeEncoder):
         moved = np.zeros(n_targets, dtype=bool)
         if self.n_steps:
             moved = self._descend(Z, Y, folds)
-        self._mean = Y.mean(axis=0)
+        self._mean = Y.mean(axis=0, dtype=np.float64).astype(Y.dtype)
         self._W = np.empty((X.shape[1], n_targets), dtype=X.dtype)
         for number in np.unique(kept[~moved]):
             own = np.flatnonzero((kept == number) & ~moved)

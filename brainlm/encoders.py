@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainlm._checks import as_labels, check_targets, same_length
 from brainlm.errors import unknown_name
-from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, edge_counts, fit_ridge
+from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, Standardizer, edge_counts, fit_ridge
 from brainlm.ridge_correlation import correlation_curve
 from brainlm.ridge_cv import cv_curves
 from brainlm.similarity import (
@@ -190,7 +190,7 @@ class RidgeEncoder(_Encoder):
 
     def _finish(self, X: np.ndarray, Y: np.ndarray, fit: RidgeFit) -> RidgeEncoder:
         """Form the weights at the penalties chosen."""
-        mean = Y.mean(axis=0)
+        mean = Y.mean(axis=0, dtype=np.float64).astype(Y.dtype)
         self._fit, self._weights = fit, fit.weights(Y, self.alpha_)
         self._mean = mean
         self.intercept_ = mean + fit.project(np.zeros_like(X[:1]))[0] @ self._weights  # X = 0
@@ -406,7 +406,7 @@ class SimilarityEncoder(_Encoder):
         if self.form == "anderson":
             return self._shaped(similarity_predict(X, self._X, self._Y, **self._columns))
         Z = standardize_rows((self._X - self._shift) / self._scale)
-        C = (self._Y - self._Y.mean(axis=0)) / self._Y.std(axis=0)
+        C = Standardizer.learn(self._Y, scale=True).apply(self._Y)
         return self._shaped(standardize_rows((X - self._shift) / self._scale) @ (Z.T @ C))
 
     def score_leave_one_out(self) -> np.ndarray:

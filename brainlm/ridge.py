@@ -19,6 +19,7 @@ import numpy as np
 from scipy import linalg
 
 from brainlm._products import operand, product
+from brainlm.targets import column_blocks
 
 __all__ = [
     "DEFAULT_ALPHAS",
@@ -40,6 +41,7 @@ SINGLE_EIGENVALUE = 3e-8  # resolved by an eigendecomposition in single precisio
 DOUBLE = 1e-11
 
 PRIMAL = 0.4  # features per sample up to which the primal form is the faster
+STANDARDIZE_BYTES = 1 << 24  # of features in double precision at a time
 AT_ONCE = 1024  # targets whose weights are made together
 
 
@@ -47,8 +49,9 @@ AT_ONCE = 1024  # targets whose weights are made together
 class Standardizer:
     """Mean and scale of each feature, learned on training samples.
 
-    A feature that never changes in the training samples carries no information there; its scale
-    is 1, so that it becomes 0 for them.
+    A feature that never changes in the training samples, or in the last digit of its precision
+    only, carries no information there; its scale is 1, so that it becomes 0 for them. Sums are
+    formed in double precision: in single precision rounding gives a constant a deviation.
     """
 
     mean: np.ndarray
@@ -57,13 +60,19 @@ class Standardizer:
     @classmethod
     def learn(cls, X: np.ndarray, scale: bool) -> Standardizer:
         """Learn from the training samples ``X``; ``scale=False`` centres only."""
-        mean = X.mean(axis=0)
+        dtype = np.result_type(X.dtype, np.float32)
+        mean, deviation = np.empty((2, X.shape[1]))
+        for block in column_blocks(X.shape[1], 8 * len(X), STANDARDIZE_BYTES):
+            values = X[:, block].astype(np.float64)
+            mean[block] = values.mean(axis=0)
+            deviation[block] = values.std(axis=0)
+        # A sum of equal numbers is rounded, too.
+        constant = np.ptp(X, axis=0) == 0
+        mean[constant] = X[0, constant]
         if not scale:
-            return cls(mean, np.ones_like(mean))
-        deviation = X.std(axis=0)
-        # Rounding leaves a constant column with a deviation of about 1e-16 times its size.
-        tiny = deviation <= 10 * np.finfo(X.dtype).eps * np.abs(mean)
-        return cls(mean, np.where(tiny, 1.0, deviation).astype(X.dtype))
+            return cls(mean.astype(dtype), np.ones_like(mean, dtype=dtype))
+        flat = constant | (deviation <= 2 * np.finfo(dtype).eps * np.abs(mean))
+        return cls(mean.astype(dtype), np.where(flat, 1, deviation).astype(dtype))
 
     def apply(self, X: np.ndarray) -> np.ndarray:
         """Return (X - mean) / scale."""

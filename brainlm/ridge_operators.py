@@ -264,7 +264,9 @@ def fold_operators(
             held_out.append(HeldOut(len(left), left @ V, basis, rotation, filters))
             continue
         shrunken = (left @ V) * filters[:, None]
-        operator = operand(shrunken.reshape(-1, len(s)), half)  # (n_alphas * m, q)
+        operator = operand(
+            shrunken.reshape(shrunken.shape[0] * shrunken.shape[1], len(s)), half
+        )  # (n_alphas * m, q)
         held_out.append(HeldOut(len(left), operator, basis, rotation))
     return Operators(held_out, len(alphas))
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from brainlm.ridge import Standardizer
 from brainlm.scores import pearson
 
 __all__ = [
@@ -59,12 +60,10 @@ def column_shift_and_scale(
     """
     if standardize and not center:
         raise ValueError("standardize=True needs center=True: the published form has neither")
-    shift = X.mean(axis=0) if center else np.zeros(X.shape[1], X.dtype)
-    if not standardize:
-        return shift, np.ones(X.shape[1], X.dtype)
-    spread = X.std(axis=0)
-    flat = spread <= 10 * np.finfo(spread.dtype).eps * np.abs(X).max(axis=0)
-    return shift, np.where(flat, 1, spread).astype(X.dtype)
+    if not center:
+        return np.zeros(X.shape[1], X.dtype), np.ones(X.shape[1], X.dtype)
+    learned = Standardizer.learn(X, standardize)
+    return learned.mean, learned.scale
 
 
 def standardize_rows(X: np.ndarray, name: str = "X") -> np.ndarray:
@@ -121,7 +120,7 @@ def similarity_predict(
     array of shape (n_test, n_targets)
         Weights are formed in blocks of rows; the n_test x n_train matrix is never held whole.
     """
-    offset = Y_train.mean(axis=0) if center else np.zeros(Y_train.shape[1], Y_train.dtype)
+    offset, _ = column_shift_and_scale(Y_train, center=center)
     shift, scale = column_shift_and_scale(X_train, center=center, standardize=standardize)
     train = standardize_rows((X_train - shift) / scale, "X_train")
     test = standardize_rows((X_test - shift) / scale, "X_test")
@@ -166,7 +165,7 @@ def leave_one_out(
         raise ValueError(f"X has {len(X)} items and Y {len(Y)}: give one row per item in both")
     shift, scale = column_shift_and_scale(X, center=center, standardize=standardize)
     Z = standardize_rows((X - shift) / scale)
-    C = (Y - Y.mean(axis=0)) / Y.std(axis=0)
+    C = Standardizer.learn(Y, scale=True).apply(Y)
     return Z @ (Z.T @ C) - C
 
 
@@ -186,6 +185,6 @@ def leave_one_out_scores(
     scores = []
     for start in range(0, Y.shape[1], step):
         block = np.asarray(Y[:, start : start + step])
-        C = (block - block.mean(axis=0)) / block.std(axis=0)
+        C = Standardizer.learn(block, scale=True).apply(block)
         scores.append(pearson(Z @ (Z.T @ C) - C, block))
     return np.concatenate(scores)

@@ -130,7 +130,7 @@ def stream_fold(
     for block in column_blocks(Y.shape[1], Y.shape[0] * itemsize, at_most):
         both = np.asarray(Y[:, block])
         R = both[train].astype(A.dtype, copy=False)
-        mean = R.mean(axis=0)
+        mean = R.mean(axis=0, dtype=np.float64).astype(R.dtype)
         R -= mean
         if fit.primal:
             R = fit.X.T @ R

@@ -51,14 +51,20 @@ class Delayer(TransformerMixin, BaseEstimator):
     delays : sequence of int
         In samples; positive: the response follows.
     time_column : int, optional
-        Column of X with the time of each sample in seconds. Where it does not go on by the usual
-        step (the next run, a hole that a test fold left) a new stretch begins. The column itself is
-        dropped. None: X is one stretch.
+        Column of X with the time of each sample in seconds, or its number. Where it does not rise
+        by the usual step (the next run, a hole that a test fold left) a new stretch begins. Steps
+        may differ by 1 % and by the rounding of X. The column itself is dropped. None: X is one
+        stretch.
 
     Attributes
     ----------
     step_ : float
         Usual step of time; with ``time_column`` only.
+
+    Raises
+    ------
+    ValueError
+        Times that do not rise, or whose dtype is too coarse to tell one step from two.
     """
 
     def __init__(self, delays: Any = (0,), *, time_column: int | None = None) -> None:
@@ -69,7 +75,7 @@ class Delayer(TransformerMixin, BaseEstimator):
         """Learn the step of time."""
         X = validate_data(self, X, dtype=[np.float64, np.float32])
         if self.time_column is not None:
-            self.step_ = float(np.median(np.diff(X[:, self.time_column])))
+            self.step_ = float(np.median(np.diff(X[:, self.time_column].astype(np.float64))))
             if self.step_ <= 0:
                 raise ValueError(
                     f"time_column={self.time_column}: its values do not rise from row to row; give "
@@ -83,9 +89,21 @@ class Delayer(TransformerMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         if self.time_column is None:
             return delay(X, self.delays)
-        steps = np.diff(X[:, self.time_column])
-        stretch = np.r_[0, np.cumsum(np.abs(steps - self.step_) > 0.01 * self.step_)]
-        return delay(np.delete(X, self.time_column, axis=1), self.delays, stretch)
+        return delay(np.delete(X, self.time_column, axis=1), self.delays, self._stretches(X))
+
+    def _stretches(self, X: np.ndarray) -> np.ndarray:
+        """Return the number of the unbroken stretch of each sample."""
+        clock = X[:, self.time_column]
+        rounding = float(np.spacing(np.abs(clock).max()))  # of a difference; of the usual one, too
+        tolerance = 0.01 * self.step_ + 2 * rounding
+        if tolerance > 0.5 * self.step_:
+            raise ValueError(
+                f"time_column={self.time_column}: {clock.dtype} rounds times to {rounding:.2g} s, "
+                f"too coarse for steps of {self.step_:.2g} s: give X as float64, or number the "
+                "samples instead"
+            )
+        steps = np.diff(clock.astype(np.float64))
+        return np.r_[0, np.cumsum(np.abs(steps - self.step_) > tolerance)]
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_features_in_")

@@ -112,5 +112,8 @@ def test_a_column_that_does_not_vary_is_left_as_it_is():
     shift, scale = column_shift_and_scale(X, standardize=True)
     assert scale[2] == 1
     np.testing.assert_allclose(((X - shift) / scale).std(axis=0)[[0, 1, 3, 4, 5]], 1)
+    single = np.full((10_000, 2), 0.1, np.float32)  # whose sum is wrong by 1e-6 of it
+    single[:, 1] = rng.standard_normal(10_000)
+    assert column_shift_and_scale(single, standardize=True)[1][0] == 1
     with pytest.raises(ValueError, match="center=True"):
         column_shift_and_scale(X, center=False, standardize=True)

@@ -75,6 +75,21 @@ def test_lags_stay_inside_unbroken_time(rng):
         Delayer([1], time_column=0).fit(np.zeros((5, 2)))
 
 
+@pytest.mark.parametrize("first", [1, 3])  # hours
+def test_a_clock_in_single_precision_loses_no_lag(rng, first):
+    n = 20_000
+    time = np.delete(first * 3600 + np.arange(n) / 100, [n // 2, n // 2 + 1])
+    X = np.c_[time, rng.standard_normal(len(time))]
+    expected = delay(X[:, 1:], [1, 2], np.arange(len(time)) >= n // 2)
+    np.testing.assert_array_equal(Delayer([1, 2], time_column=0).fit_transform(X), expected)
+    single = X.astype(np.float32)
+    found = Delayer([1, 2], time_column=0).fit_transform(single)
+    np.testing.assert_array_equal(found, expected.astype(np.float32))
+    single[:, 0] += 10 * 3600
+    with pytest.raises(ValueError, match=r"float32 rounds times to .* give X as float64"):
+        Delayer([1, 2], time_column=0).fit_transform(single)
+
+
 def test_the_curve_over_time_peaks_where_the_effect_was_planted(rng):
     words = [f"w{i}" for i in range(200)]
     stimulus = Stimulus(words=words, language="en", item=words)

@@ -19,6 +19,7 @@ from scipy import sparse
 
 from brainlm._checks import same_length
 from brainlm.alignment import lanczos_weights
+from brainlm.ridge import Standardizer
 
 __all__ = [
     "RowScale",
@@ -77,9 +78,8 @@ def learn_space(states: np.ndarray, n_components: int | None = None) -> TextSpac
     n_components : int, optional
         Principal components to keep. Default: no rotation, all z-scored states.
     """
-    mean, scale = states.mean(axis=0), states.std(axis=0)
-    scale = np.where(scale > 1e-6 * np.abs(mean).max(initial=1e-6), scale, 1.0)
-    Z = (states - mean) / scale
+    learned = Standardizer.learn(states, scale=True)
+    mean, scale, Z = learned.mean, learned.scale, learned.apply(states)
     n_states = Z.shape[1]
     if n_components is None:
         return TextSpace(mean, scale, np.eye(n_states, dtype=states.dtype))
@@ -91,10 +91,9 @@ def learn_space(states: np.ndarray, n_components: int | None = None) -> TextSpac
 
 def learn_row_scale(rows: np.ndarray, words: np.ndarray) -> RowScale:
     """Learn a `RowScale` from rows and words of the training stories, (n, n_features) each."""
-    scale = rows.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0).astype(rows.dtype)
-    power = float(((words / scale) ** 2).sum(axis=1).mean())
-    return RowScale(rows.mean(axis=0), scale, power)
+    learned = Standardizer.learn(rows, scale=True)
+    power = float(((words / learned.scale) ** 2).sum(axis=1).mean())
+    return RowScale(learned.mean, learned.scale, power)
 
 
 def row_times(sample_times: np.ndarray, before: int) -> np.ndarray:

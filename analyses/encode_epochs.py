@@ -4,8 +4,9 @@ Each channel at each time around the onset of a word is a target of a ridge regr
 features of that word: one layer of a language model, its depth fixed before; random embeddings with
 the geometry of that layer; word length and frequency; and an autocorrelated walk that is empty of
 language. Scores are held-out r in contiguous folds with a gap. p values are corrected for all
-channels and times: blocks of words of the responses change places, every fold is fitted anew, and a
-score is held against the largest one of each permutation.
+channels and times: blocks of words of the responses change places, every fold is refitted, and a
+score is compared with the largest one of each permutation. Subjects who heard the same words are
+permuted alike, because they share more than the features hold.
 
 The data are those of a card whose reader cuts epochs: one of brainlm's or, for a BIDS folder of
 your own, the path of a card that you wrote. ``--simulate`` plants the features at some sensors in a
@@ -41,7 +42,7 @@ from brainlm.features import (
     word_length,
     zipf_frequency,
 )
-from brainlm.nulls import permuted_scores
+from brainlm.nulls import permuted_scores, shared_orders
 from brainlm.options import Debug, Model, Out, Overwrite, Permutations, Root, Subjects, choose, run
 from brainlm.recording import Recording
 from brainlm.scores import Scores
@@ -119,7 +120,7 @@ def main(
                 raise
             excluded.append(f"excluded {who}: {error}")
             continue
-        fitted.append(fit(who, *opened, represent, permutations, seed=number))
+        fitted.append(fit(who, *opened, represent, permutations))
         typer.echo(f"{who}: {perf_counter() - start:.0f} s", err=True)
     if not fitted:
         raise CorruptDataError(f"{dataset}: no subject passes the checks: {'; '.join(excluded)}")
@@ -228,14 +229,18 @@ def empty_baseline(recording: Recording) -> Features:
 
 
 def fit(
-    subject: str, stimulus: Stimulus, recording: Recording, represent: Any, permutations: int,
-    *, seed: int,
-) -> Fitted:  # fmt: skip
+    subject: str, stimulus: Stimulus, recording: Recording, represent: Any, permutations: int
+) -> Fitted:
     """Score every space on one subject, and on permuted responses."""
     spaces = [*represent(stimulus), Space(empty_baseline(recording), "reference")]
     split = ContiguousBlocks(5, gap=BLOCK, runs=recording.run)
     # In units of each channel: tesla squared would be lost in float32.
     Y = ((recording.data - recording.data.mean(axis=0)) / recording.data.std(axis=0)).astype("f4")
+    place = {item: i for i, item in enumerate(stimulus.item.tolist())}
+    orders = shared_orders(
+        stimulus.words, stimulus.run, np.array([place[item] for item in recording.items.tolist()]),
+        block=BLOCK, n_permutations=permutations,
+    )  # fmt: skip
     scores, null = [], []
     for space in spaces:
         X = align(space.features, recording).X.astype("f4")
@@ -243,10 +248,7 @@ def fit(
             RidgeEncoder(warn_edge=False), X, Y, split, targets=recording.targets.tolist()
         )
         scores.append(found)
-        null.append(permuted_scores(
-            X, Y, split, found, block=BLOCK, runs=recording.run, n_permutations=permutations,
-            seed=seed,
-        ))  # fmt: skip
+        null.append(permuted_scores(X, Y, split, found, orders=orders))
     notes = (*recording.notes, *(note for each in scores for note in each.notes))
     return Fitted(
         subject, spaces, scores, np.array(null), recording.positions, notes, recording.n_samples
@@ -257,7 +259,7 @@ def together(fitted: list[Fitted], title: str) -> xarray.Dataset:
     """Scores of all subjects on the channels they share, and p of their mean.
 
     One subject keeps the folds as units. The null of a mean over subjects is the mean of their
-    nulls: each was permuted by itself.
+    nulls, in which subjects who heard the same words share each permutation.
     """
     first = fitted[0]
     common = [t for t in first.scores[0].targets

@@ -33,10 +33,15 @@ from brainlm.cross_validation import cross_validate
 from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
 from brainlm.features import Features
 from brainlm.mixed_models import MixedModelWarning, fit_mixed, likelihood_gain
-from brainlm.nulls import permuted_scores
+from brainlm.nulls import permuted_scores, shared_orders
 from brainlm.paired import block_means, paired_difference
 from brainlm.splits import ContiguousBlocks, Groups
-from brainlm.statistics import circular_shift, permutation_p, permute_groups
+from brainlm.statistics import (
+    circular_shift,
+    max_statistic_p,
+    permutation_p,
+    permute_groups,
+)
 
 N_SAMPLES, N_FEATURES, RHO = 240, 5, 0.7
 N_NULL = 99
@@ -166,6 +171,30 @@ def readers(rng: np.random.Generator, effect: float) -> float:
     return likelihood_gain(*fits).p
 
 
+def epochs(shared: float) -> Test:
+    """Epochs of six subjects who heard the same words, two channels at two times; group p."""
+
+    def test(rng: np.random.Generator, effect: float) -> float:
+        words, split = np.arange(N_SAMPLES).astype(str), ContiguousBlocks(4, gap=8)
+        X = autoregressive(N_SAMPLES, N_FEATURES, rng, rho=RHO)
+        signal = effect * X @ rng.standard_normal((N_FEATURES, 4)) / np.sqrt(N_FEATURES)
+        noise = np.sqrt(shared) * autoregressive(N_SAMPLES, 4, rng, rho=RHO)
+        mean, null = np.zeros(4), np.zeros((N_NULL, 4))
+        orders = shared_orders(
+            words, np.zeros(N_SAMPLES), np.arange(N_SAMPLES), block=20, n_permutations=N_NULL,
+            seed=int(rng.integers(2**31)),
+        )  # fmt: skip
+        for _ in range(6):
+            own = np.sqrt(1 - shared) * autoregressive(N_SAMPLES, 4, rng, rho=RHO)
+            Y = signal + noise + own
+            scores = cross_validate(RidgeEncoder([100.0], warn_edge=False), X, Y, split)
+            mean = mean + scores.mean
+            null = null + permuted_scores(X, Y, split, scores, orders=orders)
+        return float(max_statistic_p(mean, null).min())
+
+    return test
+
+
 TESTS: dict[str, Test] = {
     "similarity encoding, circular shift": similarity_shift,
     "ridge encoding, block permutation": ridge_blocks,
@@ -175,6 +204,10 @@ TESTS: dict[str, Test] = {
     "passages of sentences, passages permuted": grouped_items,
     "depth of two data sets, relative curves": depth_contrast,
     "mixed model, 12 readers, slopes vary": readers,
+    **{
+        f"epochs of 6 subjects, ISC {shared}, all targets": epochs(shared)
+        for shared in (0.0, 0.3, 0.5)
+    },
     **{
         f"two models, {n} listeners, ISC {shared}{', folds' if by_folds else ''}": listeners(
             n, shared, by_folds=by_folds

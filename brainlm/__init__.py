@@ -41,7 +41,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "splits": ["ContiguousBlocks", "Groups", "LeaveOneRunOut"],
         "encoders": ["RidgeEncoder", "SimilarityEncoder"],
         "banded": ["BandedRidgeEncoder"],
-        "nulls": ["permuted_scores"],
+        "nulls": ["permuted_scores", "shared_orders"],
         "partition": ["partition_variance"],
         "cross_validation": ["cross_validate"],
         "leakage": ["leakage_probe"],

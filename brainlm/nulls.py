@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 
 from brainlm._checks import same_length
@@ -11,7 +13,7 @@ from brainlm.scores import Scores, fisher_z
 from brainlm.splits import Split
 from brainlm.statistics import permute_blocks
 
-__all__ = ["permuted_scores"]
+__all__ = ["permuted_scores", "shared_orders"]
 
 
 AT_ONCE = 4096  # targets whose responses are held as rows
@@ -23,9 +25,10 @@ def permuted_scores(
     split: Split,
     scores: Scores,
     *,
-    block: int,
+    block: int | None = None,
     runs: np.ndarray | None = None,
     n_permutations: int = 1000,
+    orders: np.ndarray | None = None,
     standardize: bool = True,
     seed: int = 0,
 ) -> np.ndarray:
@@ -52,6 +55,9 @@ def permuted_scores(
         Samples in a block, longer than the responses' own memory; see ``permute_blocks``.
     runs : array of shape (n_samples,), optional
     n_permutations : int
+    orders : array of int, shape (n_permutations, n_samples), optional
+        Permutations of the rows of Y in place of random ones (``block``, ``runs`` and
+        ``n_permutations`` are then not used); for a mean over subjects see ``shared_orders``.
     standardize : bool
         As in the encoder.
     seed : int
@@ -65,7 +71,8 @@ def permuted_scores(
     Raises
     ------
     ValueError
-        Scores without penalties or of another metric or shape; blocks too long.
+        Scores without penalties or of another metric or shape; blocks too long; neither ``block``
+        nor ``orders``, or both.
     """
     if scores.alphas is None or scores.metric != "r":
         raise ValueError(
@@ -73,9 +80,13 @@ def permuted_scores(
         )
     X, Y = np.asarray(X), np.asarray(Y).astype(np.asarray(X).dtype, copy=False)
     same_length({"rows of X": len(X), "rows of Y": len(Y)})
-    rng = np.random.default_rng(seed)
-    orders = [permute_blocks(len(Y), block, rng, runs) for _ in range(n_permutations)]
-    z = np.zeros((n_permutations, Y.shape[1]), dtype=np.float32)
+    if (block is None) == (orders is None):
+        raise ValueError(f"give block or orders, got block={block} and orders={orders}")
+    if block is not None:
+        rng = np.random.default_rng(seed)
+        orders = np.array([permute_blocks(len(Y), block, rng, runs) for _ in range(n_permutations)])
+    assert orders is not None
+    z = np.zeros((len(orders), Y.shape[1]), dtype=np.float32)
     folds = list(zip(split.split(X), scores.alphas, strict=True))
     for (train, test), alphas in folds:
         fit = fit_ridge(X[train], standardize=standardize, smallest_alpha=float(alphas.min()))
@@ -101,6 +112,57 @@ def permuted_scores(
                         predicted = product(predicted, last)
                     z[number, part] += fisher_z(_row_correlations(predicted, Yt[:, order[test]]))
     return np.tanh(z / len(folds))
+
+
+def shared_orders(
+    words: np.ndarray,
+    runs: np.ndarray,
+    rows: np.ndarray,
+    *,
+    block: int,
+    n_permutations: int,
+    seed: int = 0,
+) -> np.ndarray:
+    """Return permutations of one subject's samples that all hearers of the same words share.
+
+    Subjects who heard the same story also share noise: responses to its sound, to its plot, to
+    anything that is not in the features. Where each subject is permuted by itself this noise
+    averages out of the null, but not out of the mean score, and noise alone is "significant" in up
+    to two of three studies. So the permutation of a run depends on its words only. Where a sample
+    is missing, the ones it leaves without a place fill the places without a sample; all others
+    move as in the other subjects.
+
+    Parameters
+    ----------
+    words, runs : array of shape (n_words,)
+        All words of the stimulus with their run, as `Stimulus` has them.
+    rows : array of int, shape (n_samples,)
+        Word that each sample is the response to; words whose epochs were rejected are missing.
+    block : int
+        Words that move together, see `brainlm.statistics.permute_blocks`.
+    n_permutations : int
+    seed : int
+
+    Returns
+    -------
+    array of int, shape (n_permutations, n_samples)
+        For ``permuted_scores(orders=...)``.
+    """
+    sample = np.full(len(words), -1)
+    sample[rows] = np.arange(len(rows))
+    orders = np.tile(np.arange(len(rows)), (n_permutations, 1))
+    for run in dict.fromkeys(np.asarray(runs).tolist()):
+        here = np.asarray(runs) == run
+        key = zlib.crc32("\0".join(map(str, np.asarray(words)[here])).encode())
+        rng = np.random.default_rng([seed, key])
+        samples = sample[here]
+        present = samples >= 0
+        for order in orders:
+            moved = samples[permute_blocks(len(samples), block, rng)]
+            placed, spare = moved[present], moved[~present]
+            placed[placed < 0] = spare[spare >= 0]
+            order[samples[present]] = placed
+    return orders
 
 
 def _row_correlations(A: np.ndarray, B: np.ndarray) -> np.ndarray:

@@ -108,7 +108,8 @@ def discourse_encoder() -> RidgeEncoder:
     Published (code): penalty a^2 with a in logspace(-3, 3, 10), nested 5 x 5 contiguous folds, one
     alpha per outer fold for all voxels, features scaled by one mean and standard deviation per
     story (``scale_runs``), word embeddings at word ends seen through SPM's haemodynamic response
-    (``align(method="hrf")``), the first 19 samples of 0.71 s left out (``trim_runs``).
+    (``align(method="hrf")``), of which the first 19 samples of 0.71 s are left out. The released
+    responses lack these samples, so with the clock of the card nothing more is trimmed.
     Ours: alpha is the best on average by R2. Outer folds: ``ContiguousBlocks(5)``; the published
     ones have no gap, we advise one of the length of the response.
     """

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from nilearn.glm.first_level import spm_hrf
+from scipy.stats import gamma
 
 from brainlm.alignment import (
     AlignmentWarning,
@@ -10,6 +11,7 @@ from brainlm.alignment import (
     lanczos_weights,
     resample,
 )
+from brainlm.card import read_card
 from brainlm.features import Features, random_walk
 from brainlm.recording import Recording
 from brainlm.stimulus import Stimulus
@@ -180,6 +182,28 @@ def test_clocks_and_runs_that_do_not_meet_are_refused(rng):
         align(_story(rng), items)
     with pytest.raises(ValueError, match="need a time series"):
         align(_story(rng), items, delays=[1])
+
+
+def test_clock_of_mulcogbench_is_that_of_its_public_rule(rng):
+    options = read_card("mulcogbench-zh-stories").open.options
+    step = options["sampling_interval"]
+    end = 10.65 + np.cumsum(rng.uniform(0.15, 0.9, 300))
+    values = np.c_[np.ones(300), rng.standard_normal((300, 2))]
+    grid = np.zeros((30_000, 3))  # 100 Hz
+    grid[(end[::-1] * 100).astype(int)] = values[::-1]  # the first word wins
+    t = np.arange(0, 32, 0.01)
+    response = gamma.pdf(t, 6) - gamma.pdf(t, 16) / 6
+    seen = [np.convolve(column, response / response.sum())[:30_000:71] for column in grid.T]
+    official = np.array(seen).T[19 : 19 + 200]
+
+    def agreement(first):
+        times = first + step * np.arange(200)
+        ours = resample(values, end - 0.1, np.full(300, 0.1), times, method="hrf")
+        return min(np.corrcoef(a, b)[0, 1] for a, b in zip(ours.T, official.T, strict=True))
+
+    assert agreement(options["first_sample"]) > 0.99
+    # The rule takes a volume at its start, resample at its middle.
+    assert agreement(options["first_sample"] - step / 2) > 0.9999
 
 
 def test_delays_are_chosen_in_seconds():

@@ -4,10 +4,10 @@ from scipy.stats import binom
 
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder, SimilarityEncoder
-from brainlm.nulls import _row_correlations, permuted_scores
+from brainlm.nulls import _row_correlations, permuted_scores, shared_orders
 from brainlm.scores import pearson
 from brainlm.splits import ContiguousBlocks
-from brainlm.statistics import permutation_p, permute_blocks
+from brainlm.statistics import max_statistic_p, permutation_p, permute_blocks
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
 
@@ -68,6 +68,41 @@ def test_scores_without_penalties_are_refused(rng):
     scores = cross_validate(SimilarityEncoder(), X, Y, split)
     with pytest.raises(ValueError, match="alphas of a RidgeEncoder"):
         permuted_scores(X, Y, split, scores, block=4)
+    with pytest.raises(ValueError, match="give block or orders"):
+        permuted_scores(X, Y, split, cross_validate(RidgeEncoder([1.0]), X, Y, split))
+
+
+def test_noise_that_subjects_share_is_in_the_null_of_their_mean(rng):
+    """Four subjects who heard one story and share .8 of their variance; none is explained."""
+    words, split, rejected = np.arange(120).astype(str), ContiguousBlocks(2, gap=5), 0
+    rows = [np.sort(rng.choice(120, 118, replace=False)) for _ in range(4)]  # two are rejected
+    orders = [shared_orders(words, words == "", r, block=12, n_permutations=19) for r in rows]
+    for _ in range(30):
+        X, noise, mean, null = _smooth(rng, 120, 3), 2 * _smooth(rng, 120, 4), 0.0, 0.0
+        for kept, order in zip(rows, orders, strict=True):
+            Y = (noise + _smooth(rng, 120, 4))[kept]
+            scores = cross_validate(RidgeEncoder([10.0]), X[kept], Y, split)
+            mean = mean + scores.mean
+            null = null + permuted_scores(X[kept], Y, split, scores, orders=order)
+        rejected += max_statistic_p(mean, null).min() <= 0.05
+    assert rejected <= 5  # with probability .997 at level .05; 14 if each is permuted by itself
+
+
+def test_orders_are_shared_by_all_who_heard_the_words_of_a_run(rng):
+    words = rng.choice(["a", "the", "cat", "saw", "dog"], 200)
+    runs = np.repeat(["1", "2"], 100)
+    options = {"block": 10, "n_permutations": 20}
+    whole = shared_orders(words, runs, np.arange(200), **options)
+    assert (np.sort(whole, axis=1) == np.arange(200)).all()
+    assert (whole[:, :100] < 100).all()
+    later = shared_orders(words[100:], runs[100:], np.arange(100), **options)
+    np.testing.assert_array_equal(whole[:, 100:] - 100, later)
+    other = shared_orders(words[::-1], runs, np.arange(200), **options)
+    assert (other == whole).mean() < 0.2
+    rows = np.delete(np.arange(200), [3, 50, 51, 120])
+    fewer = rows[shared_orders(words, runs, rows, **options)]
+    assert (np.sort(fewer, axis=1) == rows).all()
+    assert (fewer == whole[:, rows]).mean() > 0.95
 
 
 def test_correlations_of_rows_are_those_of_the_scores(rng):

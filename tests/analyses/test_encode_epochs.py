@@ -1,5 +1,7 @@
 """The analysis of epochs: simulated EEG, and a MEG folder of one's own with a response in it."""
 
+from functools import partial
+
 import mne
 import numpy as np
 import pytest
@@ -139,6 +141,18 @@ def test_too_few_words_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(analysis, "LEAST_EPOCHS", 100)
     with pytest.raises(CorruptDataError, match="has 199 words with epochs; the null needs 500"):
         analysis.open_epochs(str(card), "01", tmp_path, None)
+
+
+def test_subjects_of_the_same_words_are_permuted_alike(tmp_path):
+    analysis, card = load_analysis("encode_epochs"), own_folder(tmp_path)
+    represent = partial(analysis.language_spaces, model="", depth=0.5)
+    opened = [analysis.open_epochs(str(card), who, tmp_path, None) for who in ("01", "02")]
+    first, again, other = (
+        analysis.fit(who, opened[i][0], opened[k][1], represent, 5).null
+        for who, i, k in (("x", 0, 0), ("y", 0, 0), ("z", 1, 0))
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first[-1], other[-1])  # other words
 
 
 def test_a_bundle_without_positions_says_so(tmp_path):

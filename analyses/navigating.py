@@ -224,7 +224,7 @@ def race(
 
 
 def about(task: Task) -> dict:
-    """What the smaller tables say of a data set."""
+    """Columns that describe the data set in the smaller tables."""
     return {
         "dataset": task.name, "modality": task.modality, "language": task.language,
         "level": task.level, "n_items": task.recording.n_samples, "n_subjects": task.n_people,

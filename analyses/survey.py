@@ -243,7 +243,7 @@ def race(
 
 
 def about(on: Task) -> dict:
-    """What the smaller tables say of a data set."""
+    """Columns that describe the data set in the smaller tables."""
     return {
         "dataset": on.name, "modality": on.modality, "language": on.language, "level": on.level,
         "n_items": on.recording.n_samples, "n_subjects": on.n_people,
@@ -267,7 +267,7 @@ def compared(on: Task, first: tuple, second: tuple) -> dict:
 
 
 def added(scores: SpaceScores, random: list[SpaceScores]) -> dict:
-    """What a space adds to the controls, beside what random embeddings add."""
+    """Gain of a space over the controls, and that of random embeddings."""
     gain, drawn = scores.beyond.mean(axis=1), np.array([each.beyond.mean() for each in random])
     found = compare_folds(gain, 0 * gain, scores.test_ratio, random=(drawn, 0 * drawn))
     return {"gain": found.mean, "low": found.low, "high": found.high, "p": found.p,

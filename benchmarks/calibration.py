@@ -242,7 +242,7 @@ def random_embeddings(on: Task, first: int, n: int) -> list[SpaceScores]:
 def real_shares(name: str, studies: int, seed: int) -> tuple[dict[str, float], list]:
     """Share of significant claims about random embeddings, and depth profiles of some.
 
-    Each study draws anew from a pool: a "model" of eight embeddings, another embedding, and 20
+    Each study draws from a pool: a "model" of eight embeddings, another embedding, and 20
     further models and embeddings by which they are judged.
     """
     on = open_task(name, max_items=1500).scorable()

@@ -24,7 +24,7 @@ HEAD = """# Decoding results
 Written from result bundles by `docs/decoding_results.py`; every number stands in the bundle that is
 named above it. Gain: mean score of 20-s windows minus that of random reconstructions with the same
 word times and beam. Simulated subjects are no brains: they show what the machinery can do where the
-signal is known. What was read from people stands in [findings](findings.md).
+signal is known. Text read from people is in [findings](findings.md).
 
 Intervals (95 %) are over stories and simulated subjects, both drawn at random. Permuted brain and
 noise input are drawn several times for each story; their gains are means over draws. Planted are

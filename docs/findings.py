@@ -44,7 +44,7 @@ How to read the numbers:
 - n_subjects 1 is one person, or a mean over people that the data come as.
 
 How often each test rejects where nothing is true is in `benchmarks/README.md`. Decoding of
-simulated subjects has [a page of its own](decoding_results.md).
+simulated subjects is on [another page](decoding_results.md).
 """
 
 

@@ -104,7 +104,7 @@ class SpaceScores:
 
 @dataclass(frozen=True, eq=False)
 class ControlFit:
-    """What controls such as word rate and length predict, fitted on the training samples.
+    """Predictions from controls such as word rate and length, fitted on the training samples.
 
     Attributes
     ----------

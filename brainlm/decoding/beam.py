@@ -147,7 +147,7 @@ def decode_text(
 def decode_texts(
     reader: Reader, timeline: Timeline, guides: Sequence[Guide], beams: Sequence[Beam]
 ) -> list[Reconstruction]:
-    """Search several texts with the same word times at once, each by a guide of its own.
+    """Search several texts with the same word times at once, each with its own guide.
 
     The searches do not see each other; they only share the passes through the language model, which
     cost little more for many hypotheses than for few. Rounding differs with the number of texts, so

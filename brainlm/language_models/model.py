@@ -124,7 +124,7 @@ class LanguageModel:
 
     @property
     def identity(self) -> str:
-        """What a stored result depends on: the weights, the separator, and our rules of reading."""
+        """Weights, separator and rules of reading: a stored result depends on them."""
         return f"{self.revision}, {self.separator}, reading {READING}"
 
     @property

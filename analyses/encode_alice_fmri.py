@@ -1,7 +1,7 @@
 """Which layers of a causal language model predict six brain regions during a story?
 
 Brennan et al. 2016: listeners of the first chapter of Alice in Wonderland, six regions. Every layer
-with 256 words of context, resampled with Lanczos windows, delays of 1 to 4 samples (2 to 8 s):
+with 256 words of context, resampled with Lanczos windows, delays of 2 to 8 s:
 alone, with controls (word rate, length, frequency, position), and with an autocorrelated baseline
 that is empty of language. Beside them the controls and that baseline themselves, random embeddings
 with the geometry of each layer, and the noise ceiling.
@@ -19,7 +19,7 @@ import xarray
 from sklearn.pipeline import make_pipeline
 from tqdm import tqdm
 
-from brainlm.alignment import align
+from brainlm.alignment import align, delays_between
 from brainlm.block_scaler import BlockScaler
 from brainlm.bundle import check_output, save_bundle
 from brainlm.ceilings import leave_one_subject_out
@@ -58,14 +58,15 @@ from brainlm.options import (
     layer_list,
     run,
 )
-from brainlm.recording import Recording, high_pass
+from brainlm.recording import Recording, high_pass, sampling_interval
 from brainlm.scores import Scores
 from brainlm.splits import ContiguousBlocks
 from brainlm.stimulus import Stimulus
 
 DATASET = "alice-fmri"
 RIDGE = "ridge encoding"
-DELAYS = (1, 2, 3, 4)
+LAGS = (2.0, 8.0)  # seconds
+GAP = 16.0  # seconds: the longest lag, the Lanczos window, and one sample to spare
 
 
 def main(
@@ -82,8 +83,10 @@ def main(
     check_output(out, overwrite=overwrite)
     stimulus, recordings, excluded = open_listeners(subjects, root, debug=debug)
     everyone = side_by_side(recordings)
-    # Eight samples (16 s): the longest delay, the Lanczos window, and one to spare.
-    split = ContiguousBlocks(n_splits=3 if debug else 6, gap=8, runs=everyone.run)
+    step = sampling_interval(everyone.times)
+    delays = delays_between(step, *LAGS)
+    gap = int(np.ceil(GAP / step))
+    split = ContiguousBlocks(n_splits=3 if debug else 6, gap=gap, runs=everyone.run)
 
     probe = leakage_probe(everyone, split, n_draws=5 if debug else 20)
 
@@ -99,7 +102,7 @@ def main(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes of the bundle
         for space, parts in tqdm(cases(hidden, controls, everyone), desc="spaces", unit="space"):
-            X, sizes = side_by_side_features(parts, everyone)
+            X, sizes = side_by_side_features(parts, everyone, delays)
             encoder = make_pipeline(BlockScaler(sizes), RidgeEncoder(standardize=False))
             fitted = cross_validate(
                 encoder, X, everyone.data, split, targets=everyone.targets, keep_predictions=True
@@ -127,8 +130,8 @@ def main(
         },
         config={
             "dataset": DATASET, "subjects": names, "model": model, "layers": layers,
-            "context_words": 256, "delays": DELAYS, "high_pass_s": 128, "split": repr(split),
-            "encoder": scores[0].encoder, "debug": debug,
+            "context_words": 256, "lags_s": LAGS, "delays": delays, "gap_s": GAP,
+            "high_pass_s": 128, "split": repr(split), "encoder": scores[0].encoder, "debug": debug,
         },
         inputs={
             "data": {name: dataset_hashes(DATASET, name, root) for name in names},
@@ -210,11 +213,11 @@ def cases(
 
 
 def side_by_side_features(
-    parts: list[Features], recording: Recording
+    parts: list[Features], recording: Recording, delays: list[int]
 ) -> tuple[np.ndarray, list[int]]:
     """Align each part; return them side by side, and how many columns each has."""
     aligned = [
-        align(part, recording, delays=DELAYS if part.level == "word" else (0,)).X for part in parts
+        align(part, recording, delays=delays if part.level == "word" else (0,)).X for part in parts
     ]
     return np.hstack(aligned), [block.shape[1] for block in aligned]
 

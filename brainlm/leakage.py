@@ -12,7 +12,7 @@ from brainlm.alignment import align
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
 from brainlm.features import smooth_noise
-from brainlm.recording import Recording
+from brainlm.recording import Recording, sampling_interval
 from brainlm.splits import Split
 
 __all__ = ["LeakageProbe", "LeakageWarning", "leakage_probe"]
@@ -61,6 +61,7 @@ def leakage_probe(
     encoder: Any = None,
     n_draws: int = 20,
     n_features: int = 100,
+    width: float | None = None,
     seed: int = 0,
 ) -> LeakageProbe:
     """Score features that are smooth in time and empty of language.
@@ -80,6 +81,9 @@ def leakage_probe(
         Independent baselines, each with its own seed; at least 3.
     n_features : int
         Columns of smooth noise in each.
+    width : float, optional
+        Standard deviation of the Gaussian that smooths the noise, in seconds: about as long as the
+        data remember. Default: 4 s for fMRI, two samples otherwise.
     seed : int
 
     Returns
@@ -100,12 +104,12 @@ def leakage_probe(
     if n_draws < 3:
         raise ValueError(f"n_draws must be at least 3 for a t test over draws, got {n_draws}")
     encoder = RidgeEncoder() if encoder is None else encoder
-    scores = []
+    samples, scores = _width(recording, width), []
     with warnings.catch_warnings():
         # Empty features have no best penalty: all go to the upper edge.
         warnings.simplefilter("ignore", AlphaEdgeWarning)
         for number in range(n_draws):
-            features = smooth_noise(recording, n_features, seed=seed + number)
+            features = smooth_noise(recording, n_features, width=samples, seed=seed + number)
             X, Y, _ = align(features, recording)
             scores.append(cross_validate(encoder, X, Y, split).mean)
     found = np.array(scores)
@@ -119,3 +123,12 @@ def leakage_probe(
             stacklevel=2,
         )
     return probe
+
+
+def _width(recording: Recording, seconds: float | None) -> float:
+    """Width of the Gaussian in samples."""
+    if recording.times is None or (seconds is None and recording.modality != "fmri"):
+        return 2.0  # items are refused where the noise is drawn
+    first = recording.run[0]
+    step = sampling_interval(recording.times[recording.run == first], str(first))
+    return (4.0 if seconds is None else seconds) / step

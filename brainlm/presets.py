@@ -82,8 +82,10 @@ def huth_encoder(
     Published (code): singular values are shrunk by s / (s^2 + a^2) with a in logspace(1, 3, 10), so
     alpha = a^2; a is chosen per voxel (or one for all) by the mean correlation over 50 random sets
     of 40-sample chunks, 20 % of the samples held out; features and responses are z-scored.
-    Features are resampled with Lanczos windows, delayed by 1 to 4 samples, and stories lose
-    10 samples at the start and 5 at the end (``trim_runs``). The test is a story of its own.
+    Features are resampled with Lanczos windows, delayed by 1 to 4 samples of 2 s, and stories lose
+    10 samples at the start and 5 at the end (``trim_runs``). The test is a story of its own. These
+    are samples as published: at another sampling interval the delays of the same seconds are
+    ``brainlm.delays_between(interval)``.
     Ours: z-scoring is learned inside each training set.
 
     Parameters

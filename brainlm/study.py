@@ -2,7 +2,8 @@
 
 ::
 
-    delays = [1, 2, 3, 4]
+    lags = [2.0, 8.0]
+    sampling_interval = 2.0
     folds = "runs"
 
     [features]
@@ -30,9 +31,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from brainlm.alignment import delay
+from brainlm.alignment import delay, delays_between
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
@@ -99,8 +108,12 @@ class Study(BaseModel):
         Subject -> where the responses are stored.
     runs : str, optional
         Where the run of each sample is stored, (n_samples,). Without it all samples are one run.
+    lags : (float, float), optional
+        Shortest and longest lag in seconds: 2 to 8 s for fMRI, see ``brainlm.delays_between``.
+    sampling_interval : float, optional
+        Seconds between samples; ``lags`` need it.
     delays : list of int
-        In samples; see ``brainlm.delay``.
+        In samples, see ``brainlm.delay``. Default: those of the lags; without lags, none.
     alphas : list of float, optional
         Default: those of ``RidgeEncoder``.
     folds : int or "runs"
@@ -123,7 +136,9 @@ class Study(BaseModel):
     features: dict[str, str] = Field(min_length=1)
     targets: dict[str, str] = Field(min_length=1)
     runs: str | None = None
-    delays: list[int] = Field(default=[0], min_length=1)
+    lags: tuple[float, float] | None = None
+    sampling_interval: Annotated[float, Field(gt=0)] | None = None
+    delays: list[int] = Field(default=None, min_length=1, validate_default=True)
     alphas: list[Annotated[float, Field(gt=0)]] | None = None
     folds: Annotated[int, Field(ge=2)] | Literal["runs"] = 5
     gap: Annotated[int, Field(ge=0)] | None = None
@@ -132,6 +147,19 @@ class Study(BaseModel):
     empty_baseline: bool = True
     targets_per_task: int = Field(default=20_000, ge=1)
     brain: str | None = None
+
+    @field_validator("delays", mode="before")
+    @classmethod
+    def _in_samples(cls, given: Any, info: ValidationInfo) -> Any:
+        lags, step = info.data.get("lags"), info.data.get("sampling_interval")
+        if lags is None:
+            return [0] if given is None else given
+        if step is None:
+            raise ValueError(f"lags = {list(lags)} are seconds: give sampling_interval, too")
+        found = delays_between(step, *lags)
+        if given not in (None, found):
+            raise ValueError(f"{given} are not the samples of lags = {list(lags)}: give one")
+        return found
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
@@ -272,7 +300,8 @@ class Study(BaseModel):
         hashes : mapping of str to str
             Place -> SHA-256, from ``hash_inputs``.
         """
-        settings = self.model_dump(exclude={"features", "targets", "runs", "brain"})
+        places = {"features", "targets", "runs", "brain"}
+        settings = self.model_dump(exclude={*places, "lags", "sampling_interval"})
         named = {
             "features": {
                 (name, subject): hashes[self._place(name, subject)]

@@ -76,7 +76,7 @@ print(describe(stimulus, recording))
 # Align, and score
 # ----------------
 #
-# Features that need no model, through delays of 1 to 4 samples, because blood is slow. Each run is
+# Features that need no model, through delays of 2 to 8 s, because blood is slow. Each run is
 # predicted by an encoder that was fitted on the other two.
 
 from brainlm import (  # noqa: E402
@@ -85,13 +85,14 @@ from brainlm import (  # noqa: E402
     align,
     concatenate,
     cross_validate,
+    delays_between,
     high_pass,
     word_length,
     word_rate,
 )
 
 controls = concatenate([word_rate(stimulus), word_length(stimulus)], "controls")
-X, Y, runs = align(controls, high_pass(recording, period=128), delays=[1, 2, 3, 4])
+X, Y, runs = align(controls, high_pass(recording, period=128), delays=delays_between(TR))
 scores = cross_validate(RidgeEncoder(warn_edge=False), X, Y, LeaveOneRunOut(runs))
 print(scores)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold
 
+from brainlm.features import smooth_noise
 from brainlm.leakage import LeakageWarning, leakage_probe
 from brainlm.recording import Recording, high_pass
 from brainlm.splits import ContiguousBlocks
@@ -35,10 +36,31 @@ def test_shuffled_folds_leak_and_are_told(recording):
 def test_white_noise_does_not_leak_even_when_shuffled(rng):
     white = Recording(
         rng.standard_normal((200, 10)), list("abcdefghij"), "fmri", "BOLD",
-        times=np.arange(200.0),
+        times=2 * np.arange(200.0),
     )  # fmt: skip
     probe = leakage_probe(white, KFold(5, shuffle=True, random_state=0), n_draws=6)
     assert abs(probe.mean) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("step", "modality", "width", "samples"),
+    [(2.0, "fmri", None, 2.0), (0.5, "fmri", None, 8.0), (0.01, "meg", None, 2.0),
+     (0.5, "fmri", 1.0, 2.0)],
+)  # fmt: skip
+def test_noise_is_smooth_for_as_long_as_blood_remembers(
+    rng, monkeypatch, step, modality, width, samples
+):
+    drawn = []
+
+    def noise(*given, **options):
+        drawn.append(options["width"])
+        return smooth_noise(*given, **options)
+
+    monkeypatch.setattr("brainlm.leakage.smooth_noise", noise)
+    data = rng.standard_normal((60, 2))
+    fast = Recording(data, ["a", "b"], modality, "z", times=step * np.arange(60))
+    leakage_probe(fast, ContiguousBlocks(3), n_draws=3, n_features=3, width=width)
+    assert drawn == pytest.approx([samples] * 3)
 
 
 def test_items_and_too_few_walks_are_refused(rng, recording):

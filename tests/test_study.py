@@ -9,7 +9,7 @@ import zarr
 from studies import RUNS, write_study
 from typer.testing import CliRunner
 
-from brainlm.alignment import delay
+from brainlm.alignment import delay, resample
 from brainlm.bundle import load_bundle
 from brainlm.cli import app
 from brainlm.cross_validation import cross_validate
@@ -62,6 +62,33 @@ def test_folds_are_runs_or_blocks_with_a_gap_of_the_longest_delay(tmp_path):
         read_study(path, ["gap=2", "delays=[1,4]"])
 
 
+def test_lags_in_seconds_find_what_samples_of_a_short_interval_miss(tmp_path, rng):
+    """Volumes of 0.71 s that follow the words through SPM's response, weakly."""
+    step, onset = 0.71, np.arange(0.5, 700, 0.35)
+    values, times = rng.standard_normal((len(onset), 4)), step * np.arange(960)
+    X, seen = (
+        resample(values, onset, np.full(len(onset), 0.3), times, method=method)
+        for method in ("lanczos", "hrf")
+    )
+    signal = seen @ rng.standard_normal((4, 12))
+    Y = signal / signal.std(axis=0) + 1.5 * rng.standard_normal(signal.shape)
+    np.save(tmp_path / "x.npy", X)
+    np.save(tmp_path / "y.npy", Y)
+    path = tmp_path / "study.toml"
+    path.write_text('empty_baseline = false\n[features]\na = "x.npy"\n[targets]\nS1 = "y.npy"\n')
+    seconds, samples = (
+        read_study(path, settings)
+        for settings in (["lags=[2,8]", "sampling_interval=0.71"], ["delays=[1,2,3,4]"])
+    )
+    assert seconds.delays == list(range(3, 12))
+    assert seconds.split("S1", 960).gap == 11
+    task = Task("S1", "a", 0, 12)
+    assert seconds.compute(task).mean.mean() > 0.4
+    assert samples.compute(task).mean.mean() < 0.1
+    with pytest.raises(CorruptDataError, match=r"\[1, 2\] are not the samples of lags"):
+        read_study(path, ["lags=[2,8]", "sampling_interval=2", "delays=[1,2]"])
+
+
 @pytest.mark.parametrize(
     ("setting", "error", "message"),
     [
@@ -71,6 +98,7 @@ def test_folds_are_runs_or_blocks_with_a_gap_of_the_longest_delay(tmp_path):
         ("metric=R", CorruptDataError, "metric.*got 'R'"),
         ("alphas=[0,1]", CorruptDataError, "alphas"),
         ("delays=[]", CorruptDataError, "delays"),
+        ("lags=[2,8]", CorruptDataError, "give sampling_interval"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path, setting, error, message):

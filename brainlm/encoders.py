@@ -14,7 +14,7 @@ from brainlm._checks import as_labels, check_targets, same_length
 from brainlm.errors import unknown_name
 from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, Standardizer, edge_counts, fit_ridge
 from brainlm.ridge_correlation import correlation_curve
-from brainlm.ridge_cv import cv_curves
+from brainlm.ridge_cv import cv_curves, is_exact
 from brainlm.similarity import (
     column_shift_and_scale,
     leave_one_out_scores,
@@ -81,9 +81,9 @@ class RidgeEncoder(_Encoder):
     standardize : bool
         z-score the features on the training samples (True) or centre them only.
     search : {"fast", "exact"}
-        How the best alpha is found in large problems: to within 1e-3 of the best cross-validated
-        R2 for 999 targets in 1,000 or more (default; measured in ``benchmarks/ridge.py``), or with
-        every alpha's predictions made in full precision.
+        How the best alpha is found in large problems: from the predictions of a few alphas
+        (default; nearly the best cross-validated R2, see ``brainlm.ridge_cv.solve_ridge_cv`` for
+        what was measured on which data), or with every alpha's predictions made in full precision.
     criterion : {"r2", "r"}
         What the best alpha maximises over the inner folds: R2, or the mean correlation, as some
         publications do (``brainlm.presets``; slower, and ``search`` does not matter).
@@ -101,9 +101,10 @@ class RidgeEncoder(_Encoder):
         Chosen penalties.
     cv_r2_ : array of shape (n_targets,)
         Cross-validated R2 (or r, by ``criterion``) over the inner folds at the chosen alpha, biased
-        upwards by the choice.
-    cv_curve_ : array of shape (n_alphas, n_targets)
-        That of each alpha.
+        upwards by the choice; to about .03 where the search was fast.
+    cv_curve_ : array of shape (n_alphas, n_targets) or None
+        That of each alpha; None where a fast search did not compute it (small problems and
+        ``search="exact"`` do).
     intercept_ : array of shape (n_targets,)
 
     Raises
@@ -241,8 +242,14 @@ class RidgeEncoder(_Encoder):
                 return correlation_curve(X, Y, folds, grid, standardize=self.standardize)
             return cv_curves([prepared], Y, folds, grid, search=self.search)[0]
 
+        def exact(grid: np.ndarray) -> bool:
+            n_features = X.shape[1]
+            return self.criterion == "r" or is_exact(
+                n_features, folds, len(grid), n_targets, self.search
+            )
+
         curve = curve_of(alphas) if curve is None else curve
-        best = self._best(curve)
+        whole, best = exact(alphas), self._best(curve)
         for _ in range(WIDENINGS if self.widen else 0):
             # Only where the edge predicts something: without signal it is chosen whatever it is.
             useful = best[curve[best, np.arange(n_targets)] > 0]
@@ -253,10 +260,12 @@ class RidgeEncoder(_Encoder):
                 break
             added = np.concatenate(sides)
             alphas, curve = np.r_[alphas, added], np.vstack([curve, curve_of(added)])
+            whole &= exact(added)
             order = np.argsort(alphas)
             alphas, curve = alphas[order], curve[order]
             best = self._best(curve)
-        self.alphas_, self.cv_curve_, self.alpha_ = alphas, curve, alphas[best]
+        self.alphas_, self.alpha_ = alphas, alphas[best]
+        self.cv_curve_ = curve if whole else None
         self.cv_r2_ = curve[best, np.arange(n_targets)]
         return prepared
 

@@ -42,9 +42,14 @@ def cross_validate(
 ) -> Scores:
     """Fit on the training samples of each fold, score on its test samples.
 
-    The score of a fold is computed inside the fold (so the means of different test folds never
-    mix) and ``Scores.mean`` averages over folds. An encoder whose ``cv`` is None chooses its
-    penalties in inner folds of the same kind as ``split``, made of the training samples only.
+    The score of a fold is computed inside the fold, so the means of different test folds never
+    mix. ``Scores.mean`` averages over the F folds, each with the same weight whatever its size::
+
+        r_v = tanh(1/F sum_f arctanh r_fv)        R2_v = 1/F sum_f R2_fv
+
+    Fisher's z lies further from 0 than the plain mean of r where folds differ. An encoder whose
+    ``cv`` is None chooses its penalties in inner folds of the same kind as ``split``, made of the
+    training samples only.
 
     Parameters
     ----------

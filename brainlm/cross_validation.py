@@ -17,9 +17,10 @@ from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, edge_message
 from brainlm.errors import unknown_name
 from brainlm.ridge import edge_counts
 from brainlm.scores import Scores, pearson, r_squared
-from brainlm.splits import Split
+from brainlm.splits import ContiguousBlocks, GapWarning, Split
 from brainlm.streaming import fold_bytes, read_size, ridge_of, stream_fold
 from brainlm.targets import TargetView, bad_columns, column_blocks, on_disk
+from brainlm.temporal import Delayer
 
 __all__ = ["cross_validate", "prepared", "score_in_folds"]
 
@@ -41,9 +42,14 @@ def cross_validate(
 ) -> Scores:
     """Fit on the training samples of each fold, score on its test samples.
 
-    The score of a fold is computed inside the fold (so the means of different test folds never
-    mix) and ``Scores.mean`` averages over folds. An encoder whose ``cv`` is None chooses its
-    penalties in inner folds of the same kind as ``split``, made of the training samples only.
+    The score of a fold is computed inside the fold, so the means of different test folds never
+    mix. ``Scores.mean`` averages over the F folds, each with the same weight whatever its size::
+
+        r_v = tanh(1/F sum_f arctanh r_fv)        R2_v = 1/F sum_f R2_fv
+
+    Fisher's z lies further from 0 than the plain mean of r where folds differ. An encoder whose
+    ``cv`` is None chooses its penalties in inner folds of the same kind as ``split``, made of the
+    training samples only.
 
     Parameters
     ----------
@@ -88,9 +94,13 @@ def cross_validate(
     AlphaEdgeWarning
         Once, with the number of targets and folds that chose an alpha on the edge of the grid;
         ``RidgeEncoder(warn_edge=False)`` leaves it to the notes of the result.
+    GapWarning
+        For ``ContiguousBlocks`` of a time series whose gap is 0 or shorter than the longest delay
+        of a ``Delayer`` in the encoder. A series is known by ``runs`` of the split or the delays.
     """
     if metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)
+    _warn_of_gap(encoder, split)
     if len(getattr(Y, "shape", ())) != 2:
         raise ValueError(
             f"Y must be (n_samples, n_targets), got shape {np.shape(Y)}: reshape one target to "
@@ -167,6 +177,22 @@ def cross_validate(
         notes=_edge_note(chosen, alphas, warn=getattr(last, "warn_edge", True)),
         inner=np.array(inner) if inner else None,
     )
+
+
+def _warn_of_gap(encoder: Any, split: Split) -> None:
+    """Warn where samples known to be a time series have neighbours on both sides of a fold."""
+    if not isinstance(split, ContiguousBlocks):
+        return
+    steps = encoder.named_steps.values() if hasattr(encoder, "named_steps") else ()
+    delays = [abs(d) for step in steps if isinstance(step, Delayer) for d in step.delays]
+    least = max([*delays, int(split.runs is not None)], default=0)
+    if split.gap < least:
+        warnings.warn(
+            f"{split!r} of a time series: neighbouring samples share stimulus and noise; give "
+            f"ContiguousBlocks a gap of at least the longest delay, {least} or more samples",
+            GapWarning,
+            stacklevel=3,
+        )
 
 
 def _read_size(

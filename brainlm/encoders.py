@@ -14,7 +14,7 @@ from brainlm._checks import as_labels, check_targets, same_length
 from brainlm.errors import unknown_name
 from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, Standardizer, edge_counts, fit_ridge
 from brainlm.ridge_correlation import correlation_curve
-from brainlm.ridge_cv import cv_curves
+from brainlm.ridge_cv import cv_curves, is_exact
 from brainlm.similarity import (
     column_shift_and_scale,
     leave_one_out_scores,
@@ -56,12 +56,21 @@ class _Encoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
 class RidgeEncoder(_Encoder):
     """Ridge regression with one penalty per target, chosen in inner folds.
 
-    For each target v::
+    With m and s the mean and standard deviation (divisor n) of each feature over the n training
+    samples, and Z the rows ``z = (x - m) / s``, for each target v::
 
-        minimise ||y_v - X w - b||^2 + alpha_v ||w||^2
+        w_v = argmin ||y_v - mean(y_v) - Z w||^2 + alpha_v ||w||^2
+        prediction(x) = mean(y_v) + z w_v
 
-    with X z-scored on the training samples and the intercept b not penalised. alpha_v maximises
-    the cross-validated R2 of v over the inner folds, in which means and weights are learned anew
+    alpha_v is the value a of the grid with the largest::
+
+        R2[a, v] = 1 - sum_f MSE_f(a, v) / sum_f MSE_f(mean, v)
+
+    over inner folds f, where MSE_f is the mean squared error on the test samples of f, of the
+    regression with penalty a and of the mean of y_v over the training samples of f. In f, targets
+    and features are centred on its own training samples. The scale s stays that of all n samples,
+    so that a is the same penalty in the folds and in the fit that follows. The test samples of f
+    therefore have a part in s, never in m or in a weight; outer test samples have a part in nothing
     (``brainlm.ridge_cv.solve_ridge_cv``).
 
     Parameters
@@ -81,9 +90,9 @@ class RidgeEncoder(_Encoder):
     standardize : bool
         z-score the features on the training samples (True) or centre them only.
     search : {"fast", "exact"}
-        How the best alpha is found in large problems: to within 1e-3 of the best cross-validated
-        R2 for 999 targets in 1,000 or more (default; measured in ``benchmarks/ridge.py``), or with
-        every alpha's predictions made in full precision.
+        How the best alpha is found in large problems: from the predictions of a few alphas
+        (default; nearly the best cross-validated R2, see ``brainlm.ridge_cv.solve_ridge_cv`` for
+        what was measured on which data), or with every alpha's predictions made in full precision.
     criterion : {"r2", "r"}
         What the best alpha maximises over the inner folds: R2, or the mean correlation, as some
         publications do (``brainlm.presets``; slower, and ``search`` does not matter).
@@ -101,9 +110,10 @@ class RidgeEncoder(_Encoder):
         Chosen penalties.
     cv_r2_ : array of shape (n_targets,)
         Cross-validated R2 (or r, by ``criterion``) over the inner folds at the chosen alpha, biased
-        upwards by the choice.
-    cv_curve_ : array of shape (n_alphas, n_targets)
-        That of each alpha.
+        upwards by the choice; to about .03 where the search was fast.
+    cv_curve_ : array of shape (n_alphas, n_targets) or None
+        That of each alpha; None where a fast search did not compute it (small problems and
+        ``search="exact"`` do).
     intercept_ : array of shape (n_targets,)
 
     Raises
@@ -241,8 +251,14 @@ class RidgeEncoder(_Encoder):
                 return correlation_curve(X, Y, folds, grid, standardize=self.standardize)
             return cv_curves([prepared], Y, folds, grid, search=self.search)[0]
 
+        def exact(grid: np.ndarray) -> bool:
+            n_features = X.shape[1]
+            return self.criterion == "r" or is_exact(
+                n_features, folds, len(grid), n_targets, self.search
+            )
+
         curve = curve_of(alphas) if curve is None else curve
-        best = self._best(curve)
+        whole, best = exact(alphas), self._best(curve)
         for _ in range(WIDENINGS if self.widen else 0):
             # Only where the edge predicts something: without signal it is chosen whatever it is.
             useful = best[curve[best, np.arange(n_targets)] > 0]
@@ -253,10 +269,12 @@ class RidgeEncoder(_Encoder):
                 break
             added = np.concatenate(sides)
             alphas, curve = np.r_[alphas, added], np.vstack([curve, curve_of(added)])
+            whole &= exact(added)
             order = np.argsort(alphas)
             alphas, curve = alphas[order], curve[order]
             best = self._best(curve)
-        self.alphas_, self.cv_curve_, self.alpha_ = alphas, curve, alphas[best]
+        self.alphas_, self.alpha_ = alphas, alphas[best]
+        self.cv_curve_ = curve if whole else None
         self.cv_r2_ = curve[best, np.arange(n_targets)]
         return prepared
 
@@ -348,17 +366,30 @@ def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
 class SimilarityEncoder(_Encoder):
     """Similarity encoding: responses as sums over similar items. Nothing is fitted.
 
-    ``form="anderson"``: ``W = corr(x, X_train)``, rows divided by their L1 norm, and
-    ``Y_hat = W @ Y_train``. ``form="mulcogbench"``: ``Y_hat = Z_x (Z' C) / d`` with Z the
-    row-standardised embeddings and C the z-scored responses of the training items; see
-    ``score_leave_one_out`` for the published evaluation.
+    With m and s the mean and standard deviation (divisor n) of each embedding column over the n
+    training items, the similarity of an item x to training item i is the correlation over columns::
+
+        c_i(x) = corr((x - m) / s, (x_i - m) / s)
+
+    where s is 1 without ``standardize`` and m is 0 without ``center``. ``form="anderson"``, with
+    the mean of target v over the training items::
+
+        prediction(x) = mean(y_v) + sum_i c_i(x) (y_iv - mean(y_v)) / sum_i |c_i(x)|
+
+    ``center=False`` leaves both means of the targets out, too, and gives the published form.
+    ``form="mulcogbench"``, with sd the standard deviation (divisor n)::
+
+        prediction(x) = sum_i c_i(x) (y_iv - mean(y_v)) / sd(y_v)
+
+    See ``score_leave_one_out`` for its published evaluation.
 
     Parameters
     ----------
     form : {"anderson", "mulcogbench"}
     center : bool
-        Remove the training mean of the embedding columns (default). False is the published form,
-        which anisotropic embeddings drive towards -1; report both.
+        Remove the training mean of the embedding columns and, before weighting, of the targets
+        (default; ours). False is the published form, which anisotropic embeddings drive towards
+        -1; report both.
     standardize : bool
         Divide the columns by their training standard deviation, too. To compare layers, use it:
         a few dimensions of large variance decide the similarity otherwise
@@ -410,7 +441,12 @@ class SimilarityEncoder(_Encoder):
         return self._shaped(standardize_rows((X - self._shift) / self._scale) @ (Z.T @ C))
 
     def score_leave_one_out(self) -> np.ndarray:
-        """Return MulCogBench's score of the fitted items: r per target, (n_targets,)."""
+        """Return MulCogBench's score of the fitted items: r per target, (n_targets,).
+
+        The correlation over items j of y_jv with ``sum over i != j of c_i(x_j) (y_iv - mean(y_v))``
+        (``brainlm.similarity.leave_one_out``). Means and standard deviations are those of all
+        items, item j included.
+        """
         check_is_fitted(self)
         return leave_one_out_scores(self._X, self._Y, **self._columns)
 

@@ -119,7 +119,8 @@ class Scores:
     notes : tuple of str
         Warnings and exclusions on the way.
     inner : array of shape (n_folds, n_targets), optional
-        Cross-validated score over the inner folds of each outer training set. Nothing in it has
+        ``cv_r2_`` of the encoder of each outer training set, 1 - sum MSE / sum MSE of the mean over
+        its inner folds (`brainlm.RidgeEncoder`), whatever the ``metric``. Nothing in it has
         seen the test samples, so targets and feature spaces may be chosen by it.
     """
 
@@ -146,7 +147,10 @@ class Scores:
 
     @property
     def mean(self) -> np.ndarray:
-        """Score per target over folds: Fisher-z mean of r, plain mean of R2. Shape (n_targets,)."""
+        """Score per target over folds, (n_targets,): tanh(mean(arctanh(r))), plain mean of R2.
+
+        Averages over targets, as in ``repr``, are plain means of these.
+        """
         return fisher_mean(self.values) if self.metric == "r" else self.values.mean(axis=0)
 
     @property

@@ -101,7 +101,12 @@ def similarity_predict(
 ) -> np.ndarray:
     """Predict responses by Anderson's rule.
 
-    ``W = corr(x_test, X_train)``, each row divided by its L1 norm; ``Y_hat = W @ Y_train``.
+    ::
+
+        W = corr(x_test, X_train), each row divided by its L1 norm
+        Y_hat = mean(Y_train) + W (Y_train - mean(Y_train))
+
+    with the mean of each target over the training items (0 without ``center``, as published).
 
     Parameters
     ----------
@@ -139,12 +144,14 @@ def leave_one_out(
 ) -> np.ndarray:
     """Re-represent every item by the others, MulCogBench's rule.
 
-    With Z the embeddings standardised per row and C the responses z-scored per column::
+    With Z the embeddings, each row of mean 0 and length 1, and C the responses z-scored per column
+    (divisor n)::
 
-        M = Z Z' / d,   C' = (M - I) C = Z (Z' C) / d - C
+        M = Z Z',   C' = (M - I) C = Z (Z' C) - C
 
-    The diagonal of M is 1, so ``M - I`` leaves each item out of its own sum. Time and memory are
-    O(n d f): M is never built.
+    M holds the correlations of the items over columns. Its diagonal is 1, so ``M - I`` leaves each
+    item out of its own sum. Means and deviations of columns are those of all items, the item itself
+    included. Time and memory are O(n d f): M is never built.
 
     Parameters
     ----------

@@ -15,9 +15,13 @@ import numpy as np
 
 from brainlm._checks import as_labels, check_blocks
 
-__all__ = ["ContiguousBlocks", "Groups", "LeaveOneRunOut", "Split"]
+__all__ = ["ContiguousBlocks", "GapWarning", "Groups", "LeaveOneRunOut", "Split"]
 
 Fold = tuple[np.ndarray, np.ndarray]
+
+
+class GapWarning(UserWarning):
+    """Blocks of a time series without a gap: neighbouring samples are on both sides of a fold."""
 
 
 class Split(Protocol):

@@ -54,6 +54,19 @@ def test_split_half_agrees_with_the_planted_reliability(rng):
     np.testing.assert_allclose(repeat_ceiling(same), 1)
 
 
+def test_an_odd_number_of_repetitions_has_the_reliability_of_all(rng):
+    data = np.sqrt(4 / 9) * rng.standard_normal((3000, 4)) + rng.standard_normal((3, 3000, 4))
+    np.testing.assert_allclose(split_half(data, n_splits=10).mean(), 4 / 7, atol=0.02)
+
+
+def test_opposed_halves_are_bounded_and_noise_is_as_often_below_zero(rng):
+    one = rng.standard_normal((50, 1))
+    np.testing.assert_allclose(split_half(np.array([one, -one]), n_splits=2), -1)
+    noise = split_half(rng.standard_normal((3, 20, 400)), n_splits=5)
+    assert np.abs(noise).max() <= 1
+    assert abs(noise.mean()) < 0.05
+
+
 def test_two_repetitions_are_the_formula_of_spearman_and_brown(rng):
     data = rng.standard_normal((200, 1)) + rng.standard_normal((2, 200, 1))
     r = np.corrcoef(data[0, :, 0], data[1, :, 0])[0, 1]

@@ -10,7 +10,7 @@ from brainlm.alignment import delay
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder
 from brainlm.epochs import from_epochs
-from brainlm.splits import ContiguousBlocks, LeaveOneRunOut
+from brainlm.splits import ContiguousBlocks, GapWarning, LeaveOneRunOut
 from brainlm.temporal import Delayer, lag_samples, time_curves
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
@@ -88,6 +88,18 @@ def test_a_clock_in_single_precision_loses_no_lag(rng, first):
     single[:, 0] += 10 * 3600
     with pytest.raises(ValueError, match=r"float32 rounds times to .* give X as float64"):
         Delayer([1, 2], time_column=0).fit_transform(single)
+
+
+def test_blocks_of_a_time_series_without_a_gap_warn_and_items_do_not(rng):
+    X, Y, time = rng.standard_normal((60, 2)), rng.standard_normal((60, 3)), np.arange(60)
+    lagged = make_pipeline(Delayer([0, 2], time_column=0), RidgeEncoder())
+    with pytest.warns(GapWarning, match="longest delay, 2 or more"):
+        cross_validate(lagged, np.c_[time, X], Y, ContiguousBlocks(3, gap=1))
+    runs = np.repeat(["1", "2"], 30)
+    with pytest.warns(GapWarning, match=r"gap=0\) of a time series"):
+        cross_validate(RidgeEncoder(), X, Y, ContiguousBlocks(3, runs=runs))
+    cross_validate(lagged, np.c_[time, X], Y, ContiguousBlocks(3, gap=2, runs=runs))
+    cross_validate(RidgeEncoder(), X, Y, ContiguousBlocks(3))  # items, as far as anyone knows
 
 
 def test_the_curve_over_time_peaks_where_the_effect_was_planted(rng):

@@ -218,7 +218,8 @@ def survey(bundle: Bundle) -> str:
             f"{int(first['n_materials'])} materials ({n} data sets; those of the same sentences or "
             f"words count once); {tested}. Friedman p = {first['p']:.2g}, critical difference "
             f"{first['critical_difference']:.2f}.",
-            "", markdown(own[["model", "mean_rank", "low", "high", "wins", "lost"]], 2), "",
+            "", markdown(own[["model", "mean_rank", "low", "high", "wins",
+                              *(["lost"] if first["tested"] else [])]], 2), "",
         ]  # fmt: skip
     for features, own in gains.groupby("features", sort=False) if len(gains) else ():
         positive = own[(own["q"] <= ALPHA) & (own["gain"] > 0)]

@@ -99,7 +99,7 @@ guides = {
     "no brain": NoGuide(),
 }  # fmt: skip
 middle = decoder.word_times(test.responses, test.times)  # when words are heard
-beam = Beam(4, nucleus=Nucleus(most=20))
+beam = Beam(8, nucleus=Nucleus(most=20))
 found = {
     label: decoder.decode(
         guide, middle, test.times, replace(beam, lm_weight=1.0) if label == "no brain" else beam

@@ -140,7 +140,9 @@ def main(folder: Path) -> None:
         try:
             parts.append(write(load_bundle(folder / name)))
         except DataMissingError:
-            parts.append(f"## {name}\n\nNo bundle: this analysis was not run.")
+            parts.append(
+                f"## {name}\n\nNo bundle: this analysis has not been run with the present tests."
+            )
     sys.stdout.write("\n\n".join(parts) + "\n")
 
 

@@ -384,7 +384,9 @@ def main(folder: Path) -> None:
         try:
             bundles[name] = load_bundle(folder / name)
         except DataMissingError:
-            parts.append(f"## {name}\n\nNo bundle: this study was not run.")
+            parts.append(
+                f"## {name}\n\nNo bundle: this study has not been run with the present tests."
+            )
             continue
         parts.append(write(bundles[name]))
     sys.stdout.write("\n\n".join([*parts, untested(bundles)]) + "\n")

@@ -49,7 +49,7 @@ def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
     assert "0.1234" in text
     assert "*no model wins everywhere* **holds here**. x has the best mean rank (1.25)" in text
     assert "significantly better on 1 of 4 data sets" in text
-    assert text.count("No bundle: this study was not run.") == 6
+    assert text.count("No bundle: this study has not been run with the present tests.") == 6
     assert text.count("A debug run") == 2
     assert text.count("WordNet") == 1
 

@@ -199,12 +199,16 @@ def _varies(values: pandas.Series, labels: pandas.Series) -> bool:
 def _best_fit(
     y: np.ndarray, design: np.ndarray, components: Any, name: str
 ) -> tuple[Any, tuple[str, ...]]:
-    """The most likely fit of two optimisers: each alone may stop at a saddle or a border."""
+    """The most likely fit of two optimisers: each alone may stop at a saddle or a border.
+
+    Where Powell's steps meet a singular matrix, the simplex of Nelder and Mead is tried, too.
+    """
     from statsmodels.regression.mixed_linear_model import MixedLM
 
-    best: Any = None
-    notes: tuple[str, ...] = ()
-    for method in ("lbfgs", "powell"):
+    found: dict[str, tuple[Any, tuple[str, ...]]] = {}
+    for method in ("lbfgs", "powell", "nm"):
+        if method == "nm" and "powell" in found:
+            break
         model = MixedLM(y, design, groups=np.ones(len(y)), exog_vc=components)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -212,15 +216,15 @@ def _best_fit(
                 fitted = model.fit(reml=False, method=[method])
             except np.linalg.LinAlgError:
                 continue
-        if fitted.converged and (best is None or fitted.llf > best.llf + 1e-6):
-            best = fitted
-            notes = tuple(dict.fromkeys(str(w.message).split("\n")[0] for w in caught))
-    if best is None:
+        if fitted.converged:
+            notes = dict.fromkeys(str(w.message).split("\n")[0] for w in caught)
+            found[method] = fitted, tuple(notes)
+    if not found:
         raise ValueError(
             f"the mixed model of {name!r} did not converge: standardise the predictors, leave out "
             "slopes, or use more trials per subject and item"
         )
-    return best, notes
+    return max(found.values(), key=lambda each: each[0].llf)
 
 
 def _components(effects: dict[str, tuple[Any, Any]]) -> Any:

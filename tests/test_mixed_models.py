@@ -85,6 +85,22 @@ def test_readers_are_the_units_of_a_balanced_table(rng):
     assert larger.n_items == 0
 
 
+def test_another_optimiser_is_tried_where_two_fail(rng, monkeypatch):
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    table = slopes_vary(trials(rng, n_subjects=8, n_items=10), rng)
+    usual, fit = fit_mixed(table, "rt", ["surprisal"], subject="subject"), MixedLM.fit
+
+    def singular(self, *, method, **options):
+        if method != ["nm"]:
+            raise np.linalg.LinAlgError
+        return fit(self, method=method, **options)
+
+    monkeypatch.setattr(MixedLM, "fit", singular)
+    found = fit_mixed(table, "rt", ["surprisal"], subject="subject")
+    assert found.log_likelihood == pytest.approx(usual.log_likelihood, abs=1e-3)
+
+
 def test_slopes_by_item_exist_where_a_predictor_varies_within_items(rng):
     table = slopes_vary(trials(rng, n_items=15), rng)
     table["load"] = rng.standard_normal(len(table))

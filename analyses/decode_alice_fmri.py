@@ -5,9 +5,9 @@ The story is cut into blocks with a gap between; the last block is held out, and
 of the three mappers learn on the others. First the mapping: correlation per dimension and 2v2
 identification of held-out samples, against mappings of the same responses shifted in a circle.
 Then the text of the held-out block, by the encoding likelihood (Tang) and the similarity of
-embeddings (MapGuide), beside all nulls. No other story was recorded: a training block of the same
-story takes the place of a wrong story, and is named so. Twelve minutes are far less than such
-decoders need.
+embeddings (MapGuide), compared with all controls. No other story was recorded: a training block of
+the same story takes the place of a wrong story, and is named so. Twelve minutes are far less than
+such decoders need.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 Pereira et al. 2018, sentence mode: one pattern of 1,000 principal components per sentence. Whole
 topics are left out, an eighth of them at a time; on the others a mapper learns the mean embedding
 of the words (a layer of a causal model) and a ridge the number of words. Held-out sentences are
-then searched for by the similarity of embeddings, beside the patterns of other topics (permuted
-brain: whole topics of one experiment change places, so that sentences stay beside those of their
-passage), noise that passes through the mapper, the language model alone, the true embedding
+then searched for by the similarity of embeddings, and from the patterns of other topics (permuted
+brain: whole topics of one experiment change places, so that the sentences of a passage stay
+together), noise that passes through the mapper, the language model alone, the true embedding
 (ceiling) and random reconstructions. Permutation and noise are drawn several times.
 
 The tests are differences, brain minus each control, paired inside sentences and averaged over

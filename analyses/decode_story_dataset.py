@@ -18,6 +18,7 @@ from typing import Annotated
 
 import typer
 
+from brainlm.alignment import delays_between
 from brainlm.bundle import check_output, save_bundle
 from brainlm.cache import content_key
 from brainlm.card import read_card
@@ -35,7 +36,7 @@ from brainlm.options import Debug, Out, Overwrite, Root, choose, run
 from brainlm.recording import Recording, sampling_interval
 from brainlm.stimulus import Stimulus
 
-INTERVAL = 2.0  # seconds: the samples that the delays of 1 to 4 are meant for
+INTERVAL = 2.0  # seconds: faster volumes are averaged to about this
 MODELS = {"en": "smollm2", "zh": "qwen0.5b"}
 
 
@@ -92,6 +93,7 @@ def main(
     train = train[:stories] if stories else train
     settings = Settings(
         layer=layer, context_seconds=context, n_targets=voxels, level=level,
+        delays=tuple(delays_between(step * average)),
         mapper=EmbeddingDecoder(mapper, standardize=False),
     )  # fmt: skip
     if debug:

@@ -2,9 +2,9 @@
 
 The folder has the layout of ds003020 / ds004510 as public code expects it (``data_train``,
 ``data_test``). The decoder is trained on the participant's training stories and decodes one test
-story, beside permuted brain and noise (several draws each), another story, the language model
-alone, the ceiling and the random null. It cannot decode anyone without hours of their own training
-data.
+story, compared with permuted brain and noise (several draws each), another story, the language
+model alone, the ceiling and the random null. It cannot decode anyone without hours of their own
+training data.
 """
 
 from __future__ import annotations

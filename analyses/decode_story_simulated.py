@@ -6,12 +6,13 @@ and are written as the folders of ds003020 / ds004510; what follows reads those 
 planted are hidden states of another model than the decoder's.
 
 Several stories are decoded from several simulated subjects, whose weights and noise differ.
-Each story has its own decoder, whose training never sees it nor the story before it: that one is
-the wrong story, and on it the weight of the language model is chosen. The story is decoded by the
-encoding likelihood (Tang) and by the similarity of embeddings (MapGuide), beside permuted brain and
-noise (several draws each), the wrong story, the language model alone, the ceiling and the random
-null. Which guide gains more is said in one score, BLEU-1 by default: both papers report BLEU. Its
-interval is over stories and subjects (`brainlm.decoding.replication`).
+Each story has its own decoder, whose training includes neither the story nor the one before it;
+that one is the wrong story, and the weight of the language model is chosen on it. The story is
+decoded by the encoding likelihood (Tang) and by the similarity of embeddings (MapGuide). Both are
+compared with permuted brain and noise (several draws each), the wrong story, the language model
+alone, the ceiling and the random null. Which guide gains more is decided by one score, BLEU-1 by
+default: both papers report BLEU. Its interval is over stories and subjects
+(`brainlm.decoding.replication`).
 In Chinese (``--language zh --model qwen0.5b``) by words or characters.
 """
 

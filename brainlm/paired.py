@@ -217,7 +217,8 @@ def random_difference_p(observed: float, random_a: np.ndarray, random_b: np.ndar
     observed : float
         Score of A minus score of B.
     random_a, random_b : array of shape (n_draws,)
-        Scores of embeddings without meaning in place of A, and of B: independent draws. To test a
+        Scores of embeddings without meaning in place of A, and of B. They are treated as
+        independent; where both come from the same permutations, the test is careful. To test a
         score rather than a difference, give ``np.zeros(n_draws)`` as B.
     """
     from scipy.stats import t

@@ -83,9 +83,9 @@ def huth_encoder(
     alpha = a^2; a is chosen per voxel (or one for all) by the mean correlation over 50 random sets
     of 40-sample chunks, 20 % of the samples held out; features and responses are z-scored.
     Features are resampled with Lanczos windows, delayed by 1 to 4 samples of 2 s, and stories lose
-    10 samples at the start and 5 at the end (``trim_runs``). The test is a story of its own. These
-    are samples as published: at another sampling interval the delays of the same seconds are
-    ``brainlm.delays_between(interval)``.
+    10 samples at the start and 5 at the end (``trim_runs``). The test story is not among the
+    training stories. These are samples as published: at another sampling interval the delays of
+    the same seconds are ``brainlm.delays_between(interval)``.
     Ours: z-scoring is learned inside each training set.
 
     Parameters

@@ -141,8 +141,8 @@ class Task:
         """The folds: blocks with a gap for time series and isolated words, whole texts otherwise.
 
         Isolated words are in the order of their letters, so that inflected forms of one word are
-        neighbours. Where texts are too few for folds, blocks of words have a gap of 20 words, about
-        a sentence, between training and test.
+        neighbours. Where texts are too few for folds, blocks of words have a gap between training
+        and test: 20 words, about a sentence, or less where blocks are short.
         """
         if self.timed:
             return ContiguousBlocks(self.n_splits, self.gap, self.recording.run)

@@ -116,10 +116,11 @@ def compared(tmp_path):
     """Two data sets x three spaces, with pairs of two versions: the bundle of navigating."""
     rows, pairs = [], []
     for dataset, modality, level in SETS[:2]:
-        for space, score in (("a", 0.5), ("b", 0.4), ("c", 0.1)):
+        for space, score in (("a", 0.5), ("b", 0.4), ("c", 0.1), ("controls", 0.3)):
             rows.append({
                 **about(dataset, modality, level), "space": space, "score": score,
                 "low": score - 0.05, "high": score + 0.1, "metric": "r", "unit": "fold",
+                "family": "controls" if space == "controls" else "causal",
                 "n_units": 10, "n_items": 200, "n_targets": 4, "n_subjects": 12,
             })  # fmt: skip
         for first, second, p in (("a", "b", 0.2), ("a", "c", 0.001), ("b", "c", 0.04)):
@@ -141,6 +142,7 @@ def test_lines_join_bars_whose_paired_difference_holds_over_all_pairs(compared):
         "gaze (eye-tracking, sentence)\n200 items, 10 folds",
     ]
     for ax in panels:
+        assert [line.get_ydata()[0] for line in ax.lines if line.get_linestyle() == "--"] == [0.3]
         heights = [round(bar.get_height(), 3) for bar in ax.patches]
         assert heights == [0.5, 0.4, 0.1]
         joined = [

@@ -174,9 +174,9 @@ def context_gains(bundle: Bundle) -> Figure:
 def paired_bars(bundle: Bundle) -> Figure:
     """Draw the score of each representation as bars, a panel per data set, with pairwise tests.
 
-    Whiskers are the intervals of the bundle. A line joins two bars whose paired difference has
-    q <= .05 over all pairs of the figure (Benjamini-Hochberg). Pairs of features in full dimension,
-    where the bundle has others, too.
+    Whiskers are the intervals of the bundle, the dashed line is the score of the controls. A
+    bracket joins two bars whose difference has q <= .05 over all pairs of the figure
+    (Benjamini-Hochberg). Pairs of features in full dimension, where the bundle has others, too.
     """
     from brainlm.statistics import fdr
 
@@ -209,12 +209,18 @@ def paired_bars(bundle: Bundle) -> Figure:
             y = high + level * step
             ax.plot([i, i, j, j], [y - step / 4, y, y, y - step / 4], color="black", lw=0.8)
         ax.axhline(0, color="black", lw=0.5)
+        control = table[(table["dataset"] == dataset) & (table["family"] == "controls")]
+        for score in control["score"]:
+            ax.axhline(score, color=COLOURS["ceiling"], ls="--", lw=1)
         ax.tick_params(axis="x", rotation=30)
         first = own.iloc[0]
         about = f"{first['n_items']} items, {first['n_units']} {first['unit']}s"
         ax.set_title(f"{names[dataset]}\n{about}", loc="left", fontsize=8)
         ax.set_ylabel(f"held-out {first['metric']}")
-    figure.suptitle("lines: paired difference with q <= .05 over all pairs", fontsize=8)
+    figure.suptitle(
+        "brackets: difference with q <= .05 over all pairs; dashed: controls (length, frequency, "
+        "position, word rate of a story)", fontsize=8,
+    )  # fmt: skip
     return figure
 
 

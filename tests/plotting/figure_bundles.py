@@ -156,8 +156,9 @@ def pairs(rng):
     about = [{"dataset": d, "modality": m, "level": v, "language": "en"} for d, m, v in SETS]
     table = [
         {**s, "space": space, "score": x, "low": x - 0.05, "high": x + 0.08, "metric": "r",
+         "family": "controls" if space == "controls" else "causal",
          "unit": "fold", "n_units": 10, "n_items": 300}
-        for s in about for space, x in (("a", 0.5), ("b", 0.45), ("c", 0.2))
+        for s in about for space, x in (("a", 0.5), ("b", 0.45), ("c", 0.2), ("controls", 0.42))
     ]  # fmt: skip
     found = (("a", "b", 0.3), ("a", "c", 0.001), ("b", "c", 0.01))
     tests = [

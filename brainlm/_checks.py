@@ -15,6 +15,7 @@ __all__ = [
     "check_targets",
     "freeze",
     "is_mapped",
+    "is_missing",
     "mapped_file",
     "same_length",
 ]
@@ -40,11 +41,23 @@ def mapped_file(array: np.ndarray) -> Path | None:
     return None if base is None or array.flags.writeable else Path(str(base.filename))
 
 
+def is_missing(value: Any) -> bool:
+    """Return whether a value is None, NaN, NaT or pandas' NA."""
+    return value is None or type(value).__name__ == "NAType" or bool(value != value)
+
+
 def as_labels(values: Any, name: str) -> np.ndarray:
     """Return ``values`` as a read-only 1-D array of non-empty strings."""
-    array = np.asarray(values)
+    array = np.asarray(values, dtype=object)  # as text, numpy would write NaN as the word "nan"
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}")
+    missing = [i for i, value in enumerate(array.tolist()) if is_missing(value)]
+    if missing:
+        raise ValueError(
+            f"{name}[{missing[0]}] is missing ({array[missing[0]]!r}, {len(missing)} in all): drop "
+            "these rows; if they hold words such as 'null', 'nan' or 'NA', read the file with "
+            "pandas.read_csv(..., keep_default_na=False)"
+        )
     labels = np.array([str(value) for value in array.tolist()], dtype=object)
     empty = [i for i, label in enumerate(labels) if not label.strip()]
     if empty:

@@ -19,14 +19,18 @@ from brainlm._memory import check_declared
 __all__ = [
     "ImageSeries",
     "changing",
+    "check_sampling_interval",
     "load_image",
     "open_cifti",
     "open_surfaces",
     "open_volumes",
+    "other_header",
     "template_mask",
 ]
 
 BLOCK = 1 << 26  # bytes of an image that are read at a time
+SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}  # units of NIfTI
+PLAUSIBLE = (0.05, 20.0)  # seconds between volumes
 HEMISPHERES = {"L": "left", "R": "right"}
 
 
@@ -169,13 +173,12 @@ def open_volumes(image: Any, mask: Any, labels: Any = None) -> ImageSeries:
         numbers = np.unique(regions)
         names = tuple(f"{number:g}" for number in numbers.tolist())
         positions = np.stack([positions[regions == r].mean(axis=0) for r in numbers])
-    step = float(image.header.get_zooms()[3]) if hasattr(image.header, "get_zooms") else 0.0
     return ImageSeries(
         _source(image),
         image.shape[3],
         names,
         positions,
-        step if step > 0 else None,
+        _time_step(image.header),
         lambda: _masked_blocks(image, kept, regions),
     )
 
@@ -194,6 +197,46 @@ def _check_same_grid(image: Any, other: Any, name: str) -> None:
             f"{name} and image have one grid but differ in their affines: take the {name} of the "
             "same space, or resample one to the other (nilearn.image.resample_to_img)"
         )
+
+
+def _time_step(header: Any) -> float | None:
+    """Return the seconds between volumes that a header declares; None where it declares none.
+
+    A header whose axis is not one of time (Hz, ppm, rad/s) declares none, nor does one without a
+    unit that holds the 1 which nibabel and others write where nothing is known.
+    """
+    if not hasattr(header, "get_zooms") or not hasattr(header, "get_xyzt_units"):
+        return None
+    step, unit = float(header.get_zooms()[3]), header.get_xyzt_units()[1]
+    if step <= 0 or unit not in SECONDS or (unit == "unknown" and step == 1):
+        return None
+    return step * SECONDS[unit]
+
+
+def check_sampling_interval(step: float) -> float:
+    """Return seconds between samples that an image can have; raise for others.
+
+    Raises
+    ------
+    ValueError
+        ``step`` lies outside of .05 to 20 s: its unit is wrong, or it is none.
+    """
+    shortest, longest = PLAUSIBLE
+    if not shortest <= step <= longest:
+        raise ValueError(
+            f"a volume every {step:g} s is outside of {shortest:g} to {longest:g} s: the unit "
+            "of the header or sidecar is wrong, or it holds no repetition time; declare "
+            "sampling_interval (in seconds)"
+        )
+    return step
+
+
+def other_header(series: Iterable[ImageSeries], step: float) -> tuple[str, ...]:
+    """Return a note where headers say another sampling interval than ``step`` (seconds)."""
+    said = [each.sampling_interval for each in series if each.sampling_interval is not None]
+    other = [other for other in dict.fromkeys(said) if abs(other - step) > 1e-3]
+    headers = ", ".join(f"{each:g}" for each in other)
+    return (f"sampling interval {step:g} s as declared; headers say {headers} s",) if other else ()
 
 
 def _masked_blocks(image: Any, mask: np.ndarray, labels: np.ndarray | None) -> Iterator[np.ndarray]:

@@ -10,10 +10,12 @@ import numpy as np
 from brainlm.images import (
     ImageSeries,
     changing,
+    check_sampling_interval,
     load_image,
     open_cifti,
     open_surfaces,
     open_volumes,
+    other_header,
 )
 from brainlm.recording import Recording
 from brainlm.series import stack_blocks
@@ -249,6 +251,8 @@ def _from_series(
     step = series.sampling_interval if sampling_interval is None else sampling_interval
     if step is None:
         raise ValueError("sampling_interval: the file does not say it, so give it (in seconds)")
+    if sampling_interval is None:
+        check_sampling_interval(step)
     shape = (series.n_samples, len(series.targets))
     if series.sources:
         key = (series.targets, [_digest(each) for each in read_with])
@@ -264,6 +268,7 @@ def _from_series(
         run=[run] * series.n_samples,
         subject=subject,
         positions=series.positions,
+        notes=other_header([series], step),
     )
 
 

@@ -17,6 +17,7 @@ __all__ = ["Stimulus"]
 
 # Forced aligners round interval edges, so neighbours may overlap by less than a millisecond.
 OVERLAP_TOLERANCE = 1e-3
+SEPARATORS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +46,9 @@ class Stimulus:
     Raises
     ------
     ValueError
-        When lengths differ, a word is empty, times are not finite, words are out of order or
-        overlap within a run, or a run, text, sentence or item is cut in two.
+        When lengths differ, a word is empty, missing or holds a tab or a line end, times are not
+        finite, words are out of order or overlap within a run, or a run, text, sentence or item is
+        cut in two.
 
     Notes
     -----
@@ -67,6 +69,13 @@ class Stimulus:
         n_words = len(words)
         if n_words == 0:
             raise ValueError("words is empty: a stimulus needs at least one word")
+        broken = [i for i, word in enumerate(words) if set(word) & SEPARATORS]
+        if broken:
+            raise ValueError(
+                f"words[{broken[0]}] ({words[broken[0]][:80]!r}) holds a tab or a line end "
+                f"({len(broken)} such words): rows of a table ran together, as where a quotation "
+                "mark is read as the start of a quoted cell (read it without quoting)"
+            )
         run = as_labels(["1"] * n_words if self.run is None else self.run, "run")
         text = run if self.text is None else as_labels(self.text, "text")
         sentence = text if self.sentence is None else as_labels(self.sentence, "sentence")

@@ -2,9 +2,10 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from readers.images import save_surface
 
 from brainlm import images, series
-from brainlm.own import from_image, from_tables
+from brainlm.own import from_image, from_surfaces, from_tables
 from brainlm.recording import Recording
 
 RATE = 100.0
@@ -137,3 +138,22 @@ def test_images_on_other_grids_are_refused(image, mask):
         from_image(image, empty, 2.0)
     with pytest.raises(ValueError, match="must be 4-D"):
         from_image(mask, mask, 2.0)
+
+
+def test_an_image_says_its_sampling_interval_in_its_own_unit(tmp_path, rng):
+    left, right = (tmp_path / f"{side}.func.gii" for side in "LR")
+    for path in (left, right):
+        save_surface(path, rng.normal(size=(5, 3)), step=2_000_000)
+    with pytest.raises(ValueError, match=r"a volume every 2000 s is outside of 0\.05 to 20 s"):
+        from_surfaces(left, right)
+    recording = from_surfaces(left, right, sampling_interval=2.0)
+    assert recording.times[1] == 2
+    assert "sampling interval 2 s as declared; headers say 2000 s" in recording.notes
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+def test_a_missing_word_is_not_the_word_nan(missing):
+    words = pd.DataFrame({"word": ["a", missing, "b"]})
+    responses = pd.DataFrame({"item": ["1"], "rt": [1.0]})
+    with pytest.raises(ValueError, match=r"words\[1\] is missing .*keep_default_na=False"):
+        from_tables(words, responses, language="en", modality="reading", unit="ms")

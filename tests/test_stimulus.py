@@ -59,3 +59,9 @@ def test_neighbours_may_touch_and_overlap_by_rounding_only():
 def test_bad_words_and_times_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         Stimulus(**{"words": WORDS, "language": "en"} | arguments)
+
+
+@pytest.mark.parametrize("word", ["a\tb", "Hello\nmy", "a\u2028b"])
+def test_rows_that_ran_together_are_no_word(word):
+    with pytest.raises(ValueError, match=r"words\[1\] .*holds a tab or a line end"):
+        Stimulus(["one", word], "en")

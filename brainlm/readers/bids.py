@@ -15,15 +15,18 @@ from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.images import (
     ImageSeries,
     changing,
+    check_sampling_interval,
     load_image,
     open_cifti,
     open_surfaces,
     open_volumes,
+    other_header,
     template_mask,
 )
 from brainlm.readers.confounds import ConfoundOptions, Confounds, read_confounds
 from brainlm.readers.files import Names, naming
-from brainlm.readers.runs import choose_runs, fill, find_runs, inherited, sidecar
+from brainlm.readers.heard import Heard, runs_heard
+from brainlm.readers.runs import Run, choose_runs, fill, find_runs, inherited, sidecar
 from brainlm.readers.sheets import read_sheet
 from brainlm.readers.word_times import read_word_times, word_files
 from brainlm.recording import Recording
@@ -52,17 +55,20 @@ class BidsOptions(ConfoundOptions):
     runs : sequence of str
         Names of the runs, in order. Default: all that are there, by number.
     n_runs : int, optional
-        How many runs a subject must have. Where run numbers differ between subjects, the k-th run
-        of a subject belongs to the k-th run of the words.
+        How many runs a subject must have.
     words : dict
         Options of `brainlm.readers.read_word_times`: the words of each run in files that all
-        subjects share.
+        subjects share. Recordings come in their order, and runs are named as they are.
+    heard : {"by name", "in order"} or dict, optional
+        Which run of ``words`` each recording belongs to, see `brainlm.readers.heard.runs_heard`.
+        Default: the one that ``stim_file`` in its events names, else the one of the same name.
     word : str, optional
         Instead of ``words``: column with the words in the ``_events.tsv`` that applies to a run.
     skip : sequence of str
         Entries of the events that are not words.
     sampling_interval : float, optional
-        Seconds. Default: ``RepetitionTime`` of the JSON sidecar, then the header.
+        Seconds. Default: ``RepetitionTime`` of the JSON sidecar and that of the headers, which must
+        agree and lie within .05 to 20 s. What is declared stands above the headers.
     first_sample : float
         Time of the first volume on the clock of the words.
     constant : {"refuse", "leave out"}
@@ -79,6 +85,7 @@ class BidsOptions(ConfoundOptions):
     runs: Names = ()
     n_runs: int | None = None
     words: dict[str, Any] = Field(default_factory=dict)
+    heard: Heard = None
     word: str | None = None
     skip: Names = ()
     sampling_interval: float | None = None
@@ -164,14 +171,21 @@ def read_bids(
     folder = Path(folder)
     runs = choose_runs(folder, given.left, subject, given.runs, given.n_runs)
     subject = str(subject)
+    shared = None
+    if given.words:
+        shared, _ = read_word_times(folder, language=given.language, **given.words)
+        found = [Run(folder, given.left, subject, run) for run in runs]
+        pairs = runs_heard(found, shared.runs, given.heard)
+        runs, stories = [run.name for run, _ in pairs], [story for _, story in pairs]
+        shared = shared.select(np.isin(shared.run, stories))
     series = [_open(folder, given, subject, run) for run in runs]
     paths = [each.sources[0] for each in series]
     for path, each in zip(paths, series, strict=True):
         if each.targets != series[0].targets:
             raise CorruptDataError(f"{path}: its voxels or vertices are not those of {paths[0]}")
     step = _sampling_interval(folder, series, given.sampling_interval)
-    stimulus = _read_words(folder, given, paths, runs)
-    notes: list[str] = []
+    stimulus = shared or _read_words(folder, given, paths, runs)
+    notes = list(other_header(series, step))
     if given.constant == "leave out":
         with _broken(paths[0]):
             kept = changing(series)
@@ -251,44 +265,45 @@ def _blocks(series: ImageSeries, confounds: Confounds | None) -> Iterator[np.nda
 
 
 def _sampling_interval(folder: Path, series: list[ImageSeries], declared: float | None) -> float:
-    """Return the repetition time, on which sidecars, headers and the options must agree."""
-    steps = {}
+    """Return the repetition time: as declared, or that on which sidecars and headers agree.
+
+    What is declared stands above the headers, which often hold nothing of the kind, but not above
+    a sidecar, which says it in words.
+    """
+    headers = {each.sources[0].name: each.sampling_interval for each in series}
+    found: dict[str, float] = {name: step for name, step in headers.items() if step is not None}
+    if declared is not None:
+        found = {"the options": declared}
     for each in series:
-        path = each.sources[0]
-        content = sidecar(folder, path, "bold.json")
+        content = sidecar(folder, each.sources[0], "bold.json")
         if content:
             try:
-                steps[content[""].name] = float(content["RepetitionTime"])
+                found[content[""].name] = float(content["RepetitionTime"])
             except (ValueError, KeyError, TypeError) as error:
                 raise CorruptDataError(
                     f"{content['']}: has no RepetitionTime ({error!r})"
                 ) from error
-        elif each.sampling_interval is not None and declared is None:
-            steps[path.name] = each.sampling_interval
-    if declared is not None:
-        steps["the options"] = declared
     path = series[0].sources[0]
-    if not steps:
+    if not found:
         raise CorruptDataError(f"{path}: no repetition time: declare sampling_interval")
-    if max(steps.values()) - min(steps.values()) > 1e-3:
-        raise CorruptDataError(f"{path}: repetition times differ: {steps}")
-    return next(iter(steps.values()))
+    if max(found.values()) - min(found.values()) > 1e-3:
+        times = ", ".join(f"{name} {step:g} s" for name, step in found.items())
+        raise CorruptDataError(
+            f"{path}: repetition times differ ({times}): mend the wrong file, or declare "
+            "sampling_interval, which stands above the headers"
+        )
+    step = next(iter(found.values()))
+    with _broken(path):
+        return step if declared is not None else check_sampling_interval(step)
 
 
 def _read_words(folder: Path, given: BidsOptions, paths: list[Path], runs: list[str]) -> Stimulus:
-    if given.words:
-        stimulus, _ = read_word_times(folder, language=given.language, **given.words)
-        if len(stimulus.runs) != len(paths):
-            raise CorruptDataError(
-                f"{paths[0]}: {len(paths)} runs of images, {len(stimulus.runs)} of words"
-            )
-        return stimulus
     words, onset, duration, run_of = [], [], [], []
     for path, run in zip(paths, runs, strict=True):
         events = inherited(folder, path, "events.tsv")
         if events is None:
             raise DataMissingError(f"{path}: no _events.tsv applies to it, beside it or above")
-        sheet = read_sheet(events)
+        sheet = read_sheet(events, quotes=False)
         position = sheet.position(str(given.word))
         texts = [str(row[position]).strip() for row in sheet.rows]
         rows = [i for i, text in enumerate(texts) if text not in {"", "n/a", *given.skip}]

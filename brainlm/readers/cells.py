@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._checks import is_missing
 from brainlm._memory import check_unpacked
 from brainlm.downloads import check_content
 from brainlm.errors import CorruptDataError, unknown_name
@@ -120,16 +121,11 @@ def _unpacked(path: Path) -> Iterator[bytes]:
 
 def _rda_column(cells: list[Any]) -> list[Any]:
     """Return cells with R's NA as empty ones; R keeps whole numbers as doubles, too."""
-    filled = ["" if _is_missing(cell) else cell for cell in cells]
+    filled = ["" if is_missing(cell) else cell for cell in cells]
     floats = [cell for cell in filled if isinstance(cell, float)]
     if floats and all(cell.is_integer() for cell in floats):
         return [int(cell) if isinstance(cell, float) else cell for cell in filled]
     return filled
-
-
-def _is_missing(cell: Any) -> bool:
-    # pandas marks a missing text with None, NaN or its own NA (which is no number).
-    return cell is None or type(cell).__name__ == "NAType" or cell != cell
 
 
 def _npz_rows(path: Path, sheet: str | None, columns: Sequence[str]) -> list[list[Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import wave
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -36,6 +37,9 @@ class EventsOptions(ReaderOptions):
         Column with the words.
     where : dict of str to str
         Column -> the value that the rows of words have; ``*`` stands for anything.
+    quoted : bool
+        Whether every word stands in quotation marks that are no part of it. (BIDS has no quoting:
+        otherwise a quotation mark is a character of the word.)
     skip : sequence of str
         Entries that are not words.
     clock : {"file", "acquisition"}
@@ -56,6 +60,7 @@ class EventsOptions(ReaderOptions):
     fields: str | None = None
     word: str | None = None
     where: dict[str, str] = Field(default_factory=dict)
+    quoted: bool = False
     skip: Names = ()
     clock: Literal["file", "acquisition"] = "file"
     start: dict[str, str] = Field(default_factory=dict)
@@ -102,7 +107,9 @@ class Events:
         """Return words, onsets and durations."""
         rows, onsets = self.onsets(self.given.where)
         position = rows.position(str(self.given.word))
-        texts = [str(row[position]).strip().strip('"') for row in rows.rows]
+        texts = [str(row[position]).strip() for row in rows.rows]
+        if self.given.quoted:
+            texts = [re.sub(r'^"(.*)"$', r"\1", text) for text in texts]
         left = {"", "n/a", *self.given.skip}
         kept = [i for i, text in enumerate(texts) if text not in left]
         if not kept:
@@ -132,7 +139,7 @@ def read_events(given: EventsOptions, run: Run, first: float) -> Events:
         table = inherited(run.folder, run.path, "events.tsv")
     if table is None:
         raise DataMissingError(f"{run.path}: no _events.tsv applies to it, beside it or above")
-    sheet = read_sheet(table)
+    sheet = read_sheet(table, quotes=False)
     if given.fields is not None:
         sheet = _with_fields(sheet, given.fields)
     return Events(sheet, given, first if given.clock == "acquisition" else 0.0)

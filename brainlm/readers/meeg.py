@@ -18,6 +18,7 @@ from brainlm.epochs import epoch_words, from_epochs, from_raw
 from brainlm.errors import CorruptDataError
 from brainlm.readers.events import EventsOptions, read_events, read_start
 from brainlm.readers.files import Names, ReaderOptions, naming
+from brainlm.readers.heard import Heard, runs_heard
 from brainlm.readers.runs import Run, choose_runs, fill, find_runs
 from brainlm.readers.word_times import read_word_times, word_files
 from brainlm.recording import Recording
@@ -75,7 +76,9 @@ class MeegOptions(ReaderOptions):
         Language code of the words.
     words : dict
         Options of `brainlm.readers.read_word_times`: words that all subjects share, on the clock of
-        the sound. The k-th run of a subject belongs to the k-th run of the words.
+        the sound. Recordings come in their order, and runs are named as they are.
+    heard
+        As in `brainlm.readers.bids.BidsOptions`.
     events : EventsOptions
         The ``_events.tsv`` of each run: with its words, or with the start of the sound.
     high_pass, low_pass : float, optional
@@ -93,6 +96,7 @@ class MeegOptions(ReaderOptions):
     n_runs: int | None = None
     language: str
     words: dict[str, Any] = Field(default_factory=dict)
+    heard: Heard = None
     events: EventsOptions
     high_pass: float | None = None
     low_pass: float | None = None
@@ -164,18 +168,16 @@ def read_meeg(
     folder = Path(folder)
     runs = choose_runs(folder, given.pattern, subject, given.runs, given.n_runs)
     found = [Run(folder, given.pattern, str(subject), name) for name in runs]
+    shared: list[Stimulus | None] = [None] * len(found)
+    if given.words:
+        words, _ = read_word_times(folder, language=given.language, **given.words)
+        pairs = runs_heard(found, words.runs, given.heard)
+        found = [run for run, _ in pairs]
+        shared = [words.select(words.run == story) for _, story in pairs]
     paths = [run.path for run in found]
     raws = [_open_raw(path, given) for path in paths]
-    shared = None
-    if given.words:
-        shared, _ = read_word_times(folder, language=given.language, **given.words)
-        if len(shared.runs) != len(runs):
-            raise CorruptDataError(
-                f"{paths[0]}: {len(runs)} runs of recordings, {len(shared.runs)} of words"
-            )
     stimuli, notes = [], []
-    for i, (run, raw) in enumerate(zip(found, raws, strict=True)):
-        part = None if shared is None else shared.select(shared.run == shared.runs[i])
+    for run, raw, part in zip(found, raws, shared, strict=True):
         stimulus, remarks = _words_of_run(given, run, raw, part)
         stimuli.append(stimulus)
         notes += remarks
@@ -264,14 +266,15 @@ def _words_of_run(
             f"{first:.2f} s after the acquisition): declare events.clock = 'acquisition' if onsets "
             "count from its start, or mend the start of the sound"
         )
+    name = run.name if shared is None else shared.runs[0]
     with naming(run.path):
         stimulus = Stimulus(
             words,
             given.language,
             onset=onset,
             duration=duration,
-            run=[run.name] * len(words),
-            item=[f"{run.name}#{i + 1}" for i in range(len(words))],
+            run=[name] * len(words),
+            item=[f"{name}#{i + 1}" for i in range(len(words))],
         )
     return stimulus, notes
 

@@ -87,9 +87,9 @@ def find_runs(folder: Path, pattern: str) -> list[tuple[str, str]]:
     return sorted(found, key=lambda key: (key[0], _natural(key[1])))
 
 
-def _natural(text: str) -> list[tuple[int, str]]:
-    """Return what sorts "2" before "10"."""
-    return [(len(part), part) for part in text.split("/")]
+def _natural(text: str) -> list[str | int]:
+    """Return what sorts "2" before "10", and "alice" before "cat"."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
 
 
 def choose_runs(

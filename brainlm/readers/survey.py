@@ -65,10 +65,11 @@ def _row(folder: Path, pattern: str, path: Path) -> dict[str, str]:
         re.sub(r"(_desc-[A-Za-z0-9]+)?_bold\.nii", "_desc-brain_mask.nii", path.name)
     )
     events = inherited(folder, path, "events.tsv")
+    header = None if events is None else read_sheet(events, quotes=False).header
     return {
         "pattern": pattern,
         "mask": _pattern(mask.relative_to(folder)) if mask != path and mask.is_file() else "none",
         "subjects": str(len(counts)),
         "runs": str(least) if least == most else f"{least} to {most}",
-        "columns": "no events.tsv" if events is None else ", ".join(read_sheet(events).header),
+        "columns": "no events.tsv" if header is None else ", ".join(header),
     }

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from brainlm.errors import CorruptDataError
+from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.readers.files import Names, ReaderOptions, naming
+from brainlm.readers.runs import find_runs
 from brainlm.readers.sheets import Sheet, read_sheet
 from brainlm.readers.textgrid import SILENCES, read_intervals
 from brainlm.stimulus import Stimulus
@@ -25,7 +26,8 @@ class WordTimesOptions(ReaderOptions):
         Tables, or TextGrids (``.TextGrid``), in the order of the story. Each is a run, unless
         ``run`` names a column. A single path with ``{run}`` in it stands for a file per run.
     runs : sequence of str
-        Names of the runs, one per file.
+        Names of the runs, one per file. Default: what stands for ``{run}`` in the files that are
+        there, else 1, 2, ...
     language : str
         Language code.
     word, onset, offset : str
@@ -98,6 +100,11 @@ def read_word_times(
         A file is missing or broken, or its words overlap or are out of order.
     """
     given = WordTimesOptions.model_validate(options, strict=False)
+    if given.files[0].count("{run}") and not given.runs:
+        there = tuple(run for _, run in find_runs(Path(folder), given.files[0]))
+        if not there:
+            raise DataMissingError(f"{folder}: no file matches {given.files[0]!r}")
+        given = given.model_copy(update={"runs": there})
     paths = [Path(folder) / name for name in given.paths(None)]
     runs = given.runs or tuple(str(i + 1) for i in range(len(paths)))
     if not paths or len(runs) != len(paths):

@@ -27,6 +27,7 @@ EVENTS = {
 SHARED = {
     **{key: value for key, value in EVENTS.items() if key not in ("word", "skip")},
     "words": {"files": ["words.csv"], "run": "section"},
+    "heard": "in order",
 }
 CONFOUNDS = {
     **EVENTS,
@@ -141,7 +142,7 @@ def spoil(root, what, rng):
     [
         ("late", r"run-10_bold.* 1 words begin after the last volume ends at 16\.00 s.*'late'"),
         ("row", r"run-10_desc-confounds_timeseries\.tsv: 9 rows of confounds for 8 volumes"),
-        ("TR", r"repetition times differ: .*1\.5"),
+        ("TR", r"repetition times differ .*1\.5"),
         ("no TR", r"run-10_bold\.json: has no RepetitionTime"),
         ("doubled", r"'EN057' has 3 runs \(9, 10, 11\), expected 2"),
         ("grid", "take the mask of the same space"),
@@ -203,7 +204,7 @@ def test_cifti_runs_are_stacked_and_events_may_stand_above(tmp_path, rng):
     np.testing.assert_array_equal(recording.data, np.vstack(data))
     save_cifti(folder / "sub-01_task-RDR_run-10_bold.dtseries.nii", rng, step=0.71)
     (tmp_path / "task-RDR_bold.json").unlink()
-    with pytest.raises(CorruptDataError, match=r"repetition times differ: .*0\.71"):
+    with pytest.raises(CorruptDataError, match=r"repetition times differ .*0\.71"):
         read_bids(tmp_path, "01", **GRAY)
 
 
@@ -307,3 +308,128 @@ def test_what_nilearn_cannot_do_is_said_with_the_image(root, fmriprep):
     table.write_text(table.read_text() + "0\t" * 7 + "0\n")
     with pytest.raises(CorruptDataError, match="31 rows of confounds for 30 volumes"):
         read_bids(root, "01", **STRATEGY)
+
+
+def tell(root, subject, run, story):
+    """Write into the events of a run which file was heard."""
+    events = run_path(root, subject, run, "_events.tsv")
+    events.write_text(f"onset\tduration\tstim_file\n0\t10\tsounds/{story}.wav\n")
+
+
+STORIES = {
+    **{key: value for key, value in SHARED.items() if key not in ("heard", "n_runs")},
+    "words": {"files": ["stimuli/{run}.tsv"]},
+}
+
+
+@pytest.fixture
+def told(root):
+    """Three stories of one word each; both subjects heard two, in other orders."""
+    (root / "stimuli").mkdir()
+    for story in ("alice", "boat", "cat"):
+        row = f"word\tonset\toffset\n{story}\t1\t2\n"
+        (root / "stimuli" / f"{story}.tsv").write_text(row)
+    tell(root, "EN057", "9", "cat")
+    tell(root, "EN057", "10", "alice")
+    tell(root, "EN058", "15", "alice")
+    tell(root, "EN058", "16", "boat")
+    return root
+
+
+def first_value(root, subject, run):
+    return nib.load(run_path(root, subject, run, "_bold.nii.gz")).get_fdata()[1, 0, 0, 0]
+
+
+def test_a_run_gets_the_words_of_the_file_that_its_events_name(told):
+    stimulus, recording = read_bids(told, "EN057", **STORIES)
+    assert stimulus.words.tolist() == stimulus.runs == recording.runs == ["alice", "cat"]
+    assert recording.data[0, 0] == pytest.approx(first_value(told, "EN057", "10"))
+    assert recording.data[8, 0] == pytest.approx(first_value(told, "EN057", "9"))
+    stimulus, _ = read_bids(told, "EN058", **STORIES)
+    assert stimulus.words.tolist() == ["alice", "boat"]
+
+
+def test_a_mapping_says_which_run_heard_which_story(told):
+    heard = {"9": "boat", "EN057/10": "cat"}
+    stimulus, recording = read_bids(told, "EN057", **STORIES, heard=heard)
+    assert stimulus.words.tolist() == recording.runs == ["boat", "cat"]
+    assert recording.data[0, 0] == pytest.approx(first_value(told, "EN057", "9"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "options", "message"),
+    [
+        (lambda r: tell(r, "EN057", "10", "dog"), {}, r"stim_file in its events is sounds/dog"),
+        (lambda r: tell(r, "EN057", "10", "cat"), {}, "'9' and '10' both heard 'cat'"),
+        (None, {"heard": {"9": "cat"}}, "heard says None for run '10'"),
+        (None, {"heard": "by name"}, "no run of the words is named '9'"),
+        (None, {"heard": "in order"}, "2 runs of recordings, 3 of words"),
+    ],
+)
+def test_a_run_whose_story_is_not_known_is_refused(told, spoil, options, message):
+    if spoil:
+        spoil(told)
+    with pytest.raises(CorruptDataError, match=message):
+        read_bids(told, "EN057", **STORIES, **options)
+
+
+def test_names_agree_whatever_their_zeros(root):
+    words = "word,onset,offset,section\nonce,0.1,0.7,010\nI,0.4,0.5,9\n"
+    (root / "words.csv").write_text(words)
+    options = {key: value for key, value in SHARED.items() if key != "heard"}
+    stimulus, recording = read_bids(root, "EN057", **options)
+    assert stimulus.words.tolist() == ["once", "I"]  # the order of the words
+    assert recording.data[0, 0] == pytest.approx(first_value(root, "EN057", "10"))
+    with pytest.raises(CorruptDataError, match=r"'15'.*heard = \"in order\""):
+        read_bids(root, "EN058", **options)
+
+
+def test_a_quotation_mark_is_a_character_of_a_word(root):
+    for run in ("9", "10"):
+        run_path(root, "EN057", run, "_events.tsv").write_text(
+            'onset\tduration\tword\n1\t.2\t"Hello\n2\t.2\tmy\n3\t.2\tthere"\n'
+        )
+    stimulus, _ = read_bids(root, "EN057", **EVENTS)
+    assert stimulus.words.tolist() == ['"Hello', "my", 'there"'] * 2
+
+
+def set_times(root, unit, step, tr=None):
+    for run in ("9", "10"):
+        path = run_path(root, "EN057", run, "_bold.nii.gz")
+        image = nib.load(path)
+        image.header.set_xyzt_units("mm", unit)
+        image.header.set_zooms((2, 2, 2, step))
+        nib.save(nib.Nifti1Image(image.get_fdata(), AFFINE, image.header), path)
+        side = run_path(root, "EN057", run, "_bold.json")
+        side.unlink(missing_ok=True)
+        if tr is not None:
+            side.write_text(json.dumps({"RepetitionTime": tr}))
+
+
+@pytest.mark.parametrize(
+    ("unit", "step"), [("sec", 1.5), ("msec", 1500), ("usec", 1.5e6), ("unknown", 1.5)]
+)
+def test_the_repetition_time_is_in_the_unit_of_the_header(root, unit, step):
+    set_times(root, unit, step)
+    _, recording = read_bids(root, "EN057", **EVENTS)
+    assert recording.times[:3].tolist() == pytest.approx([0, 1.5, 3])
+
+
+@pytest.mark.parametrize(
+    ("unit", "step", "tr", "message"),
+    [
+        ("sec", 2000, None, r"a volume every 2000 s is outside of 0\.05 to 20 s"),
+        ("msec", 2, None, r"a volume every 0\.002 s is outside"),
+        ("sec", 1.5, 2.0, r"repetition times differ .*nii\.gz 1\.5 s.*json 2 s"),
+        ("unknown", 1, None, "no repetition time: declare sampling_interval"),
+        ("hz", 2, None, "no repetition time: declare sampling_interval"),
+    ],
+)
+def test_a_repetition_time_in_doubt_is_refused_unless_declared(root, unit, step, tr, message):
+    set_times(root, unit, step, tr)
+    with pytest.raises(CorruptDataError, match=message):
+        read_bids(root, "EN057", **EVENTS)
+    _, recording = read_bids(root, "EN057", **EVENTS, sampling_interval=2.0)
+    assert recording.times[1] == 2
+    said = unit in ("sec", "msec")
+    assert any("as declared; headers say" in note for note in recording.notes) == said

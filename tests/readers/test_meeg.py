@@ -140,7 +140,12 @@ ARMENI = {
     "pattern": "sub-{subject}/ses-{session}/meg/sub-{subject}_ses-{session}_task-compr_meg.fif",
     "channels": "mag",
     "language": "en",
-    "events": {"word": "value", "where": {"type": "word_onset_*"}, "skip": ["sp"]},
+    "events": {
+        "word": "value",
+        "quoted": True,
+        "where": {"type": "word_onset_*"},
+        "skip": ["sp"],
+    },
     "epochs": EPOCHS,
 }
 HEADER = "onset\tduration\tsample\ttype\tvalue"
@@ -164,6 +169,19 @@ def test_word_onsets_of_several_parts_of_a_session(tmp_path):
     (base / "sub-001_ses-001_task-compr_channels.tsv").write_text(CHANNELS)
     stimulus, recording = read_meeg(tmp_path, "001", **ARMENI)
     assert stimulus.words.tolist() == ["TO", "SHERLOCK", "HOLMES"]
+    np.testing.assert_allclose(spikes(recording), [1, 2, 3], rtol=1e-3)
+
+
+def test_a_quotation_mark_swallows_no_words(tmp_path):
+    base = tmp_path / "sub-001/ses-001/meg"
+    save_raw(base / "sub-001_ses-001_task-compr_meg.fif", ONSETS)
+    texts = ('"Hello', "my", 'there"')
+    rows = [f"{t}\t0.3\t{t}\tword_onset_01\t{w}" for t, w in zip(ONSETS, texts, strict=True)]
+    save_events(base / "sub-001_ses-001_task-compr_events.tsv", rows, HEADER)
+    (base / "sub-001_ses-001_task-compr_channels.tsv").write_text(CHANNELS)
+    plain = {**ARMENI, "events": {**ARMENI["events"], "quoted": False}}
+    stimulus, recording = read_meeg(tmp_path, "001", **plain)
+    assert tuple(stimulus.words) == texts
     np.testing.assert_allclose(spikes(recording), [1, 2, 3], rtol=1e-3)
 
 
@@ -191,6 +209,7 @@ SMN4LANG = {
         "sound": "stimuli/audio/story_{run}.wav",
         "without_start": ["09/7"],
     },
+    "heard": "in order",
     "epochs": EPOCHS,
 }
 

@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "features": [
             "Features",
             "concatenate",
+            "lag",
             "random_like",
             "random_walk",
             "sentence_length",
@@ -35,6 +36,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "open_recording",
             "open_stimulus",
         ],
+        "own": ["from_cifti", "from_image", "from_surfaces", "from_tables"],
+        "epochs": ["from_arrays", "from_epochs", "from_raw"],
+        "segmentation": ["read_text"],
         "language_models": ["LanguageModel"],
         "norms": ["Norm", "open_norm"],
         "alignment": ["align", "delay", "delays_between", "resample"],

@@ -217,6 +217,11 @@ def delays_between(step: float, first: float = 2.0, last: float = 8.0) -> list[i
 
 
 def _checked_delays(delays: Sequence[int]) -> list[int]:
+    if np.ndim(delays) == 0:
+        raise ValueError(
+            f"delays must be a list of samples, got {delays!r}: [{delays}] is that one delay; "
+            "delays_between(sampling_interval) gives those from 2 to 8 s"
+        )
     checked = [int(d) for d in delays]
     if not checked or checked != list(delays) or len(set(checked)) < len(checked):
         raise ValueError(f"delays must be distinct whole numbers of samples, got {list(delays)}")
@@ -264,8 +269,17 @@ def align(
         When a run of the recording has no words, words lie outside the recorded time of their run,
         or an item has no words.
     """
+    for value, name, kind in (
+        (features, "features", Features),
+        (recording, "recording", Recording),
+    ):
+        if not isinstance(value, kind):
+            raise TypeError(
+                f"{name} must be {kind.__name__}, got {type(value).__name__}: the call is "
+                "align(features, recording)"
+            )
     if recording.times is None:
-        if list(delays) != [0]:
+        if _checked_delays(delays) != [0]:
             raise ValueError(f"delays {list(delays)} need a time series; this recording has items")
         X = _align_items(features, recording, method or "mean")
     elif features.level == "sample":

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 from brainlm.readers import OPTIONS, ReaderOptions
 from brainlm.readers.kinds import KINDS
 from brainlm.recording import MODALITIES
@@ -304,10 +304,8 @@ def read_card(name: str | Path) -> Card:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         card = Card.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        problems = (
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
-        )
-        raise CorruptDataError(f"{path}: {'; '.join(problems)}") from error
+        problems = complaints(error, Card.model_fields, "entry")
+        raise CorruptDataError(f"{path}: {problems}") from error
     except (ValueError, TypeError) as error:  # no UTF-8, no TOML, or a date
         raise CorruptDataError(f"{path}: not a TOML card ({error})") from error
     if card.name != path.stem:

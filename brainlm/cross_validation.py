@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.base import clone
 
 from brainlm._checks import check_finite, check_targets, same_length
@@ -17,24 +18,25 @@ from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, edge_message
 from brainlm.errors import unknown_name
 from brainlm.ridge import edge_counts
 from brainlm.scores import Scores, pearson, r_squared
-from brainlm.splits import ContiguousBlocks, GapWarning, Split
+from brainlm.splits import ContiguousBlocks, GapWarning, Split, as_split, checked_folds
 from brainlm.streaming import fold_bytes, read_size, ridge_of, stream_fold
 from brainlm.targets import TargetView, bad_columns, column_blocks, on_disk
 from brainlm.temporal import Delayer
 
 __all__ = ["cross_validate", "prepared", "score_in_folds"]
 
-METRICS = ("r", "r2", "r2_score")
+METRICS = ("r", "spearman", "r2", "r2_score")
+Metric = str | Callable[[np.ndarray, np.ndarray], np.ndarray]
 LARGE = 1 << 28  # bytes of targets from which a ridge regression passes them in blocks
 
 
 def cross_validate(
     encoder: Any,
-    X: np.ndarray,
+    X: Any,
     Y: Any,
-    split: Split,
+    split: Any,
     *,
-    metric: str = "r",
+    metric: Metric = "r",
     targets: Sequence[str] | None = None,
     keep_predictions: bool = False,
     mask_targets: bool = False,
@@ -55,18 +57,23 @@ def cross_validate(
     ----------
     encoder : scikit-learn estimator
         Cloned for each fold; the caller's object stays unfitted.
-    X : array of shape (n_samples, n_features)
-    Y : array of shape (n_samples, n_targets)
-        Or anything of that ``shape`` and a ``dtype`` that gives columns as ``Y[:, a:b]``: a memory
-        map, an HDF5 data set, a Zarr array. A ``RidgeEncoder`` (alone, or at the end of a pipeline)
-        reads large targets in blocks and never holds its weights; other encoders load them.
-    split : Split
-        From ``brainlm.splits``, or any scikit-learn splitter (its inner folds are then the
-        encoder's own).
-    metric : {"r", "r2", "r2_score"}
-        Pearson correlation; R2 with the mean of the test fold removed from prediction and data
-        (`brainlm.scores.r_squared`); or scikit-learn's ``r2_score``, where a wrong mean counts as
-        an error. In slow series the mean of a block says nothing about the features: use "r2".
+    X : array or DataFrame of shape (n_samples, n_features)
+    Y : array or DataFrame of shape (n_samples, n_targets) or (n_samples,)
+        The columns of a DataFrame name the targets. Or anything of that ``shape`` and a ``dtype``
+        that gives columns as ``Y[:, a:b]``: a memory map, an HDF5 data set, a Zarr array. A
+        ``RidgeEncoder`` (alone, or at the end of a pipeline) reads large targets in blocks and
+        never holds its weights; other encoders load them.
+    split : Split, int or sequence of (train, test)
+        From ``brainlm.splits``; a number of contiguous blocks (without a gap: for items, not for
+        time series); any scikit-learn splitter, or row numbers (inner folds are then the encoder's
+        own).
+    metric : {"r", "spearman", "r2", "r2_score"} or callable
+        Pearson's or Spearman's correlation; R2 with the mean of the test fold removed from
+        prediction and data (`brainlm.scores.r_squared`); or scikit-learn's ``r2_score``, where a
+        wrong mean counts as an error. In slow series the mean of a block says nothing about the
+        features: use "r2".
+        A callable ``metric(predicted, truth)`` gets a fold, (n_test, n_targets) each, and returns
+        a score per target; folds are then averaged as they are.
     targets : sequence of str, optional
         Names of the targets.
     keep_predictions : bool
@@ -98,14 +105,21 @@ def cross_validate(
         For ``ContiguousBlocks`` of a time series whose gap is 0 or shorter than the longest delay
         of a ``Delayer`` in the encoder. A series is known by ``runs`` of the split or the delays.
     """
-    if metric not in METRICS:
+    if not callable(metric) and metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)
+    split = as_split(split)
     _warn_of_gap(encoder, split)
+    if targets is None and hasattr(Y, "columns"):
+        targets = [str(name) for name in Y.columns]
+    elif targets is None and hasattr(Y, "name") and np.ndim(Y) == 1:
+        targets = [str(Y.name)]
+    X = X.to_numpy() if hasattr(X, "to_numpy") else X
+    Y = Y.to_numpy() if hasattr(Y, "to_numpy") else Y
     if len(getattr(Y, "shape", ())) != 2:
-        raise ValueError(
-            f"Y must be (n_samples, n_targets), got shape {np.shape(Y)}: reshape one target to "
-            "(n_samples, 1)"
-        )
+        Y = np.asarray(Y)
+        if Y.ndim != 1:
+            raise ValueError(f"Y must be (n_samples, n_targets) or (n_samples,), got {Y.shape}")
+        Y = Y[:, None]
     same_length({"rows of X": len(X), "rows of Y": Y.shape[0]})
     check_finite(np.asarray(X), "X")
     names = [str(i) for i in range(Y.shape[1])] if targets is None else list(targets)
@@ -124,10 +138,7 @@ def cross_validate(
             return _with_masked(scores, names, bad)
     for block in column_blocks(Y.shape[1], Y.shape[0] * np.dtype(Y.dtype).itemsize):
         check_targets(np.asarray(Y[:, block]), names[block])
-    folds = list(split.split(X))
-    for train, test in folds:
-        if np.intersect1d(train, test).size:
-            raise ValueError(f"split {split!r} has samples on both sides of a fold")
+    folds = checked_folds(split.split(X), len(X), f"split {split!r}")
     n_bytes = Y.shape[0] * Y.shape[1] * np.dtype(Y.dtype).itemsize
     streams = on_disk(Y) or n_bytes > LARGE or max_memory is not None
     ridge, at_most = ridge_of(encoder), 0
@@ -166,7 +177,7 @@ def cross_validate(
     _check_defined(np.array(values))
     return Scores(
         values=np.array(values),
-        metric=metric,
+        metric=metric if isinstance(metric, str) else getattr(metric, "__name__", repr(metric)),
         targets=names,
         encoder=re.sub(r"\s+", " ", repr(encoder)),
         split=repr(split),
@@ -294,9 +305,19 @@ def prepared(encoder: Any, split: Split, train: np.ndarray) -> Any:
     return fresh
 
 
-def _score(predicted: np.ndarray, truth: np.ndarray, metric: str) -> np.ndarray:
+def _score(predicted: np.ndarray, truth: np.ndarray, metric: Metric) -> np.ndarray:
+    if callable(metric):
+        found = np.asarray(metric(predicted, truth), dtype=float)
+        if found.shape != (truth.shape[1],):
+            raise ValueError(
+                f"metric must return a score for each of {truth.shape[1]} targets, got shape "
+                f"{found.shape}"
+            )
+        return found
     if metric == "r":
         return pearson(predicted, truth)
+    if metric == "spearman":
+        return pearson(rankdata(predicted, axis=0), rankdata(truth, axis=0))
     return r_squared(predicted, truth, center=metric == "r2")
 
 

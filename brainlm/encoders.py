@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from brainlm.similarity import (
     similarity_predict,
     standardize_rows,
 )
-from brainlm.splits import ContiguousBlocks
+from brainlm.splits import as_split, checked_folds
 
 __all__ = ["AlphaEdgeWarning", "RidgeEncoder", "SimilarityEncoder"]
 
@@ -319,14 +319,8 @@ class RidgeEncoder(_Encoder):
 
     def folds(self, X: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the inner folds."""
-        cv = 5 if self.cv is None else self.cv
-        if isinstance(cv, int | np.integer):
-            cv = ContiguousBlocks(int(cv))
-        if hasattr(cv, "split"):
-            return list(cv.split(X))
-        if isinstance(cv, Iterable):
-            return [(np.asarray(train), np.asarray(test)) for train, test in cv]
-        raise ValueError(f"cv must be a number, a split or (train, test) pairs, got {cv!r}")
+        cv = as_split(5 if self.cv is None else self.cv, "cv")
+        return checked_folds(cv.split(X), len(X), "cv")
 
     def _best(self, curve: np.ndarray) -> np.ndarray:
         n_targets = curve.shape[1]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "CorruptDataError",
     "DataMissingError",
     "LicenceError",
     "UnknownNameError",
+    "complaints",
     "unknown_name",
 ]
 
@@ -47,3 +49,27 @@ def unknown_name(kind: str, name: object, choices: Iterable[object]) -> UnknownN
     hint = f" Did you mean {near[0]!r}?" if near else ""
     listing = ", ".join(names) if names else "(none)"
     return UnknownNameError(f"unknown {kind} {name!r}.{hint} Choices: {listing}")
+
+
+def complaints(error: Any, names: Iterable[str], kind: str = "option") -> str:
+    """Return what pydantic found, on one line.
+
+    Parameters
+    ----------
+    error : pydantic.ValidationError
+    names : iterable of str
+        The entries that exist, for those that do not.
+    kind : str
+        What an entry is called.
+    """
+    lines = []
+    for each in error.errors():
+        where = ".".join(str(part) for part in each["loc"])
+        message = each["msg"].removeprefix("Value error, ")
+        if each["type"] == "extra_forbidden" and len(each["loc"]) == 1:
+            lines.append(str(unknown_name(kind, where, names)))
+        elif each["type"] in ("missing", "value_error"):
+            lines.append(f"{where}: {message}" if where else message)
+        else:
+            lines.append(f"{where}: {message}, got {each['input']!r}")
+    return "; ".join(lines)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -11,12 +14,15 @@ import numpy as np
 
 from brainlm._checks import as_labels, check_finite, freeze, is_mapped, same_length
 from brainlm._display import html_card
+from brainlm.errors import unknown_name
 from brainlm.recording import Recording
 from brainlm.stimulus import Stimulus
 
 __all__ = [
     "Features",
+    "UnknownWordsWarning",
     "concatenate",
+    "lag",
     "random_like",
     "random_walk",
     "sentence_length",
@@ -27,6 +33,10 @@ __all__ = [
     "word_rate",
     "zipf_frequency",
 ]
+
+# Languages whose words wordfreq lists under another code.
+SAME_LIST = {"no": "nb", "hr": "sh", "sr": "sh", "bs": "sh", "tl": "fil"}
+MANY_UNKNOWN = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +178,65 @@ def concatenate(spaces: Sequence[Features], name: str) -> Features:
     return Features(name, values, first.stimulus, origin=origin, bands=bands)
 
 
+def lag(features: Features, n: int = 1, *, level: str = "sentence") -> Features:
+    """Return a space whose row for a word is that of the word ``n`` before it, for spill-over.
+
+    Reading slows on the words after a hard one, so models of reading times take the surprisal,
+    length and frequency of the last words, too: ``concatenate([x, lag(x, 1), lag(x, 2)], "x")``.
+    A word with fewer than ``n`` words before it gets the mean of the feature over the others, which
+    says nothing in a regression.
+
+    Parameters
+    ----------
+    features : Features
+        A row per word.
+    n : int
+        Words back, at least 1.
+    level : {"sentence", "text", "run"}
+        What a lag does not reach out of. In readers of passages the last words of a sentence spill
+        over to the next one: "text".
+
+    Returns
+    -------
+    Features, shape (n_words, n_features)
+        ``origin["first_words"]`` counts the words without one ``n`` before.
+
+    Raises
+    ------
+    ValueError
+        Rows that are no words; ``n`` below 1; no word has ``n`` words before it.
+    UnknownNameError
+        Another level.
+
+    Examples
+    --------
+    >>> words = Stimulus(["the", "old", "man"], "en")
+    >>> lag(word_length(words)).values.ravel().tolist()
+    [3.0, 3.0, 3.0]
+    """
+    if features.stimulus is None:
+        raise ValueError(f"{features.name!r} has a row per sample: its words cannot be lagged")
+    if n < 1:
+        raise ValueError(f"n must be at least 1 word back, got {n}")
+    if level not in ("sentence", "text", "run"):
+        raise unknown_name("level", level, ("sentence", "text", "run"))
+    source = np.full(len(features.values), -1)
+    for _, rows in features.stimulus.blocks(level):
+        source[rows.start + n : rows.stop] = np.arange(rows.start, max(rows.start, rows.stop - n))
+    without = source < 0
+    if without.all():
+        raise ValueError(f"no word of {features.name!r} has {n} words before it in its {level}")
+    values = features.values[source]
+    values[without] = values[~without].mean(axis=0)
+    origin = {
+        **features.origin,
+        "words_back": n,
+        "within": level,
+        "first_words": int(without.sum()),
+    }
+    return replace(features, name=f"{features.name}, {n} back", values=values, origin=origin)
+
+
 def word_rate(stimulus: Stimulus) -> Features:
     """One per word: summed into samples it becomes the number of words per sample."""
     return Features("word rate", np.ones((stimulus.n_words, 1)), stimulus)
@@ -179,12 +248,32 @@ def word_length(stimulus: Stimulus) -> Features:
     return Features("word length", np.array(lengths, dtype=float)[:, None], stimulus)
 
 
+class UnknownWordsWarning(UserWarning):
+    """Many words are not in a list of frequencies."""
+
+
 def zipf_frequency(stimulus: Stimulus) -> Features:
     """Zipf frequency of each word: log10 of its occurrences per billion words (wordfreq).
 
-    A word that wordfreq's list does not hold gets 0, the value wordfreq gives it; how many there
-    were stands in ``origin["unknown_words"]``. In Chinese wordfreq infers the frequency of an
-    unseen word from its parts.
+    A word that is not in wordfreq's list of the language gets the lowest frequency in it, which is
+    1 in languages with much text (English, Chinese, German ...) and 3 in others (Danish, Hindi
+    ...). In Chinese wordfreq infers the frequency of an unseen word from its parts.
+
+    Returns
+    -------
+    Features, shape (n_words, 1)
+        ``origin`` says which list it was (``"wordfreq"``), where it ends (``"floor"``), and how
+        many words with a letter or digit it lacks (``"unknown_words"``).
+
+    Raises
+    ------
+    ValueError
+        wordfreq has no list of the language, or lacks the tokenizer that it needs for it.
+
+    Warns
+    -----
+    UnknownWordsWarning
+        More than 5 % of the words are not in the list.
 
     References
     ----------
@@ -192,10 +281,46 @@ def zipf_frequency(stimulus: Stimulus) -> Features:
     """
     import wordfreq
 
-    values = [wordfreq.zipf_frequency(word, stimulus.language) for word in stimulus.words]
-    unknown = int(np.sum(np.array(values) == 0))
-    origin = {"wordfreq": "large list where there is one", "unknown_words": unknown}
-    return Features("Zipf frequency", np.array(values)[:, None], stimulus, origin=origin)
+    code, floor = _frequency_list(stimulus.language)
+    values = np.array([wordfreq.zipf_frequency(word, code) for word in stimulus.words])
+    lacking = values == 0
+    values[lacking] = floor
+    unknown = [word for word in stimulus.words[lacking] if any(map(str.isalnum, word))]
+    if len(unknown) > MANY_UNKNOWN * stimulus.n_words:
+        warnings.warn(
+            f"{len(unknown)} of {stimulus.n_words} words are not in wordfreq's list {code!r} (such "
+            f"as {', '.join(map(repr, dict.fromkeys(unknown[:3])))}); they get its lowest Zipf "
+            f"frequency, {floor:g}",
+            UnknownWordsWarning,
+            stacklevel=2,
+        )
+    origin = {"wordfreq": f"{code}, best list", "floor": floor, "unknown_words": len(unknown)}
+    return Features("Zipf frequency", values[:, None], stimulus, origin=origin)
+
+
+@cache
+def _frequency_list(language: str) -> tuple[str, float]:
+    """Return the code of wordfreq's list of a language, and the lowest Zipf frequency in it."""
+    import wordfreq
+
+    code = language.split("-")[0]
+    code = SAME_LIST.get(code, code)
+    # wordfreq itself takes the nearest language however far it is: English for Swahili.
+    codes = sorted(wordfreq.available_languages())
+    if code not in codes:
+        raise ValueError(
+            f"wordfreq has no list of frequencies in {language!r}; it has {', '.join(codes)}. "
+            "Leave Zipf frequency out, or make Features of a list of your own"
+        )
+    try:
+        wordfreq.zipf_frequency("1", code)
+    except ImportError as error:
+        raise ValueError(
+            f"the frequencies of {language!r} need a tokenizer that is not installed ({error}): "
+            "pip install 'wordfreq[cjk]'"
+        ) from error
+    lowest = min(wordfreq.get_frequency_dict(code).values())
+    return code, round(math.log10(lowest) + 9, 2)
 
 
 def word_position(stimulus: Stimulus) -> Features:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import kendalltau, rankdata
 
+from brainlm._checks import check_finite
 from brainlm.errors import unknown_name
 from brainlm.scores import pearson
 from brainlm.similarity import standardize_rows
@@ -17,14 +18,19 @@ from brainlm.similarity import standardize_rows
 __all__ = [
     "COMPARISONS",
     "DISTANCES",
+    "compare_pairs",
     "compare_rdms",
+    "condensed",
     "crossnobis",
     "permuted_comparisons",
     "rdm",
 ]
 
 DISTANCES = ("correlation", "cosine", "euclidean")
-COMPARISONS = ("spearman", "pearson", "kendall", "tau-a")
+COMPARISONS = (
+    "spearman", "pearson", "cosine", "kendall", "tau-a", "rho-a",
+    "whitened cosine", "whitened pearson",
+)  # fmt: skip
 
 
 def rdm(X: np.ndarray, metric: str = "correlation") -> np.ndarray:
@@ -53,32 +59,121 @@ def rdm(X: np.ndarray, metric: str = "correlation") -> np.ndarray:
 
 
 def compare_rdms(first: np.ndarray, second: np.ndarray, method: str = "spearman") -> float:
-    """Return the correlation of two condensed RDMs over the same items.
+    """Return how alike two RDMs over the same items are.
 
     Parameters
     ----------
-    first, second : array of shape (n_pairs,)
-    method : {"spearman", "pearson", "kendall", "tau-a"}
-        "kendall" is tau-b. Tau-a, (concordant - discordant) / all pairs, is the one to take where
-        an RDM has many ties: it does not reward a model for predicting ties.
+    first, second : array of shape (n_pairs,) or (n_items, n_items)
+        Condensed, as of ``rdm``, or square and symmetric with zeros on the diagonal.
+    method : str
+        "spearman", "pearson" or "kendall" (tau-b): correlations over pairs. "cosine": of the
+        distances themselves, for those with a meaningful zero (``crossnobis``).
+
+        "tau-a", (concordant - discordant) / all pairs, and "rho-a", Spearman's rho averaged over
+        all ways to break ties, are for RDMs with many ties: a model gains nothing by predicting
+        ties. rho-a is the faster and has about the power of tau-a.
+
+        "whitened cosine" and "whitened pearson" take into account that the distances of one item
+        vary together, with V the covariance of the pairs of items with independent noise::
+
+            x' V^-1 y / sqrt(x' V^-1 x  y' V^-1 y)
+
+        ("pearson": of x and y about their means over pairs).
+
+    Raises
+    ------
+    ValueError
+        NaN or infinite distances; RDMs of other shapes; a matrix that is not symmetric or whose
+        diagonal is not 0.
 
     References
     ----------
-    Nili et al. 2014, doi 10.1371/journal.pcbi.1003553 (tau-a).
+    Nili et al. 2014, doi 10.1371/journal.pcbi.1003553 (tau-a). Diedrichsen et al. 2021,
+    arXiv 2007.02789 (whitened). Schuett et al. 2023, doi 10.7554/eLife.82566 (rho-a).
     """
     if method not in COMPARISONS:
         raise unknown_name("method", method, COMPARISONS)
-    if first.shape != second.shape or first.ndim != 1:
+    first, second = condensed(first, "first"), condensed(second, "second")
+    if first.shape != second.shape:
         raise ValueError(
-            f"the RDMs have {first.shape} and {second.shape} pairs: compute both on the same items"
+            f"the RDMs have {len(first)} and {len(second)} pairs: compute both on the same items"
         )
+    return compare_pairs(first, second, method)
+
+
+def compare_pairs(first: np.ndarray, second: np.ndarray, method: str) -> float:
+    """``compare_rdms`` of checked distances, (n_pairs,), which need not be all pairs of items."""
     if method == "tau-a":
         return _tau_a(first, second)
     if method == "kendall":
         return float(kendalltau(first, second).statistic)
+    if method == "rho-a":
+        n = len(first)
+        ranks = [rankdata(each) - (n + 1) / 2 for each in (first, second)]
+        return float(ranks[0] @ ranks[1] * 12 / (n**3 - n))
+    if method.startswith("whitened"):
+        if method == "whitened pearson":
+            first, second = first - first.mean(), second - second.mean()
+        return _whitened_cosine(first, second)
+    if method == "cosine":
+        return float(first @ second / np.sqrt((first @ first) * (second @ second)))
     if method == "spearman":
         first, second = rankdata(first), rankdata(second)
     return float(pearson(first[:, None], second[:, None])[0])
+
+
+def condensed(distances: np.ndarray, name: str) -> np.ndarray:
+    """Return an RDM as its upper triangle, (n_pairs,); raise for what is no RDM.
+
+    Parameters
+    ----------
+    distances : array of shape (n_pairs,) or (n_items, n_items)
+    name : str
+        For messages.
+    """
+    values = np.asarray(distances, dtype=float)
+    check_finite(values, f"{name} RDM")
+    if values.ndim == 2 and values.shape[0] == values.shape[1]:
+        largest = np.abs(values).max(initial=0)
+        if not np.allclose(values, values.T, rtol=0, atol=1e-8 * largest):
+            raise ValueError(f"{name} RDM is square and not symmetric: distances go both ways")
+        if np.abs(np.diag(values)).max(initial=0) > 1e-8 * largest:
+            raise ValueError(
+                f"{name} RDM has {np.abs(np.diag(values)).max():g} on its diagonal: an item is at "
+                "distance 0 from itself; give dissimilarities, not similarities"
+            )
+        return squareform(values, checks=False)
+    if values.ndim != 1:
+        raise ValueError(
+            f"{name} RDM must have shape (n_pairs,) or (n_items, n_items), got {values.shape}"
+        )
+    n_items = (1 + np.sqrt(1 + 8 * len(values))) / 2
+    if len(values) < 1 or n_items != int(n_items):
+        raise ValueError(f"{name} RDM has {len(values)} distances, which no number of items has")
+    return values
+
+
+def _whitened_cosine(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the cosine under V^-1, V = (CC')**2 with the contrasts C of all pairs of items.
+
+    V is 4 on the diagonal, 1 for pairs that share an item, 0 elsewhere. Its eigenspaces are the
+    constant (2n), what is additive over items (n), and the rest (2).
+    """
+    n = round((1 + np.sqrt(1 + 8 * len(first))) / 2)
+    i, j = np.triu_indices(n, k=1)
+
+    def parts(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        mean = x.mean()
+        sums = np.bincount(i, x - mean, n) + np.bincount(j, x - mean, n)
+        own = sums / (n - 2) if n > 2 else np.zeros(n)
+        additive = own[i] + own[j]
+        return np.full_like(x, mean), additive, x - mean - additive
+
+    def inner(a: tuple[np.ndarray, ...], b: tuple[np.ndarray, ...]) -> float:
+        return sum(float(p @ q) / e for p, q, e in zip(a, b, (2 * n, n, 2), strict=True))
+
+    x, y = parts(first), parts(second)
+    return inner(x, y) / float(np.sqrt(inner(x, x) * inner(y, y)))
 
 
 def _tau_a(first: np.ndarray, second: np.ndarray) -> float:
@@ -152,7 +247,7 @@ def permuted_comparisons(
     Parameters
     ----------
     rdms : array of shape (n_rdms, n_pairs)
-    reference : array of shape (n_pairs,)
+    reference : array of shape (n_pairs,) or (n_items, n_items)
     n_permutations : int
     seed : int
 
@@ -161,6 +256,8 @@ def permuted_comparisons(
     array of shape (n_permutations, n_rdms)
         ``brainlm.statistics.permutation_p`` makes p values of them.
     """
+    reference = condensed(reference, "reference")
+    check_finite(rdms, "rdms")
     if rdms.ndim != 2 or rdms.shape[1:] != reference.shape:
         raise ValueError(
             f"rdms has shape {rdms.shape}, the reference {reference.shape}: give (n_rdms, n_pairs) "

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Scores", "fisher_mean", "held_out_choice", "pearson", "r_squared"]
 
+CORRELATIONS = ("r", "spearman")  # averaged through Fisher's z
+
 
 def pearson(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     """Pearson correlation of each column of ``A`` with the same column of ``B``.
@@ -105,7 +107,7 @@ class Scores:
     ----------
     values : array of shape (n_folds, n_targets)
         Score of each test fold, computed inside the fold.
-    metric : {"r", "r2", "r2_score"}
+    metric : {"r", "spearman", "r2", "r2_score"} or the name of another
         As in `brainlm.cross_validate`.
     targets : sequence of str, shape (n_targets,)
     encoder, split, features : str
@@ -151,7 +153,7 @@ class Scores:
 
         Averages over targets, as in ``repr``, are plain means of these.
         """
-        return fisher_mean(self.values) if self.metric == "r" else self.values.mean(axis=0)
+        return fisher_mean(self.values) if self.metric in CORRELATIONS else self.values.mean(axis=0)
 
     @property
     def test_ratio(self) -> float:
@@ -184,7 +186,7 @@ class Scores:
             raise ValueError(f"n must lie between 1 and {known} targets with a score, got {n}")
         order = np.argsort(np.where(np.isfinite(self.inner), -self.inner, np.inf), axis=1)[:, :n]
         best = np.take_along_axis(self.values, order, axis=1)
-        return fisher_mean(best, axis=1) if self.metric == "r" else best.mean(axis=1)
+        return fisher_mean(best, axis=1) if self.metric in CORRELATIONS else best.mean(axis=1)
 
     def to_xarray(self) -> xarray.Dataset:
         """Return the scores as a labelled data set with dimensions fold and target."""

@@ -17,6 +17,7 @@ from brainlm.stimulus import Stimulus
 __all__ = ["check_script", "chinese_script", "read_text", "segment", "simplify"]
 
 LEVELS = ("word", "character")
+WITHOUT_SPACES = ("zh", "yue", "ja", "th", "lo", "km", "my", "bo", "dz")
 SENTENCE_END = re.compile(
     r"(?<=[。！？!?；])(?![”’」』\"'）)。！？!?])|(?<=[。！？!?][”’」』\"'）)])|\n+"
 )
@@ -30,9 +31,15 @@ def segment(text: str, language: str, level: str = "word") -> list[str]:
     ----------
     text : str
     language : str
-        ``"zh"`` is cut by jieba (exact mode, its own dictionary), others at white space.
+        ``"zh"`` is cut by jieba (exact mode, its own dictionary), languages with spaces between
+        their words at white space; others are refused.
     level : {"word", "character"}
         "character": every character by itself; runs of Latin letters and digits stay whole.
+
+    Raises
+    ------
+    ValueError
+        Another language that is written without spaces, or characters of one that is not Chinese.
 
     Notes
     -----
@@ -41,7 +48,14 @@ def segment(text: str, language: str, level: str = "word") -> list[str]:
     """
     if level not in LEVELS:
         raise unknown_name("level", level, LEVELS)
-    if language.split("-")[0] != "zh":
+    code = language.split("-")[0]
+    if code != "zh":
+        if code in WITHOUT_SPACES:
+            raise ValueError(
+                f"{language!r} is written without spaces, and brainlm cuts only Chinese into "
+                "words: segment the text before (fugashi for Japanese, pythainlp for Thai) and "
+                "give the words: Stimulus(words, language, sentence=...)"
+            )
         if level == "character":
             raise ValueError(f"level='character' is for Chinese, the text is in {language!r}")
         return text.split()

@@ -44,7 +44,7 @@ from pydantic import (
 from brainlm.alignment import delay, delays_between
 from brainlm.cross_validation import cross_validate
 from brainlm.encoders import RidgeEncoder
-from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 from brainlm.features import random_walk
 from brainlm.maps import targets_of
 from brainlm.recording import Recording
@@ -427,17 +427,8 @@ def read_study(path: Path | str, settings: Sequence[str] = ()) -> Study:
     try:
         return Study.model_validate(given)
     except ValidationError as error:
-        lines = [_complaint(each) for each in error.errors()]
-        raise CorruptDataError(f"{path}: " + "; ".join(lines)) from None
-
-
-def _complaint(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"][:2])
-    if error["type"] == "extra_forbidden":
-        return str(unknown_name("setting", where, Study.model_fields))
-    message = error["msg"].removeprefix("Value error, ")
-    got = "" if error["type"] in ("missing", "value_error") else f", got {error['input']!r}"
-    return f"{where}: {message}{got}" if where else message
+        problems = complaints(error, Study.model_fields, "setting")
+        raise CorruptDataError(f"{path}: {problems}") from None
 
 
 def _toml_value(text: str) -> Any:

@@ -1,5 +1,7 @@
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
@@ -146,7 +148,7 @@ def test_a_split_with_samples_on_both_sides_is_refused(rng):
 
     with pytest.raises(ValueError, match="both sides"):
         cross_validate(SimilarityEncoder(), rng.random((100, 5)), rng.random((100, 2)), Leaky())
-    with pytest.raises(ValueError, match="r, r2, r2_score"):
+    with pytest.raises(ValueError, match="r, spearman, r2, r2_score"):
         cross_validate(
             SimilarityEncoder(), rng.random((9, 5)), rng.random((9, 2)), BLOCKS, metric="R"
         )
@@ -176,3 +178,70 @@ def test_the_edge_of_the_grid_is_a_note_where_the_encoder_is_told_not_to_warn(rn
     X, Y = rng.standard_normal((60, 3)), rng.standard_normal((60, 4))
     scores = cross_validate(RidgeEncoder([1e-3, 1e-2], warn_edge=False), X, Y, BLOCKS)
     assert "20 alphas" in scores.notes[0]
+
+
+# What comes in
+
+
+def simple(rng, n=60):
+    X = rng.standard_normal((n, 3))
+    return X, X @ rng.standard_normal((3, 2)) + 0.5 * rng.standard_normal((n, 2))
+
+
+def test_frames_numbers_and_given_folds_are_taken(rng):
+    X, Y = simple(rng)
+    encoder = RidgeEncoder([0.1, 1.0], cv=3, warn_edge=False)
+    split = ContiguousBlocks(4)
+    expected = cross_validate(encoder, X, Y, split)
+    frames = pd.DataFrame(X), pd.DataFrame(Y, columns=["first", "second"])
+    found = cross_validate(encoder, *frames, 4)
+    assert list(found.targets) == ["first", "second"]
+    np.testing.assert_allclose(found.values, expected.values)
+    pairs = list(split.split(X))
+    np.testing.assert_allclose(cross_validate(encoder, X, Y, pairs).values, expected.values)
+    masks = [tuple(np.isin(np.arange(60), side) for side in pair) for pair in pairs]
+    np.testing.assert_allclose(cross_validate(encoder, X, Y, masks).values, expected.values)
+    one = cross_validate(encoder, X, Y[:, 0], split)
+    np.testing.assert_allclose(one.values, expected.values[:, :1])
+    series = cross_validate(encoder, X, pd.Series(Y[:, 1], name="rt"), split)
+    assert list(series.targets) == ["rt"]
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ("five", "split must be a number of contiguous blocks"),
+        ([(np.arange(40), np.arange(30, 60))], r"10 samples are on both sides of fold 0.*row 30"),
+        ([(np.arange(40), np.arange(50, 70))], "rows from 50 to 69, there are 60 samples"),
+        ([np.arange(40)], r"fold 0 is no pair \(train, test\)"),
+        ([(np.arange(40), np.array([0.5]))], "test of fold 0 must be row numbers"),
+        ([], "is empty"),
+    ],
+)
+def test_folds_that_are_none_are_refused(rng, split, message):
+    with pytest.raises(ValueError, match=message):
+        cross_validate(RidgeEncoder([1.0]), *simple(rng), split)
+    if not isinstance(split, str):
+        with pytest.raises(ValueError, match=message.replace("split", "cv")):
+            RidgeEncoder([1.0], cv=split).fit(*simple(rng))
+
+
+def test_metrics_beyond_r_and_r2(rng):
+    X, Y = simple(rng)
+    encoder = RidgeEncoder([1.0], warn_edge=False)
+    split = ContiguousBlocks(3)
+    rank = cross_validate(encoder, X, Y, split, metric="spearman", keep_predictions=True)
+    test = next(iter(split.split(X)))[1]
+    expected = [spearmanr(rank.predictions[test, v], Y[test, v]).statistic for v in (0, 1)]
+    np.testing.assert_allclose(rank.values[0], expected)
+    np.testing.assert_allclose(rank.mean, np.tanh(np.arctanh(rank.values).mean(axis=0)))
+
+    def absolute(predicted, truth):
+        return -np.abs(predicted - truth).mean(axis=0)
+
+    own = cross_validate(encoder, X, Y, split, metric=absolute)
+    assert own.metric == "absolute"
+    np.testing.assert_allclose(own.values[0], absolute(rank.predictions[test], Y[test]))
+    np.testing.assert_allclose(own.mean, own.values.mean(axis=0))
+    with pytest.raises(ValueError, match="a score for each of 2 targets"):
+        cross_validate(encoder, X, Y, split, metric=lambda p, t: 1.0)

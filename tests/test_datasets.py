@@ -148,8 +148,8 @@ def test_the_catalogue_lists_the_cards():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('title = "Tiny"', 'title = "Tiny"\nrun = "rm -rf"', "run: Extra inputs"),
-        ("first_sample = 0.0", 'first_sample = 0.0\nhook = "os.system"', "hook: Extra inputs"),
+        ('title = "Tiny"', 'title = "Tiny"\nrun = "rm -rf"', "unknown entry 'run'"),
+        ("first_sample = 0.0", 'first_sample = 0.0\nhook = "os.system"', "unknown entry 'hook'"),
         ("n_runs = 1", "n_runs = 1\nn_dogs = 1", "facts.n_dogs: Extra inputs"),
         ('title = "Tiny"\n', "", "title: Field required"),
         ("n_samples = 4", 'n_samples = "4"', "facts.n_samples.*: Input should be a valid integer"),

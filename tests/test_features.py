@@ -1,11 +1,16 @@
+import importlib.util
+
 import numpy as np
 import pytest
 import wordfreq
 
 from brainlm.alignment import align
+from brainlm.errors import UnknownNameError
 from brainlm.features import (
     Features,
+    UnknownWordsWarning,
     concatenate,
+    lag,
     random_like,
     random_walk,
     smooth_noise,
@@ -37,10 +42,11 @@ def test_length_counts_chinese_characters():
     assert word_length(words).values.ravel().tolist() == [2, 2, 2]
 
 
+@pytest.mark.filterwarnings("ignore::brainlm.features.UnknownWordsWarning")
 def test_zipf_frequency_is_that_of_wordfreq_and_counts_unknown_words():
     features = zipf_frequency(STIMULUS)
     assert features.values[1, 0] == wordfreq.zipf_frequency("stop", "en")
-    assert features.values[3, 0] == 0
+    assert features.values[3, 0] == features.origin["floor"] == 1.01
     assert features.origin["unknown_words"] == 1
 
 
@@ -169,3 +175,52 @@ def test_mapped_values_are_not_read_whole(tmp_path):
 def test_bad_features_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_unknown_words_get_the_lowest_frequency_of_the_list_and_a_warning():
+    words = Stimulus(["hund", "fjeldræv", "og", "."], "da")
+    with pytest.warns(UnknownWordsWarning, match=r"1 of 4 words.*'fjeldræv'.*lowest.*3\.01"):
+        features = zipf_frequency(words)
+    lowest = min(wordfreq.get_frequency_dict("da").values())
+    assert features.values[1, 0] == pytest.approx(np.log10(lowest) + 9, abs=0.01)
+    assert features.values[3, 0] == features.values[1, 0]  # punctuation is no unknown word
+    assert (features.values[[0, 2], 0] > 3.01).all()
+
+
+@pytest.mark.parametrize(("language", "same"), [("en-GB", "en"), ("no", "nb"), ("zh-TW", "zh")])
+def test_frequencies_of_a_variety_are_those_of_its_language(language, same):
+    words = ["hei", "the", "人"]
+    first, second = (
+        zipf_frequency(Stimulus([w], code)) for code in (language, same) for w in words[:1]
+    )
+    np.testing.assert_array_equal(first.values, second.values)
+
+
+def test_a_language_without_frequencies_is_refused():
+    with pytest.raises(ValueError, match="wordfreq has no list of frequencies in 'sw'"):
+        zipf_frequency(Stimulus(["habari"], "sw"))
+
+
+@pytest.mark.parametrize("language", ["ja", "ko"])
+def test_a_tokenizer_that_is_missing_is_named(language):
+    if importlib.util.find_spec("MeCab"):
+        pytest.skip("MeCab is installed")
+    with pytest.raises(ValueError, match=r"pip install 'wordfreq\[cjk\]'"):
+        zipf_frequency(Stimulus(["犬"], language))
+
+
+def test_lag_by_hand():
+    words = Stimulus(list("abcdef"), "en", text=["t"] * 6, sentence=["s"] * 4 + ["u"] * 2)
+    space = Features("x", np.arange(12.0).reshape(6, 2), words)
+    once = lag(space)
+    assert once.values[[1, 2, 3, 5], 0].tolist() == [0, 2, 4, 8]
+    assert once.values[[0, 4], 0].tolist() == [3.5, 3.5]  # the mean of those
+    assert once.origin["first_words"] == 2
+    assert once.name == "x, 1 back"
+    assert lag(space, 2, level="text").values[2:, 1].tolist() == [1, 3, 5, 7]
+    with pytest.raises(ValueError, match="no word of 'x' has 4 words before it in its sentence"):
+        lag(space, 4)
+    with pytest.raises(ValueError, match="n must be at least 1"):
+        lag(space, 0)
+    with pytest.raises(UnknownNameError, match="paragraph"):
+        lag(space, level="paragraph")

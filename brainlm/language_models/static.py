@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from brainlm.downloads import check_content, sha256_of
-from brainlm.errors import CorruptDataError
+from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.features import Features
 from brainlm.language_models.choices import LEVELS, check_choices, choose_layers
 from brainlm.language_models.model import LanguageModel
@@ -22,6 +22,10 @@ from brainlm.stimulus import Stimulus
 __all__ = ["StaticVectors", "is_static"]
 
 LOOK_UP = "exact, lower case, punctuation stripped, both"
+POLICIES = ("refuse", "parts", "drop")
+CONTRACTION = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$", re.IGNORECASE)
+WHOLE = {"ca": "can", "wo": "will", "sha": "shall"}  # what stands before n't
+JOINTS = re.compile(r"[-'/\u2010-\u2015]")
 OUTER_PUNCTUATION = re.compile(r"^[\W_]+|[\W_]+$")
 
 
@@ -37,12 +41,17 @@ class StaticVectors(LanguageModel):
     A word is looked up as it is, then in lower case, then without the punctuation around it, then
     without it in lower case. At the end of a sentence of several words the last two come first:
     the full stop is that of the sentence, and "me." is "me" rather than an abbreviation. A word
-    found by none of these is an error, never a row of zeros.
+    found by none of these is an error, never a row of zeros, unless ``missing`` says otherwise.
 
     Parameters
     ----------
     name : str or Path
         ``"glove-6b-50d"``, or a file: see ``vector_files.read_vectors``.
+    missing : {"refuse", "parts", "drop"}
+        What becomes of a word without a vector. "parts": the mean of the vectors of its parts, if
+        all have one: of a contraction ("don't": "do" and "n't"), and of what hyphens, apostrophes
+        and slashes join. "drop": it is left out, and the features describe the other words. What
+        "parts" does not find is refused.
     device, dtype, batch_size, cache, allow_pickles
         Those of ``LanguageModel``, so that a comparison can give the same to all models; a look-up
         needs none of them.
@@ -61,7 +70,11 @@ class StaticVectors(LanguageModel):
         batch_size: int | None = None,
         cache: bool | str | Path = False,
         allow_pickles: bool = False,
+        missing: str = "refuse",
     ) -> None:
+        if missing not in POLICIES:
+            raise unknown_name("missing", missing, POLICIES)
+        self.missing = missing
         if Path(name).is_file() and name not in {model.name for model in list_models()}:
             path = check_content(name)
             self.source = Source(path.name, path.parent, sha256_of(path))
@@ -71,6 +84,11 @@ class StaticVectors(LanguageModel):
             words, self.vectors = _read_shipped(self.source.folder)
         # The first of equal words counts, as in gensim.
         self._row = {word: len(words) - 1 - i for i, word in enumerate(reversed(words))}
+
+    @property
+    def identity(self) -> str:
+        """Vectors and what becomes of words without one: a stored result depends on them."""
+        return f"{self.revision}, missing {self.missing}"
 
     @property
     def n_features(self) -> int:
@@ -88,7 +106,8 @@ class StaticVectors(LanguageModel):
 
     def covers(self, stimulus: Stimulus) -> np.ndarray:
         """Return whether each word has a vector, bool, (n_words,); see ``Stimulus.select``."""
-        return self._find(stimulus)[0] >= 0
+        rows, _ = self._find(stimulus)
+        return np.array([len(own) > 0 for own in rows])
 
     def embed(
         self,
@@ -117,16 +136,23 @@ class StaticVectors(LanguageModel):
         """
         choose_layers(layers, 0)
         check_choices(LEVELS.get(level) or context, pooling, level)
-        row, rule = self._find(stimulus)
-        lost = np.flatnonzero(row < 0)
-        if len(lost):
+        rows, rule = self._find(stimulus)
+        covered = np.array([len(own) > 0 for own in rows])
+        lost = np.flatnonzero(~covered)
+        if len(lost) == stimulus.n_words or (len(lost) and self.missing != "drop"):
             first = ", ".join(repr(word) for word in dict.fromkeys(stimulus.words[lost[:50]]))
             raise ValueError(
                 f"{len(lost)} of {stimulus.n_words} words have no vector in {self.name}: "
-                f"{first[:200]}. Keep the others: stimulus.select(vectors.covers(stimulus))"
+                f"{first[:200]}. Keep the others (missing='drop'), or take contractions and "
+                "compounds as the mean of their parts (missing='parts')"
             )
-        values = self.vectors[row]
-        found = dict(zip(LOOK_UP.split(", "), np.bincount(rule, minlength=4).tolist(), strict=True))
+        if len(lost):
+            stimulus = stimulus.select(covered)
+            rows, rule = [rows[i] for i in np.flatnonzero(covered)], rule[covered]
+        values = np.stack([self.vectors[list(own)].mean(axis=0) for own in rows])
+        names = [*LOOK_UP.split(", "), *(["parts"] if self.missing == "parts" else [])]
+        counts = np.bincount(rule, minlength=len(names)).tolist()
+        found = dict(zip(names, counts, strict=True))
         origin = {
             "model": self.name,
             "revision": self.revision,
@@ -135,10 +161,12 @@ class StaticVectors(LanguageModel):
             "context": "none",
             "layer": 0,
             "look_up": found,
+            "missing": self.missing,
+            "coverage": float(covered.mean()),
         }
         if level != "word":
-            rows = [rows for _, rows in stimulus.blocks(level)]
-            values = np.array([values[unit].mean(axis=0) for unit in rows])
+            blocks = [block for _, block in stimulus.blocks(level)]
+            values = np.array([values[block].mean(axis=0) for block in blocks])
             origin |= {f"{level}s": "in order of the stimulus", "pooling": "mean of words"}
         return (Features("layer 0", values, stimulus if level == "word" else None, origin=origin),)
 
@@ -148,24 +176,39 @@ class StaticVectors(LanguageModel):
 
     entropy = surprisal
 
-    def _find(self, stimulus: Stimulus) -> tuple[np.ndarray, np.ndarray]:
-        """Return the row of each word (-1: none) and the number of the rule that found it."""
+    def _find(self, stimulus: Stimulus) -> tuple[list[tuple[int, ...]], np.ndarray]:
+        """Return the rows whose mean is each word (none: not found) and the number of the rule."""
         if stimulus.language.split("-")[0] == "zh":
             check_script(stimulus, self._script, self.name)
         edge = stimulus.sentence[1:] != stimulus.sentence[:-1]
         ends = np.r_[edge, True] & ~np.r_[True, edge]
         asked = list(zip(stimulus.words.tolist(), ends.tolist(), strict=True))
         found = {each: self._look_up(*each) for each in set(asked)}
-        row, rule = np.array([found[each] for each in asked]).T
-        return row, rule
+        rows, rule = zip(*(found[each] for each in asked), strict=True)
+        return list(rows), np.array(rule)
 
-    def _look_up(self, word: str, ends_sentence: bool) -> tuple[int, int]:
+    def _look_up(self, word: str, ends_sentence: bool) -> tuple[tuple[int, ...], int]:
         bare = OUTER_PUNCTUATION.sub("", word)
         forms = (word, word.lower(), bare, bare.lower())
         for rule in (2, 3, 0, 1) if ends_sentence and bare != word else range(4):
             if forms[rule] in self._row:
-                return self._row[forms[rule]], rule
-        return -1, 0
+                return (self._row[forms[rule]],), rule
+        if self.missing == "parts":
+            rows = tuple(self._row.get(part, -1) for part in parts_of(bare.lower()))
+            if len(rows) > 1 and -1 not in rows:
+                return rows, 4
+        return (), 0
+
+
+def parts_of(word: str) -> list[str]:
+    """Return the parts of a contraction or compound, spelled as in the Penn Treebank."""
+    word = word.replace("\u2019", "'")
+    ending = CONTRACTION.search(word)
+    tail = [ending[1]] if ending and ending.start() > 0 else []
+    stem = word[: ending.start()] if ending and tail else word
+    if tail == ["n't"]:
+        stem = WHOLE.get(stem, stem)
+    return [part for part in JOINTS.split(stem) if part] + tail
 
 
 def _read_shipped(folder: Path) -> tuple[list[str], np.ndarray]:

@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from brainlm.segmentation import WITHOUT_SPACES
+
 __all__ = ["Frame", "Tokens", "frame_of", "join_words", "spell", "tokenize", "writes_spaces"]
 
-WITHOUT_SPACES = ("zh", "ja", "th", "lo", "km", "my")
 # Between documents in the pre-training of GPT-2, Pythia, OLMo, SmolLM2, Qwen and many others.
 SEPARATOR = "<|endoftext|>"
 # Tokens that only the format of a chat puts before a text: <|im_start|>, <start_of_turn>, <|user|>.

@@ -167,7 +167,7 @@ def read_bids(
     UnknownNameError
         There is no such subject or column.
     """
-    given = BidsOptions.model_validate(options, strict=False)
+    given = BidsOptions.of(options)
     folder = Path(folder)
     runs = choose_runs(folder, given.left, subject, given.runs, given.n_runs)
     subject = str(subject)

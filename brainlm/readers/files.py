@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brainlm.downloads import check_content
-from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 
 __all__ = [
     "Names",
@@ -34,6 +34,15 @@ class ReaderOptions(BaseModel):
     """Options of a reader: strictly typed, no unknown keys, read-only."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Return checked options; raise ValueError with one line for what is wrong with them."""
+        try:
+            return cls.model_validate(dict(options), strict=False)
+        except ValidationError as error:
+            problems = complaints(error, cls.model_fields)
+            raise ValueError(f"{cls.__name__}: {problems}") from None
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
         """Return the files that are read, relative to the folder of the data set.

@@ -164,7 +164,7 @@ def read_meeg(
     UnknownNameError
         There is no such subject or column.
     """
-    given = MeegOptions.model_validate(options, strict=False)
+    given = MeegOptions.of(options)
     folder = Path(folder)
     runs = choose_runs(folder, given.pattern, subject, given.runs, given.n_runs)
     found = [Run(folder, given.pattern, str(subject), name) for name in runs]

@@ -147,7 +147,7 @@ def read_stories(
     UnknownNameError
         There is no such subject.
     """
-    given = StoriesOptions.model_validate(options, strict=False)
+    given = StoriesOptions.of(options)
     folder = Path(folder)
     stories = _stories(folder, given, subject)
     assert subject is not None

@@ -206,7 +206,7 @@ def read_word_responses(
     UnknownNameError
         There is no such subject.
     """
-    given = WordResponsesOptions.model_validate(options, strict=False)
+    given = WordResponsesOptions.of(options)
     folder = Path(folder)
     if given.finds_subjects and subject not in (choices := given.subjects(folder)):
         raise unknown_name("subject", subject, choices)

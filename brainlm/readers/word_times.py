@@ -71,7 +71,7 @@ def word_files(options: dict[str, Any], language: str) -> tuple[str, ...]:
     """Return the files that options of `read_word_times` name; none for no options."""
     if not options:
         return ()
-    return WordTimesOptions.model_validate({**options, "language": language}).paths(None)
+    return WordTimesOptions.of({**options, "language": language}).paths(None)
 
 
 def read_word_times(
@@ -99,7 +99,7 @@ def read_word_times(
     DataMissingError, CorruptDataError
         A file is missing or broken, or its words overlap or are out of order.
     """
-    given = WordTimesOptions.model_validate(options, strict=False)
+    given = WordTimesOptions.of(options)
     if given.files[0].count("{run}") and not given.runs:
         there = tuple(run for _, run in find_runs(Path(folder), given.files[0]))
         if not there:

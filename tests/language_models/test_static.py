@@ -96,7 +96,7 @@ def test_origin_says_what_was_looked_up_where(vectors):
 def test_word_without_vector_is_an_error_that_names_it(vectors):
     stimulus = Stimulus(["the", "zebra", "dog", "quagga", "zebra"], "en")
     with pytest.raises(
-        ValueError, match=r"3 of 5 words have no vector .*'zebra', 'quagga'.*covers"
+        ValueError, match=r"3 of 5 words have no vector .*'zebra', 'quagga'.*missing='drop'"
     ):
         vectors.embed(stimulus)
     assert vectors.covers(stimulus).tolist() == [True, False, True, False, False]
@@ -155,3 +155,27 @@ def test_glove_knows_its_neighbours():
     (space,) = vectors.embed(Stimulus(["king", "queen", "cabbage"], "en"))
     similarity = np.corrcoef(space.values)
     assert similarity[0, 1] > similarity[0, 2] + 0.3
+
+
+PARTS = "do 1 0\nn't 3 0\ncan 5 0\nlong 2 0\nterm 4 0\n's 8 0\nit 6 0\nit's 9 9\n"
+
+
+def test_words_without_a_vector_by_their_parts_or_left_out(tmp_path):
+    path = tmp_path / "parts.txt"
+    path.write_text(PARTS)
+    words = ["Don’t", "can't", "long-term", "it's"]
+    by_parts = LanguageModel(path, missing="parts")
+    found, space = values(by_parts, words)
+    assert found == [2, 4, 3, 9]
+    assert space.origin["look_up"]["parts"] == 3
+    assert space.origin["coverage"] == 1
+    mixed = Stimulus(["do", "qzx", "don't"], "en")
+    with pytest.raises(ValueError, match=r"1 of 3 words have no vector.*missing='drop'"):
+        by_parts.embed(mixed)
+    assert by_parts.covers(mixed).tolist() == [True, False, True]
+    (left,) = LanguageModel(path, missing="drop").embed(mixed)
+    assert left.stimulus.words.tolist() == ["do"]
+    assert left.origin["coverage"] == pytest.approx(1 / 3)
+    assert LanguageModel(path).identity != by_parts.identity
+    with pytest.raises(UnknownNameError, match="zeros"):
+        LanguageModel(path, missing="zeros")

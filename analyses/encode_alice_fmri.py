@@ -226,9 +226,10 @@ def report(dataset: xarray.Dataset, remarks: list[str]) -> None:
     """Print the table of scores and the remarks, such as who was left out."""
     typer.echo(f"\n{score_table(dataset).to_string()}\n")
     n_subjects = dataset.sizes["subject"]
+    listeners = "this listener" if n_subjects == 1 else f"these {n_subjects} listeners"
     typer.echo(
         f"r: mean over {dataset.sizes['target']} regions, "
-        f"± 95 % interval over blocks of this story, for these {n_subjects} listeners"
+        f"± 95 % interval over blocks of this story, for {listeners}"
     )
     if "ceiling" in dataset:
         ceiling = dataset["ceiling"].mean("subject")

@@ -118,7 +118,10 @@ def save_bundle(
     figures: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Write a bundle, whole or not at all, and draw its figures.
+    """Write a bundle, whole or not at all; then draw its figures into it.
+
+    A figure that cannot be drawn is a warning (`brainlm.plotting.FigureWarning`): hours of results
+    do not depend on it.
 
     Parameters
     ----------
@@ -164,15 +167,15 @@ def save_bundle(
         for name, dataset in arrays.items():
             dataset.to_netcdf(scratch / f"{name}.nc", engine="h5netcdf")
         (scratch / "bundle.json").write_text(text + "\n", encoding="utf-8")
-        save_figures(load_bundle(scratch))
-        if lines := log_lines():
-            (scratch / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         scratch.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+    save_figures(load_bundle(folder))
+    if lines := log_lines():
+        (folder / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 from brainlm.readers import OPTIONS, ReaderOptions
@@ -22,6 +22,7 @@ from brainlm.recording import MODALITIES
 
 __all__ = ["Card", "Facts", "Reference", "card_names", "read_card"]
 
+TIMED = ("bids", "meeg", "stories", "timecourses", "word-times")  # readers of time series
 Text = Annotated[str, Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=1)] | tuple[int, int]
@@ -36,15 +37,9 @@ class Reference(_Table):
     """A publication to cite: in words, as BibTeX, and its DOI or, without one, its address."""
 
     text: Text
-    bibtex: Annotated[str, Field(pattern=r"^\s*@\w+\{")]
+    bibtex: Annotated[str, Field(pattern=r"^\s*@\w+\{")] | None = None
     doi: Doi | None = None
     url: Text | None = None
-
-    @model_validator(mode="after")
-    def _has_address(self) -> Reference:
-        if self.doi is None and self.url is None:
-            raise ValueError("give a doi or a url")
-        return self
 
 
 class Source(_Table):
@@ -72,7 +67,7 @@ class Source(_Table):
     """
 
     how: Literal["wheel", "url", "openneuro", "manual"]
-    pages: Annotated[tuple[Text, ...], Field(min_length=1)]
+    pages: tuple[Text, ...] = ()
     instructions: str = ""
     requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==\S+$")] | None = None
     members: tuple[Text, ...] = ()
@@ -123,8 +118,8 @@ class Opening(_Table):
 class Facts(_Table):
     """What an opened data set must be; opening it refuses anything else.
 
-    Which facts a card gives depends on what its reader returns. A count that differs between
-    subjects is given as the smallest and the largest: ``n_samples = [62, 81]``.
+    What a card does not state is not checked. A count that differs between subjects is given as
+    the smallest and the largest: ``n_samples = [62, 81]``.
 
     Attributes
     ----------
@@ -141,10 +136,11 @@ class Facts(_Table):
     sampling_interval : float, optional
         Seconds; for time series.
     n_missing : int or pair of int
-        Missing values (NaN) of each subject.
+        Missing values (NaN) of each subject; 0 where the number of samples is stated and this
+        is not.
     """
 
-    n_subjects: Annotated[int, Field(ge=1)]
+    n_subjects: Annotated[int, Field(ge=1)] | None = None
     n_samples: Count | None = None
     n_targets: Count | None = None
     n_words: Count | None = None
@@ -161,7 +157,10 @@ class Facts(_Table):
         lines = []
         for name, value in found.items():
             expected = getattr(self, name)
-            expected = 0 if name == "n_missing" and expected is None else expected
+            if name == "n_missing" and expected is None and self.n_samples is not None:
+                expected = 0
+            if expected is None:
+                continue
             if isinstance(expected, tuple) and expected[0] <= value <= expected[1]:
                 continue
             if value != expected:
@@ -172,16 +171,19 @@ class Facts(_Table):
 class Card(_Table):
     """A data set: what it is, how to get, open and cite it, and what is wrong with it.
 
+    A card of one's own data needs ``name``, ``modality``, ``languages`` and ``open``.
+
     Attributes
     ----------
     name, title : str
-        Name in calls; title in reports.
+        Name in calls; title in reports (default: the name).
     modality : str
         One of `brainlm.recording.MODALITIES`, or ``"words"`` for a stimulus without responses.
     languages : sequence of str
         Language codes.
     level : {"word", "sentence", "discourse"}
-        The longest unit that the stimulus forms.
+        The longest unit that the stimulus forms. Default: "word" for ratings, "sentence" for
+        what has items, "discourse" for time series.
     licence : str
         SPDX name, or words where there is none.
     noncommercial : bool
@@ -191,7 +193,8 @@ class Card(_Table):
     source : Source
         Where the files come from.
     folder : sequence of str
-        Names that the folder may have under a root; the first is used for fetching.
+        Names that the folder may have under a root; the first is used for fetching. Default: the
+        name. Files may also lie beside a card of one's own.
     checksums : dict of str to str
         Path in the folder -> SHA-256.
     subjects : sequence of str
@@ -211,10 +214,10 @@ class Card(_Table):
     modality: Text
     languages: Annotated[tuple[Text, ...], Field(min_length=1)]
     level: Literal["word", "sentence", "discourse"]
-    licence: Text
-    noncommercial: bool
-    references: Annotated[tuple[Reference, ...], Field(min_length=1)]
-    source: Source
+    licence: Text = "not stated"
+    noncommercial: bool = True
+    references: tuple[Reference, ...] = ()
+    source: Source = Source(how="manual", instructions="Data of one's own.")
     folder: Annotated[tuple[Text, ...], Field(min_length=1)]
     checksums: dict[str, Sha256] = {}
     subjects: tuple[Text, ...] = ()
@@ -222,7 +225,13 @@ class Card(_Table):
     repairs: tuple[Text, ...] = ()
     unverified: tuple[Text, ...] = ()
     open: Opening
-    facts: Facts
+    facts: Facts = Facts()
+    _place: Path | None = PrivateAttr(default=None)
+
+    @property
+    def place(self) -> Path | None:
+        """The folder of a card of one's own; None of a shipped one."""
+        return self._place
 
     @model_validator(mode="after")
     def _fits_together(self) -> Card:
@@ -240,11 +249,6 @@ class Card(_Table):
             raise ValueError(f"files that are fetched need checksums: {sorted(unchecked)}")
         if self.source.dataset is not None and self.source.dataset not in self.folder:
             raise ValueError(f"folder must name {self.source.dataset}: cards of it share the files")
-        lacking = [
-            fact for fact in KINDS[self.open.reader].facts if getattr(self.facts, fact) is None
-        ]
-        if lacking:
-            raise ValueError(f"facts lack {', '.join(lacking)}")
         return self
 
     @property
@@ -262,6 +266,15 @@ class Card(_Table):
     def kind(self) -> str:
         """What opening gives: one of `brainlm.readers.kinds`, such as ``"responses"``."""
         return KINDS[self.open.reader].name
+
+
+def _with_defaults(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the entries of a card, those filled in that follow from others."""
+    name = given.get("name", "")
+    reader = given["open"].get("reader") if isinstance(given.get("open"), dict) else None
+    rated = given.get("modality") == "ratings"
+    level = "word" if rated else "discourse" if reader in TIMED else "sentence"
+    return {"title": name, "folder": [name], "level": level, **given}
 
 
 def _cards_folder() -> Path:
@@ -302,7 +315,7 @@ def read_card(name: str | Path) -> Card:
         raise DataMissingError(f"{path}: no such card")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        card = Card.model_validate_json(json.dumps(content))
+        card = Card.model_validate_json(json.dumps(_with_defaults(content)))
     except ValidationError as error:
         problems = complaints(error, Card.model_fields, "entry")
         raise CorruptDataError(f"{path}: {problems}") from error
@@ -310,4 +323,6 @@ def read_card(name: str | Path) -> Card:
         raise CorruptDataError(f"{path}: not a TOML card ({error})") from error
     if card.name != path.stem:
         raise CorruptDataError(f"{path}: name is {card.name!r}, the file is {path.stem!r}")
+    if path.parent != _cards_folder():
+        card._place = path.absolute().parent
     return card

@@ -45,9 +45,9 @@ def _dataset_row(card: Card, root: Path | str | None) -> dict[str, str]:
         "modality": card.modality,
         "language": ",".join(card.languages),
         "level": card.level,
-        "subjects": str(card.facts.n_subjects),
+        "subjects": str(card.facts.n_subjects or len(card.subjects) or "?"),
         "licence": card.licence + (" (non-commercial)" if card.noncommercial else ""),
-        "on disk": "yes" if is_on_disk(card.name, root) else "no",
+        "on disk": "yes" if is_on_disk(card, root) else "no",
     }
 
 
@@ -131,7 +131,8 @@ def licence_line(name: str) -> str:
     """Return the licence of a data set in a line, with what it asks of the user."""
     card = read_card(name)
     asks = " Not for commercial use." if card.noncommercial else ""
-    return f"{card.title}. Licence: {card.licence}.{asks} Cite: {card.references[0].text}"
+    cite = f" Cite: {card.references[0].text}" if card.references else ""
+    return f"{card.title}. Licence: {card.licence}.{asks}{cite}"
 
 
 def dataset_page(name: str, root: Path | str | None = None) -> str:
@@ -162,5 +163,5 @@ def dataset_page(name: str, root: Path | str | None = None) -> str:
         if entries:
             lines += ["", f"  {title}", *(f"    - {entry}" for entry in entries)]
     for reference in card.references:
-        lines += ["", f"  {reference.text}", "", reference.bibtex.strip()]
+        lines += ["", f"  {reference.text}", "", (reference.bibtex or "").strip()]
     return "\n".join(lines)

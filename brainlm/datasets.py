@@ -279,10 +279,10 @@ def _read(
     return card, content, f"data set {card.name!r}, subject {subject!r}, file {folder / paths[0]}"
 
 
-def is_on_disk(name: str | Path, root: Path | str | None = None) -> bool:
+def is_on_disk(name: str | Path | Card, root: Path | str | None = None) -> bool:
     """Return whether the files of a data set are found (they are checked when it is opened)."""
     try:
-        _find_folder(read_card(name), root)
+        _find_folder(name if isinstance(name, Card) else read_card(name), root)
     except DataMissingError:
         return False
     return True
@@ -316,7 +316,8 @@ def _find_folder(card: Card, root: Path | str | None) -> Path:
     """Return the first folder that holds the files which every subject needs."""
     needed = card.options.paths(None)
     tried = []
-    for base in _roots(root):
+    beside = [card.place] if card.place is not None and root is None else []
+    for base in [*beside, *_roots(root)]:
         for folder in (*(base / name for name in card.folder), base):
             # A dangling link counts as found: its check says how to get the content.
             lacking = [path for path in needed if not os.path.lexists(folder / path)]
@@ -334,7 +335,7 @@ def _how_to_get(card: Card, tried: list[str], root: Path) -> str:
     steps = [f"data set {card.name!r} is not here. Looked in: {', '.join(tried)}."]
     if source.how != "manual":
         steps.append(f"Fetch it with `brainlm fetch {card.name}`.")
-    steps.append(f"Source: {', '.join(source.pages)}. {source.instructions}".strip())
+    steps.append(f"Source: {', '.join(source.pages) or 'none'}. {source.instructions}".strip())
     steps.append(f"Licence: {card.licence}.")
     steps.append(
         f"By hand: put the files into {root / card.folder[0]}, or name the folder above theirs "

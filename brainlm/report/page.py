@@ -140,7 +140,9 @@ def _section(
         "inputs": json.dumps(record.get("inputs", {}), indent=1, ensure_ascii=False, default=str),
         "models": _models(record),
         "environment": record.get("environment", {}),
-        "citations": [(r.text, r.bibtex.strip()) for card in cards for r in card.references],
+        "citations": [
+            (r.text, (r.bibtex or "").strip()) for card in cards for r in card.references
+        ],
     }
 
 

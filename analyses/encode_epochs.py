@@ -133,11 +133,14 @@ def main(
         excluded.append(
             f"left out {scores.attrs['lost_targets']} channel-times that not all subjects have"
         )
-    if "position" not in scores:
-        excluded.append("channels have no positions (or share them): no topographies are drawn")
+    heads = "position" in scores and scores.attrs["modality"] in ("meg", "eeg")
+    if not heads:
+        excluded.append(
+            "no topographies are drawn: channels have no positions on the scalp, or share them"
+        )
     for line in (*summary(scores), *excluded):
         typer.echo(line)
-    drawn = ["time_course", *(["topographies"] if "position" in scores else []), "alphas"]
+    drawn = ["time_course", *(["topographies"] if heads else []), "alphas"]
     source = STORY if simulate else dataset
     save_bundle(
         out,

@@ -151,6 +151,10 @@ def resample(
     array of shape (n_samples, n_features)
     """
     step = sampling_interval(np.asarray(sample_times, dtype=float))
+    place = {"lanczos": onset + duration / 2, "hrf": onset + duration}.get(method, onset)
+    if (np.diff(place) < 0).any():  # words that overlap may end in another order than they begin
+        order = np.argsort(place, kind="stable")
+        values, onset, duration = values[order], onset[order], duration[order]
     middle = sample_times + step / 2
     if method == "lanczos":
         weights = lanczos_weights(onset + duration / 2, middle, cutoff=1 / step, n_lobes=n_lobes)

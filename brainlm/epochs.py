@@ -1,4 +1,4 @@
-"""MEG and EEG: mne objects to recordings, and epochs around words, on the clock of the file."""
+"""What mne opens as recordings, and epochs around words, on the clock of the file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from brainlm.stimulus import Stimulus
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["epoch_words", "event_onsets", "from_epochs", "from_raw"]
+__all__ = ["CHANNELS", "epoch_words", "event_onsets", "from_epochs", "from_raw", "stimulus_of"]
+
+# Channel types of mne: modality, unit.
+CHANNELS = {
+    "mag": ("meg", "T"), "grad": ("meg", "T/m"), "eeg": ("eeg", "V"),
+    "ecog": ("ieeg", "V"), "seeg": ("ieeg", "V"), "dbs": ("ieeg", "V"),
+    "hbo": ("fnirs", "M"), "hbr": ("fnirs", "M"), "fnirs_od": ("fnirs", "optical density"),
+    "pupil": ("pupil", "m"), "gsr": ("skin-conductance", "S"),
+}  # fmt: skip
 
 
 def event_onsets(events: Any, raw: mne.io.BaseRaw) -> np.ndarray:
@@ -97,10 +105,11 @@ def _channels(data: Any, picks: Any) -> tuple[list[str], str, str, np.ndarray | 
     empty = mne.EvokedArray(np.zeros((len(data.ch_names), 1)), data.info, verbose="error")
     info = empty.pick(picks, exclude="bads").info
     types = set(info.get_channel_types())
-    units = {"mag": ("meg", "T"), "grad": ("meg", "T/m"), "eeg": ("eeg", "V")}
-    if len(types) != 1 or not types <= set(units):
-        raise ValueError(f"picks: channels of types {sorted(types)}; choose one of {list(units)}")
-    modality, unit = units[types.pop()]
+    if len(types) != 1 or not types <= set(CHANNELS):
+        raise ValueError(
+            f"picks: channels of types {sorted(types)}; choose one of {list(CHANNELS)}"
+        )
+    modality, unit = CHANNELS[types.pop()]
     positions = np.array([channel["loc"][:3] for channel in info["chs"]])
     known = np.isfinite(positions).all() and positions.any()
     return list(info["ch_names"]), modality, unit, positions if known else None
@@ -108,7 +117,7 @@ def _channels(data: Any, picks: Any) -> tuple[list[str], str, str, np.ndarray | 
 
 def from_epochs(
     epochs: mne.BaseEpochs,
-    stimulus: Stimulus,
+    stimulus: Stimulus | None = None,
     *,
     picks: Any = "data",
     bin_width: float | None = None,
@@ -120,8 +129,10 @@ def from_epochs(
     ----------
     epochs : mne.Epochs
         ``epochs.selection`` says which words are left after rejection.
-    stimulus : Stimulus
-        Whose ``item`` names every word by itself.
+    stimulus : Stimulus, optional
+        Whose ``item`` names every word by itself. Without it the column ``item`` of
+        ``epochs.metadata`` names the item of each epoch, which then need not be one per word
+        (`stimulus_of` makes the stimulus of the same metadata).
     picks : str or sequence of str
         Channels of one type; as in mne.
     bin_width : float, optional
@@ -140,6 +151,8 @@ def from_epochs(
     ValueError
         When there were more or fewer epochs than words, before any was dropped.
     """
+    if stimulus is None:
+        return _of_metadata(epochs, picks, bin_width, subject)
     n_before = len([log for log in epochs.drop_log if log != ("IGNORED",)])
     if n_before != stimulus.n_words:
         raise ValueError(
@@ -148,20 +161,73 @@ def from_epochs(
         )
     if len(set(stimulus.item)) < stimulus.n_words:
         raise ValueError("stimulus: give every word an item of its own, to which an epoch responds")
+    dropped = np.flatnonzero([log != ("IGNORED",) for log in epochs.drop_log])
+    items = stimulus.item[np.searchsorted(dropped, epochs.selection)]
+    return _recording(epochs, items, picks, bin_width, subject)
+
+
+def stimulus_of(epochs: mne.BaseEpochs, language: str) -> Stimulus:
+    """Return the words in the metadata of epochs, one per epoch, for `from_epochs`.
+
+    Epochs that were dropped have no metadata: their words are in no context of a language model.
+    Where the whole text is at hand, make the stimulus of it and give it to `from_epochs`.
+
+    Parameters
+    ----------
+    epochs : mne.Epochs
+        With the columns ``word`` and, where there are any, ``item`` (default: the number of the
+        epoch before rejection), ``sentence``, ``text`` and ``run`` in ``epochs.metadata``.
+    language : str
+        Language code.
+
+    Raises
+    ------
+    ValueError
+        There is no metadata, or no column ``word`` in it.
+    """
+    table = _metadata(epochs, ("word",))
+    columns = {
+        name: table[name].to_numpy() for name in ("run", "text", "sentence") if name in table
+    }
+    return Stimulus(table["word"].to_numpy(), language, item=_items(epochs, table), **columns)
+
+
+def _metadata(epochs: mne.BaseEpochs, needed: tuple[str, ...]) -> Any:
+    table = epochs.metadata
+    if table is None:
+        raise ValueError("epochs.metadata is empty: give a stimulus, or set it (a row per epoch)")
+    lacking = [name for name in needed if name not in table]
+    if lacking:
+        raise ValueError(f"epochs.metadata lacks {lacking}; its columns are {list(table.columns)}")
+    return table
+
+
+def _items(epochs: mne.BaseEpochs, table: Any) -> np.ndarray:
+    return table["item"].to_numpy() if "item" in table else epochs.selection.astype(str)
+
+
+def _of_metadata(
+    epochs: mne.BaseEpochs, picks: Any, bin_width: float | None, subject: str
+) -> Recording:
+    return _recording(epochs, _items(epochs, _metadata(epochs, ())), picks, bin_width, subject)
+
+
+def _recording(
+    epochs: mne.BaseEpochs, items: np.ndarray, picks: Any, bin_width: float | None, subject: str
+) -> Recording:
     names, modality, unit, positions = _channels(epochs, picks)
     data = epochs.get_data(picks=names)  # (n_epochs, n_channels, n_times)
+    n_before = len([log for log in epochs.drop_log if log != ("IGNORED",)])
     times, notes = epochs.times, [f"{n_before - len(data)} of {n_before} epochs were dropped"]
     if bin_width is not None:
         data, times, note = _binned(data, times, epochs.info["sfreq"], bin_width)
         notes.append(note)
-    dropped = np.flatnonzero([log != ("IGNORED",) for log in epochs.drop_log])
-    rows = np.searchsorted(dropped, epochs.selection)
     return Recording(
         data.reshape(len(data), -1),
         targets=[f"{name}@{1000 * t:.0f}ms" for name in names for t in times],
         modality=modality,
         unit=unit,
-        items=stimulus.item[rows],
+        items=items,
         subject=subject,
         notes=tuple(notes),
         positions=None if positions is None else np.repeat(positions, len(times), axis=0),

@@ -14,7 +14,10 @@ from brainlm.errors import unknown_name
 __all__ = ["MODALITIES", "Recording", "average_samples", "high_pass"]
 
 COLUMNS = 1 << 24  # values of a mapped array that are read at a time
-MODALITIES = ("fmri", "meg", "eeg", "eye-tracking", "reading-times", "ratings")
+MODALITIES = (
+    "fmri", "fnirs", "meg", "eeg", "ieeg", "pupil", "skin-conductance",
+    "eye-tracking", "reading-times", "ratings",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,7 @@ class Recording:
     targets : sequence of str, shape (n_targets,)
         Unique target names.
     modality : str
-        One of ``MODALITIES``.
+        One of ``MODALITIES``; "ieeg" is ECoG and SEEG.
     unit : str
         Unit of ``data``, such as ``"BOLD (a.u.)"`` or ``"rating 0-5"``.
     times : sequence of float, shape (n_samples,), optional

@@ -12,6 +12,7 @@ import numpy as np
 
 from brainlm._checks import as_labels, check_blocks, check_finite, freeze, same_length
 from brainlm._display import html_card
+from brainlm.errors import unknown_name
 
 __all__ = ["Stimulus"]
 
@@ -42,6 +43,11 @@ class Stimulus:
     item : sequence of str, shape (n_words,), optional
         What a response without a clock is a response to (see `Recording.items`), named uniquely in
         the whole stimulus: a sentence, or a single word of it. Default: the sentence.
+    speaker : sequence of str, shape (n_words,), optional
+        Who says a word, where several do.
+    overlap : {"refuse", "allow"}
+        Whether a word may begin before the one before it has ended, as in talk. Words stay in the
+        order of their onsets.
 
     Raises
     ------
@@ -63,6 +69,8 @@ class Stimulus:
     text: Any = None
     sentence: Any = None
     item: Any = None
+    speaker: Any = None
+    overlap: str = "refuse"
 
     def __post_init__(self) -> None:
         words = as_labels(self.words, "words")
@@ -88,6 +96,12 @@ class Stimulus:
             check_blocks(value, name)
         for name, value in {"words": words, **labels}.items():
             object.__setattr__(self, name, value)
+        if self.overlap not in ("refuse", "allow"):
+            raise unknown_name("value of overlap", self.overlap, ("refuse", "allow"))
+        if self.speaker is not None:
+            speaker = as_labels(self.speaker, "speaker")
+            same_length({"words": n_words, "speaker": len(speaker)})
+            object.__setattr__(self, "speaker", speaker)
         if (self.onset is None) != (self.duration is None):
             raise ValueError("onset and duration go together: give both or neither")
         if self.onset is not None:
@@ -105,15 +119,20 @@ class Stimulus:
         same_run = self.run[1:] == self.run[:-1]
         early = np.diff(onset) < 0
         overlapping = onset[1:] < (onset + duration)[:-1] - OVERLAP_TOLERANCE
+        if self.overlap == "allow":
+            overlapping = np.zeros_like(early)
         for problem, bad in (("begins before", early), ("overlaps", overlapping)):
             rows = np.flatnonzero(bad & same_run) + 1
             if len(rows):
                 i = int(rows[0])
+                mend = "sort them by onset"
+                if problem == "overlaps":
+                    mend = "mend their times, or allow it (overlap='allow': several speakers)"
                 raise ValueError(
                     f"words[{i}] ({self.words[i]!r}, run {self.run[i]!r}, onset {onset[i]:.3f} s) "
                     f"{problem} the word before it ({self.words[i - 1]!r}, onset "
                     f"{onset[i - 1]:.3f} s, duration {duration[i - 1]:.3f} s); "
-                    f"{len(rows)} such words: sort them and mend their times"
+                    f"{len(rows)} such words: {mend}"
                 )
         object.__setattr__(self, "onset", onset)
         object.__setattr__(self, "duration", duration)
@@ -137,9 +156,9 @@ class Stimulus:
         """Return the stimulus of the given rows (a boolean mask or indices in rising order)."""
         optional = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows]
-            for name in ("onset", "duration", "run", "text", "sentence", "item")
+            for name in ("onset", "duration", "run", "text", "sentence", "item", "speaker")
         }
-        return Stimulus(self.words[rows], self.language, **optional)
+        return Stimulus(self.words[rows], self.language, overlap=self.overlap, **optional)
 
     def blocks(self, level: str) -> Iterator[tuple[str, slice]]:
         """Yield (label, rows) of each run, text, sentence or item (``level``), in order."""

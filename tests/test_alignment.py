@@ -215,3 +215,19 @@ def test_delays_are_chosen_in_seconds():
         delays_between(0.0)
     with pytest.raises(ValueError, match="must not lie before"):
         delays_between(2.0, 8.0, 2.0)
+
+
+@pytest.mark.parametrize("method", ["lanczos", "hrf", "sum", "mean"])
+def test_words_that_overlap_are_resampled_one_by_one(rng, method):
+    """A long word ends after the short ones in it: the sum over single words is the answer."""
+    onset, duration = np.array([1.0, 1.5, 2.0, 9.0]), np.array([6.0, 0.2, 0.3, 0.4])
+    values, samples = rng.standard_normal((4, 2)), np.arange(0.0, 40, 2)
+    found = resample(values, onset, duration, samples, method=method)
+    single = [
+        resample(values[i : i + 1], onset[i : i + 1], duration[i : i + 1], samples, method=method)
+        for i in range(4)
+    ]
+    if method == "mean":
+        inside = (onset >= samples[:, None]) & (onset < samples[:, None] + 2)
+        single = [np.sum(single, axis=0) / np.maximum(inside.sum(axis=1), 1)[:, None]]
+    np.testing.assert_allclose(found, np.sum(single, axis=0), atol=1e-12)

@@ -1,8 +1,9 @@
 import mne
 import numpy as np
+import pandas as pd
 import pytest
 
-from brainlm.epochs import epoch_words, event_onsets, from_epochs, from_raw
+from brainlm.epochs import epoch_words, event_onsets, from_epochs, from_raw, stimulus_of
 from brainlm.stimulus import Stimulus
 
 RATE = 100.0
@@ -93,3 +94,35 @@ def test_words_outside_of_the_file_are_named(raw):
     untimed = Stimulus(["a"], "en")
     with pytest.raises(ValueError, match="timed words of one run"):
         epoch_words(raw, untimed)
+
+
+def test_metadata_name_the_words_of_epochs(raw, words):
+    epochs = epoch_words(raw, words, tmin=-0.2, tmax=0.5)
+    epochs.metadata = pd.DataFrame({"word": ["a", "b", "c"], "item": ["1", "2", "3"]})
+    epochs.drop([1], verbose="error")
+    stimulus = stimulus_of(epochs, "en")
+    assert stimulus.words.tolist() == ["a", "c"]
+    recording = from_epochs(epochs)
+    assert recording.items.tolist() == stimulus.item.tolist() == ["1", "3"]
+    np.testing.assert_array_equal(recording.data, from_epochs(epochs, words).data)
+    epochs.metadata = pd.DataFrame({"text": ["a", "c"]})
+    assert from_epochs(epochs).items.tolist() == ["0", "2"]
+    with pytest.raises(ValueError, match=r"lacks \['word'\]; its columns are \['text'\]"):
+        stimulus_of(epochs, "en")
+    epochs.metadata = None
+    with pytest.raises(ValueError, match=r"epochs\.metadata is empty: give a stimulus"):
+        from_epochs(epochs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "modality", "unit"),
+    [
+        ("seeg", "ieeg", "V"), ("ecog", "ieeg", "V"), ("hbo", "fnirs", "M"),
+        ("pupil", "pupil", "m"), ("gsr", "skin-conductance", "S"),
+    ],
+)  # fmt: skip
+def test_other_signals_are_recordings_too(rng, kind, modality, unit):
+    info = mne.create_info(["one", "two"], RATE, kind)
+    raw = mne.io.RawArray(rng.normal(size=(2, 100)), info, verbose="error")
+    recording = from_raw(raw, picks=kind)
+    assert (recording.modality, recording.unit) == (modality, unit)

@@ -5,7 +5,7 @@ import pytest
 from readers.images import save_surface
 
 from brainlm import images, series
-from brainlm.own import from_image, from_surfaces, from_tables
+from brainlm.own import from_arrays, from_image, from_surfaces, from_tables, from_trials
 from brainlm.recording import Recording
 
 RATE = 100.0
@@ -157,3 +157,41 @@ def test_a_missing_word_is_not_the_word_nan(missing):
     responses = pd.DataFrame({"item": ["1"], "rt": [1.0]})
     with pytest.raises(ValueError, match=r"words\[1\] is missing .*keep_default_na=False"):
         from_tables(words, responses, language="en", modality="reading", unit="ms")
+
+
+def test_arrays_become_words_and_responses():
+    stimulus, recording = from_arrays(
+        ["a", "dog"], [180.0, 240.0], language="en", modality="eye-tracking", unit="ms"
+    )
+    assert recording.items.tolist() == stimulus.item.tolist() == ["1", "2"]
+    stimulus, recording = from_arrays(
+        ["a", "dog"], np.ones((3, 2)), language="en", modality="fmri", unit="a.u.",
+        onset=[0, 1], duration=[1, 1], times=[0, 2, 4], targets=["L", "R"],
+    )  # fmt: skip
+    assert recording.targets.tolist() == ["L", "R"]
+    with pytest.raises(ValueError, match="data has 3 samples for 2 words: give times"):
+        from_arrays(["a", "b"], np.ones(3), language="en", modality="fmri", unit="a.u.")
+
+
+def long_tables():
+    words = pd.DataFrame({"word": ["a", "dog", "ran"], "item": ["1", "2", "3"]})
+    trials = pd.DataFrame(
+        {"who": ["B", "B", "A"], "item": [3, 1, 2], "gaze": [3.0, 1, 2], "note": "x"}
+    )
+    return words, trials
+
+
+def test_a_long_table_becomes_a_recording_per_subject():
+    kind = {"language": "en", "modality": "eye-tracking", "unit": "ms", "measures": ["gaze"]}
+    words, trials = long_tables()
+    stimulus, recordings = from_trials(words, trials, subject="who", **kind)
+    assert stimulus.n_words == 3
+    assert list(recordings) == ["B", "A"]
+    assert recordings["B"].items.tolist() == ["1", "3"]
+    assert recordings["B"].data.ravel().tolist() == [1, 3]
+    with pytest.raises(ValueError, match=r"1 rows repeat an item of a subject.*'3' of 'B'"):
+        from_trials(words, pd.concat([trials, trials[:1]]), subject="who", **kind)
+    with pytest.raises(ValueError, match=r"lacks the columns \['subject'\]"):
+        from_trials(words, trials, **kind)
+    with pytest.raises(ValueError, match="items are not in the words"):
+        from_trials(words[:2], trials, subject="who", **kind)

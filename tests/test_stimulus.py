@@ -65,3 +65,17 @@ def test_bad_words_and_times_are_refused(arguments, message):
 def test_rows_that_ran_together_are_no_word(word):
     with pytest.raises(ValueError, match=r"words\[1\] .*holds a tab or a line end"):
         Stimulus(["one", word], "en")
+
+
+def test_speakers_may_talk_at_once():
+    words = {"onset": [0.0, 0.4, 0.6], "duration": [1.0, 0.1, 0.5], "speaker": ["A", "B", "B"]}
+    with pytest.raises(ValueError, match=r"'no'.*overlaps.*overlap='allow'"):
+        Stimulus(["well", "no", "wait"], "en", **words)
+    talk = Stimulus(["well", "no", "wait"], "en", overlap="allow", **words)
+    assert talk.select(np.array([True, False, True])).speaker.tolist() == ["A", "B"]
+    with pytest.raises(ValueError, match=r"begins before.*sort them by onset"):
+        Stimulus(["a", "b"], "en", onset=[1, 0], duration=[1, 1], overlap="allow")
+    with pytest.raises(ValueError, match="unknown value of overlap 'yes'"):
+        Stimulus(["a"], "en", overlap="yes")
+    with pytest.raises(ValueError, match="lengths differ"):
+        Stimulus(["a"], "en", speaker=["A", "B"])

@@ -221,9 +221,10 @@ def open_task(
     -----
     Subjects with the same items (or samples) become targets side by side, each z-scored. Where
     subjects saw different items (lists), responses are averaged over the subjects of an item, five
-    at least. MEG and EEG time series become bins of 100 ms after each word. Targets with missing
-    values are left out, and named; time series of fMRI are high-passed at 128 s and averaged to
-    about 2 s where they are faster, so that delays of 2 to 8 s are four samples everywhere.
+    at least. MEG, EEG and iEEG time series become bins of 100 ms after each word. Targets with
+    missing values are left out, and named; time series of fMRI are high-passed at 128 s and
+    averaged to about 2 s where they are faster, so that delays of 2 to 8 s are four samples
+    everywhere.
     """
     card = read_card(name)
     available = list_subjects(name, root)
@@ -241,7 +242,7 @@ def open_task(
             notes.append(f"excluded {subject}: {error}")
     if not opened:
         raise CorruptDataError(f"{name}: no subject passes the checks: {'; '.join(notes)[:500]}")
-    if card.modality in ("meg", "eeg") and opened[0][2].times is not None:
+    if card.modality in ("meg", "eeg", "ieeg") and opened[0][2].times is not None:
         opened = [(subject, *word_locked(s, r)) for subject, s, r in opened]
     people = [subject for subject, _, _ in opened]
     _check_words(opened, name)
@@ -347,7 +348,7 @@ def _averaged(
             if label not in texts:
                 texts[label] = s.select(np.arange(rows.start, rows.stop))
     parts = list(texts.values())
-    joined = {
+    joined: dict[str, Any] = {
         field: np.concatenate([getattr(part, field) for part in parts])
         for field in ("words", "text", "sentence", "item")
     }

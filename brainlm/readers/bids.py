@@ -64,6 +64,11 @@ class BidsOptions(ConfoundOptions):
         Default: the one that ``stim_file`` in its events names, else the one of the same name.
     word : str, optional
         Instead of ``words``: column with the words in the ``_events.tsv`` that applies to a run.
+    speaker : str, optional
+        Column of the events that names who says a word.
+    overlap : {"refuse", "allow"}
+        Whether words in the events may overlap, as in talk; they are then put in the order of
+        their onsets. (For ``words``, an option of `brainlm.readers.read_word_times`.)
     skip : sequence of str
         Entries of the events that are not words.
     sampling_interval : float, optional
@@ -87,6 +92,8 @@ class BidsOptions(ConfoundOptions):
     words: dict[str, Any] = Field(default_factory=dict)
     heard: Heard = None
     word: str | None = None
+    speaker: str | None = None
+    overlap: Literal["refuse", "allow"] = "refuse"
     skip: Names = ()
     sampling_interval: float | None = None
     first_sample: float = 0.0
@@ -298,7 +305,7 @@ def _sampling_interval(folder: Path, series: list[ImageSeries], declared: float 
 
 
 def _read_words(folder: Path, given: BidsOptions, paths: list[Path], runs: list[str]) -> Stimulus:
-    words, onset, duration, run_of = [], [], [], []
+    found: list[tuple[str, float, float, str, str]] = []
     for path, run in zip(paths, runs, strict=True):
         events = inherited(folder, path, "events.tsv")
         if events is None:
@@ -307,17 +314,27 @@ def _read_words(folder: Path, given: BidsOptions, paths: list[Path], runs: list[
         position = sheet.position(str(given.word))
         texts = [str(row[position]).strip() for row in sheet.rows]
         rows = [i for i, text in enumerate(texts) if text not in {"", "n/a", *given.skip}]
-        words += [texts[i] for i in rows]
-        onset.append(sheet.numbers("onset")[rows])
-        duration.append(sheet.numbers("duration", ["n/a"])[rows])
-        run_of += [run] * len(rows)
+        onset = sheet.numbers("onset")[rows]
+        if given.overlap == "allow":
+            rows = [rows[i] for i in np.argsort(onset, kind="stable")]
+        told = sheet.take(rows)
+        speaker = [""] * len(rows) if given.speaker is None else told.texts(given.speaker)
+        found += zip(
+            [texts[i] for i in rows], told.numbers("onset").tolist(),
+            told.numbers("duration", ["n/a"]).tolist(), [run] * len(rows), speaker, strict=True,
+        )  # fmt: skip
+    if not found:
+        raise CorruptDataError(f"{paths[0]}: its events hold no words in {given.word!r}")
+    words, onsets, durations, run_of, speakers = zip(*found, strict=True)
     with naming(paths[0]):
         return Stimulus(
             words,
             given.language,
-            onset=np.concatenate(onset),
-            duration=np.concatenate(duration),
+            onset=onsets,
+            duration=durations,
             run=run_of,
+            speaker=None if given.speaker is None else speakers,
+            overlap=given.overlap,
         )
 
 

@@ -1,4 +1,4 @@
-"""BIDS MEG and EEG through mne and mne-bids: epochs around words, or filtered time series."""
+"""BIDS MEG, EEG, iEEG and fNIRS through mne and mne-bids: epochs around words, or time series."""
 
 from __future__ import annotations
 
@@ -68,8 +68,9 @@ class MeegOptions(ReaderOptions):
     sidecars : bool
         Whether the files lie as BIDS wants it, so that mne-bids reads ``_channels.tsv`` (bad
         channels, types) and positions.
-    channels : {"mag", "grad", "eeg"}
-        Which channels become targets.
+    channels : str
+        Which channels become targets, by mne's name of their type: one of
+        `brainlm.epochs.CHANNELS`, such as "mag", "eeg", "ecog", "seeg", "hbo", "pupil" or "gsr".
     runs, n_runs
         As in `brainlm.readers.bids.BidsOptions`.
     language : str
@@ -83,6 +84,10 @@ class MeegOptions(ReaderOptions):
         The ``_events.tsv`` of each run: with its words, or with the start of the sound.
     high_pass, low_pass : float, optional
         Hz, filtered before anything else.
+    power : pair of float, optional
+        Hz, such as [70, 150] for high gamma: the amplitude of this band takes the place of the
+        signal (band-pass, then the envelope by Hilbert's transform). Line noise inside the band
+        should be gone from the files.
     resample : float, optional
         Hz; for time series (of epochs, ``decimate``).
     epochs : EpochsOptions, optional
@@ -91,7 +96,9 @@ class MeegOptions(ReaderOptions):
 
     pattern: str
     sidecars: bool = True
-    channels: Literal["mag", "grad", "eeg"]
+    channels: Literal[
+        "mag", "grad", "eeg", "ecog", "seeg", "dbs", "hbo", "hbr", "fnirs_od", "pupil", "gsr"
+    ]
     runs: Names = ()
     n_runs: int | None = None
     language: str
@@ -100,6 +107,7 @@ class MeegOptions(ReaderOptions):
     events: EventsOptions
     high_pass: float | None = None
     low_pass: float | None = None
+    power: tuple[float, float] | None = Field(default=None, strict=False)
     resample: float | None = None
     epochs: EpochsOptions | None = None
 
@@ -109,6 +117,10 @@ class MeegOptions(ReaderOptions):
             raise ValueError("give either words (shared files) or events.word (a column)")
         if self.words and not self.events.start:
             raise ValueError("words are on the clock of the sound: events.start says when it began")
+        if self.power is not None and (self.high_pass, self.low_pass) != (None, None):
+            raise ValueError("power is a band of its own: give no high_pass and low_pass with it")
+        if self.power is not None and not 0 < self.power[0] < self.power[1]:
+            raise ValueError(f"power must be a band in Hz such as [70, 150], got {self.power}")
         if self.epochs is not None and self.resample is not None:
             raise ValueError("resample is for time series; epochs have decimate")
         return self
@@ -280,7 +292,7 @@ def _words_of_run(
 
 
 def _joined(stimuli: list[Stimulus], path: Path) -> Stimulus:
-    columns = {
+    columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in stimuli])
         for name in ("words", "onset", "duration", "run", "item")
     }
@@ -295,6 +307,9 @@ def _filtered(raw: Any, given: MeegOptions) -> Any:
     raw = raw.copy().load_data(verbose="error")
     if given.high_pass is not None or given.low_pass is not None:
         raw.filter(given.high_pass, given.low_pass, verbose="error")
+    if given.power is not None:
+        raw.filter(*given.power, verbose="error")
+        raw.apply_hilbert(envelope=True, verbose="error")
     if given.resample is not None:
         raw.resample(given.resample, verbose="error")
     return raw
@@ -310,6 +325,8 @@ def _preparation(given: MeegOptions) -> tuple[str, ...]:
         )
         if value is not None
     ]
+    if given.power is not None:
+        filters.insert(0, f"amplitude of {given.power[0]:g} to {given.power[1]:g} Hz")
     return (f"filtered by mne: {', '.join(filters)}",) if filters else ()
 
 

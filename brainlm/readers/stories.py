@@ -307,7 +307,7 @@ def _words(folder: Path, given: StoriesOptions, stories: list[str]) -> Stimulus:
         )
         for story in stories
     ]
-    columns = {
+    columns: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("words", "onset", "duration", "run")
     }

@@ -13,7 +13,7 @@ __all__ = ["survey_bids"]
 
 RECORDINGS = re.compile(
     r"_(bold\.nii(\.gz)?|bold\.dtseries\.nii|bold\.func\.gii|bold\.gii|meg\.(fif|ds|con|sqd)"
-    r"|eeg\.(vhdr|edf|bdf|set))$"
+    r"|eeg\.(vhdr|edf|bdf|set)|ieeg\.(vhdr|edf|set|nwb|mefd)|nirs\.snirf)$"
 )
 NAMES = {"sub": "subject", "ses": "session", "run": "run", "hemi": "hemisphere"}
 ENTITY = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(NAMES)})-([A-Za-z0-9]+)")

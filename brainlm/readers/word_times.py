@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -43,6 +43,10 @@ class WordTimesOptions(ReaderOptions):
         Tier of a TextGrid with the words. Default: the only one.
     skip : sequence of str
         Entries that are not words (silences, punctuation). ``""`` is an empty cell.
+    speaker : str, optional
+        Column that names who says a word.
+    overlap : {"refuse", "allow"}
+        Whether words may overlap, as in talk; they are then put in the order of their onsets.
     shift : float
         Seconds that are added to all times (a declared repair).
     """
@@ -58,6 +62,8 @@ class WordTimesOptions(ReaderOptions):
     run: str | None = None
     tier: str | None = None
     skip: Names = SILENCES
+    speaker: str | None = None
+    overlap: Literal["refuse", "allow"] = "refuse"
     shift: float = 0.0
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
@@ -112,7 +118,7 @@ def read_word_times(
     rows = []
     for path, run in zip(paths, runs, strict=True):
         rows += _read_words(path, run, given)
-    words, onset, offset, run_of_word = zip(*rows, strict=True)
+    words, onset, offset, run_of_word, speaker = zip(*rows, strict=True)
     with naming(paths[0] if len(paths) == 1 else Path(folder)):
         return Stimulus(
             words,
@@ -120,15 +126,17 @@ def read_word_times(
             onset=[start + given.shift for start in onset],
             duration=[end - start for start, end in zip(onset, offset, strict=True)],
             run=run_of_word,
+            speaker=None if given.speaker is None else speaker,
+            overlap=given.overlap,
         ), None
 
 
 def _read_words(
     path: Path, run: str, given: WordTimesOptions
-) -> list[tuple[str, float, float, str]]:
-    """Return (word, onset, offset, run) of the entries that are words."""
+) -> list[tuple[str, float, float, str, str]]:
+    """Return (word, onset, offset, run, speaker) of the entries that are words."""
     if path.suffix == ".TextGrid":
-        entries = [(i.label, i.start, i.end, run) for i in read_intervals(path, given.tier)]
+        entries = [(i.label, i.start, i.end, run, "") for i in read_intervals(path, given.tier)]
     else:
         sheet, _ = read_sheet(path, header=given.header).filled(*given.required)
         entries = list(
@@ -137,6 +145,7 @@ def _read_words(
                 sheet.numbers(given.onset).tolist(),
                 sheet.numbers(given.offset).tolist(),
                 [run] * len(sheet.rows) if given.run is None else sheet.texts(given.run),
+                [""] * len(sheet.rows) if given.speaker is None else sheet.texts(given.speaker),
                 strict=True,
             )
         )
@@ -144,6 +153,9 @@ def _read_words(
     words = [entry for entry in entries if entry[0] not in skipped]
     if not words:
         raise CorruptDataError(f"{path}: holds no words besides {sorted(skipped)}")
+    if given.overlap == "allow":  # runs stay in the order of the file
+        order = {name: i for i, name in enumerate(dict.fromkeys(entry[3] for entry in words))}
+        words.sort(key=lambda entry: (order[entry[3]], entry[1]))
     return words
 
 

@@ -433,3 +433,23 @@ def test_a_repetition_time_in_doubt_is_refused_unless_declared(root, unit, step,
     assert recording.times[1] == 2
     said = unit in ("sec", "msec")
     assert any("as declared; headers say" in note for note in recording.notes) == said
+
+
+def test_talk_is_put_in_the_order_of_its_onsets(root):
+    for run in ("9", "10"):
+        run_path(root, "EN057", run, "_events.tsv").write_text(
+            "onset\tduration\tword\twho\n1\t2\twell\tA\n2\t.5\tyes\tA\n1.5\t.2\tno\tB\n"
+        )
+    with pytest.raises(CorruptDataError, match="begins before the word before it"):
+        read_bids(root, "EN057", **EVENTS)
+    stimulus, _ = read_bids(root, "EN057", **EVENTS, overlap="allow", speaker="who")
+    assert stimulus.words.tolist() == ["well", "no", "yes"] * 2
+    assert stimulus.speaker.tolist() == ["A", "B", "A"] * 2
+
+
+def test_a_wrong_option_is_one_line(root):
+    with pytest.raises(
+        ValueError, match=r"unknown option 'langauge'\. Did you mean 'language'"
+    ) as e:
+        read_bids(root, "EN057", **EVENTS, langauge="en")
+    assert "\n" not in str(e.value)

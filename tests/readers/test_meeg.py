@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mne
 import numpy as np
 import pytest
 from readers.recordings import FIRST, RATE, SPIKE, save_events, save_raw, save_sound
@@ -304,3 +305,37 @@ def test_files_subjects_and_options(smn4lang):
     ):
         with pytest.raises(ValueError, match=message):
             MeegOptions.model_validate({**SMN4LANG, **change}, strict=False)
+
+
+# ECoG in BIDS, and high gamma.
+
+
+def test_high_gamma_of_ecog_follows_its_amplitude(tmp_path):
+    """A burst of 100 Hz after each word, in a carrier whose mean is 0: only its power shows it."""
+    rate, onsets = 500.0, [2.0, 5.0, 8.0]
+    times = np.arange(round(12 * rate)) / rate
+    burst = sum(np.exp(-(((times - onset - 0.3) / 0.08) ** 2)) for onset in onsets)
+    data = np.vstack([burst * np.sin(2 * np.pi * 100 * times), np.zeros_like(times)]) * 1e-4
+    data += np.random.default_rng(0).normal(size=data.shape) * 1e-6
+    raw = mne.io.RawArray(data, mne.create_info(["G1", "G2"], rate, "ecog"), verbose="error")
+    base = tmp_path / "sub-01/ieeg/sub-01_task-story"
+    base.parent.mkdir(parents=True)
+    raw.save(f"{base}_ieeg.fif", verbose="error")
+    save_events(
+        base.with_name(base.name + "_events.tsv"),
+        [f"{onset}\t0.3\t{word}" for onset, word in zip(onsets, "abc", strict=True)],
+        "onset\tduration\tword",
+    )
+    options = {
+        "pattern": "sub-{subject}/ieeg/sub-{subject}_task-story_ieeg.fif", "sidecars": False,
+        "channels": "ecog", "language": "en", "events": {"word": "word"}, "power": [70, 150],
+        "epochs": {"tmin": -0.2, "tmax": 0.8, "bin_width": 0.1},
+    }  # fmt: skip
+    _, recording = read_meeg(tmp_path, "01", **options)
+    assert (recording.modality, recording.unit) == ("ieeg", "V")
+    assert recording.notes[0] == "filtered by mne: amplitude of 70 to 150 Hz"
+    curve = recording.data.mean(axis=0)[:10]  # of the first channel
+    assert int(curve.argmax()) in (4, 5)  # 200 to 400 ms
+    assert curve.max() > 10 * curve[:2].mean()
+    with pytest.raises(ValueError, match="power is a band of its own"):
+        read_meeg(tmp_path, "01", **options, low_pass=40.0)

@@ -77,3 +77,15 @@ def test_words_that_an_aligner_did_not_find_are_left_out_where_declared(tmp_path
     assert stimulus.words.tolist() == ["I", "my"]
     with pytest.raises(CorruptDataError, match="column 'onset': '' is not a number"):
         read_word_times(tmp_path, **options)
+
+
+def test_talk_of_several_speakers_is_put_in_the_order_of_its_onsets(tmp_path):
+    (tmp_path / "talk.csv").write_text(
+        "word,onset,offset,who\nwell,0.0,1.0,A\nyes,1.2,1.5,A\nno,0.5,0.7,B\n"
+    )
+    options = {"files": ["talk.csv"], "language": "en"}
+    with pytest.raises(CorruptDataError, match="begins before"):
+        read_word_times(tmp_path, **options)
+    stimulus, _ = read_word_times(tmp_path, **options, speaker="who", overlap="allow")
+    assert stimulus.words.tolist() == ["well", "no", "yes"]
+    assert stimulus.speaker.tolist() == ["A", "B", "A"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brainlm.glyphs import fonts_for
 from brainlm.recording import Recording
 from brainlm.stimulus import Stimulus
 
@@ -110,8 +111,10 @@ def plot_recording(
     top = 5.0
     ax.vlines(stimulus.onset[shown], top - 0.7, top, color="0.3", linewidth=0.5)
     if len(shown) <= MOST_WORDS:
+        fonts = fonts_for("".join(stimulus.words[shown]))
         for i in shown:
-            ax.text(stimulus.onset[i], top + 0.2, stimulus.words[i], rotation=90, fontsize=6)
+            ax.text(stimulus.onset[i], top + 0.2, stimulus.words[i], rotation=90, fontsize=6,
+                    fontfamily=fonts or None)  # fmt: skip
     ax.set(xlim=(first, last), xlabel="Seconds in the run", yticks=levels, title=f"run {run}")
     ax.set_yticklabels([str(name) for name in chosen.targets])
     return ax

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainlm.errors import UnknownNameError, unknown_name
+from brainlm.glyphs import styled
 from brainlm.plotting.ablations import (
     ablations,
     mapping_and_text,
@@ -113,7 +114,6 @@ __all__ = [
     "winner_map",
 ]
 
-STYLE = Path(__file__).parents[1] / "brainlm.mplstyle"
 FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "layer_curve": layer_curve,
     "target_bars": target_bars,
@@ -166,11 +166,9 @@ def draw(bundle: Bundle, name: str) -> Figure:
     UnknownNameError
         There is no such figure, or the bundle holds nothing that it could be drawn from.
     """
-    import matplotlib.pyplot as plt
-
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
-    with plt.style.context(STYLE):
+    with styled():
         try:
             figure = FIGURES[name](bundle)
         except KeyError as error:
@@ -209,7 +207,7 @@ def save_figures(
     for name in bundle.record["figures"] if names is None else names:
         try:
             figure = draw(bundle, name)
-            with plt.style.context(STYLE):
+            with styled():
                 for suffix in ("png", "pdf"):
                     path = folder / f"{name}.{suffix}"
                     figure.savefig(path)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brainlm.glyphs import fonts_for
 from brainlm.plotting.common import COLOURS, REFERENCE_COLOURS, panels, shared_legend
-from brainlm.plotting.text import fonts_for
 
 if TYPE_CHECKING:
     import xarray

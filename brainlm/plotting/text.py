@@ -13,6 +13,7 @@ import numpy as np
 
 from brainlm.errors import unknown_name
 from brainlm.geometry import MEASURES
+from brainlm.glyphs import fonts_for
 from brainlm.plotting.common import COLOURS, panels
 
 if TYPE_CHECKING:
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["geometry", "plot_geometry", "plot_surprisal", "surprisal"]
 
 WORDS_PER_ROW, MOST_ROWS = 30, 4
-# Fonts with Chinese characters, of Linux, Windows and macOS; matplotlib itself brings none.
-CHINESE_FONTS = (
-    "Noto Sans CJK SC",
-    "Source Han Sans SC",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "Microsoft YaHei",
-    "SimHei",
-    "PingFang SC",
-    "Heiti SC",
-)
 
 
 def plot_geometry(table: xarray.Dataset, measure: str, ax: Axes) -> Axes:
@@ -101,21 +91,6 @@ def plot_surprisal(values: np.ndarray, words: list[str], ax: Axes, first: int = 
     ax.set_xlim(-0.6, max(len(values), 1) - 0.4)
     ax.set_ylabel("surprisal (bits)")
     return ax
-
-
-def fonts_for(text: str) -> list[str]:
-    """Return the families that together have every character of a text; empty: none have."""
-    from matplotlib import font_manager
-    from matplotlib.ft2font import FT2Font
-
-    there = {font.name: font.fname for font in font_manager.fontManager.ttflist}
-    lacking = {ord(character) for character in text}
-    families = []
-    for family in ("DejaVu Sans", *CHINESE_FONTS):
-        if lacking and family in there:
-            lacking -= set(FT2Font(there[family]).get_charmap())
-            families.append(family)
-    return [] if lacking else families
 
 
 def surprisal(bundle: Bundle) -> Figure:

@@ -16,9 +16,9 @@ from figure_bundles import MAKERS, bundle_for
 from matplotlib.testing.compare import compare_images
 from scores_for_tests import by_fold, by_subject
 
+from brainlm.glyphs import styled
 from brainlm.plotting import FIGURES as PLOTS
 from brainlm.plotting import (
-    STYLE,
     draw,
     plot_alphas,
     plot_layer_curve,
@@ -62,7 +62,7 @@ FIGURES = {
 
 
 def drawn(name, folder):
-    with plt.style.context(STYLE):
+    with styled():
         figure, ax = plt.subplots(figsize=(4, 3))
         FIGURES[name](ax)
         path = folder / f"{name}.png"
@@ -89,7 +89,7 @@ def test_every_figure_of_a_bundle_has_a_picture():
 def test_a_figure_of_a_bundle_looks_as_it_did(name, tmp_path):
     figure = draw(bundle_for(name), name)
     path = tmp_path / f"bundle_{name}.png"
-    with plt.style.context(STYLE):
+    with styled():
         figure.savefig(path, dpi=45, bbox_inches=None)
     plt.close(figure)
     known = BASELINE / path.name

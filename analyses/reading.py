@@ -7,7 +7,9 @@ as there are subjects, see ``brainlm.mixed_models.likelihood_gain``). Means over
 Provo, BSC), and the trials again: the gain of log-likelihood on sentences that were left out, in
 nats per word, with its interval over folds.
 Controls are length, Zipf frequency and position of the word, and length and frequency of the word
-before it (spill-over); the surprisal of the word before it is in no model.
+before it (spill-over). Readers also slow down on the words after a surprising one, so a second row
+adds the surprisal of the two words before to that of the word, with their length and frequency
+among the controls; a word that has none before it has the mean there.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from brainlm.comparison.engine import PartStore, run_parts
 from brainlm.comparison.study import available_datasets, parse_models, spent, table_of
 from brainlm.comparison.tasks import in_text_order
 from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
-from brainlm.features import word_length, word_position, zipf_frequency
+from brainlm.features import Features, lag, word_length, word_position, zipf_frequency
 from brainlm.language_models import LanguageModel
 from brainlm.mixed_models import MixedModelWarning, fit_mixed, held_out_gain, likelihood_gain
 from brainlm.options import (
@@ -52,6 +54,14 @@ DATASETS = (
     "nieuwland2018", "natural-stories", "geco-cn", "meco-en", "meco-zh",
 )  # fmt: skip
 CONTROLS = ["length", "frequency", "position", "length before", "frequency before"]
+EARLIER = ["length 2 back", "frequency 2 back"]  # controls of spill-over
+SPILLED = ["surprisal", "surprisal 1 back", "surprisal 2 back"]
+# What is tested, and the controls beside the usual ones.
+EFFECTS: dict[str, tuple[list[str], list[str]]] = {
+    "surprisal": (["surprisal"], []),
+    "surprisal, with spill-over": (SPILLED, EARLIER),
+}
+FOLDS = 10
 CONTEXT = 256  # words of the same text before a word; of a text of one sentence, all there are
 LEAST_TRIALS = 20  # of a subject: an intercept of fewer is noise
 SKIPPED = "TRT"  # 0 where a word was not fixated: no time was measured
@@ -64,7 +74,7 @@ def main(
     max_items: MaxItems = 2000,
     mixed_items: Annotated[
         int, typer.Option(min=0, help="Words in the mixed models (0: none are fitted).")
-    ] = 400,
+    ] = 2000,
     max_subjects: Annotated[int, typer.Option(min=1, help="Most subjects of a data set.")] = 100,
     out: Out = Path("results/reading"),
     root: Root = None,
@@ -95,7 +105,8 @@ def main(
                 "max_items": max_items, "mixed_items": mixed_items, "debug": debug,
                 "max_subjects": max_subjects,
             }  # fmt: skip
-            jobs.append((f"{name} | {model}", key, part_of(name, opened[model], root, key)))
+            title = read_card(name).name
+            jobs.append((f"{title} | {model}", key, part_of(name, opened[model], root, key)))
     store = PartStore.beside(out)
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
     gains = collect(parts, "gains")
@@ -130,19 +141,24 @@ def part_of(name: str, model: LanguageModel, root: Path | None, key: dict) -> Ca
     """One data set and model, as a part that is kept."""
 
     def compute():
+        title = read_card(name).name
         trials, measures, notes = open_trials(
             name, root, key["max_items"], 30 if key["debug"] else key["max_subjects"]
         )
         table = with_predictors(trials, model)
-        gains = [held_out(name, model.name, table, measure) for measure in measures]
+        gains = [
+            held_out(title, model.name, table, measure, effect)
+            for measure in measures
+            for effect in EFFECTS
+        ]
         mixed = []
         if key["mixed_items"] and table["subject"].nunique() >= 5:
             some = fewer_words(table, key["mixed_items"])
             for measure in measures:
                 try:
-                    mixed.append(mixed_row(name, model.name, some, measure))
+                    mixed.append(mixed_row(title, model.name, some, measure))
                 except ValueError as error:  # no convergence: said, not hidden
-                    notes.append(f"{name}, {measure}, {model.name}: no mixed model: {error}")
+                    notes.append(f"{title}, {measure}, {model.name}: no mixed model: {error}")
         return xarray.Dataset(
             attrs={
                 "gains": json.dumps(gains), "mixed": json.dumps(mixed), "notes": "\n".join(notes),
@@ -220,13 +236,24 @@ def with_predictors(trials: tuple[pd.DataFrame, dict[str, Stimulus]], model: Lan
     stimulus = Stimulus(language=parts[0].language, **joined)
     first = np.r_[True, stimulus.text[1:] != stimulus.text[:-1]]
     context = CONTEXT if model.causal else "sentence"  # a masked model sees the whole sentence
-    length, zipf = (f(stimulus).values[:, 0] for f in (word_length, zipf_frequency))
+    surprisal = model.surprisal(stimulus, context=context)
+    length, zipf = word_length(stimulus), zipf_frequency(stimulus)
+
+    def back(space: Features, n: int) -> np.ndarray:
+        """Of the n-th word before in the text; the mean where a text has just begun."""
+        try:
+            return lag(space, n, level="text").values[:, 0]
+        except ValueError:  # texts of n words or fewer
+            return np.zeros(stimulus.n_words)
+
     words = pd.DataFrame(
         {
             "item": stimulus.item.astype(str), "sentence": stimulus.sentence.astype(str),
-            "surprisal": model.surprisal(stimulus, context=context).values[:, 0], "length": length,
-            "frequency": zipf, "position": word_position(stimulus).values[:, 0],
-            "length before": np.r_[0, length[:-1]], "frequency before": np.r_[0, zipf[:-1]],
+            "surprisal": surprisal.values[:, 0], "length": length.values[:, 0],
+            "frequency": zipf.values[:, 0], "position": word_position(stimulus).values[:, 0],
+            "length before": back(length, 1), "frequency before": back(zipf, 1),
+            "length 2 back": back(length, 2), "frequency 2 back": back(zipf, 2),
+            "surprisal 1 back": back(surprisal, 1), "surprisal 2 back": back(surprisal, 2),
         }
     )[~first]  # fmt: skip
     words = words.drop_duplicates("item")
@@ -234,41 +261,44 @@ def with_predictors(trials: tuple[pd.DataFrame, dict[str, Stimulus]], model: Lan
     order = {label: i for i, label in enumerate(dict.fromkeys(words["sentence"]))}
     place = merged["sentence"].map(order)
     merged = merged.iloc[np.argsort(place.to_numpy(), kind="stable")].reset_index(drop=True)
-    for name in ["surprisal", *CONTROLS]:
+    for name in [*SPILLED, *CONTROLS, *EARLIER]:
         spread = merged[name].std()
         merged[name] = (merged[name] - merged[name].mean()) / (spread if spread > 0 else 1)
     return merged
 
 
-def controls_of(table: pd.DataFrame) -> list[str]:
-    """The controls that are no sums of others on these trials (after an article all are alike)."""
+def controls_of(table: pd.DataFrame, names: list[str] = CONTROLS) -> list[str]:
+    """The predictors that are no sums of others here (after an article all are alike)."""
     kept: list[str] = []
-    for name in CONTROLS:
+    for name in names:
         X = np.column_stack([np.ones(len(table)), table[[*kept, name]]])
         if np.linalg.matrix_rank(X, tol=1e-6 * np.sqrt(len(X))) == len(kept) + 2:
             kept.append(name)
     return kept
 
 
-def held_out(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
+def held_out(name: str, model: str, table: pd.DataFrame, measure: str, effect: str) -> dict:
     """Gain of held-out log-likelihood, in nats per trial of the z-scored measure."""
     several = table["subject"].nunique() > 1
     z = table.assign(**{measure: (table[measure] - table[measure].mean()) / table[measure].std()})
+    tested, further = EFFECTS[effect]
+    controls = controls_of(z, [*CONTROLS, *further])
+    tested = [each for each in controls_of(z, [*controls, *tested]) if each not in controls]
     gain, log_likelihood = held_out_gain(
-        z, measure, controls_of(z), ["surprisal"], groups="sentence",
-        subject="subject" if several else None, n_splits=10,
+        z, measure, controls, tested, groups="sentence",
+        subject="subject" if several else None, n_splits=min(FOLDS, z["sentence"].nunique()),
     )  # fmt: skip
     return {
-        "dataset": name, "measure": measure, "model": model, "gain": gain.mean, "low": gain.low,
-        "high": gain.high, "p": gain.p, "log_likelihood": log_likelihood, "n_trials": len(table),
-        "controls": ", ".join(controls_of(z)),
+        "dataset": name, "measure": measure, "model": model, "effect": effect, "gain": gain.mean,
+        "low": gain.low, "high": gain.high, "p": gain.p, "log_likelihood": log_likelihood,
+        "n_trials": len(table), "controls": ", ".join(controls),
         "n_words": int(table["item"].nunique()), "n_subjects": int(table["subject"].nunique()),
         "folds": gain.n_units, "null": "corrected resampled t over folds of sentences",
     }  # fmt: skip
 
 
 def fewer_words(table: pd.DataFrame, most: int, seed: int = 0) -> pd.DataFrame:
-    """Some words of the table, drawn: the time of a mixed model grows with their cube."""
+    """Some words of the table, drawn."""
     items = table["item"].unique()
     if len(items) > most:
         items = np.random.default_rng(seed).choice(items, most, replace=False)
@@ -285,9 +315,12 @@ def mixed_row(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
             fit_mixed(z, measure, fixed, subject="subject", item="item", slopes=["surprisal"])
             for fixed in (controls, [*controls, "surprisal"])
         )
+        wider = controls_of(z, [*controls, *EARLIER, *SPILLED])
+        spilled = fit_mixed(z, measure, wider, subject="subject", item="item", slopes=["surprisal"])
     gain = likelihood_gain(smaller, larger)
     effect = larger.terms.loc["surprisal"]
     return {
+        **{f"t, {name}": float(spilled.terms["t"].get(name, np.nan)) for name in SPILLED},
         "dataset": name, "measure": measure, "model": model,
         "coefficient": float(effect["coefficient"]), "se": float(effect["se"]),
         "t": float(effect["t"]), "p_t": float(effect["p"]),

@@ -237,12 +237,17 @@ def survey(bundle: Bundle) -> str:
 def reading(bundle: Bundle) -> str:
     """What surprisal adds."""
     gains, mixed = frame(bundle, "gains"), frame(bundle, "mixed")
+    spilled = gains[gains["effect"] != "surprisal"]
+    wide = spilled[(spilled["q"] <= ALPHA) & (spilled["gain"] > 0)]
+    gains = gains[gains["effect"] == "surprisal"]
     positive = gains[(gains["q"] <= ALPHA) & (gains["gain"] > 0)]
     text = [
         "## Reading and N400: surprisal over length, frequency and spill-over",
         settings(bundle), "",
         f"- On held-out sentences surprisal adds log-likelihood in {len(positive)} of {len(gains)} "
-        "measures and models (q <= .05 over all of them).", "",
+        "measures and models (q <= .05 over all of them, and over those of the next line).",
+        "- With the surprisal of the two words before, over their length and frequency too, in "
+        f"{len(wide)} of {len(spilled)}; the table has the first.", "",
         markdown(gains[["dataset", "measure", "model", "gain", "low", "high", "q", "n_words",
                         "n_subjects"]], 4),
     ]  # fmt: skip
@@ -254,7 +259,11 @@ def reading(bundle: Bundle) -> str:
             "(likelihood ratio, F with subjects as units, q <= .05).", "",
             markdown(mixed[["dataset", "measure", "model", "coefficient", "se", "chi2",
                             "df_residual", "q", "variance_slope", "n_trials", "n_subjects",
-                            "n_words"]], 4),
+                            "n_words"]], 4), "",
+            "t of surprisal, of the word and of the two before it, in one model with the length and "
+            "frequency of all three:", "",
+            markdown(mixed[["dataset", "measure", "model", "t, surprisal", "t, surprisal 1 back",
+                            "t, surprisal 2 back"]], 2),
         ]  # fmt: skip
     return "\n".join(text)
 

@@ -25,6 +25,7 @@ def findings():
 def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
     gains = pd.DataFrame({
         "dataset": ["a", "a", "b"], "measure": ["FFD", "TRT", "N400"], "model": ["m"] * 3,
+        "effect": "surprisal",
         "gain": [0.1234, 0.02, -0.01], "low": 0.0, "high": 0.2, "q": [0.01, 0.2, 0.01],
         "n_words": 100, "n_subjects": 12,
     })  # fmt: skip

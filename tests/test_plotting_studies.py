@@ -41,7 +41,8 @@ def bundle(tmp_path_factory):
     table = layered(np.random.default_rng(0))
     halves = {"alone_half": 0.01, "unique_half": 0.01}
     gains = [
-        {**about(*s), "model": m, "gain": 0.1, "low": 0.0, "high": 0.2, "q": 0.01, "measure": "FFD"}
+        {**about(*s), "model": m, "gain": 0.1, "low": 0.0, "high": 0.2, "q": 0.01, "measure": "FFD",
+         "effect": "surprisal"}
         for s in SETS for m in ("tiny", "large")
     ]  # fmt: skip
     shares = [

@@ -351,6 +351,7 @@ def critical_difference(bundle: Bundle) -> Figure:
 def reading_gains(bundle: Bundle) -> Figure:
     """Draw the gain of held-out log-likelihood from surprisal, per measure and model."""
     gains = _frame(bundle, "gains")
+    gains = gains[gains["effect"] == gains["effect"].iloc[0]]  # the word's own, without spill-over
     models = list(dict.fromkeys(gains["model"]))
     label = gains["dataset"] + ": " + gains["measure"]
     rows = list(dict.fromkeys(label))

@@ -260,8 +260,8 @@ def reading(bundle: Bundle) -> str:
             markdown(mixed[["dataset", "measure", "model", "coefficient", "se", "chi2",
                             "df_residual", "q", "variance_slope", "n_trials", "n_subjects",
                             "n_words"]], 4), "",
-            "t of surprisal, of the word and of the two before it, in one model with the length and "
-            "frequency of all three:", "",
+            "t of surprisal, of the word and of the two before it, in one model with the length "
+            "and frequency of all three:", "",
             markdown(mixed[["dataset", "measure", "model", "t, surprisal", "t, surprisal 1 back",
                             "t, surprisal 2 back"]], 2),
         ]  # fmt: skip

@@ -140,7 +140,8 @@ def studies(rng):
         for s in about for model in ("tiny", "large") for k in range(4)
         for family in ("causal", "random")
     ]  # fmt: skip
-    rows = [{**s, "model": m, "measure": "FFD", "effect": "surprisal", "q": q, "gain": g, "low": g - 0.1, "high": g + 0.1}
+    rows = [{**s, "model": m, "measure": "FFD", "effect": "surprisal", "q": q, "gain": g,
+             "low": g - 0.1, "high": g + 0.1}
             for s in about for m, g, q in (("tiny", 0.05, 0.3), ("large", 0.2, 0.01))]  # fmt: skip
     shares = [{**s, "space": m, "share": x} for s in about for m, x in (("a", 0.3), ("b", 0.7))]
     parts = [{**s, "space": m, "alone": 0.2, "unique": u, "alone_half": 0.01, "unique_half": 0.01}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from brainlm.bundle import load_bundle
 from brainlm.cli import app
 from brainlm.features import word_length
 from brainlm.stimulus import Stimulus
@@ -61,3 +62,63 @@ def test_five_commands_lead_to_a_curve_over_time(study, capsys):
     assert times[at.argmax()] == pytest.approx(0.4)
     assert at.max() > 0.5
     assert np.abs(curves[channels.index("MEG1")]).max() < 0.3
+
+
+ECOG = """
+name = "my-ecog"
+modality = "ieeg"
+languages = ["en"]
+
+[open]
+reader = "meeg"
+
+[open.options]
+pattern = "sub-{subject}/ieeg/sub-{subject}_task-story_run-{run}_ieeg.fif"
+sidecars = false
+channels = "ecog"
+language = "en"
+power = [70, 120]
+
+[open.options.events]
+word = "word"
+
+[open.options.epochs]
+tmin = -0.2
+tmax = 0.8
+bin_width = 0.1
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_electrocorticography_is_found_and_scored_by_a_card(tmp_path, rng):
+    """High gamma of one electrode follows the length of the word 300 ms later."""
+    root, rate = tmp_path / "my-ecog", 250.0
+    for run in ("1", "2"):
+        words = rng.choice(WORDS, 160)
+        onsets = 1 + 0.5 * np.arange(len(words))
+        times = np.arange(round(83 * rate)) / rate
+        amplitude = np.zeros_like(times)
+        for onset, word in zip(onsets, words, strict=True):
+            amplitude += len(word) * np.exp(-(((times - onset - 0.35) / 0.05) ** 2))
+        data = rng.normal(size=(2, len(times))) * 1e-6
+        data[1] += 1e-6 * amplitude * np.sin(2 * np.pi * 95 * times)
+        info = mne.create_info(["G1", "G2"], rate, "ecog")
+        base = root / "sub-01" / "ieeg" / f"sub-01_task-story_run-{run}"
+        base.parent.mkdir(parents=True, exist_ok=True)
+        mne.io.RawArray(data, info, verbose="error").save(f"{base}_ieeg.fif", verbose="error")
+        rows = [f"{t:.2f}\t0.3\t{w}" for t, w in zip(onsets, words, strict=True)]
+        Path(f"{base}_events.tsv").write_text("\n".join(["onset\tduration\tword", *rows]) + "\n")
+    (root / "my-ecog.toml").write_text(ECOG)
+    (root / "sub-01/ieeg/sub-01_task-story_run-1_ieeg.vhdr").touch()  # what BIDS has in its place
+    looked = CliRunner().invoke(app, ["bids", str(root)], catch_exceptions=False).output
+    assert "sub-{subject}/ieeg/sub-{subject}_task-story_run-{run}_ieeg.vhdr" in looked
+    arguments = ["run", "encode_epochs", "--dataset", str(root / "my-ecog.toml"),
+                 "--controls-only", "--permutations", "19", "--out",
+                 str(tmp_path / "out")]  # fmt: skip
+    found = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert found.exit_code == 0, found.output
+    scores = load_bundle(tmp_path / "out").arrays["scores"]
+    mean = scores["score"].isel(analysis=0, space=0).mean("fold")
+    assert str(scores["target"].values[int(mean.argmax())]) in ("G2@300ms", "G2@400ms")
+    assert float(mean.max()) > 0.5
+    assert (tmp_path / "out" / "time_course.png").is_file()

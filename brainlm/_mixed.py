@@ -5,9 +5,8 @@ See ``brainlm._mixed_likelihood`` for the model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from brainlm._mixed_likelihood import (
     Step,
     cross_products,
     profile,
-    triangles_of,
 )
 
 CONVERGED = 1e-6  # of the deviance: what a Newton step from the end may still promise
@@ -58,6 +56,37 @@ class Estimate:
     log_likelihood: float
     singular: tuple[tuple[bool, ...], ...]
     n_parameters: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Objective:
+    """The deviance as a function of the free entries of all L."""
+
+    products: Products
+    reml: bool
+    triangular: bool = True
+
+    def at(self, roots: Sequence[np.ndarray]) -> Step:
+        return profile(roots, self.products, self.reml)
+
+    def pack(self, roots: Sequence[np.ndarray]) -> np.ndarray:
+        return np.concatenate([L[free] for L, free in zip(roots, self._free(), strict=True)])
+
+    def unpack(self, theta: np.ndarray) -> list[np.ndarray]:
+        roots = [np.zeros(free.shape) for free in self._free()]
+        ends = np.cumsum([free.sum() for free in self._free()])[:-1]
+        for L, free, part in zip(roots, self._free(), np.split(theta, ends), strict=True):
+            L[free] = part
+        return roots
+
+    def gradient(self, theta: np.ndarray, step: Step) -> np.ndarray:
+        roots = self.unpack(theta)
+        return self.pack([2 * slope @ L for slope, L in zip(step.slopes, roots, strict=True)])
+
+    def _free(self) -> list[np.ndarray]:
+        labels = [np.repeat(np.arange(len(f.blocks)), f.blocks) for f in self.products.factors]
+        free = [label[:, None] == label for label in labels]
+        return [np.tril(each) for each in free] if self.triangular else free
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,24 +141,25 @@ def fit(y: np.ndarray, X: np.ndarray, factors: Sequence[Factor], *, reml: bool) 
     scaled = [
         Factor(factors[i].codes, factors[i].columns / sizes[i], factors[i].blocks) for i in order
     ]
-    products = cross_products(rest / unit, basis, scaled)
+    objective = _Objective(cross_products(rest / unit, basis, scaled), reml)
     try:
-        theta, derivatives = _minimise(products, reml)
+        theta, derivatives = _minimise(objective)
     except np.linalg.LinAlgError as error:
         raise ValueError(
             "the residual variance of the mixed model vanishes beside those of the random effects: "
             "leave out random slopes, or use more trials per level"
         ) from error
-    step = profile(theta, products, reml)
+    roots = objective.unpack(theta)
+    step = objective.at(roots)
     degrees = n - p if reml else n
     variance = step.rss / degrees
     back = np.linalg.inv(R)
     covariance = variance * back @ step.covariance @ back.T
     slopes = variance * np.einsum("ij,tjk,ik->ti", back, derivatives.covariance, back)
     spread = _spread(np.vstack([slopes, np.diag(covariance)]), derivatives, degrees)
-    triangles = dict(zip(order, triangles_of(theta, products.factors), strict=True))
+    by_factor = dict(zip(order, roots, strict=True))
     constant = 2 * degrees * np.log(unit) + (2 * np.log(np.abs(np.diag(R))).sum() if reml else 0)
-    relative = [triangles[i] / sizes[i][:, None] for i in range(len(factors))]
+    relative = [by_factor[i] / sizes[i][:, None] for i in range(len(factors))]
     return Estimate(
         least + unit * back @ step.coefficients,
         unit**2 * covariance,
@@ -138,7 +168,7 @@ def fit(y: np.ndarray, X: np.ndarray, factors: Sequence[Factor], *, reml: bool) 
         variance * unit**2,
         -(step.deviance + constant) / 2,
         tuple(
-            tuple(np.linalg.svd(triangles[i][b, b])[1][-1] < SINGULAR for b in _slices(f.blocks))
+            tuple(np.linalg.svd(by_factor[i][b, b])[1][-1] < SINGULAR for b in _slices(f.blocks))
             for i, f in enumerate(factors)
         ),
         len(theta) + p + 1,
@@ -183,100 +213,103 @@ def _spread(slopes: np.ndarray, derivatives: _Derivatives, degrees: int) -> np.n
     return np.sum(slopes * (2 * _inverse(hessian) @ slopes), axis=0)
 
 
-def _minimise(products: Products, reml: bool) -> tuple[np.ndarray, _Derivatives]:
-    """L-BFGS-B, then Newton; off the border again where the deviance falls towards the inside."""
+def _minimise(start: _Objective) -> tuple[np.ndarray, _Derivatives]:
+    """L-BFGS, then Newton; off a variance of zero again where the deviance falls beside it.
+
+    L-BFGS moves whole matrices L, as a triangle whose first diagonal entry is zero cannot turn into
+    every near one. Diagonals are not bounded: a border at zero would stop a correlation from
+    changing its sign.
+    """
     from scipy.optimize import minimize
 
-    evaluate = partial(profile, products=products, reml=reml)
-    on_diagonal = np.concatenate([np.equal(*f.free) for f in products.factors])
-    bounds = [(0, None) if each else (None, None) for each in on_diagonal]
-    theta = on_diagonal.astype(float)
-    origin = evaluate(theta).deviance  # subtracted, as the optimiser's tolerance is relative
+    whole = replace(start, triangular=False)
+    roots = [np.eye(sum(f.blocks)) for f in start.products.factors]
+    origin = start.at(roots).deviance  # subtracted, as the optimiser's tolerance is relative
 
     def target(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        step = evaluate(theta)
-        return step.deviance - origin, step.gradient
+        step = whole.at(whole.unpack(theta))
+        return step.deviance - origin, whole.gradient(theta, step)
 
     for _ in range(10):
-        theta = minimize(
-            target, theta, jac=True, method="L-BFGS-B", bounds=bounds,
+        found = minimize(
+            target, whole.pack(roots), jac=True, method="L-BFGS-B",
             options={"ftol": 1e-12, "gtol": 1e-5, "maxiter": 500},
-        ).x  # fmt: skip
-        theta, promised, derivatives = _newton(theta, on_diagonal, evaluate)
-        inside = _off_the_border(theta, evaluate, products.factors)
-        if inside is None and promised < CONVERGED:
+        )  # fmt: skip
+        roots = list(map(_triangular, whole.unpack(found.x)))
+        theta, promised, derivatives = _newton(start, start.pack(roots))
+        better = _off_zero(start, start.unpack(theta))
+        if better is None and promised < CONVERGED:
             return theta, derivatives
-        theta = theta if inside is None else inside
+        roots = start.unpack(theta) if better is None else better
     raise ValueError(
         "the likelihood has no clear maximum: leave out random slopes or their correlations, or "
         "use more trials per level"
     )
 
 
-def _newton(
-    theta: np.ndarray, on_diagonal: np.ndarray, evaluate: Callable[[np.ndarray], Step]
-) -> tuple[np.ndarray, float, _Derivatives]:
+def _newton(objective: _Objective, theta: np.ndarray) -> tuple[np.ndarray, float, _Derivatives]:
     """A few steps with one Hessian, and what the next one promises (in units of the deviance)."""
-    derivatives = _differentiate(theta, evaluate)
-    step = evaluate(theta)
-    free = ~(on_diagonal & (theta <= 0))
-    inverse = _inverse(derivatives.curvature[np.ix_(free, free)])
+    derivatives = _differentiate(objective, theta)
+    inverse = _inverse(derivatives.curvature)
+    step = objective.at(objective.unpack(theta))
     promises: list[float] = []
     for _ in range(5):
-        gradient = step.gradient[free]
+        gradient = objective.gradient(theta, step)
         promises.append(float(gradient @ inverse @ gradient) / 2)
-        moved = theta.copy()
-        moved[free] -= inverse @ gradient
-        moved[on_diagonal] = np.abs(moved[on_diagonal])  # the sign of a column of L is free
-        further = evaluate(moved)
+        moved = theta - inverse @ gradient
+        further = objective.at(objective.unpack(moved))
         if promises[-1] < CONVERGED**2 or further.deviance > step.deviance:
             break
         theta, step = moved, further
+    zero = np.where(np.abs(theta) < SINGULAR, 0.0, theta)
+    if objective.at(objective.unpack(zero)).deviance < step.deviance + CONVERGED**2:
+        theta = zero
     if promises[0] > CONVERGED / 1e4:
-        derivatives = _differentiate(theta, evaluate)
+        derivatives = _differentiate(objective, theta)
     return theta, promises[-1], derivatives
 
 
-def _differentiate(theta: np.ndarray, evaluate: Callable[[np.ndarray], Step]) -> _Derivatives:
-    curvature, covariance, log_rss = [], [], []
+def _differentiate(objective: _Objective, theta: np.ndarray) -> _Derivatives:
+    """Central differences of the gradient."""
+    differences = []
     for i, width in enumerate(1e-4 * np.maximum(np.abs(theta), 1e-2)):
-        low, high = (
-            evaluate(theta + sign * width * (np.arange(len(theta)) == i)) for sign in (-1, 1)
-        )
-        curvature.append((high.gradient - low.gradient) / 2 / width)
-        covariance.append((high.covariance - low.covariance) / 2 / width)
-        log_rss.append((np.log(high.rss) - np.log(low.rss)) / 2 / width)
-    hessian = np.array(curvature)
-    return _Derivatives((hessian + hessian.T) / 2, np.array(covariance), np.array(log_rss))
+        ends = []
+        for sign in (-1, 1):
+            near = theta + sign * width * (np.arange(len(theta)) == i)
+            step = objective.at(objective.unpack(near))
+            ends.append((objective.gradient(near, step), step.covariance, np.log(step.rss)))
+        differences.append([(high - low) / 2 / width for low, high in zip(*ends, strict=True)])
+    hessian, covariance, log_rss = (np.array(part) for part in zip(*differences, strict=True))
+    return _Derivatives((hessian + hessian.T) / 2, covariance, log_rss)
 
 
-def _off_the_border(
-    theta: np.ndarray, evaluate: Callable[[np.ndarray], Step], factors: Sequence[Factor]
-) -> np.ndarray | None:
-    """A better theta with a variance more, or None where those that are zero are so rightly.
+def _off_zero(objective: _Objective, roots: list[np.ndarray]) -> list[np.ndarray] | None:
+    """Better matrices with a variance more, or None where those that are zero are so rightly.
 
     The derivative by an entry of L is zero wherever L is; that by ``L L'`` is not.
     """
-    here = evaluate(theta)
-    triangles = triangles_of(theta, factors)
-    for i, (L, slope) in enumerate(zip(triangles, here.slopes, strict=True)):
-        for block in _slices(factors[i].blocks):
+    here = objective.at(roots)
+    for i, (L, slope) in enumerate(zip(roots, here.slopes, strict=True)):
+        for block in _slices(objective.products.factors[i].blocks):
             values, vectors = np.linalg.eigh(L[block, block] @ L[block, block].T)
             empty = vectors[:, values < SINGULAR**2]
             falls, directions = np.linalg.eigh(empty.T @ slope[block, block] @ empty)
             if not len(falls) or falls[0] >= 0:
                 continue
-            direction = empty @ directions[:, :1]
-            for size in (1, 0.1, 0.01, 1e-3):
-                R = np.linalg.qr(np.hstack([L[block, block], size * direction]).T)[1]
+            for size in np.logspace(0, -3, 13):
                 wider = L.copy()
-                wider[block, block] = R.T * np.where(np.diag(R) < 0, -1, 1)
-                tried = np.concatenate(
-                    [(wider if j == i else M)[factors[j].free] for j, M in enumerate(triangles)]
-                )
-                if evaluate(tried).deviance < here.deviance - CONVERGED:
-                    return tried
+                added = size * empty @ directions[:, :1]
+                wider[block, block] = _triangular(np.hstack([L[block, block], added]))
+                better = [*roots[:i], wider, *roots[i + 1 :]]
+                if objective.at(better).deviance < here.deviance - CONVERGED:
+                    return better
     return None
+
+
+def _triangular(root: np.ndarray) -> np.ndarray:
+    """Lower triangle with the same ``L L'`` and a diagonal that is not negative."""
+    R = np.linalg.qr(root.T)[1]
+    return R.T * np.where(np.diag(R) < 0, -1, 1)
 
 
 def _slices(blocks: Sequence[int]) -> list[slice]:

@@ -1,7 +1,7 @@
 """Profiled likelihood of linear mixed models on cross products, with its gradient.
 
 ``y = X b + sum_g Z_g u_g + e``, with ``u_gj ~ N(0, s2 L_g L_g')`` for each level j of factor g. The
-entries of the lower triangles L_g are the parameters theta; b and s2 are profiled out. All that a
+matrices L_g are the parameters; b and s2 are profiled out. All that a
 step needs of the trials are cross products, formed once. The largest factor is eliminated level
 by level (its blocks are independent), and one dense Cholesky factor of what is left, bordered by X
 and y, holds the determinants, the coefficients and the residual sum of squares.
@@ -46,13 +46,6 @@ class Factor:
         """Levels of the factor."""
         return int(self.codes.max()) + 1
 
-    @property
-    def free(self) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and columns of the free entries of L."""
-        which = np.repeat(np.arange(len(self.blocks)), self.blocks)
-        rows, columns = np.nonzero(np.tril(which[:, None] == which))
-        return rows, columns
-
 
 @dataclass(frozen=True, eq=False)
 class Products:
@@ -68,10 +61,9 @@ class Products:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """The profiled deviance at one theta."""
+    """The profiled deviance at one set of matrices L."""
 
     deviance: float
-    gradient: np.ndarray
     slopes: list[np.ndarray]  # derivative of the deviance by the matrices L L'
     rss: float
     coefficients: np.ndarray
@@ -110,17 +102,6 @@ def _indicators(factor: Factor) -> Any:
     )
 
 
-def triangles_of(theta: np.ndarray, factors: Sequence[Factor]) -> list[np.ndarray]:
-    triangles, start = [], 0
-    for factor in factors:
-        rows, columns = factor.free
-        L = np.zeros((factor.columns.shape[1],) * 2)
-        L[rows, columns] = theta[start : start + len(rows)]
-        triangles.append(L)
-        start += len(rows)
-    return triangles
-
-
 def _block_diagonal(blocks: np.ndarray) -> Any:
     from scipy import sparse
 
@@ -128,8 +109,8 @@ def _block_diagonal(blocks: np.ndarray) -> Any:
     return sparse.bsr_array((np.ascontiguousarray(blocks), np.arange(n), np.arange(n + 1)))
 
 
-def profile(theta: np.ndarray, products: Products, reml: bool) -> Step:
-    """Deviance, gradient and coefficients.
+def profile(roots: Sequence[np.ndarray], products: Products, reml: bool) -> Step:
+    """Deviance, its derivatives and the coefficients for each factor's L.
 
     ``V = I + sum_g Z_g L_g L_g' Z_g'`` is reached in two steps: V of the first factor alone gives
     the matrix ``inner`` of all other columns, the Cholesky factor of which (with I added for random
@@ -141,7 +122,7 @@ def profile(theta: np.ndarray, products: Products, reml: bool) -> Step:
     from scipy.linalg import solve_triangular
 
     p, q = products.n_fixed, len(products.rest) - products.n_fixed - 1
-    first, *others = triangles_of(theta, products.factors)
+    first, *others = roots
     levels = [factor.n_levels for factor in products.factors]
     identity = np.eye(len(first))
     factor = np.linalg.cholesky(first.T @ products.first @ first + identity)
@@ -180,14 +161,8 @@ def profile(theta: np.ndarray, products: Products, reml: bool) -> Step:
             np.einsum("jsjt->st", blocks) - np.tensordot(Y * weights, Y, axes=((0, 2), (0, 2)))
         )
         start += n * k
-    gradient = [
-        2 * (slope @ L)[f.free]
-        for slope, L, f in zip(slopes, [first, *others], products.factors, strict=True)
-    ]
     fixed = solve_triangular(root[q:-1, q:-1], np.eye(p), lower=True)
-    return Step(
-        deviance, np.concatenate(gradient), slopes, rss, fixed.T @ root[-1, q:-1], fixed.T @ fixed
-    )
+    return Step(deviance, slopes, rss, fixed.T @ root[-1, q:-1], fixed.T @ fixed)
 
 
 def _weighted_products(left: Any, solved: np.ndarray, weights: np.ndarray, k: int) -> np.ndarray:

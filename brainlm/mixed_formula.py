@@ -23,6 +23,8 @@ __all__ = ["FormulaFit", "LikelihoodRatio", "fit_formula", "likelihood_ratio"]
 
 RANDOM = re.compile(r"(?:^|\+)\s*\(((?:[^()|]|\([^()]*\))+)(\|\|?)([^()|]+)\)")
 
+MOST_LEVELS = 100  # of a categorical fixed effect
+
 
 @dataclass(frozen=True, eq=False)
 class FormulaFit:
@@ -224,8 +226,18 @@ def _quoted(effects: str) -> str:
 
 def _matrix(effects: str, table: pandas.DataFrame) -> tuple[np.ndarray, list[str]]:
     """Design matrix of one side of a formula, by patsy, and its column names."""
+    import pandas
     import patsy
 
+    for name in map(str, table.columns):
+        used = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", effects)
+        if used and not pandas.api.types.is_numeric_dtype(table[name]):
+            n_levels = table[name].nunique()
+            if n_levels > MOST_LEVELS:
+                raise ValueError(
+                    f"column {name!r} is text with {n_levels} values, which would be as many fixed "
+                    "effects: convert it to numbers, or let it be random, as in '(1 | word)'"
+                )
     functions = {"np": np, "log": np.log, "exp": np.exp, "sqrt": np.sqrt}
     try:
         found = patsy.dmatrix(

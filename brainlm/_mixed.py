@@ -19,6 +19,7 @@ from brainlm._mixed_likelihood import (
 )
 
 CONVERGED = 1e-6  # of the deviance: what a Newton step from the end may still promise
+FEW = 2000  # rows of a matrix whose products gain little from threads, and lose on a busy machine
 SINGULAR = 1e-4  # of the residual's standard deviation, for columns whose root mean square is one
 
 
@@ -123,6 +124,8 @@ def fit(y: np.ndarray, X: np.ndarray, factors: Sequence[Factor], *, reml: bool) 
     with v the squared standard error of a coefficient as a function of theta and of the residual
     variance, g its gradient and H the Hessian of the deviance, ``df = 2 v^2 / (g' 2 H^-1 g)``.
     """
+    from threadpoolctl import threadpool_limits
+
     n, p = X.shape
     for factor in factors:
         if max(factor.blocks) * factor.n_levels >= n:
@@ -142,8 +145,10 @@ def fit(y: np.ndarray, X: np.ndarray, factors: Sequence[Factor], *, reml: bool) 
         Factor(factors[i].codes, factors[i].columns / sizes[i], factors[i].blocks) for i in order
     ]
     objective = _Objective(cross_products(rest / unit, basis, scaled), reml)
+    few = len(objective.products.rest) < FEW
     try:
-        theta, derivatives = _minimise(objective)
+        with threadpool_limits(1 if few else None, "blas"):
+            theta, derivatives = _minimise(objective)
     except np.linalg.LinAlgError as error:
         raise ValueError(
             "the residual variance of the mixed model vanishes beside those of the random effects: "
@@ -166,7 +171,7 @@ def fit(y: np.ndarray, X: np.ndarray, factors: Sequence[Factor], *, reml: bool) 
         2 * np.diag(covariance) ** 2 / spread,
         tuple(variance * unit**2 * L @ L.T for L in relative),
         variance * unit**2,
-        -(step.deviance + constant) / 2,
+        float(-(step.deviance + constant) / 2),
         tuple(
             tuple(np.linalg.svd(by_factor[i][b, b])[1][-1] < SINGULAR for b in _slices(f.blocks))
             for i, f in enumerate(factors)
@@ -233,7 +238,7 @@ def _minimise(start: _Objective) -> tuple[np.ndarray, _Derivatives]:
     for _ in range(10):
         found = minimize(
             target, whole.pack(roots), jac=True, method="L-BFGS-B",
-            options={"ftol": 1e-12, "gtol": 1e-5, "maxiter": 500},
+            options={"ftol": 1e-10, "gtol": 1e-3, "maxiter": 500},
         )  # fmt: skip
         roots = list(map(_triangular, whole.unpack(found.x)))
         theta, promised, derivatives = _newton(start, start.pack(roots))
@@ -264,7 +269,7 @@ def _newton(objective: _Objective, theta: np.ndarray) -> tuple[np.ndarray, float
     zero = np.where(np.abs(theta) < SINGULAR, 0.0, theta)
     if objective.at(objective.unpack(zero)).deviance < step.deviance + CONVERGED**2:
         theta = zero
-    if promises[0] > CONVERGED / 1e4:
+    if promises[0] > CONVERGED:
         derivatives = _differentiate(objective, theta)
     return theta, promises[-1], derivatives
 

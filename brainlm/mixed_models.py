@@ -400,6 +400,11 @@ def _checked(
         if np.ptp(data[name].to_numpy(float)) == 0:
             raise ValueError(f"{name!r} is constant over all {len(data)} trials: leave it out")
     for name in labels:
+        if data[name].isna().any():
+            raise ValueError(
+                f"{name!r} is missing in {int(data[name].isna().sum())} of {len(data)} trials: drop "
+                "them before, and say so"
+            )
         if data[name].nunique() < fewest:
             raise ValueError(
                 f"{name!r} has {data[name].nunique()} levels, too few: at least {fewest} are needed"

@@ -198,6 +198,7 @@ def test_readers_of_one_fold_are_named(rng):
         ({"slopes": ["lenght"]}, "Did you mean 'length'"),
         ({"subject": "few"}, "2 levels"),
         ({"fixed": ["gap"]}, "1 of 600 trials"),
+        ({"subject": "hole"}, "'hole' is missing in 200 of 600 trials"),
         ({"fixed": ["one"]}, "constant"),
         ({"fixed": ["length", "length"]}, "twice"),
         ({"fixed": ["length", "surprisal", "both"]}, "rank 3 of 4"),
@@ -207,6 +208,7 @@ def test_bad_tables_are_refused(rng, change, message):
     table = trials(rng).assign(one=1.0)
     table["both"] = table["length"] + table["surprisal"]
     table["few"] = np.arange(600) % 2
+    table["hole"] = ["a", None, "b"] * 200
     table["gap"] = np.r_[np.nan, np.arange(599.0)]
     options = {"fixed": ["surprisal"], "subject": "subject", **change}
     with pytest.raises(ValueError, match=message):

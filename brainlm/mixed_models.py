@@ -402,8 +402,8 @@ def _checked(
     for name in labels:
         if data[name].isna().any():
             raise ValueError(
-                f"{name!r} is missing in {int(data[name].isna().sum())} of {len(data)} trials: drop "
-                "them before, and say so"
+                f"{name!r} is missing in {int(data[name].isna().sum())} of {len(data)} trials: "
+                "drop them before, and say so"
             )
         if data[name].nunique() < fewest:
             raise ValueError(

@@ -298,7 +298,7 @@ def held_out(name: str, model: str, table: pd.DataFrame, measure: str, effect: s
 
 
 def fewer_words(table: pd.DataFrame, most: int, seed: int = 0) -> pd.DataFrame:
-    """Some words of the table, drawn."""
+    """Some words of the table, drawn at random."""
     items = table["item"].unique()
     if len(items) > most:
         items = np.random.default_rng(seed).choice(items, most, replace=False)

@@ -43,6 +43,7 @@ __all__ = [
     "is_accelerator",
     "is_single",
     "is_tensor",
+    "itemsize",
     "largest",
     "like",
     "namespace",
@@ -230,6 +231,11 @@ def cast(A: Any, *, in_double: bool) -> Any:
     """Return a copy of ``A`` in double or in single precision."""
     dtype = _precision(A, in_double)
     return A.to(dtype, copy=True) if is_tensor(A) else A.astype(dtype)
+
+
+def itemsize(A: Any) -> int:
+    """Return the bytes of a value of ``A``, which may be anything with a ``dtype``."""
+    return A.itemsize if is_tensor(A) else np.dtype(A.dtype).itemsize
 
 
 # Sums

@@ -134,7 +134,7 @@ def checked_tensors(
     return X.detach(), y
 
 
-def checked_means(Y: Any, X: Any) -> Any:
+def checked_means(Y: Any, X: Any, names: Any = None) -> Any:
     """Return the means of the targets; raise where one is not finite, or constant.
 
     Parameters
@@ -142,17 +142,18 @@ def checked_means(Y: Any, X: Any) -> Any:
     Y : array of shape (n_samples, n_targets)
     X : array
         Says where to compute.
+    names : sequence of str, optional
+        Of the targets, for the error.
     """
     if not is_tensor(X):
-        check_targets(Y)
+        check_targets(Y, names)
         return column_means(Y)
-    means, good = [], True
-    for _, block in column_stream(Y, column_blocks(Y.shape[1], 8 * len(Y)), X):
+    means = []
+    for columns, block in column_stream(Y, column_blocks(Y.shape[1], 8 * len(Y)), X):
         mean = double(block).mean(axis=0)
         means.append(like(mean, beside(Y, X)))
-        good &= bool((namespace(X).isfinite(mean) & (spread(block) != 0)).all())
-    if not good:
-        check_targets(host(Y))  # which says where
+        if not bool((namespace(X).isfinite(mean) & (spread(block) != 0)).all()):
+            check_targets(host(block), None if names is None else names[columns])
     return namespace(means[0]).concatenate(means)
 
 

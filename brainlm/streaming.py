@@ -20,6 +20,8 @@ from brainlm._arrays import (
     empty,
     free_memory,
     host,
+    is_tensor,
+    itemsize,
     like,
     place,
 )
@@ -132,14 +134,15 @@ def stream_fold(
     keep_predictions : bool
     """
     X_train, X_test = (place(side, ridge.device) for side in X)
-    fit = ridge.choose(X_train, TargetView(Y, rows[0], at_most=at_most))
+    train, test = (at(side, X_train) for side in rows)
+    view = Y[train] if is_tensor(Y) else TargetView(Y, rows[0], at_most=at_most)
+    fit = ridge.choose(X_train, view)
     A = fit.project(X_test)
-    train, test = (at(side, A) for side in rows)
     operators = {alpha: fit.operator(A, alpha) for alpha in np.unique(ridge.alpha_).tolist()}
     values = np.empty(Y.shape[1])
     kept = np.empty((len(test), Y.shape[1]), dtype=host(A[:0]).dtype) if keep_predictions else None
-    itemsize = max(A.itemsize, host(Y[:, :0]).itemsize)
-    blocks = column_blocks(Y.shape[1], Y.shape[0] * itemsize, at_most)
+    size = max(A.itemsize, itemsize(Y))
+    blocks = column_blocks(Y.shape[1], Y.shape[0] * size, at_most)
     for block, both in column_stream(Y, blocks, A, keep_dtype=True):
         R = like(both[train], A)
         mean = column_means(R)

@@ -40,7 +40,7 @@ from brainlm.similarity import (
 from brainlm.splits import ContiguousBlocks
 from brainlm.targets import column_blocks
 
-__all__ = ["AlphaEdgeWarning", "RidgeEncoder", "SimilarityEncoder"]
+__all__ = ["AlphaEdgeWarning", "Encoder", "RidgeEncoder", "SimilarityEncoder"]
 
 
 WIDENINGS = 3
@@ -52,8 +52,8 @@ class AlphaEdgeWarning(UserWarning):
     """Targets chose the first or last alpha of the grid: the best one may lie outside."""
 
 
-class _Encoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """What both encoders share: validation of X and Y, their device, the shape of predictions."""
+class Encoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """What the estimators share: validation of X and Y, their device, the shape of predictions."""
 
     device: str | None
 
@@ -157,7 +157,7 @@ def checked_means(Y: Any, X: Any, names: Any = None) -> Any:
     return namespace(means[0]).concatenate(means)
 
 
-class RidgeEncoder(_Encoder):
+class RidgeEncoder(Encoder):
     """Ridge regression with one penalty per target, chosen in inner folds.
 
     With m and s the mean and standard deviation (divisor n) of each feature over the n training
@@ -488,7 +488,7 @@ def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
     )
 
 
-class SimilarityEncoder(_Encoder):
+class SimilarityEncoder(Encoder):
     """Similarity encoding: responses as sums over similar items. Nothing is fitted.
 
     With m and s the mean and standard deviation (divisor n) of each embedding column over the n

@@ -20,6 +20,7 @@ from brainlm._arrays import (
     empty,
     free_memory,
     host,
+    is_accelerator,
     is_tensor,
     itemsize,
     like,
@@ -90,7 +91,8 @@ def read_size(fixed: int, max_memory: int | None, X: Any = None) -> int:
     MemoryError
         When the features alone take more.
     """
-    limit = free_memory(X) if max_memory is None else min(max_memory, free_memory(X))
+    limit = free_memory(X) if max_memory is None or is_accelerator(X) else max_memory
+    limit = limit if max_memory is None else min(limit, max_memory)
     left = (limit - fixed) // BLOCKS_AT_ONCE
     if left < SMALLEST_READ:
         least = fixed + BLOCKS_AT_ONCE * SMALLEST_READ

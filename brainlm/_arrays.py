@@ -381,11 +381,11 @@ def free_memory(A: Any) -> int:
     return available_memory()
 
 
-def block_bytes(A: Any, on_processor: int) -> int:
+def block_bytes(A: Any, on_processor: int, *, at_most: int = ACCELERATOR_BLOCK) -> int:
     """Return how many bytes to work on at a time: what fills a card, or ``on_processor``."""
     if not is_accelerator(A):
         return on_processor
-    return max(on_processor, min(ACCELERATOR_BLOCK, free_memory(A) // SHARE))
+    return max(1, min(at_most, free_memory(A) // SHARE))
 
 
 def column_stream(

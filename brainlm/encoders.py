@@ -149,7 +149,7 @@ def checked_means(Y: Any, X: Any, names: Any = None) -> Any:
         check_targets(Y, names)
         return column_means(Y)
     means = []
-    for columns, block in column_stream(Y, column_blocks(Y.shape[1], 8 * len(Y)), X):
+    for columns, block in column_stream(Y, column_blocks(Y.shape[1], 8 * Y.shape[0]), X):
         mean = double(block).mean(axis=0)
         means.append(like(mean, beside(Y, X)))
         if not bool((namespace(X).isfinite(mean) & (spread(block) != 0)).all()):
@@ -303,7 +303,8 @@ class RidgeEncoder(Encoder):
         alphas, folds = self.checked_alphas(), self.folds(X)
         largest = len(alphas) * len(X) * min(len(X), max(X.shape[1] for X in Xs)) * X.itemsize
         room = max(LAYERS_AT_ONCE, free_memory(X) // 4) if is_accelerator(X) else LAYERS_AT_ONCE
-        together = max(1, room // (largest // (4 if self.search == "fast" else 1)))
+        fewer = self.search == "fast" and not is_accelerator(X)
+        together = max(1, room // (largest // (4 if fewer else 1)))
         for start in range(0, len(layers), together):
             part = list(zip(encoders, Xs, strict=True))[start : start + together]
             fits = [each.prepare(X) for each, X in part]

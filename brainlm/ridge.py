@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from brainlm._arrays import (
+    ACCELERATOR_BLOCK,
     as_rows,
     at,
     beside,
@@ -196,7 +197,8 @@ class RidgeFit:
         n_factors = len(np.unique(alphas))
         fit = not is_accelerator(X) or 8 * len(W) ** 2 * n_factors < free_memory(X) // 4
         solver: Callable[[float], Any] = cache(self._solver) if fit else self._solver
-        whole = block_bytes(X, max(1, n_targets) * per_target)
+        at_most = n_targets * per_target if is_tensor(Y) else ACCELERATOR_BLOCK
+        whole = block_bytes(X, n_targets * per_target, at_most=at_most)
         blocks = column_blocks(n_targets, per_target, whole)
         for block, targets in column_stream(Y, [b for b in blocks if left[b].any()], X):
             for alpha in np.unique(alphas[block][left[block]]).tolist():

@@ -11,6 +11,9 @@ and penalty, so four things keep them few and fast:
 3. These predictions choose a penalty and nothing else, so half precision does where the
    processor multiplies it faster.
 4. Targets pass in blocks that fit into the cache of the processor, once for all layers.
+
+On a card the blocks are what fills it, and half precision makes the predictions of all penalties in
+less time than it takes to choose a few of them.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from brainlm._arrays import (
     column_stream,
     full,
     host,
+    is_accelerator,
     is_single,
     like,
     namespace,
@@ -85,7 +89,7 @@ class Search:
         by_fold = fit.primal or alphas[0] < DOUBLE * fit.largest
         few = not by_fold and n_targets < len(X)
         used, mixing = np.arange(len(alphas)), None
-        if fast:
+        if fast and not is_accelerator(X):  # where all products take less time than the choice
             # In the kernel form the weights will want the eigenvectors, too.
             spectrum = fit.eigenvalues() if fit.primal else fit.decomposition[0]
             used, mixing = choose_poles(host(spectrum), alphas)

@@ -8,35 +8,25 @@ torch is imported only where a tensor or a device is given.
 from __future__ import annotations
 
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from scipy import linalg
 
-from brainlm._memory import available_memory
-from brainlm.targets import column_blocks
-
 __all__ = [
-    "affine",
     "as_rows",
     "at",
     "beside",
-    "block_bytes",
     "cast",
     "check_device",
     "cholesky",
     "column_means",
     "column_norms",
-    "column_stream",
     "double",
     "eigh",
     "eigvalsh",
     "empty",
     "eps",
-    "free_memory",
     "full",
     "host",
     "inverse",
@@ -47,9 +37,9 @@ __all__ = [
     "largest",
     "like",
     "namespace",
+    "native",
     "place",
     "qr",
-    "resident",
     "row_dots",
     "row_norms",
     "rows_of_symmetric",
@@ -60,10 +50,6 @@ __all__ = [
     "std",
     "svd",
 ]
-
-ACCELERATOR_BLOCK = 1 << 30  # bytes of intermediate results at a time that fill a card
-SHARE = 8  # of the free memory of a card, at most, for such a block
-IN_FLIGHT = 2  # blocks of targets on a card: one in use, one on its way
 
 
 def is_tensor(A: Any) -> bool:
@@ -127,7 +113,7 @@ def place(A: Any, device: str | None, name: str = "X") -> Any:
     import torch
 
     check_device(device)
-    tensor = A if is_tensor(A) else torch.from_numpy(_native(A))
+    tensor = A if is_tensor(A) else torch.from_numpy(native(A))
     if torch.device(device).type == "mps" and tensor.dtype == torch.float64:
         raise ValueError(
             f"{name} is float64, which device {device!r} cannot compute with: convert it to "
@@ -141,7 +127,7 @@ def like(A: Any, ref: Any, *, keep_dtype: bool = False) -> Any:
     if not is_tensor(ref):
         A = host(A)
         return A if keep_dtype else np.asarray(A, dtype=ref.dtype)
-    tensor = A if is_tensor(A) else namespace(ref).from_numpy(_native(A))
+    tensor = A if is_tensor(A) else namespace(ref).from_numpy(native(A))
     if ref.device.type == "mps" and tensor.dtype == namespace(ref).float64:
         tensor = tensor.float()
     return tensor.to(ref.device, None if keep_dtype else ref.dtype)
@@ -157,7 +143,7 @@ def beside(Y: Any, ref: Any) -> Any:
     return ref if is_tensor(Y) or not is_tensor(ref) else host(ref[:0])
 
 
-def _native(A: Any) -> np.ndarray:
+def native(A: Any) -> np.ndarray:
     """Return an array that torch takes: its own byte order, forward strides, writeable."""
     A = np.asarray(A)
     A = A.astype(A.dtype.newbyteorder("="), copy=False)
@@ -367,102 +353,3 @@ def qr(A: Any) -> tuple[Any, Any]:
     if is_tensor(A):
         return tuple(namespace(A).linalg.qr(A))
     return linalg.qr(A, mode="economic", check_finite=False)
-
-
-# Memory and streams
-
-
-def free_memory(A: Any) -> int:
-    """Return the bytes that can still be taken where ``A`` lies."""
-    if is_tensor(A) and A.device.type == "cuda":
-        cuda = namespace(A).cuda
-        held = cuda.memory_reserved(A.device) - cuda.memory_allocated(A.device)
-        return int(cuda.mem_get_info(A.device)[0] + held)
-    return available_memory()
-
-
-def block_bytes(A: Any, on_processor: int, *, at_most: int = ACCELERATOR_BLOCK) -> int:
-    """Return how many bytes to work on at a time: what fills a card, or ``on_processor``."""
-    if not is_accelerator(A):
-        return on_processor
-    return max(1, min(at_most, free_memory(A) // SHARE))
-
-
-def column_stream(
-    Y: Any, columns: Iterable[slice], ref: Any, *, keep_dtype: bool = False
-) -> Iterator[tuple[slice, Any]]:
-    """Yield blocks of columns of ``Y`` in the place and precision of ``ref``.
-
-    Targets on the host reach a CUDA card while the block before is in use: a thread reads the next
-    block into pinned memory, and a stream of its own copies it.
-
-    Parameters
-    ----------
-    Y : array, or anything that gives columns as ``Y[:, a:b]``
-    columns : iterable of slice
-    ref : array
-    keep_dtype : bool
-        Leave them in their own precision.
-    """
-    if is_tensor(Y) or not is_tensor(ref) or ref.device.type != "cuda":
-        for block in columns:
-            yield block, like(Y[:, block], ref, keep_dtype=keep_dtype)
-        return
-    torch = namespace(ref)
-    with torch.cuda.device(ref.device):
-        copies, current = torch.cuda.Stream(), torch.cuda.current_stream()
-
-    def bring(block: slice, before: Any) -> tuple[Any, Any]:
-        values = np.asarray(Y[:, block])
-        if before is not None:  # blocks in flight are counted, or a fast reader fills the card
-            before.synchronize()
-        with torch.cuda.device(ref.device):
-            dtype = torch.from_numpy(_native(values[:0])).dtype if keep_dtype else ref.dtype
-            pinned = torch.empty(values.shape, dtype=dtype, pin_memory=True)
-            np.copyto(pinned.numpy(), values, casting="same_kind")
-            with torch.cuda.stream(copies):
-                there, arrived = pinned.to(ref.device, non_blocking=True), torch.cuda.Event()
-                arrived.record(copies)
-        return there, arrived
-
-    remaining = deque(columns)
-    used: deque[Any] = deque([None] * (IN_FLIGHT - 1))
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(bring, remaining[0], None) if remaining else None
-        while remaining:
-            block = remaining.popleft()
-            assert coming is not None
-            there, arrived = coming.result()
-            if remaining:
-                coming = reader.submit(bring, remaining[0], used.popleft())
-            current.wait_event(arrived)
-            there.record_stream(current)
-            yield block, there
-            del there
-            done = torch.cuda.Event()
-            done.record(current)
-            used.append(done)
-
-
-def resident(Y: Any, ref: Any) -> Any:
-    """Return ``Y`` on the accelerator of ``ref`` if it takes no more than a quarter of its room.
-
-    Otherwise, and where ``ref`` lies on the processor, ``Y`` itself.
-    """
-    n_bytes = Y.shape[0] * Y.shape[1] * ref.itemsize
-    if is_tensor(Y) or not is_accelerator(ref) or n_bytes > free_memory(ref) // 4:
-        return Y
-    there = empty(tuple(Y.shape), ref)
-    for columns, block in column_stream(Y, column_blocks(Y.shape[1], n_bytes // Y.shape[1]), ref):
-        there[:, columns] = block
-    return there
-
-
-def affine(A: Any, W: Any, b: Any) -> Any:
-    """Return ``A @ W + b``; where A is on a device and W on the host, in blocks and on the host."""
-    if is_tensor(A) == is_tensor(W):
-        return A @ W + b
-    found, b = np.empty((len(A), W.shape[1]), dtype=W.dtype), np.broadcast_to(b, W.shape[1:])
-    for columns, block in column_stream(W, column_blocks(W.shape[1], W.nbytes // W.shape[1]), A):
-        found[:, columns] = host(A @ block) + b[columns]
-    return found

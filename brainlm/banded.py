@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from brainlm._arrays import affine, at, beside, empty, host, is_tensor, like, namespace
+from brainlm._arrays import at, beside, empty, host, is_tensor, like, namespace
 from brainlm._checks import as_labels
+from brainlm._streams import affine
 from brainlm.banded_gradient import descend
 from brainlm.encoders import RidgeEncoder
 from brainlm.ridge import Standardizer, fit_ridge

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from brainlm._arrays import host, is_accelerator, is_single, is_tensor, itemsize, place, resident
+from brainlm._arrays import host, is_accelerator, is_single, is_tensor, itemsize, place
 from brainlm._checks import check_finite, check_targets, same_length
+from brainlm._estimator import checked_means
 from brainlm._memory import check_memory, parse_bytes
-from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, checked_means, edge_message
+from brainlm._streams import resident
+from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, edge_message
 from brainlm.errors import unknown_name
 from brainlm.ridge import edge_counts
 from brainlm.scores import Scores, pearson, r_squared

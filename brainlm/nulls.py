@@ -10,7 +10,6 @@ import numpy as np
 from brainlm._arrays import (
     as_rows,
     at,
-    block_bytes,
     eps,
     full,
     host,
@@ -19,12 +18,12 @@ from brainlm._arrays import (
     like,
     namespace,
     place,
-    resident,
     row_dots,
     squares,
 )
 from brainlm._checks import same_length
 from brainlm._products import operand, product
+from brainlm._streams import block_bytes, resident
 from brainlm.ridge import fit_ridge
 from brainlm.scores import Scores, fisher_z
 from brainlm.splits import Split

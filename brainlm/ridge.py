@@ -20,20 +20,16 @@ from typing import Any
 import numpy as np
 
 from brainlm._arrays import (
-    ACCELERATOR_BLOCK,
     as_rows,
     at,
     beside,
-    block_bytes,
     cast,
     cholesky,
-    column_stream,
     double,
     eigh,
     eigvalsh,
     empty,
     eps,
-    free_memory,
     is_accelerator,
     is_single,
     is_tensor,
@@ -46,6 +42,7 @@ from brainlm._arrays import (
     svd,
 )
 from brainlm._products import operand, product
+from brainlm._streams import ACCELERATOR_BLOCK, block_bytes, column_stream, free_memory
 from brainlm.targets import column_blocks
 
 __all__ = [
@@ -216,7 +213,7 @@ class RidgeFit:
     def _solver(self, alpha: float) -> Callable[[Any], Any]:
         """Return what makes weights of targets at one penalty, in the precision it asks for."""
         if self._extreme(alpha):  # the Gram matrix itself has lost what alpha decides about
-            U, s, Vt = svd(double(self.X))
+            U, s, Vt = self._svd()
 
             def by_svd(Y: Any) -> Any:
                 inner = (U.T @ like(Y - Y.mean(axis=0), U)) / (s**2 + alpha)[:, None]
@@ -225,6 +222,12 @@ class RidgeFit:
             return by_svd
         factor = cholesky(shifted := self.shifted(alpha))
         return lambda Y: solve(factor, like(self._rows(Y).T, shifted))
+
+    def _svd(self) -> tuple[Any, Any, Any]:
+        """X = U diag(s) V' without the directions that are rounding errors, as the constant is."""
+        U, s, Vt = svd(double(self.X))
+        kept = s > eps(self.X) * (s[0] if len(s) else 0)  # falling
+        return U[:, kept], s[kept], Vt[kept]
 
     def operator(self, A: Any, alpha: float) -> Any:
         """Return A (gram + alpha I)^-1: from training targets to predictions.
@@ -241,7 +244,7 @@ class RidgeFit:
             Multiplies centred training targets (kernel form), or ``X.T`` of them (primal form).
         """
         if self._extreme(alpha):
-            U, s, Vt = svd(double(self.X))
+            U, s, Vt = self._svd()
             basis = Vt.T if self.primal else U
             return like(((like(A, U) @ basis) / (s**2 + alpha)) @ basis.T, self.X)
         shifted = self.shifted(alpha)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from brainlm._arrays import at, block_bytes, column_stream, full, host, namespace
+from brainlm._arrays import at, full, host, namespace
+from brainlm._streams import block_bytes, column_stream
 from brainlm.ridge import fit_ridge
 from brainlm.scores import pearson
 from brainlm.targets import READ_BYTES, column_blocks

@@ -25,19 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from brainlm._arrays import (
-    as_rows,
-    block_bytes,
-    column_stream,
-    full,
-    host,
-    is_accelerator,
-    is_single,
-    like,
-    namespace,
-    squares,
-)
+from brainlm._arrays import as_rows, full, host, is_accelerator, is_single, like, namespace, squares
 from brainlm._products import half_is_fast
+from brainlm._streams import block_bytes, column_stream
 from brainlm.errors import unknown_name
 from brainlm.ridge import DEFAULT_ALPHAS, DOUBLE, RidgeFit, fit_ridge
 from brainlm.ridge_operators import (

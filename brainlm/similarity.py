@@ -26,18 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from brainlm._arrays import (
-    block_bytes,
-    column_stream,
-    empty,
-    eps,
-    full,
-    host,
-    is_tensor,
-    largest,
-    like,
-    row_norms,
-)
+from brainlm._arrays import empty, eps, full, host, is_tensor, largest, like, row_norms
+from brainlm._streams import block_bytes, column_stream
 from brainlm.ridge import Standardizer
 from brainlm.scores import pearson
 

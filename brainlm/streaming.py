@@ -16,9 +16,7 @@ from sklearn.pipeline import Pipeline
 from brainlm._arrays import (
     at,
     column_means,
-    column_stream,
     empty,
-    free_memory,
     host,
     is_accelerator,
     is_tensor,
@@ -26,6 +24,7 @@ from brainlm._arrays import (
     like,
     place,
 )
+from brainlm._streams import column_stream, free_memory
 from brainlm.encoders import RidgeEncoder
 from brainlm.ridge import is_primal
 from brainlm.targets import READ_BYTES, TargetView, column_blocks

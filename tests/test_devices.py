@@ -10,8 +10,9 @@ import torch
 from sklearn.linear_model import Ridge
 
 from brainlm import BandedRidgeEncoder, RidgeEncoder, SimilarityEncoder, cross_validate
-from brainlm._arrays import block_bytes, column_stream, eigh, inverse, place, resident, solve
 from brainlm._arrays import cholesky as factored
+from brainlm._arrays import eigh, inverse, place, solve
+from brainlm._streams import block_bytes, column_stream, resident
 from brainlm.decoding.encoding_model import EncodingModel, fit_encoding_model
 from brainlm.decoding.guides import EncodingLikelihood
 from brainlm.decoding.mappers import EmbeddingDecoder

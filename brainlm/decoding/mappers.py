@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from brainlm._arrays import is_tensor
 from brainlm._checks import as_labels, same_length
+from brainlm._estimator import Encoder
 from brainlm.decoding.contrastive import Batches, Training, run_network, train_mapper
 from brainlm.decoding.identification import (
     pairwise_accuracy,
@@ -18,7 +19,7 @@ from brainlm.decoding.identification import (
     rank_accuracy,
     top_k_accuracy,
 )
-from brainlm.encoders import Encoder, RidgeEncoder
+from brainlm.encoders import RidgeEncoder
 from brainlm.errors import unknown_name
 from brainlm.ridge import Standardizer
 from brainlm.scores import pearson

@@ -23,6 +23,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,7 @@ def has_himalaya(device: str) -> bool:
     return True
 
 
+@cache
 def features(n_samples: int, n_features: int) -> np.ndarray:
     """Features with the spectrum of a language model's, smooth and with four delays."""
     rng = np.random.default_rng(0)
@@ -161,7 +163,7 @@ def responses(bench: Bench, X: torch.Tensor, n_targets: int) -> torch.Tensor:
 
 
 def data(bench: Bench, n: int, p: int, v: int) -> tuple[torch.Tensor, torch.Tensor, list]:
-    X = torch.from_numpy(features(n, p)).to(bench.device)
+    X = torch.from_numpy(features(n, p).copy()).to(bench.device)
     return X, responses(bench, X, v), list(ContiguousBlocks(FOLDS).split(np.empty(n)))
 
 
@@ -580,7 +582,8 @@ class Generated:
         width = self.block.shape[1]
         if stop - start <= width - start % width:
             return self.block[:, start % width : start % width + stop - start]
-        return self.block[:, np.arange(start, stop) % width]
+        first, rest = start % width, (stop - start) - (width - start % width)
+        return np.concatenate([self.block[:, first:], self.block[:, :rest]], axis=1)
 
 
 def larger(bench: Bench) -> None:

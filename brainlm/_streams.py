@@ -24,6 +24,7 @@ __all__ = [
 
 ACCELERATOR_BLOCK = 1 << 30  # bytes of intermediate results at a time that fill a card
 SHARE = 8  # of the free memory of a card, at most, for such a block
+COPIERS = 4  # threads that copy a block into pinned memory
 IN_FLIGHT = 2  # blocks of targets on a card: one in use, one on its way
 
 
@@ -74,7 +75,13 @@ def column_stream(
         with torch.cuda.device(ref.device):
             dtype = torch.from_numpy(native(values[:0])).dtype if keep_dtype else ref.dtype
             pinned = torch.empty(values.shape, dtype=dtype, pin_memory=True)
-            np.copyto(pinned.numpy(), values, casting="same_kind")
+            into = pinned.numpy()
+            cuts = np.linspace(0, len(values), COPIERS + 1, dtype=int).tolist()
+
+            def copy(first: int, stop: int) -> None:
+                np.copyto(into[first:stop], values[first:stop], casting="same_kind")
+
+            list(pool.map(copy, cuts[:-1], cuts[1:]))  # one thread does not fill the bus
             with torch.cuda.stream(copies):
                 there, arrived = pinned.to(ref.device, non_blocking=True), torch.cuda.Event()
                 arrived.record(copies)
@@ -82,14 +89,14 @@ def column_stream(
 
     remaining = deque(columns)
     used: deque[Any] = deque([None] * (IN_FLIGHT - 1))
-    with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(bring, remaining[0], None) if remaining else None
+    with ThreadPoolExecutor(1 + COPIERS) as pool:
+        coming = pool.submit(bring, remaining[0], None) if remaining else None
         while remaining:
             block = remaining.popleft()
             assert coming is not None
             there, arrived = coming.result()
             if remaining:
-                coming = reader.submit(bring, remaining[0], used.popleft())
+                coming = pool.submit(bring, remaining[0], used.popleft())
             current.wait_event(arrived)
             there.record_stream(current)
             yield block, there

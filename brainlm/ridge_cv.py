@@ -113,7 +113,7 @@ class Tally:
         self._mixing = search.mixing
         self._baseline, self._beyond = zeros(), zeros()
         self._error = zeros(n_used)
-        self._inner = zeros(n_used + 1, n_used + 1)
+        self._inner = None if self._mixing is None else zeros(n_used + 1, n_used + 1)
 
     def add(self, n_test: int, total: Any, prediction: Prediction) -> None:
         """Add a fold; ``total`` are the squares about the training mean."""

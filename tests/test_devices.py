@@ -1,8 +1,10 @@
 """The same numbers from numpy, from torch on the processor, and from a card where there is one."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -389,3 +391,15 @@ def test_numpy_alone_does_not_load_torch():
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_benchmark_of_cards_runs(tmp_path):
+    path = Path(__file__).parents[1] / "benchmarks" / "gpu.py"
+    rows = ["--rows", "gemm,decode,larger"]
+    rows += ["--out", str(tmp_path / "found.json")]
+    command = [sys.executable, str(path), "--device", "cpu", "--quick", "--no-check", *rows]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "failed" not in done.stdout, done.stderr
+    found = json.loads((tmp_path / "found.json").read_text())["rows"]
+    assert [row["row"] for row in found][-1].startswith("larger than the card")
+    assert found[-1]["largest difference of r there"] < 1e-4

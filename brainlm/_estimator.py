@@ -29,7 +29,7 @@ FEATURES: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_min_sampl
 
 
 class Encoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """What the estimators share: validation of X and Y, their device, the shape of predictions."""
+    """Base of the estimators: validation of X and Y, their device, the form of predictions."""
 
     device: str | None
 

@@ -191,9 +191,10 @@ class RidgeFit:
                 shrunken = product(like(self._rows(targets), U), basis)
                 shrunken /= eigenvalues + like(alphas[block, None], U)
                 W[:, block] = like(product(shrunken, back), W).T
-        n_factors = len(np.unique(alphas))
-        fit = not is_accelerator(X) or 8 * len(W) ** 2 * n_factors < free_memory(X) // 4
-        solver: Callable[[float], Any] = cache(self._solver) if fit else self._solver
+        solver: Callable[[float], Any] = self._solver
+        n_bytes = 8 * len(W) ** 2 * len(np.unique(alphas))
+        if is_accelerator(X) and n_bytes < free_memory(X) // 4:
+            solver = cache(solver)  # of all penalties, for several blocks
         at_most = n_targets * per_target if is_tensor(Y) else ACCELERATOR_BLOCK
         whole = block_bytes(X, n_targets * per_target, at_most=at_most)
         blocks = column_blocks(n_targets, per_target, whole)

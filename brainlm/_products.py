@@ -15,15 +15,23 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._arrays import at, is_accelerator, is_tensor, namespace
+
 __all__ = ["half_is_fast", "neighbours", "operand", "product", "take_columns"]
 
 LARGE = 1 << 20  # numbers in an operand, below which laying it out costs more than it saves
 
 
 @cache
-def half_is_fast() -> bool:
-    """Return whether this processor multiplies bfloat16 in hardware."""
+def _processor_has_half() -> bool:
     return not _flags().isdisjoint({"avx512_bf16", "amx_bf16"})
+
+
+def half_is_fast(A: Any) -> bool:
+    """Return whether bfloat16 is multiplied in hardware where ``A`` lies."""
+    if not is_accelerator(A):
+        return _processor_has_half()
+    return bool(A.is_cuda and namespace(A).cuda.get_device_capability(A.device) >= (8, 0))
 
 
 @cache
@@ -50,43 +58,58 @@ def _flags() -> frozenset[str]:
         return frozenset()  # not Linux: numpy is always right
 
 
-def operand(A: np.ndarray, half: bool = False) -> Any:
+def operand(A: Any, half: bool = False) -> Any:
     """Return ``A`` as the right side of ``product``: rounded, laid out for oneDNN, or as it is."""
     if half:
         return _tensor(A).bfloat16()
-    if A.dtype == np.float32 and A.size >= LARGE and blas_is_narrow():
+    if not is_tensor(A) and A.dtype == np.float32 and A.size >= LARGE and blas_is_narrow():
         return _tensor(A).to_mkldnn()
     return A
 
 
-def product(A: np.ndarray, B: Any, out: np.ndarray | None = None) -> np.ndarray:
+def product(A: Any, B: Any, out: Any = None) -> Any:
     """Return ``A @ B.T``, where ``B`` is an ``operand``, as float32 or float64.
 
-    ``out`` is an array of that dtype, of any shape that begins with the rows of ``A``.
+    ``A`` may be a stack of matrices. ``out`` is an array of that dtype, of any shape that begins
+    with the rows of ``A``.
     """
-    if isinstance(B, np.ndarray):
-        found = A @ B.T
+    if not is_tensor(B):
+        found = np.matmul(A, B.T, out=out if A.ndim == np.ndim(out) else None)
+    elif is_tensor(A):
+        found = _on_device(A, B, out)
     else:
-        import torch
-
         if B.is_mkldnn:
-            tensor = torch.nn.functional.linear(_tensor(A).to_mkldnn(), B).to_dense()
+            linear = namespace(B).nn.functional.linear
+            found = linear(_tensor(A).to_mkldnn(), B).to_dense()
         else:
-            tensor = _tensor(A).to(B.dtype) @ B.T
+            found = _tensor(A).to(B.dtype) @ B.T
         if out is not None:
-            torch.from_numpy(out).copy_(tensor.reshape(out.shape))
+            namespace(B).from_numpy(out).copy_(found.reshape(out.shape))
             return out
-        found = tensor.float().numpy()
-    if out is None:
+        found = found.float().numpy()
+    if out is None or found is out:
         return found
     out[:] = found.reshape(out.shape)
     return out
 
 
-def _tensor(A: np.ndarray) -> Any:
+def _on_device(A: Any, B: Any, out: Any) -> Any:
+    """Multiply tensors; half precision is summed, and where it can be also returned, in single."""
+    torch = namespace(A)
+    if A.dtype == B.dtype:
+        if out is None or A.ndim > 2:
+            return A @ B.T
+        torch.mm(A, B.T, out=out.flatten(1))  # a view: only the first axis of out has a stride
+        return out
+    if A.is_cuda and "dtype" in torch.ops.aten.mm.overloads():  # torch 2.8
+        return torch.mm(A.to(B.dtype), B.T, out_dtype=A.dtype)
+    return (A.to(B.dtype) @ B.T).to(A.dtype)
+
+
+def _tensor(A: Any) -> Any:
     import torch
 
-    return torch.from_numpy(np.ascontiguousarray(A))
+    return A if is_tensor(A) else torch.from_numpy(np.ascontiguousarray(A))
 
 
 def neighbours(rows: np.ndarray) -> np.ndarray | slice:
@@ -96,10 +119,11 @@ def neighbours(rows: np.ndarray) -> np.ndarray | slice:
     return rows
 
 
-def take_columns(A: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def take_columns(A: Any, columns: np.ndarray) -> Any:
     """Return ``A[:, columns]``: a view of neighbours, slices put together where they are two."""
     jumps = np.flatnonzero(np.diff(columns) != 1) + 1
     if len(jumps) != 1:
-        return A[:, neighbours(columns)]
+        return A[:, at(neighbours(columns), A)]
     before, after = np.split(columns, jumps)  # the training samples around a test fold
-    return np.concatenate([A[:, neighbours(before)], A[:, neighbours(after)]], axis=1)
+    both = [A[:, neighbours(before)], A[:, neighbours(after)]]
+    return namespace(A).concatenate(both, axis=1)

@@ -9,7 +9,9 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from brainlm._arrays import at, beside, empty, host, is_tensor, like, namespace
 from brainlm._checks import as_labels
+from brainlm._streams import affine
 from brainlm.banded_gradient import descend
 from brainlm.encoders import RidgeEncoder
 from brainlm.ridge import Standardizer, fit_ridge
@@ -46,8 +48,8 @@ class BandedRidgeEncoder(RidgeEncoder):
         none). Needs himalaya (``pip install 'brainlm[gradient]'``) and ``alpha_per="target"``; each
         target then has shares of its own, so that the last fit costs a factorisation per target.
         A target keeps the best draw where the steps do not improve its cross-validated R2.
-    alphas, cv, alpha_per, groups, search, warn_edge
-        As in ``RidgeEncoder``.
+    alphas, cv, alpha_per, groups, search, warn_edge, device
+        As in ``RidgeEncoder``; ``n_steps`` are made on the processor only.
 
     Attributes
     ----------
@@ -66,7 +68,7 @@ class BandedRidgeEncoder(RidgeEncoder):
     Eickenberg, Nunez-Elizalde & Gallant 2022, NeuroImage 264:119728.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         bands: Any = None,
         *,
@@ -79,8 +81,11 @@ class BandedRidgeEncoder(RidgeEncoder):
         alpha_per: str = "target",
         search: str = "fast",
         warn_edge: bool = True,
+        device: str | None = None,
     ) -> None:
-        super().__init__(alphas, cv=cv, alpha_per=alpha_per, search=search, warn_edge=warn_edge)
+        super().__init__(
+            alphas, cv=cv, alpha_per=alpha_per, search=search, warn_edge=warn_edge, device=device
+        )
         self.bands = bands
         self.n_draws = n_draws
         self.concentration = concentration
@@ -90,7 +95,7 @@ class BandedRidgeEncoder(RidgeEncoder):
     @classmethod
     def _get_param_names(cls) -> list[str]:
         own = ["bands", "n_draws", "concentration", "seed", "n_steps"]
-        return sorted([*own, "alphas", "cv", "alpha_per", "search", "warn_edge"])
+        return sorted([*own, "alphas", "cv", "alpha_per", "search", "warn_edge", "device"])
 
     def fit_layers(self, layers: Sequence[Any], y: Any) -> list[RidgeEncoder]:
         """Fit a clone to the features of each layer, one after the other."""
@@ -104,6 +109,11 @@ class BandedRidgeEncoder(RidgeEncoder):
         X : array of shape (n_samples, n_features)
         y : array of shape (n_samples, n_targets) or (n_samples,)
         """
+        if self.n_steps and (self.device is not None or is_tensor(X)):
+            raise ValueError(
+                f"n_steps={self.n_steps} is computed with numpy only: leave device out and give "
+                "arrays, or set n_steps=0"
+            )
         X, Y = self._validated(X, y)
         self.alphas_ = alphas = self.checked_alphas()
         self._band = self._band_of_each(X.shape[1])
@@ -127,34 +137,34 @@ class BandedRidgeEncoder(RidgeEncoder):
         moved = np.zeros(n_targets, dtype=bool)
         if self.n_steps:
             moved = self._descend(Z, Y, folds)
-        self._mean = Y.mean(axis=0, dtype=np.float64).astype(Y.dtype)
-        self._W = np.empty((X.shape[1], n_targets), dtype=X.dtype)
+        self._W = empty((X.shape[1], n_targets), beside(Y, X))
         for number in np.unique(kept[~moved]):
             own = np.flatnonzero((kept == number) & ~moved)
-            self._W[:, own] = self._fitted(Z, Y[:, own] - self._mean[own], draws[number], own)
+            self._W[:, at(own, self._W)] = self._fitted(Z, Y, draws[number], own)
         for target in np.flatnonzero(moved):
             own = np.array([target])
-            self._W[:, own] = self._fitted(
-                Z, Y[:, own] - self._mean[own], self.shares_[:, target], own
-            )
-        self.intercept_ = self._mean - self._standardizer.mean @ self.coef_.T
+            self._W[:, own] = self._fitted(Z, Y, self.shares_[:, target], own)
         if self.warn_edge:
             self._warn_at_edge(alphas)
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """Predict the targets, shape (n_samples, n_targets), or (n_samples,) for a 1-D ``y``."""
-        X = self._new_samples(X)
-        return self._shaped(self._standardizer.apply(X) @ self._W + self._mean)
+        check_is_fitted(self)
+        Z = self._standardizer.apply(self._new_samples(X, self._standardizer.mean))
+        return self._shaped(affine(Z, self._W, self._mean), X)
 
-    def predict_bands(self, X: Any) -> np.ndarray:
+    def predict_bands(self, X: Any) -> Any:
         """Return the part of each band in the prediction, (n_bands, n_samples, n_targets).
 
         Their sum and the mean of the training targets are ``predict(X)``.
         """
-        Z = self._standardizer.apply(self._new_samples(X))
+        check_is_fitted(self)
+        Z = self._standardizer.apply(self._new_samples(X, self._standardizer.mean))
         columns = [np.flatnonzero(self._band == b) for b in range(len(self.bands_))]
-        return np.stack([Z[:, own] @ self._W[own] for own in columns])
+        parts = [affine(Z[:, at(own, Z)], self._W[at(own, self._W)], 0) for own in columns]
+        found = namespace(parts[0]).stack(parts)
+        return like(found, X, keep_dtype=True) if is_tensor(X) else host(found)
 
     def split_scores(self, X: Any, y: Any) -> np.ndarray:
         """Return the share of each band in R2, (n_bands, n_targets): the product measure.
@@ -173,14 +183,24 @@ class BandedRidgeEncoder(RidgeEncoder):
         check_is_fitted(self)
         parts = self.predict_bands(X)
         parts = parts - parts.mean(axis=1, keepdims=True)
-        truth = np.asarray(y, dtype=parts.dtype).reshape(parts.shape[1], -1)
+        truth = like(y, parts).reshape(parts.shape[1], -1)
         truth = truth - truth.mean(axis=0)
-        return (parts * (2 * truth - parts.sum(axis=0))).sum(axis=1) / np.square(truth).sum(axis=0)
+        own = (parts * (2 * truth - parts.sum(axis=0))).sum(axis=1)
+        return host(own / (truth**2).sum(axis=0))
 
     @property
-    def coef_(self) -> np.ndarray:
+    def intercept_(self) -> Any:
+        """Prediction at X = 0, shape (n_targets,)."""
+        check_is_fitted(self)
+        zero = self._standardizer.apply(0 * self._standardizer.mean[None])
+        return like(affine(zero, self._W, self._mean)[0], self._given)
+
+    @property
+    def coef_(self) -> Any:
         """Weights in the units of X, shape (n_targets, n_features)."""
-        return (self._W / self._standardizer.scale[:, None]).T
+        check_is_fitted(self)
+        scale = like(self._standardizer.scale, self._W)
+        return like((self._W / scale[:, None]).T, self._given)
 
     def _band_of_each(self, n_features: int) -> np.ndarray:
         """Number of the band of each feature; sets ``bands_``."""
@@ -233,19 +253,18 @@ class BandedRidgeEncoder(RidgeEncoder):
             ]
         return np.array(rows[:n_draws])
 
-    def _scaled(self, Z: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    def _scaled(self, Z: Any, shares: np.ndarray) -> Any:
         """Give each band its share of the prior variance."""
         sizes = np.bincount(self._band)
         factor = np.sqrt(shares * len(self._band) / sizes)
-        return Z * factor[self._band].astype(Z.dtype)
+        return Z * like(factor[self._band], Z)
 
-    def _fitted(
-        self, Z: np.ndarray, Y: np.ndarray, shares: np.ndarray, own: np.ndarray
-    ) -> np.ndarray:
-        """Weights of the standardised features, (n_features, n_own)."""
+    def _fitted(self, Z: Any, Y: Any, shares: np.ndarray, own: np.ndarray) -> Any:
+        """Weights of the standardised features for the targets ``own``, (n_features, n_own)."""
         scaled = self._scaled(Z, shares)
         alphas = self.alpha_[own]
         fit = fit_ridge(scaled, standardize=False, smallest_alpha=float(alphas.min()))
-        weights = fit.weights(Y, alphas)
-        primal = weights if fit.primal else fit.X.T @ weights
+        centred = Y[:, at(own, Y)] - self._mean[at(own, Y)]
+        weights = fit.weights(centred, alphas)
+        primal = weights if fit.primal else affine(fit.X.T, weights, 0)
         return self._scaled(primal.T, shares).T

@@ -12,8 +12,11 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.base import clone
 
+from brainlm._arrays import host, is_accelerator, is_single, is_tensor, itemsize, place
 from brainlm._checks import check_finite, check_targets, same_length
+from brainlm._estimator import checked_means
 from brainlm._memory import check_memory, parse_bytes
+from brainlm._streams import resident
 from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, edge_message
 from brainlm.errors import unknown_name
 from brainlm.ridge import edge_counts
@@ -62,7 +65,8 @@ def cross_validate(
         The columns of a DataFrame name the targets. Or anything of that ``shape`` and a ``dtype``
         that gives columns as ``Y[:, a:b]``: a memory map, an HDF5 data set, a Zarr array. A
         ``RidgeEncoder`` (alone, or at the end of a pipeline) reads large targets in blocks and
-        never holds its weights; other encoders load them.
+        never holds its weights; other encoders load them. X and Y may be torch tensors; a
+        ``RidgeEncoder(device="cuda")`` takes either to the card.
     split : Split, int or sequence of (train, test)
         From ``brainlm.splits``; a number of contiguous blocks (without a gap: for items, not for
         time series); any scikit-learn splitter, or row numbers (inner folds are then the encoder's
@@ -83,7 +87,7 @@ def cross_validate(
         scores are NaN, and the notes of the result count them. By default they are an error.
     max_memory : int or str, optional
         Bytes, or text such as "4GB", that a ridge regression may take beside ``X`` and what is in
-        memory of ``Y`` already. Default: what the machine has left.
+        memory of ``Y`` already, on the device of the encoder. Default: what is left there.
 
     Returns
     -------
@@ -111,17 +115,17 @@ def cross_validate(
     _warn_of_gap(encoder, split)
     if targets is None and hasattr(Y, "columns"):
         targets = [str(name) for name in Y.columns]
-    elif targets is None and hasattr(Y, "name") and np.ndim(Y) == 1:
+    elif targets is None and hasattr(Y, "to_numpy") and Y.ndim == 1:
         targets = [str(Y.name)]
     X = X.to_numpy() if hasattr(X, "to_numpy") else X
     Y = Y.to_numpy() if hasattr(Y, "to_numpy") else Y
-    if len(getattr(Y, "shape", ())) != 2:
-        Y = np.asarray(Y)
-        if Y.ndim != 1:
-            raise ValueError(f"Y must be (n_samples, n_targets) or (n_samples,), got {Y.shape}")
-        Y = Y[:, None]
+    Y = Y if hasattr(Y, "shape") else np.asarray(Y)
+    if len(Y.shape) == 1:
+        Y = Y[:][:, None]
+    if len(Y.shape) != 2:
+        raise ValueError(f"Y must be (n_samples, n_targets) or (n_samples,), got {Y.shape}")
     same_length({"rows of X": len(X), "rows of Y": Y.shape[0]})
-    check_finite(np.asarray(X), "X")
+    check_finite(host(X), "X")
     names = [str(i) for i in range(Y.shape[1])] if targets is None else list(targets)
     same_length({"columns of Y": Y.shape[1], "targets": len(names)})
     if mask_targets:
@@ -136,15 +140,20 @@ def cross_validate(
                 keep_predictions=keep_predictions, max_memory=max_memory,
             )  # fmt: skip
             return _with_masked(scores, names, bad)
-    for block in column_blocks(Y.shape[1], Y.shape[0] * np.dtype(Y.dtype).itemsize):
-        check_targets(np.asarray(Y[:, block]), names[block])
-    folds = checked_folds(split.split(X), len(X), f"split {split!r}")
-    n_bytes = Y.shape[0] * Y.shape[1] * np.dtype(Y.dtype).itemsize
-    streams = on_disk(Y) or n_bytes > LARGE or max_memory is not None
     ridge, at_most = ridge_of(encoder), 0
+    if ridge is not None:  # on a card at once where they fit
+        Y = resident(Y, placed := place(X[:0], ridge.device))
+    if ridge is not None and is_tensor(placed):
+        checked_means(Y, placed, names)
+    else:
+        for block in column_blocks(Y.shape[1], Y.shape[0] * itemsize(Y)):
+            check_targets(host(Y[:, block]), names[block])
+    folds = checked_folds(split.split(X), len(X), f"split {split!r}")
+    n_bytes = Y.shape[0] * Y.shape[1] * itemsize(Y)
+    streams = on_disk(Y) or n_bytes > LARGE or max_memory is not None
     if ridge is not None and streams:
         at_most = _read_size(ridge, X, folds, max_memory, n_bytes if keep_predictions else 0)
-    elif on_disk(Y):
+    elif on_disk(Y) and not is_tensor(Y):
         check_memory(4 * n_bytes, f"Y for {type(encoder).__name__}", "use fewer targets at a time")
         Y = np.asarray(Y[:, : Y.shape[1]])
     predictions = np.full(Y.shape, np.nan) if keep_predictions else None
@@ -165,7 +174,9 @@ def cross_validate(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", AlphaEdgeWarning)  # summed up once, over all folds
                 predicted = fresh.fit(X[train], Y[train]).predict(X[test]).reshape(len(test), -1)
-            score = _score(predicted, Y[test], metric)
+            if is_tensor(predicted) != is_tensor(Y):
+                predicted = host(predicted)
+            score = host(_score(predicted, Y[test], metric))
         values.append(score)
         last = fresh[-1] if hasattr(fresh, "steps") else fresh  # of a pipeline
         if isinstance(last, RidgeEncoder):
@@ -173,7 +184,7 @@ def cross_validate(
             inner.append(last.cv_r2_)
             alphas = last.alphas_ if alphas is None else np.union1d(alphas, last.alphas_)
         if predictions is not None:
-            predictions[test] = predicted
+            predictions[test] = host(predicted)
     _check_defined(np.array(values))
     return Scores(
         values=np.array(values),
@@ -207,14 +218,18 @@ def _warn_of_gap(encoder: Any, split: Split) -> None:
 
 
 def _read_size(
-    ridge: RidgeEncoder, X: np.ndarray, folds: list, max_memory: int | str | None, kept: int
+    ridge: RidgeEncoder, X: Any, folds: list, max_memory: int | str | None, kept: int
 ) -> int:
     """Return the bytes of targets to read at a time; raise where the memory cannot suffice."""
     n_train, n_test = (max(len(fold[side]) for fold in folds) for side in (0, 1))
     n_alphas = len(ridge.checked_alphas())
-    itemsize = 4 if X.dtype == np.float32 else 8
-    fixed = fold_bytes(n_train, n_test, X.shape[1], n_alphas, itemsize) + 2 * kept
-    return read_size(fixed, None if max_memory is None else parse_bytes(max_memory))
+    X = place(X[:0], ridge.device)
+    size = 4 if is_single(X) else 8
+    fixed = fold_bytes(n_train, n_test, X.shape[1], n_alphas, size)
+    limit = None if max_memory is None else parse_bytes(max_memory)
+    if is_accelerator(X):  # the predictions stay on the host
+        return read_size(fixed, limit, X)
+    return read_size(fixed + 2 * kept, limit, X)
 
 
 def _with_masked(scores: Scores, names: Sequence[str], bad: np.ndarray) -> Scores:
@@ -306,6 +321,8 @@ def prepared(encoder: Any, split: Split, train: np.ndarray) -> Any:
 
 
 def _score(predicted: np.ndarray, truth: np.ndarray, metric: Metric) -> np.ndarray:
+    if callable(metric) or metric == "spearman":
+        predicted, truth = host(predicted), host(truth)
     if callable(metric):
         found = np.asarray(metric(predicted, truth), dtype=float)
         if found.shape != (truth.shape[1],):

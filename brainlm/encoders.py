@@ -7,10 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
-from brainlm._checks import as_labels, check_targets, same_length
+from brainlm._arrays import (
+    host,
+    is_accelerator,
+    is_tensor,
+    like,
+    place,
+)
+from brainlm._checks import as_labels, same_length
+from brainlm._estimator import Encoder
+from brainlm._streams import affine, free_memory
 from brainlm.errors import unknown_name
 from brainlm.ridge import DEFAULT_ALPHAS, RidgeFit, Standardizer, edge_counts, fit_ridge
 from brainlm.ridge_correlation import correlation_curve
@@ -27,7 +36,6 @@ __all__ = ["AlphaEdgeWarning", "RidgeEncoder", "SimilarityEncoder"]
 
 
 WIDENINGS = 3
-FEATURES: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_min_samples": 2}
 LAYERS_AT_ONCE = 1 << 30  # bytes of the operators of layers that are searched together
 
 
@@ -35,25 +43,7 @@ class AlphaEdgeWarning(UserWarning):
     """Targets chose the first or last alpha of the grid: the best one may lie outside."""
 
 
-class _Encoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """What both encoders share: validation of X and Y, and the shape of the prediction."""
-
-    def _validated(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **FEATURES)
-        self._one_target = y.ndim == 1
-        Y = y.reshape(len(y), -1).astype(X.dtype, copy=False)
-        check_targets(Y)
-        return X, Y
-
-    def _new_samples(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-
-    def _shaped(self, Y: np.ndarray) -> np.ndarray:
-        return Y.ravel() if self._one_target else Y
-
-
-class RidgeEncoder(_Encoder):
+class RidgeEncoder(Encoder):
     """Ridge regression with one penalty per target, chosen in inner folds.
 
     With m and s the mean and standard deviation (divisor n) of each feature over the n training
@@ -101,6 +91,12 @@ class RidgeEncoder(_Encoder):
         cross-validated R2 above 0 chose the edge, and look again, up to three times.
     warn_edge : bool
         Warn when targets choose the first or the last alpha.
+    device : str, optional
+        Where to compute: "cuda", "cuda:1", "mps"; "cpu" is torch on the processor. None (default):
+        where the features are, which is numpy for arrays. X and y may be numpy arrays or torch
+        tensors; predictions come back as the samples came, weights as the features of ``fit``,
+        and penalties and scores always as numpy arrays. Targets in the memory of the host reach
+        the device in blocks (`docs/guide.md`). TF32 and bfloat16 serve the fast search only.
 
     Attributes
     ----------
@@ -135,6 +131,7 @@ class RidgeEncoder(_Encoder):
         criterion: str = "r2",
         widen: bool = False,
         warn_edge: bool = True,
+        device: str | None = None,
     ) -> None:
         self.alphas = alphas
         self.cv = cv
@@ -145,6 +142,7 @@ class RidgeEncoder(_Encoder):
         self.criterion = criterion
         self.widen = widen
         self.warn_edge = warn_edge
+        self.device = device
 
     def fit(self, X: Any, y: Any) -> RidgeEncoder:
         """Choose the penalties in inner folds, then fit on all samples.
@@ -177,17 +175,22 @@ class RidgeEncoder(_Encoder):
         if not len(layers):
             raise ValueError("layers is empty: give the features of one layer or more")
         same_length({f"rows of layer {k}": len(X) for k, X in enumerate(layers)})
-        common = np.result_type(*(getattr(X, "dtype", float) for X in layers))
+        if any(map(is_tensor, layers)):
+            common = None
+        else:
+            common = np.result_type(*(getattr(X, "dtype", float) for X in layers))
         encoders = [clone(self) for _ in layers]
         first, *others = encoders
-        X, Y = first._validated(np.asarray(layers[0], dtype=common), y)
+        X, Y = first._validated(layers[0] if common is None else np.asarray(layers[0], common), y)
         Xs = [X]
         for each, other in zip(others, layers[1:], strict=True):
-            Xs.append(validate_data(each, np.asarray(other, dtype=common), **FEATURES))
-            each._one_target = first._one_target
+            Xs.append(each._features(other if common is None else np.asarray(other, common)))
+            each._one_target, each._mean, each._given = first._one_target, first._mean, first._given
         alphas, folds = self.checked_alphas(), self.folds(X)
         largest = len(alphas) * len(X) * min(len(X), max(X.shape[1] for X in Xs)) * X.itemsize
-        together = max(1, LAYERS_AT_ONCE // (largest // (4 if self.search == "fast" else 1)))
+        room = max(LAYERS_AT_ONCE, free_memory(X) // 4) if is_accelerator(X) else LAYERS_AT_ONCE
+        fewer = self.search == "fast" and not is_accelerator(X)
+        together = max(1, room // (largest // (4 if fewer else 1)))
         for start in range(0, len(layers), together):
             part = list(zip(encoders, Xs, strict=True))[start : start + together]
             fits = [each.prepare(X) for each, X in part]
@@ -200,16 +203,14 @@ class RidgeEncoder(_Encoder):
 
     def _finish(self, X: np.ndarray, Y: np.ndarray, fit: RidgeFit) -> RidgeEncoder:
         """Form the weights at the penalties chosen."""
-        mean = Y.mean(axis=0, dtype=np.float64).astype(Y.dtype)
         self._fit, self._weights = fit, fit.weights(Y, self.alpha_)
-        self._mean = mean
-        self.intercept_ = mean + fit.project(np.zeros_like(X[:1]))[0] @ self._weights  # X = 0
         if self.warn_edge:
             self._warn_at_edge(self.alphas_)
         return self
 
-    def prepare(self, X: np.ndarray) -> RidgeFit:
+    def prepare(self, X: Any) -> RidgeFit:
         """Return the feature side of the regression, good for every penalty that may be asked."""
+        X = place(X, self.device)
         smallest = float(self.checked_alphas()[0])
         if self.widen:
             smallest /= 100**WIDENINGS
@@ -240,6 +241,7 @@ class RidgeEncoder(_Encoder):
         RidgeFit
             The feature side of the regression.
         """
+        X = place(X, self.device)
         alphas, folds, n_targets = self.checked_alphas(), self.folds(X), Y.shape[1]
         prepared = self.prepare(X) if fit is None else fit
 
@@ -278,17 +280,27 @@ class RidgeEncoder(_Encoder):
         self.cv_r2_ = curve[best, np.arange(n_targets)]
         return prepared
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """Predict the targets, shape (n_samples, n_targets), or (n_samples,) for a 1-D ``y``."""
-        X = self._new_samples(X)
-        return self._shaped(self._fit.project(X) @ self._weights + self._mean)
+        check_is_fitted(self)
+        Z = self._new_samples(X, self._fit.X)
+        return self._shaped(affine(self._fit.project(Z), self._weights, self._mean), X)
 
     @property
-    def coef_(self) -> np.ndarray:
+    def intercept_(self) -> Any:
+        """Prediction at X = 0, shape (n_targets,); computed when asked for."""
+        check_is_fitted(self)
+        zero = self._fit.project(0 * self._fit.standardizer.mean[None])
+        return like(affine(zero, self._weights, self._mean)[0], self._given)
+
+    @property
+    def coef_(self) -> Any:
         """Weights in the units of X, shape (n_targets, n_features); computed when asked for."""
-        fit = self._fit
-        primal = self._weights if fit.primal else fit.X.T @ self._weights
-        return (primal / fit.standardizer.scale[:, None]).T
+        check_is_fitted(self)
+        fit, W = self._fit, self._weights
+        primal = W if fit.primal else affine(fit.X.T, W, 0)
+        scale = fit.standardizer.scale if is_tensor(primal) else host(fit.standardizer.scale)
+        return like((primal / scale[:, None]).T, self._given)
 
     def coef_per_delay(self, n_delays: int) -> np.ndarray:
         """Return the weights of features delayed by ``brainlm.delay`` or ``align``, by delay.
@@ -357,7 +369,7 @@ def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
     )
 
 
-class SimilarityEncoder(_Encoder):
+class SimilarityEncoder(Encoder):
     """Similarity encoding: responses as sums over similar items. Nothing is fitted.
 
     With m and s the mean and standard deviation (divisor n) of each embedding column over the n
@@ -388,6 +400,8 @@ class SimilarityEncoder(_Encoder):
         Divide the columns by their training standard deviation, too. To compare layers, use it:
         a few dimensions of large variance decide the similarity otherwise
         (``brainlm.similarity``).
+    device : str, optional
+        As in `RidgeEncoder`; the responses must fit on the device for ``predict``.
 
     References
     ----------
@@ -395,11 +409,17 @@ class SimilarityEncoder(_Encoder):
     """
 
     def __init__(
-        self, form: str = "anderson", *, center: bool = True, standardize: bool = False
+        self,
+        form: str = "anderson",
+        *,
+        center: bool = True,
+        standardize: bool = False,
+        device: str | None = None,
     ) -> None:
         self.form = form
         self.center = center
         self.standardize = standardize
+        self.device = device
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -425,14 +445,17 @@ class SimilarityEncoder(_Encoder):
         standardize_rows((X - self._shift) / self._scale)  # refuses items without similarity
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """Predict the targets, shape (n_items, n_targets), or (n_items,) for a 1-D ``y``."""
-        X = self._new_samples(X)
+        check_is_fitted(self)
+        new = self._new_samples(X, self._X)
         if self.form == "anderson":
-            return self._shaped(similarity_predict(X, self._X, self._Y, **self._columns))
+            return self._shaped(similarity_predict(new, self._X, self._Y, **self._columns), X)
         Z = standardize_rows((self._X - self._shift) / self._scale)
-        C = Standardizer.learn(self._Y, scale=True).apply(self._Y)
-        return self._shaped(standardize_rows((X - self._shift) / self._scale) @ (Z.T @ C))
+        Y = self._Y if is_tensor(self._Y) == is_tensor(Z) else like(self._Y, Z)
+        C = Standardizer.learn(Y, scale=True).apply(Y)
+        test = standardize_rows((new - self._shift) / self._scale)
+        return self._shaped(test @ (Z.T @ C), X)
 
     def score_leave_one_out(self) -> np.ndarray:
         """Return MulCogBench's score of the fitted items: r per target, (n_targets,).

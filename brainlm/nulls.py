@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 
+from brainlm._arrays import (
+    as_rows,
+    at,
+    eps,
+    full,
+    host,
+    is_tensor,
+    largest,
+    like,
+    namespace,
+    place,
+    row_dots,
+    squares,
+)
 from brainlm._checks import same_length
 from brainlm._products import operand, product
+from brainlm._streams import block_bytes, resident
 from brainlm.ridge import fit_ridge
 from brainlm.scores import Scores, fisher_z
 from brainlm.splits import Split
@@ -19,9 +35,9 @@ __all__ = ["permuted_scores", "shared_orders"]
 AT_ONCE = 4096  # targets whose responses are held as rows
 
 
-def permuted_scores(
-    X: np.ndarray,
-    Y: np.ndarray,
+def permuted_scores(  # noqa: PLR0913
+    X: Any,
+    Y: Any,
     split: Split,
     scores: Scores,
     *,
@@ -31,6 +47,7 @@ def permuted_scores(
     orders: np.ndarray | None = None,
     standardize: bool = True,
     seed: int = 0,
+    device: str | None = None,
 ) -> np.ndarray:
     """Return the scores of ridge regressions fitted anew to permuted responses.
 
@@ -61,6 +78,8 @@ def permuted_scores(
     standardize : bool
         As in the encoder.
     seed : int
+    device : str, optional
+        As in `brainlm.RidgeEncoder`.
 
     Returns
     -------
@@ -78,7 +97,8 @@ def permuted_scores(
         raise ValueError(
             f"scores must hold the alphas of a RidgeEncoder and metric 'r', got {scores!r}"
         )
-    X, Y = np.asarray(X), np.asarray(Y).astype(np.asarray(X).dtype, copy=False)
+    X = place(X if is_tensor(X) else np.asarray(X), device)
+    Y = like(Y, X) if is_tensor(Y) or not is_tensor(X) else resident(np.asarray(Y), X)
     same_length({"rows of X": len(X), "rows of Y": len(Y)})
     if (block is None) == (orders is None):
         raise ValueError(f"give block or orders, got block={block} and orders={orders}")
@@ -86,12 +106,16 @@ def permuted_scores(
         rng = np.random.default_rng(seed)
         orders = np.array([permute_blocks(len(Y), block, rng, runs) for _ in range(n_permutations)])
     assert orders is not None
-    z = np.zeros((len(orders), Y.shape[1]), dtype=np.float32)
+    z = full((len(orders), Y.shape[1]), 0, X, in_double=False)
+    room = block_bytes(X, AT_ONCE * X.itemsize * len(X))
     folds = list(zip(split.split(X), scores.alphas, strict=True))
     for (train, test), alphas in folds:
-        fit = fit_ridge(X[train], standardize=standardize, smallest_alpha=float(alphas.min()))
-        A = fit.project(X[test])
-        placed = np.zeros((fit.X.shape[1] if fit.primal else len(test), len(X)), dtype=X.dtype)
+        fit = fit_ridge(
+            X[at(train, X)], standardize=standardize, smallest_alpha=float(alphas.min())
+        )
+        A = fit.project(X[at(test, X)])
+        trained, tested = at(orders[:, train], X), at(orders[:, test], X)
+        placed = full((fit.X.shape[1] if fit.primal else len(test), len(X)), 0, X)
         for alpha in np.unique(alphas).tolist():
             solved = fit.operator(A, alpha)
             # The operator is permuted instead of the responses, which are more, and centred
@@ -99,19 +123,22 @@ def permuted_scores(
             first = fit.X.T if fit.primal else solved - solved.mean(axis=1, keepdims=True)
             last = operand(solved) if fit.primal else None
             own = np.flatnonzero(alphas == alpha)
-            for part in np.split(own, range(AT_ONCE, len(own), AT_ONCE)):
-                Yt = np.ascontiguousarray(Y[:, part].T)
+            at_once = max(1, room // (X.itemsize * len(X)))
+            for part in np.split(own, range(at_once, len(own), at_once)):
+                Yt = as_rows(like(Y[:, at(part, Y)], X))
                 Yt -= Yt.mean(axis=1, keepdims=True)  # changes no r, and rounding less
-                largest = np.abs(Yt).max(axis=1, keepdims=True)
-                Yt /= np.where(largest > 0, largest, 1)  # nor this: tesla are 1e-13
-                for number, order in enumerate(orders):
+                size = largest(Yt, 1)
+                Yt /= namespace(Yt).where(size > 0, size, 1)  # nor this: tesla are 1e-13
+                found = full((len(orders), len(part)), 0, z)
+                for number, (here, there) in enumerate(zip(trained, tested, strict=True)):
                     placed[:] = 0
-                    placed[:, order[train]] = first
+                    placed[:, here] = first
                     predicted = product(Yt, operand(placed))
                     if last is not None:
                         predicted = product(predicted, last)
-                    z[number, part] += fisher_z(_row_correlations(predicted, Yt[:, order[test]]))
-    return np.tanh(z / len(folds))
+                    found[number] = fisher_z(_row_correlations(predicted, Yt[:, there]))
+                z[:, at(part, z)] += found
+    return np.tanh(host(z) / len(folds))
 
 
 def shared_orders(
@@ -165,14 +192,14 @@ def shared_orders(
     return orders
 
 
-def _row_correlations(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+def _row_correlations(A: Any, B: Any) -> Any:
     """``pearson(A.T, B.T)`` of predictions and data of ordinary size, both overwritten."""
-    squares = []
+    xp, lengths = namespace(A), []
     for each in (A, B):
-        flat = 10 * np.finfo(each.dtype).eps * np.maximum(each.max(axis=1), -each.min(axis=1))
+        flat = 10 * eps(each) * largest(each, 1)[:, 0]
         each -= each.mean(axis=1, keepdims=True)
-        square = np.einsum("bm,bm->b", each, each)
-        squares.append(np.where(square <= flat**2 * each.shape[1], 0, square))
+        square = squares(each)
+        lengths.append(xp.where(square <= flat**2 * each.shape[1], 0, square))
     with np.errstate(divide="ignore", invalid="ignore"):
-        r = np.clip(np.einsum("bm,bm->b", A, B) / np.sqrt(squares[0] * squares[1]), -1, 1)
-    return np.where(squares[1] == 0, np.nan, np.where(squares[0] == 0, 0.0, r))
+        r = (row_dots(A, B) / xp.sqrt(lengths[0] * lengths[1])).clip(-1, 1)
+    return xp.where(lengths[1] == 0, np.nan, xp.where(lengths[0] == 0, 0.0, r))

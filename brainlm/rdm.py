@@ -6,10 +6,13 @@ responses.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import kendalltau, rankdata
 
+from brainlm._arrays import at, double, empty, host, is_tensor, like, namespace, place, row_norms
 from brainlm._checks import check_finite
 from brainlm.errors import unknown_name
 from brainlm.scores import pearson
@@ -27,35 +30,62 @@ __all__ = [
 ]
 
 DISTANCES = ("correlation", "cosine", "euclidean")
+ROWS_AT_ONCE = 1024  # of the square matrix
 COMPARISONS = (
     "spearman", "pearson", "cosine", "kendall", "tau-a", "rho-a",
     "whitened cosine", "whitened pearson",
 )  # fmt: skip
 
 
-def rdm(X: np.ndarray, metric: str = "correlation") -> np.ndarray:
+def rdm(X: Any, metric: str = "correlation", *, device: str | None = None) -> Any:
     """Return the condensed dissimilarity matrix of the rows of ``X``.
 
     Parameters
     ----------
     X : array of shape (n_items, n_features)
+        Taken in double precision (in single on "mps", which has no other).
     metric : {"correlation", "cosine", "euclidean"}
         1 - Pearson correlation over features, 1 - cosine, or Euclidean distance.
+    device : str, optional
+        Where to compute, as in `brainlm.RidgeEncoder`.
 
     Returns
     -------
     array of shape (n_items * (n_items - 1) / 2,)
         Upper triangle in row order, scipy's condensed form
-        (``scipy.spatial.distance.squareform`` makes the matrix).
+        (``scipy.spatial.distance.squareform`` makes the matrix). A tensor where ``X`` is one.
     """
     if metric not in DISTANCES:
         raise unknown_name("metric", metric, DISTANCES)
-    X = np.asarray(X, dtype=float)
+    given = X if is_tensor(X) else np.asarray(X)
+    X = double(place(given, device))
+    if metric == "euclidean":
+        distances = namespace(X).nn.functional.pdist(X) if is_tensor(X) else pdist(X)
+    else:
+        distances = _one_minus_products(X, metric)
+    return like(distances, given, keep_dtype=True) if is_tensor(given) else host(distances)
+
+
+def _one_minus_products(X: Any, metric: str) -> Any:
+    """1 - product of rows of length 1, the rows centred for correlation, at least 0."""
     if metric == "correlation":
-        standardize_rows(X)  # refuses a single column and flat rows, with advice
-    if metric == "cosine" and (np.linalg.norm(X, axis=1) == 0).any():
-        raise ValueError("X has all-zero rows, whose cosine with anything is undefined: drop them")
-    return pdist(X, metric=metric)
+        Z = standardize_rows(X)  # refuses a single column and flat rows, with advice
+    else:
+        length = row_norms(X)
+        if bool((length == 0).any()):
+            raise ValueError(
+                "X has all-zero rows, whose cosine with anything is undefined: drop them"
+            )
+        Z = X / length
+    n, start = len(Z), 0
+    distances = empty((n * (n - 1) // 2,), Z)
+    for first in range(0, n, ROWS_AT_ONCE):
+        products = Z[first : first + ROWS_AT_ONCE] @ Z[first:].T
+        rows, columns = (at(np.arange(size), Z) for size in products.shape)
+        own = products[columns > rows[:, None]]
+        distances[start : start + len(own)] = own
+        start += len(own)
+    return (1 - distances).clip(0)
 
 
 def compare_rdms(first: np.ndarray, second: np.ndarray, method: str = "spearman") -> float:
@@ -237,7 +267,12 @@ def crossnobis(patterns: np.ndarray, covariance: np.ndarray | None = None) -> np
 
 
 def permuted_comparisons(
-    rdms: np.ndarray, reference: np.ndarray, *, n_permutations: int, seed: int = 0
+    rdms: np.ndarray,
+    reference: np.ndarray,
+    *,
+    n_permutations: int,
+    seed: int = 0,
+    device: str | None = None,
 ) -> np.ndarray:
     """Spearman correlations of RDMs with a reference whose items change places.
 
@@ -250,13 +285,15 @@ def permuted_comparisons(
     reference : array of shape (n_pairs,) or (n_items, n_items)
     n_permutations : int
     seed : int
+    device : str, optional
+        Where to compute, as in `brainlm.RidgeEncoder`.
 
     Returns
     -------
     array of shape (n_permutations, n_rdms)
         ``brainlm.statistics.permutation_p`` makes p values of them.
     """
-    reference = condensed(reference, "reference")
+    rdms, reference = host(rdms), condensed(host(reference), "reference")
     check_finite(rdms, "rdms")
     if rdms.ndim != 2 or rdms.shape[1:] != reference.shape:
         raise ValueError(
@@ -267,10 +304,13 @@ def permuted_comparisons(
     ranks = (ranks - ranks.mean(axis=0)) / np.linalg.norm(ranks - ranks.mean(axis=0), axis=0)
     ranked = rankdata(reference)
     square = squareform((ranked - ranked.mean()) / np.linalg.norm(ranked - ranked.mean()))
-    upper = np.triu_indices(len(square), k=1)
+    n_items = len(square)
+    first, second = np.triu_indices(n_items, k=1)
     rng = np.random.default_rng(seed)
-    null = np.empty((n_permutations, len(rdms)))
-    for i in range(n_permutations):
-        order = rng.permutation(len(square))
-        null[i] = square[order[upper[0]], order[upper[1]]] @ ranks
-    return null
+    orders = np.array([rng.permutation(n_items) for _ in range(n_permutations)])
+    ranks, square = place(ranks, device), place(square, device)
+    first, second, moved = (at(index, square) for index in (first, second, orders))
+    null = empty((n_permutations, len(rdms)), ranks)
+    for i, order in enumerate(moved):
+        null[i] = square[order[first], order[second]] @ ranks
+    return host(null)

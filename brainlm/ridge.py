@@ -12,13 +12,37 @@ features than samples the normal equations are those of X'X (primal form); other
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
-from scipy import linalg
 
+from brainlm._arrays import (
+    as_rows,
+    at,
+    beside,
+    cast,
+    cholesky,
+    double,
+    eigh,
+    eigvalsh,
+    empty,
+    eps,
+    is_accelerator,
+    is_single,
+    is_tensor,
+    like,
+    namespace,
+    shift,
+    solve,
+    spread,
+    std,
+    svd,
+)
 from brainlm._products import operand, product
+from brainlm._streams import ACCELERATOR_BLOCK, block_bytes, column_stream, free_memory
 from brainlm.targets import column_blocks
 
 __all__ = [
@@ -54,27 +78,30 @@ class Standardizer:
     formed in double precision: in single precision rounding gives a constant a deviation.
     """
 
-    mean: np.ndarray
-    scale: np.ndarray
+    mean: Any
+    scale: Any
 
     @classmethod
-    def learn(cls, X: np.ndarray, scale: bool) -> Standardizer:
+    def learn(cls, X: Any, scale: bool) -> Standardizer:
         """Learn from the training samples ``X``; ``scale=False`` centres only."""
-        dtype = np.result_type(X.dtype, np.float32)
-        mean, deviation = np.empty((2, X.shape[1]))
-        for block in column_blocks(X.shape[1], 8 * len(X), STANDARDIZE_BYTES):
-            values = X[:, block].astype(np.float64)
+        xp, n_features = namespace(X), X.shape[1]
+        if not is_tensor(X):
+            X = X.astype(np.result_type(X.dtype, np.float32), copy=False)
+        mean, deviation = (empty((n_features,), X, in_double=True) for _ in range(2))
+        room = block_bytes(X, STANDARDIZE_BYTES)
+        for block in column_blocks(n_features, 8 * len(X), room):
+            values = double(X[:, block])
             mean[block] = values.mean(axis=0)
-            deviation[block] = values.std(axis=0)
+            deviation[block] = std(values)
         # A sum of equal numbers is rounded, too.
-        constant = np.ptp(X, axis=0) == 0
-        mean[constant] = X[0, constant]
+        constant = spread(X) == 0
+        mean = xp.where(constant, X[0], mean)
         if not scale:
-            return cls(mean.astype(dtype), np.ones_like(mean, dtype=dtype))
-        flat = constant | (deviation <= 2 * np.finfo(dtype).eps * np.abs(mean))
-        return cls(mean.astype(dtype), np.where(flat, 1, deviation).astype(dtype))
+            return cls(like(mean, X), like(xp.ones_like(mean), X))
+        flat = constant | (deviation <= 2 * eps(X) * xp.abs(mean))
+        return cls(like(mean, X), like(xp.where(flat, 1, deviation), X))
 
-    def apply(self, X: np.ndarray) -> np.ndarray:
+    def apply(self, X: Any) -> Any:
         """Return (X - mean) / scale."""
         return (X - self.mean) / self.scale
 
@@ -98,95 +125,112 @@ class RidgeFit:
         The smallest penalty that it is made for.
     """
 
-    X: np.ndarray
+    X: Any
     standardizer: Standardizer
     primal: bool
-    gram: np.ndarray
+    gram: Any
     largest: float
     smallest_alpha: float = 0.0
 
     @property
     def usual(self) -> float:
         """The average eigenvalue of the Gram matrix."""
-        return float(np.trace(self.gram)) / len(self.gram)
+        return float(self.gram.trace()) / len(self.gram)
 
     @cached_property
-    def decomposition(self) -> tuple[np.ndarray, np.ndarray]:
+    def decomposition(self) -> tuple[Any, Any]:
         """Eigenvalues and eigenvectors of the Gram matrix, kept once they were asked for.
 
         In single precision where that resolves the smallest penalty. In the kernel form the
         constant, of eigenvalue 0, is given the average eigenvalue; centred targets have no part in
         it.
         """
-        single = self.X.dtype == np.float32
-        single &= self.smallest_alpha >= SINGLE_EIGENVALUE * self.largest
-        gram: np.ndarray = self.gram.astype(np.float32 if single else np.float64)
+        single = is_single(self.X) and self.smallest_alpha >= SINGLE_EIGENVALUE * self.largest
+        gram = cast(self.gram, in_double=not single)
         if not self.primal:
             gram = gram + self.usual / len(gram)
-        eigenvalues, U = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
-        return np.maximum(eigenvalues, 0), U
+        eigenvalues, U = eigh(gram)
+        return eigenvalues.clip(0), U
 
-    def eigenvalues(self) -> np.ndarray:
+    def eigenvalues(self) -> Any:
         """Eigenvalues of the Gram matrix, in the precision of X; see ``decomposition``."""
         if "decomposition" in self.__dict__:
             return self.decomposition[0]
-        gram: np.ndarray = self.gram.astype(self.X.dtype)
+        gram = cast(self.gram, in_double=not is_single(self.X))
         if not self.primal:
             gram = gram + self.usual / len(gram)
-        return np.maximum(linalg.eigvalsh(gram, overwrite_a=True, check_finite=False), 0)
+        return eigvalsh(gram).clip(0)
 
-    def project(self, X: np.ndarray) -> np.ndarray:
+    def project(self, X: Any) -> Any:
         """Return what multiplies the weights for new samples ``X``, (n_new, q)."""
         Z = self.standardizer.apply(X)
         return Z if self.primal else Z @ self.X.T
 
-    def weights(self, Y: np.ndarray, alphas: np.ndarray) -> np.ndarray:
+    def weights(self, Y: Any, alphas: np.ndarray) -> Any:
         """Return primal weights (n_features, n_targets), or dual ones (n_samples, n_targets).
 
         Parameters
         ----------
         Y : array of shape (n_samples, n_targets)
-            Training targets; their means are taken off.
+            Training targets; their means are taken off. On the host they pass in blocks, and the
+            weights are on the host, too.
         alphas : array of shape (n_targets,)
             Targets of one penalty share one factorisation.
         """
-        W = np.empty((len(self.gram), len(alphas)), dtype=self.X.dtype)
-        left = np.ones(len(alphas), dtype=bool)
+        X, n_targets = self.X, len(alphas)
+        W = empty((len(self.gram), n_targets), beside(Y, X))
+        per_target = 4 * (len(W) + len(X)) * X.itemsize
+        left = np.ones(n_targets, dtype=bool)
         if "decomposition" in self.__dict__:  # of use where its precision resolves the penalty
             left = alphas < SINGLE * self.largest
             eigenvalues, U = self.decomposition
             basis, back = operand(U.T), operand(U)
-            for start in range(0, len(alphas), AT_ONCE):
-                block = slice(start, start + AT_ONCE)
-                if left[block].all():
-                    continue
-                rows = self._rows(Y[:, block]).astype(U.dtype, copy=False)
-                shrunken = product(rows, basis)
-                shrunken /= eigenvalues + alphas[block, None].astype(U.dtype)
-                W[:, block] = product(shrunken, back).T
-        for alpha in np.unique(alphas[left]):
-            own = np.flatnonzero(alphas == alpha)
-            W[:, own] = self._solve(float(alpha), Y[:, own])
+            blocks = column_blocks(n_targets, per_target, block_bytes(X, AT_ONCE * per_target))
+            useful = [block for block in blocks if not left[block].all()]
+            for block, targets in column_stream(Y, useful, X):
+                shrunken = product(like(self._rows(targets), U), basis)
+                shrunken /= eigenvalues + like(alphas[block, None], U)
+                W[:, block] = like(product(shrunken, back), W).T
+        solver: Callable[[float], Any] = self._solver
+        n_bytes = 8 * len(W) ** 2 * len(np.unique(alphas))
+        if is_accelerator(X) and n_bytes < free_memory(X) // 4:
+            solver = cache(solver)  # of all penalties, for several blocks
+        at_most = n_targets * per_target if is_tensor(Y) else ACCELERATOR_BLOCK
+        whole = block_bytes(X, n_targets * per_target, at_most=at_most)
+        blocks = column_blocks(n_targets, per_target, whole)
+        for block, targets in column_stream(Y, [b for b in blocks if left[b].any()], X):
+            for alpha in np.unique(alphas[block][left[block]]).tolist():
+                own = np.flatnonzero(alphas[block] == alpha)
+                found = solver(alpha)(targets[:, at(own, X)])
+                W[:, at(own + block.start, W)] = like(found, W)
         return W
 
-    def _rows(self, Y: np.ndarray) -> np.ndarray:
+    def _rows(self, Y: Any) -> Any:
         """Return what the inverse is multiplied with, a row for each target, (n_targets, q)."""
-        Yt = np.ascontiguousarray(Y.T)
+        Yt = as_rows(Y)
         Yt = Yt - Yt.mean(axis=1, keepdims=True)
         return Yt @ self.X if self.primal else Yt
 
-    def _solve(self, alpha: float, Y: np.ndarray) -> np.ndarray:
-        """Return the weights at one penalty, in the precision that it asks for."""
+    def _solver(self, alpha: float) -> Callable[[Any], Any]:
+        """Return what makes weights of targets at one penalty, in the precision it asks for."""
         if self._extreme(alpha):  # the Gram matrix itself has lost what alpha decides about
-            U, s, Vt = linalg.svd(self.X.astype(np.float64), full_matrices=False)
-            inner = (U.T @ (Y - Y.mean(axis=0))) / (s**2 + alpha)[:, None]
-            return Vt.T @ (s[:, None] * inner) if self.primal else U @ inner
-        shifted = self.shifted(alpha)
-        factor = linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
-        right = self._rows(Y).T.astype(shifted.dtype, copy=False)
-        return linalg.cho_solve(factor, right, check_finite=False)
+            U, s, Vt = self._svd()
 
-    def operator(self, A: np.ndarray, alpha: float) -> np.ndarray:
+            def by_svd(Y: Any) -> Any:
+                inner = (U.T @ like(Y - Y.mean(axis=0), U)) / (s**2 + alpha)[:, None]
+                return Vt.T @ (s[:, None] * inner) if self.primal else U @ inner
+
+            return by_svd
+        factor = cholesky(shifted := self.shifted(alpha))
+        return lambda Y: solve(factor, like(self._rows(Y).T, shifted))
+
+    def _svd(self) -> tuple[Any, Any, Any]:
+        """X = U diag(s) V' without the directions that are rounding errors, as the constant is."""
+        U, s, Vt = svd(double(self.X))
+        kept = s > eps(self.X) * (s[0] if len(s) else 0)  # falling
+        return U[:, kept], s[kept], Vt[kept]
+
+    def operator(self, A: Any, alpha: float) -> Any:
         """Return A (gram + alpha I)^-1: from training targets to predictions.
 
         Parameters
@@ -201,20 +245,16 @@ class RidgeFit:
             Multiplies centred training targets (kernel form), or ``X.T`` of them (primal form).
         """
         if self._extreme(alpha):
-            U, s, Vt = linalg.svd(self.X.astype(np.float64), full_matrices=False)
+            U, s, Vt = self._svd()
             basis = Vt.T if self.primal else U
-            return (((A @ basis) / (s**2 + alpha)) @ basis.T).astype(self.X.dtype)
+            return like(((like(A, U) @ basis) / (s**2 + alpha)) @ basis.T, self.X)
         shifted = self.shifted(alpha)
-        factor = linalg.cho_factor(shifted, overwrite_a=True, check_finite=False)
-        solved = linalg.cho_solve(factor, A.T.astype(shifted.dtype), check_finite=False)
-        return solved.T.astype(self.X.dtype)
+        return like(solve(cholesky(shifted), like(A.T, shifted)).T, self.X)
 
-    def shifted(self, alpha: float) -> np.ndarray:
+    def shifted(self, alpha: float) -> Any:
         """Return a copy of gram + alpha I in the precision that alpha asks for."""
-        double = self.X.dtype == np.float64 or alpha < SINGLE * self.largest
-        shifted: np.ndarray = self.gram.astype(np.float64 if double else np.float32)
-        shifted.flat[:: len(shifted) + 1] += alpha
-        return shifted
+        in_double = not is_single(self.X) or alpha < SINGLE * self.largest
+        return shift(cast(self.gram, in_double=in_double), alpha)
 
     def _extreme(self, alpha: float) -> bool:
         return alpha < DOUBLE * self.largest
@@ -229,7 +269,7 @@ def is_primal(n_samples: int, n_features: int) -> bool:
     return n_features < PRIMAL * n_samples
 
 
-def fit_ridge(X: np.ndarray, *, standardize: bool = True, smallest_alpha: float = 0.0) -> RidgeFit:
+def fit_ridge(X: Any, *, standardize: bool = True, smallest_alpha: float = 0.0) -> RidgeFit:
     """Prepare a training set.
 
     Parameters
@@ -246,8 +286,8 @@ def fit_ridge(X: np.ndarray, *, standardize: bool = True, smallest_alpha: float 
     Z = standardizer.apply(X)
     primal = is_primal(*Z.shape)
     largest = largest_squared_singular_value(Z)
-    small = smallest_alpha < SINGLE_GRAM * largest and Z.dtype == np.float32
-    exact = Z.astype(np.float64) if small else Z
+    small = smallest_alpha < SINGLE_GRAM * largest and is_single(Z)
+    exact = double(Z) if small else Z
     gram = exact.T @ exact if primal else exact @ exact.T
     if not primal:  # rounding leaves means of 1e-8 in Z, which a small penalty would blow up
         gram -= gram.mean(axis=0)
@@ -255,14 +295,13 @@ def fit_ridge(X: np.ndarray, *, standardize: bool = True, smallest_alpha: float 
     return RidgeFit(Z, standardizer, primal, gram, largest, smallest_alpha)
 
 
-def largest_squared_singular_value(Z: np.ndarray) -> float:
+def largest_squared_singular_value(Z: Any) -> float:
     """Return the largest eigenvalue of Z'Z, nearly (power method)."""
     start = np.random.default_rng(0).standard_normal(size=(Z.shape[1],))
-    vector: np.ndarray = start.astype(Z.dtype)
-    size = 0.0
+    vector, size = like(start, Z), 0.0
     for _ in range(POWER_STEPS):
         vector = Z.T @ (Z @ vector)
-        size = float(np.linalg.norm(vector))
+        size = float(namespace(Z).linalg.norm(vector))
         if size == 0:
             return 0.0
         vector /= size

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._arrays import at, full, host, namespace
+from brainlm._streams import block_bytes, column_stream
 from brainlm.ridge import fit_ridge
 from brainlm.scores import pearson
-from brainlm.targets import column_blocks
+from brainlm.targets import READ_BYTES, column_blocks
 
 __all__ = ["correlation_curve"]
 
@@ -20,7 +22,7 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 
 def correlation_curve(
-    X: np.ndarray, Y: Any, folds: Sequence[Fold], alphas: np.ndarray, *, standardize: bool = True
+    X: Any, Y: Any, folds: Sequence[Fold], alphas: np.ndarray, *, standardize: bool = True
 ) -> np.ndarray:
     """Return the mean over folds of the correlation of prediction and target, for every alpha.
 
@@ -45,17 +47,17 @@ def correlation_curve(
     array of shape (n_alphas, n_targets)
         A prediction that does not vary in a fold (weights of zero) counts as r = 0 there.
     """
-    total = np.zeros((len(alphas), Y.shape[1]))
-    for train, test in folds:
+    total = full((len(alphas), Y.shape[1]), 0, X, in_double=True)
+    blocks = list(column_blocks(Y.shape[1], X.itemsize * len(X), block_bytes(X, READ_BYTES)))
+    for train, test in ((at(rows, X) for rows in fold) for fold in folds):
         fit = fit_ridge(X[train], standardize=standardize, smallest_alpha=float(alphas[0]))
         A = fit.project(X[test])
         operators = [fit.operator(A, float(alpha)) for alpha in alphas]
-        for block in column_blocks(Y.shape[1], X.itemsize * len(X)):
-            both = np.asarray(Y[:, block], dtype=X.dtype)
+        for block, both in column_stream(Y, blocks, X):
             R = both[train] - both[train].mean(axis=0)
             if fit.primal:
                 R = fit.X.T @ R
             for number, operator in enumerate(operators):
                 r = pearson(operator @ R, both[test])
-                total[number, block] += np.nan_to_num(r) / len(folds)
-    return total
+                total[number, block] += namespace(r).nan_to_num(r) / len(folds)
+    return host(total)

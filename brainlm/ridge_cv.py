@@ -11,6 +11,9 @@ and penalty, so four things keep them few and fast:
 3. These predictions choose a penalty and nothing else, so half precision does where the
    processor multiplies it faster.
 4. Targets pass in blocks that fit into the cache of the processor, once for all layers.
+
+On a card the blocks are what fills it, and half precision makes the predictions of all penalties in
+less time than it takes to choose a few of them.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._arrays import as_rows, full, host, is_accelerator, is_single, like, namespace, squares
 from brainlm._products import half_is_fast
+from brainlm._streams import block_bytes, column_stream
 from brainlm.errors import unknown_name
 from brainlm.ridge import DEFAULT_ALPHAS, DOUBLE, RidgeFit, fit_ridge
 from brainlm.ridge_operators import (
@@ -61,7 +66,7 @@ class Search:
 
     predictor: Any
     n_used: int
-    mixing: np.ndarray | None
+    mixing: Any
     step: int
 
     @classmethod
@@ -74,11 +79,12 @@ class Search:
         by_fold = fit.primal or alphas[0] < DOUBLE * fit.largest
         few = not by_fold and n_targets < len(X)
         used, mixing = np.arange(len(alphas)), None
-        if fast:
+        if fast and not is_accelerator(X):  # where all products take less time than the choice
             # In the kernel form the weights will want the eigenvectors, too.
             spectrum = fit.eigenvalues() if fit.primal else fit.decomposition[0]
-            used, mixing = choose_poles(spectrum, alphas)
-        half = fast and X.dtype == np.float32 and len(X) >= ENOUGH_SAMPLES and half_is_fast()
+            used, mixing = choose_poles(host(spectrum), alphas)
+            mixing = like(mixing, X, keep_dtype=True)
+        half = fast and is_single(X) and len(X) >= ENOUGH_SAMPLES and half_is_fast(X)
         predictor: Any
         if by_fold:
             predictor = fold_operators(fit, folds, alphas[used], half, n_targets)
@@ -88,7 +94,9 @@ class Search:
             predictor = kernel_operators(fit, folds, alphas[used], half)
         # Larger features have larger operators, which are worth reading seldom; with few targets
         # the two kinds of product of a block are worth alternating seldom.
-        room = int(np.clip(X.nbytes, BLOCK_BYTES, (4 if few else 2) * BLOCK_BYTES))
+        n_bytes = X.shape[0] * X.shape[1] * X.itemsize
+        room = int(np.clip(n_bytes, BLOCK_BYTES, (4 if few else 2) * BLOCK_BYTES))
+        room = block_bytes(X, room)
         step = max(16, room // (X.itemsize * predictor.width * len(used)))
         return cls(predictor, len(used), mixing, step)
 
@@ -96,14 +104,18 @@ class Search:
 class Tally:
     """Squared errors of a block of targets, gathered over the folds."""
 
-    def __init__(self, search: Search, n_block: int) -> None:
-        n_used = search.n_used
-        self._mixing = search.mixing
-        self._baseline, self._beyond = np.zeros(n_block), np.zeros(n_block)
-        self._error = np.zeros((n_block, n_used))
-        self._inner = np.zeros((n_block, n_used + 1, n_used + 1))
+    def __init__(self, search: Search, Yt: Any) -> None:
+        n_block, n_used = len(Yt), search.n_used
 
-    def add(self, n_test: int, total: np.ndarray, prediction: Prediction) -> None:
+        def zeros(*shape: int) -> Any:
+            return full((n_block, *shape), 0, Yt, in_double=True)
+
+        self._mixing = search.mixing
+        self._baseline, self._beyond = zeros(), zeros()
+        self._error = zeros(n_used)
+        self._inner = None if self._mixing is None else zeros(n_used + 1, n_used + 1)
+
+    def add(self, n_test: int, total: Any, prediction: Prediction) -> None:
         """Add a fold; ``total`` are the squares about the training mean."""
         both, rest = prediction
         self._baseline += total / n_test
@@ -111,23 +123,23 @@ class Tally:
         if self._mixing is None:
             residual = both[:, 1:]
             residual -= both[:, :1]
-            self._error += np.einsum("bjm,bjm->bj", residual, residual) / n_test
+            self._error += squares(residual) / n_test
         else:
-            self._inner += (both @ both.transpose(0, 2, 1)) / n_test
+            self._inner += (both @ both.swapaxes(1, 2)) / n_test
 
-    def curve(self) -> np.ndarray:
+    def curve(self) -> Any:
         """R2 of the whole grid, (n_alphas, n_block)."""
-        error = self._error
+        error, xp = self._error, namespace(self._error)
         if self._mixing is not None:
             # ||y - sum_j c_j p_j||^2 by the inner products of y, p_1 ... p_J
-            c = np.vstack([np.ones(self._mixing.shape[1]), -self._mixing])
-            error = np.einsum("bja,ja->ba", self._inner @ c, c)
+            c = xp.vstack([xp.ones_like(self._mixing[:1]), -self._mixing])
+            error = xp.einsum("bja,ja->ba", self._inner @ c, c)
         with np.errstate(divide="ignore", invalid="ignore"):
             return 1 - ((error + self._beyond[:, None]) / self._baseline[:, None]).T
 
 
 def solve_ridge_cv(
-    X: np.ndarray,
+    X: Any,
     Y: Any,
     folds: Sequence[Fold],
     alphas: np.ndarray = DEFAULT_ALPHAS,
@@ -208,15 +220,16 @@ def cv_curves(
     if search not in ("fast", "exact"):
         raise unknown_name("search", search, ("fast", "exact"))
     alphas, n_targets = np.asarray(alphas, dtype=float), Y.shape[1]
+    X = fits[0].X
     searches = [Search.of(fit, folds, alphas, search, n_targets) for fit in fits]
-    curves = [np.empty((len(alphas), n_targets)) for _ in fits]
+    curves = [full((len(alphas), n_targets), None, X, in_double=True) for _ in fits]
     step = min(each.step for each in searches)
-    for start in range(0, n_targets, step):
-        columns = slice(start, min(start + step, n_targets))
-        Yt = np.ascontiguousarray(np.asarray(Y[:, columns], dtype=fits[0].X.dtype).T)
+    blocks = [slice(a, min(a + step, n_targets)) for a in range(0, n_targets, step)]
+    for columns, block in column_stream(Y, blocks, X):
+        Yt = as_rows(block)
         Yt = Yt - Yt.mean(axis=1, keepdims=True)
         begun = [each.predictor.begin(Yt) for each in searches]
-        tallies = [Tally(each, len(Yt)) for each in searches]
+        tallies = [Tally(each, Yt) for each in searches]
         for number, (train, test) in enumerate(folds):
             side = Side.of(Yt, train, test)
             for each, start_of, tally in zip(searches, begun, tallies, strict=True):
@@ -224,7 +237,7 @@ def cv_curves(
                 tally.add(len(test), side.total, predicted)
         for curve, tally in zip(curves, tallies, strict=True):
             curve[:, columns] = tally.curve()
-    return curves
+    return [host(curve) for curve in curves]
 
 
 def choose_poles(

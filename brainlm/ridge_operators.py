@@ -15,8 +15,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import linalg
 
+from brainlm._arrays import (
+    at,
+    cholesky,
+    double,
+    eigh,
+    empty,
+    eps,
+    inverse,
+    is_single,
+    like,
+    namespace,
+    qr,
+    rows_of_symmetric,
+    solve,
+    squares,
+    svd,
+)
 from brainlm._products import neighbours, operand, product, take_columns
 from brainlm.ridge import DOUBLE, SINGLE, RidgeFit, largest_squared_singular_value
 
@@ -26,7 +42,7 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 # The truth and below it the predictions (n_block, 1 + n_alphas, m); squares outside of the span of
 # any prediction (n_block,)
-Prediction = tuple[np.ndarray, np.ndarray]
+Prediction = tuple[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -41,17 +57,17 @@ class Side:
         Sum of squares of ``truth``.
     """
 
-    training: np.ndarray
-    truth: np.ndarray
-    total: np.ndarray
+    training: Any
+    truth: Any
+    total: Any
 
     @classmethod
-    def of(cls, Yt: np.ndarray, train: np.ndarray, test: np.ndarray) -> Side:
+    def of(cls, Yt: Any, train: np.ndarray, test: np.ndarray) -> Side:
         """Cut targets, one per row, (n_block, n_samples)."""
         training = take_columns(Yt, train)
         mean = training.mean(axis=1, keepdims=True)
         truth = take_columns(Yt, test) - mean
-        return cls(training - mean, truth, np.einsum("bm,bm->b", truth, truth))
+        return cls(training - mean, truth, squares(truth))
 
 
 @dataclass(frozen=True)
@@ -75,11 +91,11 @@ class HeldOut:
 
     width: int
     operator: Any
-    basis: tuple[np.ndarray, ...]
-    rotation: np.ndarray | None
-    filters: np.ndarray | None = None
+    basis: tuple[Any, ...]
+    rotation: Any
+    filters: Any = None
 
-    def sides(self, side: Side) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def sides(self, side: Side) -> tuple[Any, Any, Any]:
         """Return what predicts, what is predicted, and the squares outside of the span.
 
         Returns
@@ -92,10 +108,10 @@ class HeldOut:
         right, truth = side.training, side.truth
         for factor in self.basis:
             right = right @ factor
-        rest = np.zeros_like(side.total)
+        rest = namespace(truth).zeros_like(side.total)
         if self.rotation is not None:
             truth = truth @ self.rotation
-            rest = np.maximum(side.total - np.einsum("bm,bm->b", truth, truth), 0)
+            rest = (side.total - squares(truth)).clip(0)
         return right, truth, rest
 
 
@@ -111,20 +127,20 @@ class Operators:
         """The largest number of values per target and penalty in a fold."""
         return max(fold.width for fold in self.folds)
 
-    def begin(self, Yt: np.ndarray) -> None:
+    def begin(self, Yt: Any) -> None:
         """Nothing is shared by the folds."""
 
     def predict(self, number: int, side: Side, begun: None) -> Prediction:
         """Predict a fold, by its number."""
         fold = self.folds[number]
         right, truth, rest = fold.sides(side)
-        both = np.empty((len(truth), 1 + self.n_alphas, truth.shape[1]), dtype=truth.dtype)
+        both = empty((len(truth), 1 + self.n_alphas, truth.shape[1]), truth)
         both[:, 0] = truth
         if fold.filters is None:
             product(right, fold.operator, out=both[:, 1:])
         else:
             filtered = right[:, None] * fold.filters  # (n_block, n_alphas, q)
-            np.matmul(filtered, fold.operator.T, out=both[:, 1:])
+            product(filtered, fold.operator, out=both[:, 1:])
         return both, rest
 
 
@@ -143,8 +159,8 @@ class SharedDecomposition:
     """
 
     folds: Sequence[Fold]
-    U: np.ndarray
-    shrunken: np.ndarray
+    U: Any
+    shrunken: Any
     factors: list[list[tuple[np.ndarray, Any]]]
 
     @classmethod
@@ -157,21 +173,20 @@ class SharedDecomposition:
         """Prepare every penalty and fold."""
         eigenvalues, U = fit.decomposition
         n, usual = len(U), fit.usual
-        shrunken = (1 / (eigenvalues + alphas[:, None])).astype(U.dtype)
+        grid = like(alphas, eigenvalues, keep_dtype=True)
+        shrunken = like(1 / (eigenvalues + grid[:, None]), U)
         out = [np.setdiff1d(np.arange(n), train) for train, _ in folds]
         # All products first: numpy and scipy bring a BLAS each, and the idle threads of the one
         # keep those of the other waiting for some time.
         squares = []
         for S in out:
-            roots = (U[neighbours(S)] * root for root in np.sqrt(shrunken))
-            squares.append([half @ half.T for half in roots])
+            rows = U[at(neighbours(S), U)]
+            halves = (rows * root for root in namespace(U).sqrt(shrunken))
+            squares.append([half @ half.T for half in halves])
         for alpha, *own in zip(alphas, *squares, strict=True):
             for P in own:
-                P -= P.dtype.type(1 / (n * (usual + alpha)))
-        factors = [
-            [(S, linalg.cho_factor(P, overwrite_a=True, check_finite=False)) for P in own]
-            for S, own in zip(out, squares, strict=True)
-        ]
+                P -= float(1 / (n * (usual + alpha)))
+        factors = [[(S, cholesky(P)) for P in own] for S, own in zip(out, squares, strict=True)]
         return cls(folds, U, shrunken, factors)
 
     @property
@@ -179,21 +194,21 @@ class SharedDecomposition:
         """Values per target and penalty: all samples at once."""
         return len(self.U)
 
-    def begin(self, Yt: np.ndarray) -> np.ndarray:
+    def begin(self, Yt: Any) -> Any:
         """Return P y for targets ``Yt`` (n_block, n_samples) and all penalties."""
-        B = Yt @ self.U
+        B = like(Yt, self.U) @ self.U
         filtered = (self.shrunken[:, None] * B).reshape(-1, len(self.U))
         return (filtered @ self.U.T).reshape(len(self.shrunken), *B.shape)
 
-    def predict(self, number: int, side: Side, begun: np.ndarray) -> Prediction:
+    def predict(self, number: int, side: Side, begun: Any) -> Prediction:
         """Predict a fold, by its number."""
         test, factors = self.folds[number][1], self.factors[number]
-        both = np.empty((len(side.truth), 1 + len(factors), len(test)), dtype=begun.dtype)
+        both = empty((len(side.truth), 1 + len(factors), len(test)), begun)
         both[:, 0] = side.truth
         for j, ((S, factor), residual) in enumerate(zip(factors, begun, strict=True), start=1):
-            held_out = linalg.cho_solve(factor, residual[:, S].T, check_finite=False)
-            both[:, j] = side.truth - held_out[np.searchsorted(S, test)].T
-        return both, np.zeros_like(side.total)
+            held_out = solve(factor, residual[:, at(S, residual)].T)
+            both[:, j] = side.truth - held_out[at(np.searchsorted(S, test), held_out)].T
+        return both, namespace(both).zeros_like(side.total)
 
 
 def kernel_operators(
@@ -203,48 +218,25 @@ def kernel_operators(
     n = len(fit.X)
     usual = fit.usual
     out = [np.setdiff1d(np.arange(n), train) for train, _ in folds]  # test and gap
-    stacks = [np.empty((len(alphas), len(t), len(train)), fit.X.dtype) for train, t in folds]
+    stacks = [empty((len(alphas), len(test), len(train)), fit.X) for train, test in folds]
     for number, alpha in enumerate(alphas):
         # X is centred, so the constant is an eigenvector of eigenvalue 0. It is given an ordinary
         # one before the inversion, and taken out after it.
         shifted = fit.shifted(float(alpha))
         shifted += usual / n
-        lower = _lower_inverse(shifted)
+        lower = inverse(shifted)
         for (train, test), S, stack in zip(folds, out, stacks, strict=True):
-            rows = _rows(lower, S)
-            rows -= 1 / (n * (usual + alpha))
-            factor = linalg.cho_factor(rows[:, S], check_finite=False)
-            residual = linalg.cho_solve(factor, take_columns(rows, train), check_finite=False)
-            tested = residual[neighbours(np.searchsorted(S, test))]
-            np.negative(tested, out=stack[number], casting="same_kind")
+            rows = rows_of_symmetric(lower, S)
+            rows -= float(1 / (n * (usual + alpha)))
+            factor = cholesky(rows[:, at(S, rows)])
+            residual = solve(factor, take_columns(rows, train))
+            tested = residual[at(neighbours(np.searchsorted(S, test)), residual)]
+            stack[number] = -tested
     held_out = []
     for train, test in folds:
         stack = stacks.pop(0).reshape(-1, len(train))
         held_out.append(HeldOut(len(test), operand(stack, half), (), None))
     return Operators(held_out, len(alphas))
-
-
-def _lower_inverse(A: np.ndarray) -> np.ndarray:
-    """Return the inverse of a positive definite matrix; only its lower triangle is filled."""
-    potri = linalg.get_lapack_funcs("potri", (A,))
-    # A is symmetric, and its transpose in the order that LAPACK works on without a copy.
-    factor, _ = linalg.cho_factor(A.T, lower=True, overwrite_a=True, check_finite=False)
-    return potri(factor, lower=True, overwrite_c=True)[0]
-
-
-def _rows(lower: np.ndarray, S: np.ndarray) -> np.ndarray:
-    """Return rows S of the symmetric matrix whose lower triangle is given, (n_S, n)."""
-    first, stop = int(S[0]), int(S[-1]) + 1
-    if stop - first > 2 * len(S):  # far apart: row by row
-        whole = np.tril(lower, -1)
-        return (whole + whole.T)[S] + np.diag(np.diagonal(lower))[S]
-    # Neighbours, nearly: what stands left of them, their own square, what stands below.
-    block = np.empty((stop - first, len(lower)), dtype=lower.dtype, order="F")
-    block[:, :first] = lower[first:stop, :first]
-    square = np.tril(lower[first:stop, first:stop])
-    block[:, first:stop] = square + np.tril(square, -1).T
-    block[:, stop:] = lower[stop:, first:stop].T
-    return block if stop - first == len(S) else block[S - first]
 
 
 def fold_operators(
@@ -253,13 +245,14 @@ def fold_operators(
     """Each fold by its own decomposition X_train = U diag(s) V'."""
     held_out = []
     for train, test in folds:
-        mean = fit.X[train].mean(axis=0)
-        left, rotation = fit.X[test] - mean, None
+        training, left = fit.X[at(train, fit.X)], fit.X[at(test, fit.X)]
+        mean = training.mean(axis=0)
+        left, rotation = left - mean, None
         if left.shape[1] < len(left) and n_targets > left.shape[1]:  # else not worth its making
-            rotation, left = linalg.qr(left, mode="economic", check_finite=False)
+            rotation, left = qr(left)
         few = n_targets <= left.shape[1]
-        basis, s, V = _decompose(fit.X[train] - mean, float(alphas[0]), few)
-        filters = (s / (s**2 + alphas[:, None])).astype(left.dtype)
+        basis, s, V = _decompose(training - mean, float(alphas[0]), few)
+        filters = like(s / (s**2 + like(alphas, s, keep_dtype=True)[:, None]), left)
         if few:
             held_out.append(HeldOut(len(left), left @ V, basis, rotation, filters))
             continue
@@ -271,24 +264,21 @@ def fold_operators(
     return Operators(held_out, len(alphas))
 
 
-def _decompose(
-    Z: np.ndarray, smallest_alpha: float, few: bool
-) -> tuple[tuple[np.ndarray, ...], np.ndarray, np.ndarray]:
+def _decompose(Z: Any, smallest_alpha: float, few: bool) -> tuple[tuple[Any, ...], Any, Any]:
     """Return factors of U, s, V of ``Z = U diag(s) V'``, by its Gram matrix where alpha forgives.
 
     For few targets U stays in the factors Z and V / s: it is dearer than what it multiplies.
     """
     largest = largest_squared_singular_value(Z)
-    if Z.size < 1e5 or smallest_alpha < DOUBLE * largest:
-        U, s, Vt = linalg.svd(Z.astype(np.float64), full_matrices=False, check_finite=False)
-        kept = s > np.finfo(Z.dtype).eps * s.max(initial=0)
-        return (U[:, kept].astype(Z.dtype),), s[kept], Vt[kept].T.astype(Z.dtype)
-    exact = Z
-    if Z.dtype == np.float32 and smallest_alpha < SINGLE * largest:
-        exact = Z.astype(np.float64)
+    if Z.shape[0] * Z.shape[1] < 1e5 or smallest_alpha < DOUBLE * largest:
+        U, s, Vt = svd(double(Z))
+        kept = s > eps(Z) * (s[0] if len(s) else 0)  # falling
+        return (like(U[:, kept], Z),), s[kept], like(Vt[kept].T, Z)
+    small = is_single(Z) and smallest_alpha < SINGLE * largest
+    exact = double(Z) if small else Z
     gram = exact.T @ exact
-    eigenvalues, V = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
-    kept = eigenvalues > np.finfo(gram.dtype).eps * len(gram) * eigenvalues[-1]
-    s, V = np.sqrt(eigenvalues[kept]), V[:, kept]
-    factors = (Z, (V / s).astype(Z.dtype)) if few else (((Z @ V) / s).astype(Z.dtype),)
-    return factors, s, V.astype(Z.dtype)
+    eigenvalues, V = eigh(gram)
+    kept = eigenvalues > eps(gram) * len(gram) * eigenvalues[-1]
+    s, V = eigenvalues[kept] ** 0.5, V[:, kept]
+    factors = (Z, like(V / s, Z)) if few else (like((exact @ V) / s, Z),)
+    return factors, s, like(V, Z)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm._arrays import column_norms, double, eps, largest, namespace, spread
 from brainlm._checks import as_labels, same_length
 from brainlm._display import html_card
 
@@ -19,7 +20,7 @@ __all__ = ["Scores", "fisher_mean", "held_out_choice", "pearson", "r_squared"]
 CORRELATIONS = ("r", "spearman")  # averaged through Fisher's z
 
 
-def pearson(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+def pearson(A: Any, B: Any) -> Any:
     """Pearson correlation of each column of ``A`` with the same column of ``B``.
 
     Parameters
@@ -36,11 +37,11 @@ def pearson(A: np.ndarray, B: np.ndarray) -> np.ndarray:
         raise ValueError(f"A and B must be 2-D and equal in shape, got {A.shape} and {B.shape}")
     unit_A, flat_A = _unit_columns(A)
     unit_B, flat_B = _unit_columns(B)
-    r = np.clip((unit_A * unit_B).sum(axis=0), -1, 1)
-    return np.where(flat_B, np.nan, np.where(flat_A, 0.0, r))
+    xp, r = namespace(A), (unit_A * unit_B).sum(axis=0).clip(-1, 1)
+    return xp.where(flat_B, np.nan, xp.where(flat_A, 0.0, r))
 
 
-def r_squared(predicted: np.ndarray, truth: np.ndarray, *, center: bool = True) -> np.ndarray:
+def r_squared(predicted: Any, truth: Any, *, center: bool = True) -> Any:
     """Share of the variance of each column of ``truth`` that ``predicted`` explains.
 
     ::
@@ -63,26 +64,25 @@ def r_squared(predicted: np.ndarray, truth: np.ndarray, *, center: bool = True) 
     array of shape (n_targets,)
         At most 1. A constant prediction scores 0 if centred; constant data have no score (NaN).
     """
-    truth = np.asarray(truth, dtype=float)
+    xp, truth = namespace(truth), double(truth)
     mean = truth.mean(axis=0)
     residual = truth - predicted
     if center:
         residual -= residual.mean(axis=0)
-    total = np.square(truth - mean).sum(axis=0)
-    flat = np.ptp(truth, axis=0) == 0
-    return np.where(flat, np.nan, 1 - np.square(residual).sum(axis=0) / np.where(flat, 1, total))
+    total = xp.square(truth - mean).sum(axis=0)
+    flat = spread(truth) == 0
+    return xp.where(flat, np.nan, 1 - xp.square(residual).sum(axis=0) / xp.where(flat, 1, total))
 
 
-def _unit_columns(A: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _unit_columns(A: Any) -> tuple[Any, Any]:
     """Centred columns of length 1, and which columns vary by no more than rounding errors."""
-    eps = np.finfo(A.dtype if np.issubdtype(A.dtype, np.floating) else np.float64).eps
-    largest = np.abs(A).max(axis=0)
+    xp, size = namespace(A), largest(A, 0)
     # Scaling first keeps tesla (1e-13) and large counts alike inside the range of squares.
-    scaled = A / np.where(largest > 0, largest, 1).astype(np.float64)
+    scaled = A / double(xp.where(size > 0, size, 1))
     scaled = scaled - scaled.mean(axis=0)
-    length = np.linalg.norm(scaled, axis=0)
-    flat = length <= 10 * eps * np.sqrt(len(A))
-    return scaled / np.where(flat, 1, length), flat
+    length = column_norms(scaled)
+    flat = length <= 10 * eps(A) * len(A) ** 0.5
+    return scaled / xp.where(flat, 1, length), flat
 
 
 def fisher_mean(r: np.ndarray, axis: int | tuple[int, ...] | None = 0) -> np.ndarray:
@@ -93,10 +93,10 @@ def fisher_mean(r: np.ndarray, axis: int | tuple[int, ...] | None = 0) -> np.nda
     return np.tanh(np.mean(fisher_z(r), axis=axis))
 
 
-def fisher_z(r: np.ndarray) -> np.ndarray:
+def fisher_z(r: Any) -> Any:
     """Return arctanh(r), correlations of exactly 1 or -1 moved inwards by 1e-12."""
-    limit = 1 - 1e-12
-    return np.arctanh(np.clip(r, -limit, limit))
+    limit, xp = 1 - 1e-12, namespace(r)
+    return xp.arctanh(xp.clip(r, -limit, limit))
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,8 +22,12 @@ Timkey & van Schijndel 2021, doi 10.18653/v1/2021.emnlp-main.372.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from brainlm._arrays import empty, eps, full, host, is_tensor, largest, like, row_norms
+from brainlm._streams import block_bytes, column_stream
 from brainlm.ridge import Standardizer
 from brainlm.scores import pearson
 
@@ -40,8 +44,8 @@ BLOCK_ELEMENTS = 1 << 24
 
 
 def column_shift_and_scale(
-    X: np.ndarray, *, center: bool = True, standardize: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
+    X: Any, *, center: bool = True, standardize: bool = False
+) -> tuple[Any, Any]:
     """Return what is subtracted from each embedding column, and what it is divided by.
 
     Parameters
@@ -61,12 +65,12 @@ def column_shift_and_scale(
     if standardize and not center:
         raise ValueError("standardize=True needs center=True: the published form has neither")
     if not center:
-        return np.zeros(X.shape[1], X.dtype), np.ones(X.shape[1], X.dtype)
+        return full((X.shape[1],), 0, X), full((X.shape[1],), 1, X)
     learned = Standardizer.learn(X, standardize)
     return learned.mean, learned.scale
 
 
-def standardize_rows(X: np.ndarray, name: str = "X") -> np.ndarray:
+def standardize_rows(X: Any, name: str = "X") -> Any:
     """Return each row with mean 0 and length 1, so that products of rows are correlations.
 
     Raises
@@ -80,9 +84,8 @@ def standardize_rows(X: np.ndarray, name: str = "X") -> np.ndarray:
             "value; use ridge encoding for this feature space"
         )
     Z = X - X.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(Z, axis=1, keepdims=True)
-    scale = np.abs(X).max(axis=1, keepdims=True) * np.sqrt(X.shape[1])
-    flat = np.flatnonzero((length <= 10 * np.finfo(Z.dtype).eps * scale).ravel())
+    length, scale = row_norms(Z), largest(X, 1) * X.shape[1] ** 0.5
+    flat = np.flatnonzero(host(length <= 10 * eps(Z) * scale))
     if len(flat):
         raise ValueError(
             f"{name}: {len(flat)} rows have no variation over features (the first: row {flat[0]}), "
@@ -92,13 +95,13 @@ def standardize_rows(X: np.ndarray, name: str = "X") -> np.ndarray:
 
 
 def similarity_predict(
-    X_test: np.ndarray,
-    X_train: np.ndarray,
-    Y_train: np.ndarray,
+    X_test: Any,
+    X_train: Any,
+    Y_train: Any,
     *,
     center: bool = True,
     standardize: bool = False,
-) -> np.ndarray:
+) -> Any:
     """Predict responses by Anderson's rule.
 
     ::
@@ -125,23 +128,23 @@ def similarity_predict(
     array of shape (n_test, n_targets)
         Weights are formed in blocks of rows; the n_test x n_train matrix is never held whole.
     """
+    if is_tensor(X_train):
+        Y_train = like(Y_train, X_train)
     offset, _ = column_shift_and_scale(Y_train, center=center)
     shift, scale = column_shift_and_scale(X_train, center=center, standardize=standardize)
     train = standardize_rows((X_train - shift) / scale, "X_train")
     test = standardize_rows((X_test - shift) / scale, "X_test")
     centred = Y_train - offset
-    predicted = np.empty((len(test), Y_train.shape[1]), dtype=np.result_type(train, Y_train))
-    rows = max(1, BLOCK_ELEMENTS // len(train))
+    predicted = empty((len(test), Y_train.shape[1]), train[:1, :1] + centred[:1, :1])
+    rows = max(1, block_bytes(train, 4 * BLOCK_ELEMENTS) // (4 * len(train)))
     for start in range(0, len(test), rows):
         weights = test[start : start + rows] @ train.T  # (rows, n_train)
-        norm = np.abs(weights).sum(axis=1, keepdims=True)
+        norm = abs(weights).sum(axis=1, keepdims=True)
         predicted[start : start + rows] = (weights @ centred) / norm
     return predicted + offset
 
 
-def leave_one_out(
-    X: np.ndarray, Y: np.ndarray, *, center: bool = True, standardize: bool = False
-) -> np.ndarray:
+def leave_one_out(X: Any, Y: Any, *, center: bool = True, standardize: bool = False) -> Any:
     """Re-represent every item by the others, MulCogBench's rule.
 
     With Z the embeddings, each row of mean 0 and length 1, and C the responses z-scored per column
@@ -177,7 +180,7 @@ def leave_one_out(
 
 
 def leave_one_out_scores(
-    X: np.ndarray, Y: np.ndarray, *, center: bool = True, standardize: bool = False
+    X: Any, Y: Any, *, center: bool = True, standardize: bool = False
 ) -> np.ndarray:
     """Return the Pearson correlation of each column of ``leave_one_out`` with Y, (n_targets,).
 
@@ -188,10 +191,10 @@ def leave_one_out_scores(
         raise ValueError(f"X has {len(X)} items and Y {len(Y)}: give one row per item in both")
     shift, scale = column_shift_and_scale(X, center=center, standardize=standardize)
     Z = standardize_rows((X - shift) / scale)
-    step = max(1, BLOCK_ELEMENTS // len(Y))
+    step = max(1, block_bytes(Z, 4 * BLOCK_ELEMENTS) // (4 * len(Y)))
+    blocks = [slice(a, min(a + step, Y.shape[1])) for a in range(0, Y.shape[1], step)]
     scores = []
-    for start in range(0, Y.shape[1], step):
-        block = np.asarray(Y[:, start : start + step])
+    for _, block in column_stream(Y, blocks, Z if is_tensor(Z) else Y):
         C = Standardizer.learn(block, scale=True).apply(block)
-        scores.append(pearson(Z @ (Z.T @ C) - C, block))
+        scores.append(host(pearson(Z @ (Z.T @ C) - C, block)))
     return np.concatenate(scores)

@@ -13,7 +13,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from brainlm._memory import available_memory
+from brainlm._arrays import (
+    at,
+    column_means,
+    empty,
+    host,
+    is_accelerator,
+    is_tensor,
+    itemsize,
+    like,
+    place,
+)
+from brainlm._streams import column_stream, free_memory
 from brainlm.encoders import RidgeEncoder
 from brainlm.ridge import is_primal
 from brainlm.targets import READ_BYTES, TargetView, column_blocks
@@ -62,7 +73,7 @@ def fold_bytes(n_train: int, n_test: int, n_features: int, n_alphas: int, itemsi
     return features + gram + operators
 
 
-def read_size(fixed: int, max_memory: int | None) -> int:
+def read_size(fixed: int, max_memory: int | None, X: Any = None) -> int:
     """Return how many bytes of targets to read at a time.
 
     Parameters
@@ -70,14 +81,17 @@ def read_size(fixed: int, max_memory: int | None) -> int:
     fixed : int
         Bytes taken whatever the targets.
     max_memory : int, optional
-        Default: what the machine has left.
+        Default: what is left where ``X`` lies, the machine or the card.
+    X : array, optional
+        Features of a fold, where the arithmetic is done.
 
     Raises
     ------
     MemoryError
         When the features alone take more.
     """
-    limit = available_memory() if max_memory is None else max_memory
+    limit = free_memory(X) if max_memory is None or is_accelerator(X) else max_memory
+    limit = limit if max_memory is None else min(limit, max_memory)
     left = (limit - fixed) // BLOCKS_AT_ONCE
     if left < SMALLEST_READ:
         least = fixed + BLOCKS_AT_ONCE * SMALLEST_READ
@@ -120,26 +134,28 @@ def stream_fold(
         Bytes of targets to read at a time.
     keep_predictions : bool
     """
-    train, test = rows
-    fit = ridge.choose(X[0], TargetView(Y, train, at_most=at_most))
-    A = fit.project(X[1])
+    X_train, X_test = (place(side, ridge.device) for side in X)
+    train, test = (at(side, X_train) for side in rows)
+    view = Y[train] if is_tensor(Y) else TargetView(Y, rows[0], at_most=at_most)
+    fit = ridge.choose(X_train, view)
+    A = fit.project(X_test)
     operators = {alpha: fit.operator(A, alpha) for alpha in np.unique(ridge.alpha_).tolist()}
     values = np.empty(Y.shape[1])
-    kept = np.empty((len(test), Y.shape[1]), dtype=A.dtype) if keep_predictions else None
-    itemsize = max(A.itemsize, np.dtype(Y.dtype).itemsize)
-    for block in column_blocks(Y.shape[1], Y.shape[0] * itemsize, at_most):
-        both = np.asarray(Y[:, block])
-        R = both[train].astype(A.dtype, copy=False)
-        mean = R.mean(axis=0, dtype=np.float64).astype(R.dtype)
+    kept = np.empty((len(test), Y.shape[1]), dtype=host(A[:0]).dtype) if keep_predictions else None
+    size = max(A.itemsize, itemsize(Y))
+    blocks = column_blocks(Y.shape[1], Y.shape[0] * size, at_most)
+    for block, both in column_stream(Y, blocks, A, keep_dtype=True):
+        R = like(both[train], A)
+        mean = column_means(R)
         R -= mean
         if fit.primal:
             R = fit.X.T @ R
-        predicted = np.empty((len(test), R.shape[1]), dtype=A.dtype)
+        predicted = empty((len(test), R.shape[1]), A)
         for alpha, operator in operators.items():
-            own = np.flatnonzero(ridge.alpha_[block] == alpha)
+            own = at(np.flatnonzero(ridge.alpha_[block] == alpha), A)
             predicted[:, own] = operator @ R[:, own]
         predicted += mean
-        values[block] = score(predicted, both[test])
+        values[block] = host(score(predicted, both[test]))
         if kept is not None:
-            kept[:, block] = predicted
+            kept[:, block] = host(predicted)
     return FoldResult(values, ridge.alpha_, kept)

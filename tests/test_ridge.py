@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from brainlm.block_scaler import BlockScaler
 from brainlm.encoders import RidgeEncoder
@@ -50,3 +51,20 @@ def test_features_that_are_all_constant_predict_the_mean(rng):
 
 def test_edges_are_counted():
     assert edge_counts(np.array([1.0, 1.0, 10.0, 100.0]), np.array([1.0, 10.0, 100.0])) == (2, 1)
+
+
+@pytest.mark.parametrize("alpha", [1e-13, 1e-9, 1e-6])
+@pytest.mark.parametrize("n_features", [30, 150])
+def test_single_precision_survives_penalties_below_its_rounding(rng, alpha, n_features):
+    X, new = (rng.standard_normal((n, n_features)).astype(np.float32) for n in (100, 10))
+    Y = (X[:, :1] + rng.standard_normal((100, 5))).astype(np.float32)
+    fit = fit_ridge(X, smallest_alpha=alpha)
+    A = fit.project(new)
+    Z = X.astype(float)
+    m, s = Z.mean(axis=0), Z.std(axis=0)
+    expected = Ridge(alpha, solver="svd", fit_intercept=False)
+    expected = expected.fit((Z - m) / s, Y - Y.mean(axis=0)).predict((new - m) / s)
+    assert np.abs(A @ fit.weights(Y, np.full(5, alpha)) - expected).max() < 1e-4
+    R = Y - Y.mean(axis=0)
+    found = fit.operator(A, alpha) @ (fit.X.T @ R if fit.primal else R)
+    assert np.abs(found - expected).max() < 1e-4

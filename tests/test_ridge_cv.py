@@ -119,7 +119,7 @@ def test_half_precision_chooses_like_single(rng, monkeypatch):
     folds = list(ContiguousBlocks(5).split(X))
     curves = []
     for half in (True, False):
-        monkeypatch.setattr(brainlm.ridge_cv, "half_is_fast", lambda half=half: half)
+        monkeypatch.setattr(brainlm.ridge_cv, "half_is_fast", lambda X, half=half: half)
         curves.append(solve_ridge_cv(X, Y, folds, ALPHAS))
     best = curves[1].max(axis=0)
     loss = best - curves[1][curves[0].argmax(axis=0), np.arange(250)]

@@ -8,13 +8,13 @@ averaged and shrunk to the identity. Ours: the covariance is kept as the residua
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import linalg
 
+from brainlm._arrays import at, cholesky, host, is_tensor, like, namespace, place, shift, solve
 from brainlm._checks import check_finite, same_length
 from brainlm.encoders import RidgeEncoder
 from brainlm.ridge import fit_ridge
@@ -43,9 +43,9 @@ class EncodingModel:
         Cross-validated R2 inside the training runs (biased upwards by the choice of alpha).
     """
 
-    weights: np.ndarray
-    intercept: np.ndarray
-    residuals: np.ndarray
+    weights: Any
+    intercept: Any
+    residuals: Any
     shrinkage: float
     delays: tuple[int, ...]
     r2: np.ndarray
@@ -54,25 +54,38 @@ class EncodingModel:
         if not 0 < self.shrinkage <= 1:
             raise ValueError(f"shrinkage must lie in (0, 1], got {self.shrinkage}")
 
+    def on(self, device: str) -> EncodingModel:
+        """Return the model on a device; its likelihood is then computed there.
+
+        Parameters
+        ----------
+        device : str
+            As in `brainlm.RidgeEncoder`.
+        """
+        arrays = (self.weights, self.intercept, self.residuals)
+        W, intercept, R = (place(A, device, "model") for A in arrays)
+        return replace(self, weights=W, intercept=intercept, residuals=R)
+
     @cached_property
-    def _precise_weights(self) -> np.ndarray:
+    def _precise_weights(self) -> Any:
         """``W S^-1``, (n_delays * n_features, n_targets); the same for all responses.
 
         With more targets than samples by Woodbury's identity, k = shrinkage / (1 - shrinkage)::
 
             S^-1 = (I - R' (k I + R R')^-1 R) / shrinkage
         """
-        R, W, shrinkage = self.residuals, self.weights, self.shrinkage
+        W, shrinkage = self.weights, self.shrinkage
+        R = like(self.residuals, W)
         if shrinkage == 1:
             return W
         by_targets = len(R) > R.shape[1]
-        inner = R.T @ R if by_targets else R @ R.T
-        inner.flat[:: len(inner) + 1] += shrinkage / (1 - shrinkage)
+        inner = shift(R.T @ R if by_targets else R @ R.T, shrinkage / (1 - shrinkage))
+        factor = cholesky(inner)
         if by_targets:
-            return np.asarray(linalg.solve(inner, W.T, assume_a="pos").T / (1 - shrinkage))
-        return np.asarray((W - linalg.solve(inner, R @ W.T, assume_a="pos").T @ R) / shrinkage)
+            return solve(factor, W.T).T / (1 - shrinkage)
+        return (W - solve(factor, R @ W.T).T @ R) / shrinkage
 
-    def products(self, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def products(self, Y: Any) -> tuple[Any, Any]:
         """Return ``W S^-1 W'`` and ``(y - intercept) S^-1 W'`` for samples ``Y``.
 
         Parameters
@@ -83,22 +96,25 @@ class EncodingModel:
         -------
         G : array of shape (n_delays * n_features, n_delays * n_features)
         b : array of shape (n_samples, n_delays * n_features)
+            Where the model is.
         """
-        check_finite(Y, "responses")
+        check_finite(host(Y), "responses")
         same_length({"targets of the responses": Y.shape[1], "of the model": len(self.intercept)})
         WP = self._precise_weights
         G = WP @ self.weights.T
+        Y = like(Y, WP) if is_tensor(WP) else host(Y)
         return (G + G.T) / 2, (Y - self.intercept) @ WP.T
 
 
 def fit_encoding_model(
-    X: np.ndarray,
-    Y: np.ndarray,
+    X: Any,
+    Y: Any,
     runs: np.ndarray,
     *,
     delays: tuple[int, ...],
     shrinkage: float = 2 / 3,
     alphas: np.ndarray | None = None,
+    device: str | None = None,
 ) -> EncodingModel:
     """Fit weights on all runs and the noise on each run left out.
 
@@ -115,22 +131,26 @@ def fit_encoding_model(
         Weight of the identity; published: 2/3.
     alphas : array, optional
         See `brainlm.RidgeEncoder`.
+    device : str, optional
+        As there; the model stays on it.
     """
     if len(set(runs.tolist())) < 2:
         raise ValueError("the noise needs at least two runs: one to be left out of the fit")
+    X = place(X, device)
+    Y = like(Y, X) if is_tensor(X) else Y
     encoder = RidgeEncoder(alphas, cv=_folds(runs), warn_edge=False).fit(X, Y)
     folds = list(LeaveOneRunOut(runs).split(X))
     parts = []
-    for train, test in folds:
+    for train, test in ((at(rows, X) for rows in fold) for fold in folds):
         fit = fit_ridge(X[train], smallest_alpha=float(encoder.alpha_.min()))
         mean = Y[train].mean(axis=0)
         residual = Y[test] - mean
         residual -= fit.project(X[test]) @ fit.weights(Y[train], encoder.alpha_)
         residual -= residual.mean(axis=0)
-        variance = (residual**2).sum(axis=0).mean()
-        parts.append(residual / np.sqrt(variance * len(folds)))
+        variance = float((residual**2).sum(axis=0).mean())
+        parts.append(residual / (variance * len(folds)) ** 0.5)
     return EncodingModel(
-        encoder.coef_.T.astype(X.dtype), encoder.intercept_, np.concatenate(parts), shrinkage,
+        like(encoder.coef_.T, X), encoder.intercept_, namespace(X).concatenate(parts), shrinkage,
         tuple(delays), encoder.cv_r2_,
     )  # fmt: skip
 

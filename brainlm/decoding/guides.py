@@ -7,10 +7,11 @@ added. Gains add up along a hypothesis, so hypotheses are compared by the score 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from brainlm._arrays import at, cast, full, host, like, row_dots
 from brainlm.decoding.encoding_model import EncodingModel
 from brainlm.decoding.timeline import Rows
 
@@ -75,6 +76,7 @@ class EncodingLikelihood:
     Parameters
     ----------
     model : EncodingModel
+        Gains are computed where it is (`EncodingModel.on`), and returned as numpy arrays.
     responses : array of shape (n_samples, n_targets)
         Of the text to be decoded, in the units of the training responses.
     before : int
@@ -88,48 +90,49 @@ class EncodingLikelihood:
         self.delays = model.delays
         self.reach = max(self.delays) - min(self.delays)
         self.before, self.n_samples = before, len(responses)
-        G, b = model.products(np.asarray(responses))
+        G, b = model.products(responses)
         n_delays = len(self.delays)
         self.n_features = len(G) // n_delays
         blocks = G.reshape(n_delays, self.n_features, n_delays, self.n_features)
-        self._blocks = np.ascontiguousarray(blocks.transpose(0, 2, 1, 3)).astype(np.float32)
-        self._evidence = b.reshape(len(b), n_delays, self.n_features).astype(np.float32)
-        self._H: dict[tuple, np.ndarray] = {}
+        self._blocks = cast(blocks.swapaxes(1, 2), in_double=False)
+        self._evidence = cast(b.reshape(len(b), n_delays, self.n_features), in_double=False)
+        self._H: dict[tuple, Any] = {}
 
     def gains(self, rows: Rows, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """Return the rise of the log likelihood, (n_candidates,); see `Guide.gains`."""
         weights = rows.weights()
         touched = np.flatnonzero(weights)
-        pull = np.zeros((len(rows.values), self.n_features), dtype=np.float32)
-        curve = np.zeros((self.n_features, self.n_features), dtype=np.float32)
+        values, steps = like(rows.values, self._blocks), like(steps, self._blocks)
+        pull = full((len(values), self.n_features), 0, self._blocks)
+        curve = full((self.n_features, self.n_features), 0, self._blocks)
         sums: dict[tuple, list[tuple[int, float]]] = {}
         for k in touched:
             row = rows.first + int(k)
             seen = self._seen(row)
             for d in seen:
-                pull += weights[k] * self._evidence[row - self.before + self.delays[d], d]
+                pull += float(weights[k]) * self._evidence[row - self.before + self.delays[d], d]
             for shift in range(-self.reach, self.reach + 1):
                 other = int(k) + shift
                 if not 0 <= other < len(weights):
                     continue
                 sums.setdefault((seen, shift), []).append((other, float(weights[k])))
-                curve += weights[k] * weights[other] * self._coupling(seen, shift)
+                curve += float(weights[k] * weights[other]) * self._coupling(seen, shift)
         for (seen, shift), terms in sums.items():
-            mixed = sum(weight * rows.values[:, other] for other, weight in terms)
+            mixed: Any = sum(weight * values[:, other] for other, weight in terms)
             pull -= mixed @ self._coupling(seen, shift).T
-        linear = np.einsum("cf,cf->c", steps, pull[parents])
-        return linear - 0.5 * np.einsum("cf,cf->c", steps @ curve, steps)
+        linear = row_dots(steps, pull[at(parents, pull)])
+        return host(linear - 0.5 * row_dots(steps @ curve, steps))
 
     def _seen(self, row: int) -> tuple[int, ...]:
         """Return the delays (their places) at which a row reaches a recorded sample."""
         sample = [row - self.before + delay for delay in self.delays]
         return tuple(d for d, r in enumerate(sample) if 0 <= r < self.n_samples)
 
-    def _coupling(self, seen: tuple[int, ...], shift: int) -> np.ndarray:
+    def _coupling(self, seen: tuple[int, ...], shift: int) -> Any:
         """Return H between a row and the one ``shift`` rows later, over the delays ``seen``."""
         key = (seen, shift)
         if key not in self._H:
-            total = np.zeros((self.n_features, self.n_features), dtype=np.float32)
+            total = full((self.n_features, self.n_features), 0, self._blocks)
             for d in seen:  # row + delay = row + shift + delay'
                 other = self.delays[d] - shift
                 if other in self.delays:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from brainlm._checks import as_labels, check_targets, same_length
+from brainlm._arrays import is_tensor
+from brainlm._checks import as_labels, same_length
+from brainlm._estimator import Encoder
 from brainlm.decoding.contrastive import Batches, Training, run_network, train_mapper
 from brainlm.decoding.identification import (
     pairwise_accuracy,
@@ -28,7 +29,7 @@ __all__ = ["MAPPERS", "EmbeddingDecoder", "MappingScores", "lagged", "score_mapp
 MAPPERS = ("ridge", "linear-contrastive", "transformer")
 
 
-class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class EmbeddingDecoder(Encoder):
     """Decode the embedding of a text from brain responses.
 
     Parameters
@@ -54,6 +55,8 @@ class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
     seed : int
     checkpoint : path, optional
         Folder in which training is kept after every epoch, and goes on.
+    device : str, optional
+        Ridge: as in `RidgeEncoder`. The trained mappers are trained on the processor.
 
     Attributes
     ----------
@@ -74,6 +77,7 @@ class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         held_out: str | None = None,
         seed: int = 0,
         checkpoint: Path | str | None = None,
+        device: str | None = None,
     ) -> None:
         self.mapper = mapper
         self.alphas = alphas
@@ -84,6 +88,7 @@ class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.held_out = held_out
         self.seed = seed
         self.checkpoint = checkpoint
+        self.device = device
 
     def fit(self, X: Any, y: Any, runs: Any = None) -> EmbeddingDecoder:
         """Fit on training samples.
@@ -97,13 +102,12 @@ class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         if self.mapper not in MAPPERS:
             raise unknown_name("mapper", self.mapper, MAPPERS)
-        X, y = validate_data(
-            self, X, y, multi_output=True, y_numeric=True, dtype=[np.float64, np.float32],
-            ensure_min_samples=2,
-        )  # fmt: skip
-        self._one_target = y.ndim == 1
-        Y = y.reshape(len(y), -1).astype(X.dtype, copy=False)
-        check_targets(Y)
+        if self.mapper != "ridge" and (self.device is not None or is_tensor(X)):
+            raise ValueError(
+                f"mapper {self.mapper!r} is trained on the processor only: leave device out and "
+                "give arrays, or use mapper='ridge'"
+            )
+        X, Y = self._validated(X, y)
         if X.shape[1] % self.n_lags:
             raise ValueError(f"X has {X.shape[1]} columns, which are not {self.n_lags} equal lags")
         labels = as_labels(["1"] * len(X) if runs is None else runs, "runs")
@@ -116,16 +120,16 @@ class EmbeddingDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self._train(X, Y, labels)
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> Any:
         """Return the decoded embedding, (n_samples, n_features), in the units of the targets."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         if self.mapper == "ridge":
             found = self._ridge.predict(X)
-        else:
-            raw = run_network(self._network, self._inputs.apply(X).astype(np.float32))
-            found = (raw * self.gain_ * self._targets.scale + self._targets.mean).astype(X.dtype)
-        return found.ravel() if self._one_target else found
+            return found.ravel() if self._one_target else found
+        X = self._new_samples(X, self._given)
+        raw = run_network(self._network, self._inputs.apply(X).astype(np.float32))
+        found = (raw * self.gain_ * self._targets.scale + self._targets.mean).astype(X.dtype)
+        return self._shaped(found, X)
 
     def _ridge_folds(self, X: np.ndarray, runs: np.ndarray) -> Any:
         from brainlm.splits import LeaveOneRunOut

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from brainlm._arrays import check_device
 from brainlm.errors import CorruptDataError, unknown_name
 
 __all__ = ["check_device", "kind_of", "load_network", "load_tokenizer", "quiet_transformers"]
@@ -29,27 +30,6 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-
-
-def check_device(device: str) -> str:
-    """Return ``device`` if torch can use it; raise otherwise, never fall back to the CPU."""
-    import torch
-
-    try:
-        wanted = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(
-            f"device {device!r} is not a torch device, such as 'cpu' or 'cuda:0'"
-        ) from error
-    there = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
-        "mps": int(torch.backends.mps.is_available()),
-    }
-    if (wanted.index or 0) >= there.get(wanted.type, 0):
-        found = ", ".join(f"{name} ({count})" for name, count in there.items() if count)
-        raise ValueError(f"device {device!r} is not on this machine; torch finds: {found}")
-    return device
 
 
 def kind_of(config: Any) -> str:

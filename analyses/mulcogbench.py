@@ -103,7 +103,8 @@ def main(
     sources = sources_for(parse_models(models, spoken), layer_list(layers))
     jobs, inputs = [], {}
     for task in tasks:
-        compared = [static_of(task.language), *(s for s in sources if s.speaks(task.language))]
+        own = [source for source in sources if source.speaks(task.language)]
+        compared = [static_of(task.language, own), *own]
         words = shared_words(task.stimulus, compared)
         inputs[task.name] = {"data": task.hashes, "words": [int(words.sum()), len(words)]}
         for source in compared:

@@ -116,7 +116,7 @@ def main(
     jobs, inputs = [], {}
     for task in tasks:
         sources = [
-            *(s for s in neural if s.speaks(task.language)), static_of(task.language),
+            *(s for s in neural if s.speaks(task.language)), static_of(task.language, neural),
             *(s for s in plausible if s.speaks(task.language)),
         ]  # fmt: skip
         sources, words, note = common_words(task, sources)

@@ -121,7 +121,7 @@ def main(
     jobs, inputs = [], {}
     for task in tasks:
         embeddings = [
-            static_of(task.language),
+            static_of(task.language, neural),
             *(s for s in [*neural, *plausible] if s.speaks(task.language)),
         ]  # fmt: skip
         embeddings, words, note = common_words(task, embeddings)

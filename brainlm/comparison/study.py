@@ -140,13 +140,22 @@ def open_tasks(
     return tasks
 
 
-def static_of(language: str) -> Source:
-    """Return the static vectors of a language under their own name: they differ by language."""
-    if language not in STATIC:
-        raise UnknownNameError(
-            f"no static vectors for language {language!r}; there are some for {', '.join(STATIC)}"
-        )
-    return static_source(STATIC[language], (language,))
+def static_of(language: str, sources: Sequence[Source] = ()) -> Source:
+    """Return the static vectors of a language under their own name: they differ by language.
+
+    A language without shipped vectors has the input embeddings of the first of ``sources`` that
+    speaks it, which know no context either.
+    """
+    if language in STATIC:
+        return static_source(STATIC[language], (language,))
+    for source in sources:
+        if source.speaks(language):
+            inputs = model_source(source.name, (language,), layers=[0], family="static")
+            return replace(inputs, name=f"{source.name} input embeddings", n_layers=0)
+    raise UnknownNameError(
+        f"no static vectors for language {language!r} (there are some for {', '.join(STATIC)}), "
+        "and no model whose input embeddings could stand for them: name one with --models"
+    )
 
 
 def job_key(task: Task, source: Source, words: np.ndarray, **settings: Any) -> dict[str, Any]:

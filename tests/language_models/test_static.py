@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from brainlm.comparison.representations import model_source
+from brainlm.comparison.study import static_of
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.sources import is_cached
@@ -179,3 +181,14 @@ def test_words_without_a_vector_by_their_parts_or_left_out(tmp_path):
     assert LanguageModel(path).identity != by_parts.identity
     with pytest.raises(UnknownNameError, match="zeros"):
         LanguageModel(path, missing="zeros")
+
+
+def test_input_embeddings_stand_for_vectors_that_a_language_does_not_have(llama_folder):
+    source = model_source(str(llama_folder), ("da",))
+    static = static_of("da", [source])
+    assert (static.family, static.n_layers) == ("static", 0)
+    words = Stimulus(["the", "dog", "the", "dog"], "da", sentence=["a", "a", "a", "a"])
+    (found,) = static.embed(words, np.ones(4, dtype=bool), "sentence")
+    np.testing.assert_allclose(found.values[1], found.values[3], rtol=1e-5)  # knows no context
+    with pytest.raises(UnknownNameError, match="no static vectors for language 'da'.*--models"):
+        static_of("da")

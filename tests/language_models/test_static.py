@@ -190,5 +190,5 @@ def test_input_embeddings_stand_for_vectors_that_a_language_does_not_have(llama_
     words = Stimulus(["the", "dog", "the", "dog"], "da", sentence=["a", "a", "a", "a"])
     (found,) = static.embed(words, np.ones(4, dtype=bool), "sentence")
     np.testing.assert_allclose(found.values[1], found.values[3], rtol=1e-5)  # knows no context
-    with pytest.raises(UnknownNameError, match="no static vectors for language 'da'.*--models"):
+    with pytest.raises(UnknownNameError, match=r"no static vectors for language 'da'.*--models"):
         static_of("da")

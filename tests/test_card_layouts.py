@@ -123,7 +123,7 @@ def test_natural_stories_open_by_their_cards(tmp_path):
         ],
     )
     stimulus, recording = open_dataset("natural-stories", root=tmp_path)
-    assert recording.data.shape == (10250, 3)
+    assert recording.data.shape == (10250, 2)
     assert stimulus.words[4] == '"'
     assert recording.data[10, 0] == 330 + 11 % 9
     _, reader = open_dataset("natural-stories-readers", "a2", root=tmp_path)

@@ -108,6 +108,7 @@ def test_exact_data_score_one_and_noise_is_not_significant(rng):
     )
 
 
+@pytest.mark.filterwarnings("ignore::brainlm.features.UnknownWordsWarning")
 def test_a_part_finds_the_planted_layer_and_its_random_twin_finds_nothing(rng):
     layers = [rng.standard_normal((200, 30)) for _ in range(3)]
     task = word_task(rng, layers[2])
@@ -129,6 +130,7 @@ def test_a_part_finds_the_planted_layer_and_its_random_twin_finds_nothing(rng):
     assert {"n_subjects", "folds", "alpha_low", "ceiling", "null", "p"} <= set(row)
 
 
+@pytest.mark.filterwarnings("ignore::brainlm.features.UnknownWordsWarning")
 def test_folds_are_units_and_subjects_give_a_ceiling(rng):
     layer = rng.standard_normal((150, 20))
     task = word_task(rng, layer, subjects=("a", "b", "c", "d"), noise=0.5)

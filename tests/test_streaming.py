@@ -144,7 +144,7 @@ def test_a_view_reads_rows_and_columns_as_indexing_does(rng, stored):
 def test_targets_of_the_wrong_shape_are_named(rng):
     X, Y = data(rng)
     with pytest.raises(ValueError, match="Y must be"):
-        cross_validate(RidgeEncoder(), X, Y[:, 0], BLOCKS)
+        cross_validate(RidgeEncoder(), X, Y[..., None], BLOCKS)
     with pytest.raises(ValueError, match="columns of Y: 23, targets: 2"):
         cross_validate(RidgeEncoder(), X, Y, BLOCKS, targets=["a", "b"])
 

@@ -76,7 +76,7 @@ def read_maps(folder: Path | str, subject: str | None = None, **options: Any) ->
     UnknownNameError
         There is no such subject.
     """
-    given = MapsOptions.of(options)
+    given = MapsOptions.of(options, strict=None)
     folder = Path(folder)
     files = given.files
     if given.pattern is not None:

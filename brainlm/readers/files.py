@@ -36,10 +36,10 @@ class ReaderOptions(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Self:
+    def of(cls, options: Mapping[str, Any], *, strict: bool | None = False) -> Self:
         """Return checked options; raise ValueError with one line for what is wrong with them."""
         try:
-            return cls.model_validate(dict(options), strict=False)
+            return cls.model_validate(dict(options), strict=strict)
         except ValidationError as error:
             problems = complaints(error, cls.model_fields)
             raise ValueError(f"{cls.__name__}: {problems}") from None

@@ -103,7 +103,7 @@ def read_item_maps(
     UnknownNameError
         There is no such subject.
     """
-    given = ItemMapsOptions.of(options)
+    given = ItemMapsOptions.of(options, strict=None)
     folder = Path(folder)
     labels = _labels(folder, given)
     subject = check_subject(folder, given.pattern.replace("{item}", labels[0][0]), subject)

@@ -74,7 +74,7 @@ def read_passages(
     DataMissingError, CorruptDataError
         The file is missing, is not such a pickle, or its passages do not match the names.
     """
-    given = PassageOptions.of(options)
+    given = PassageOptions.of(options, strict=None)
     path = Path(folder) / given.file
     content = read_pickle(path)
     expected = range(len(given.passages))

@@ -103,7 +103,7 @@ def read_patterns(
     UnknownNameError
         There is no such subject.
     """
-    given = PatternsOptions.of(options)
+    given = PatternsOptions.of(options, strict=None)
     folder = Path(folder)
     subject = check_subject(folder, given.pattern, subject)
     path = folder / given.pattern.replace("{subject}", subject)

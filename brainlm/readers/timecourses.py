@@ -97,7 +97,7 @@ def read_timecourses(
     UnknownNameError
         There is no such subject or tier.
     """
-    given = TimecourseOptions.of(options)
+    given = TimecourseOptions.of(options, strict=None)
     folder = Path(folder)
     subject = check_subject(folder, given.pattern, subject)
     path, words = (folder / name for name in given.paths(subject))

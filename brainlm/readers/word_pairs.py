@@ -67,7 +67,7 @@ def read_word_pairs(folder: Path | str, subject: str | None = None, **options: A
     DataMissingError, CorruptDataError
         The file is missing or broken, a word is empty, a similarity is no number.
     """
-    given = WordPairsOptions.of(options)
+    given = WordPairsOptions.of(options, strict=None)
     path = Path(folder) / given.path
     sheet = read_sheet(path, delimiter=given.delimiter, header=given.header)
     sheet, notes = sheet.filled(*given.required)

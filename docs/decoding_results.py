@@ -127,7 +127,6 @@ def ablations(bundle: Bundle) -> str:
 
 BUNDLES: dict[str, Callable[[Bundle], str]] = {
     "decode_story_simulated": lambda b: conditions(b, "Simulated subjects, from signal to none"),
-    "decode_story_long": lambda b: conditions(b, "Simulated subjects, three minutes of each story"),
     "decode_ablations": ablations,
     "decode_story_simulated_zh": lambda b: conditions(b, "Simulated Chinese subjects"),
 }

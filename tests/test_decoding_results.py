@@ -78,4 +78,4 @@ def test_numbers_are_those_of_the_bundles(results, tmp_path, capsys):
     assert "0.062" in text or "0.063" in text
     assert "correlate with r = 1.00" in text
     assert text.count("A debug run") == 2
-    assert text.count("No bundle: this analysis has not been run") == 2
+    assert text.count("No bundle: this analysis has not been run") == 1

@@ -1,4 +1,4 @@
-"""What fits on a device, and targets that reach it in blocks while the block before is in use."""
+"""Free device memory, and targets streamed to a device in blocks."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def column_stream(
 ) -> Iterator[tuple[slice, Any]]:
     """Yield blocks of columns of ``Y`` in the place and precision of ``ref``.
 
-    Targets on the host reach a CUDA card while the block before is in use: a thread reads the next
-    block into pinned memory, and a stream of its own copies it.
+    For a CUDA device, copying overlaps with computation: a thread reads the next block into pinned
+    memory, and a separate CUDA stream copies it.
 
     Parameters
     ----------

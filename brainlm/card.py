@@ -118,7 +118,7 @@ class Opening(_Table):
 class Facts(_Table):
     """What an opened data set must be; opening it refuses anything else.
 
-    What a card does not state is not checked. A count that differs between subjects is given as
+    Facts that a card does not state are not checked. A count that differs between subjects is given as
     the smallest and the largest: ``n_samples = [62, 81]``.
 
     Attributes
@@ -171,7 +171,7 @@ class Facts(_Table):
 class Card(_Table):
     """A data set: what it is, how to get, open and cite it, and what is wrong with it.
 
-    A card of one's own data needs ``name``, ``modality``, ``languages`` and ``open``.
+    A card of your own data needs ``name``, ``modality``, ``languages`` and ``open``.
 
     Attributes
     ----------
@@ -194,7 +194,7 @@ class Card(_Table):
         Where the files come from.
     folder : sequence of str
         Names that the folder may have under a root; the first is used for fetching. Default: the
-        name. Files may also lie beside a card of one's own.
+        name. The files may also be in the folder of your own card.
     checksums : dict of str to str
         Path in the folder -> SHA-256.
     subjects : sequence of str
@@ -217,7 +217,7 @@ class Card(_Table):
     licence: Text = "not stated"
     noncommercial: bool = True
     references: tuple[Reference, ...] = ()
-    source: Source = Source(how="manual", instructions="Data of one's own.")
+    source: Source = Source(how="manual", instructions="Your own data.")
     folder: Annotated[tuple[Text, ...], Field(min_length=1)]
     checksums: dict[str, Sha256] = {}
     subjects: tuple[Text, ...] = ()
@@ -230,7 +230,7 @@ class Card(_Table):
 
     @property
     def place(self) -> Path | None:
-        """The folder of a card of one's own; None of a shipped one."""
+        """The folder of your own card; None for a shipped card."""
         return self._place
 
     @model_validator(mode="after")

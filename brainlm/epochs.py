@@ -1,4 +1,4 @@
-"""What mne opens as recordings, and epochs around words, on the clock of the file."""
+"""Recordings from mne objects, and epochs around words, on the clock of the file."""
 
 from __future__ import annotations
 

@@ -179,12 +179,12 @@ def concatenate(spaces: Sequence[Features], name: str) -> Features:
 
 
 def lag(features: Features, n: int = 1, *, level: str = "sentence") -> Features:
-    """Return a space whose row for a word is that of the word ``n`` before it, for spill-over.
+    """Return the features of the ``n``-th preceding word, for spill-over effects.
 
-    Reading slows on the words after a hard one, so models of reading times take the surprisal,
-    length and frequency of the last words, too: ``concatenate([x, lag(x, 1), lag(x, 2)], "x")``.
-    A word with fewer than ``n`` words before it gets the mean of the feature over the others, which
-    says nothing in a regression.
+    Readers slow down on the words after a hard one, so models of reading times include the
+    surprisal, length and frequency of the preceding words: ``concatenate([x, lag(x, 1)], "x")``.
+    A word with fewer than ``n`` preceding words gets the mean over the others, which carries no
+    information in a regression; ``origin["first_words"]`` counts these words.
 
     Parameters
     ----------
@@ -193,8 +193,8 @@ def lag(features: Features, n: int = 1, *, level: str = "sentence") -> Features:
     n : int
         Words back, at least 1.
     level : {"sentence", "text", "run"}
-        What a lag does not reach out of. In readers of passages the last words of a sentence spill
-        over to the next one: "text".
+        The unit that a lag stays inside. Use "text" where sentences are read in passages, so that
+        the end of one sentence spills over to the next.
 
     Returns
     -------

@@ -58,7 +58,7 @@ def fonts_for(text: str) -> list[str]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in brainlm's style; characters that no font has are one warning that says what to do.
+    """Draw in brainlm's style; warn once about characters that no font has.
 
     Warns
     -----
@@ -77,9 +77,9 @@ def styled() -> Iterator[None]:
     if glyphs:
         characters = "".join(chr(int(text.split()[1])) for text in sorted(glyphs))
         warnings.warn(
-            f"no font here has {len(characters)} characters of a figure ({characters[:20]}): boxes "
-            "stand for them. Install a font of their script, such as one of the Noto fonts, and "
-            "add it to matplotlib's font.family",
+            f"no font here has {len(characters)} characters of a figure ({characters[:20]}), which "
+            "are drawn as boxes. Install a font of their script, such as a Noto font, and add it "
+            "to matplotlib's font.family",
             GlyphWarning,
             stacklevel=4,
         )

@@ -44,7 +44,7 @@ class Stimulus:
         What a response without a clock is a response to (see `Recording.items`), named uniquely in
         the whole stimulus: a sentence, or a single word of it. Default: the sentence.
     speaker : sequence of str, shape (n_words,), optional
-        Who says a word, where several do.
+        Speaker of each word.
     overlap : {"refuse", "allow"}
         Whether a word may begin before the one before it has ended, as in talk. Words stay in the
         order of their onsets.
@@ -125,9 +125,9 @@ class Stimulus:
             rows = np.flatnonzero(bad & same_run) + 1
             if len(rows):
                 i = int(rows[0])
-                mend = "sort them by onset"
+                mend = "sort the words by onset"
                 if problem == "overlaps":
-                    mend = "mend their times, or allow it (overlap='allow': several speakers)"
+                    mend = "correct their times, or pass overlap='allow' for several speakers"
                 raise ValueError(
                     f"words[{i}] ({self.words[i]!r}, run {self.run[i]!r}, onset {onset[i]:.3f} s) "
                     f"{problem} the word before it ({self.words[i - 1]!r}, onset "

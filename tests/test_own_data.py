@@ -1,4 +1,4 @@
-"""What docs/own-data.md says is run: tables, arrays, and a card of one's own in the commands."""
+"""Run docs/own-data.md: tables, arrays, and your own card in the commands."""
 
 import re
 from pathlib import Path

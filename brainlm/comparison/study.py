@@ -86,7 +86,7 @@ def available_datasets(
 ) -> tuple[list[str], list[str]]:
     """Return the data sets to compare on, and a note about each that is not on this machine.
 
-    Those asked for by name must be there, or be the path of a card of one's own; of "all", those
+    Those asked for by name must be there, or be the path of your own card; of "all", those
     are taken that are there.
     """
     everything = text.strip() == "all"

@@ -1,4 +1,4 @@
-"""Whether a language model knows the language of a stimulus."""
+"""Check that a language model was trained on the language of a stimulus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LETTERS = 1000  # tokens; a smaller vocabulary is one of letters or bytes
 
 
 class UnknownLanguageWarning(UserWarning):
-    """A model seems not to know the language that it reads."""
+    """A model was probably not trained on the language of the stimulus."""
 
 
 def check_language(
@@ -30,7 +30,7 @@ def check_language(
     n_unknown: int,
     n_vocabulary: int,
 ) -> None:
-    """Raise where a model is declared not to know a language, warn where its tokens say so.
+    """Raise for a language that is not declared for a model; warn if its tokens suggest so.
 
     Parameters
     ----------
@@ -72,9 +72,9 @@ def check_language(
         return
     if n_tokens > MANY * n_bytes or n_unknown > UNKNOWN * n_tokens:
         warnings.warn(
-            f"{name} cuts this text ({language!r}) into {n_tokens / n_bytes:.2f} tokens per byte, "
-            f"{n_unknown} of {n_tokens} of them unknown (English in a model that knows it: 0.2): "
-            "it hardly saw this language in training. Use a model that did",
+            f"{name} tokenizes this text ({language!r}) into {n_tokens / n_bytes:.2f} tokens per byte "
+            f"(English: about 0.2), {n_unknown} of {n_tokens} of them unknown. It was probably not "
+            "trained on this language; use a model that was",
             UnknownLanguageWarning,
             stacklevel=4,
         )

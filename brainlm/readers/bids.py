@@ -65,7 +65,7 @@ class BidsOptions(ConfoundOptions):
     word : str, optional
         Instead of ``words``: column with the words in the ``_events.tsv`` that applies to a run.
     speaker : str, optional
-        Column of the events that names who says a word.
+        Column of the events with the speaker of each word.
     overlap : {"refuse", "allow"}
         Whether words in the events may overlap, as in talk; they are then put in the order of
         their onsets. (For ``words``, an option of `brainlm.readers.read_word_times`.)
@@ -73,7 +73,7 @@ class BidsOptions(ConfoundOptions):
         Entries of the events that are not words.
     sampling_interval : float, optional
         Seconds. Default: ``RepetitionTime`` of the JSON sidecar and that of the headers, which must
-        agree and lie within .05 to 20 s. What is declared stands above the headers.
+        agree and lie within .05 to 20 s. A declared value overrides the headers.
     first_sample : float
         Time of the first volume on the clock of the words.
     constant : {"refuse", "leave out"}
@@ -274,8 +274,8 @@ def _blocks(series: ImageSeries, confounds: Confounds | None) -> Iterator[np.nda
 def _sampling_interval(folder: Path, series: list[ImageSeries], declared: float | None) -> float:
     """Return the repetition time: as declared, or that on which sidecars and headers agree.
 
-    What is declared stands above the headers, which often hold nothing of the kind, but not above
-    a sidecar, which says it in words.
+    A declared value overrides the headers, which are often wrong after preprocessing. It must agree
+    with the sidecars.
     """
     headers = {each.sources[0].name: each.sampling_interval for each in series}
     found: dict[str, float] = {name: step for name, step in headers.items() if step is not None}
@@ -296,8 +296,8 @@ def _sampling_interval(folder: Path, series: list[ImageSeries], declared: float 
     if max(found.values()) - min(found.values()) > 1e-3:
         times = ", ".join(f"{name} {step:g} s" for name, step in found.items())
         raise CorruptDataError(
-            f"{path}: repetition times differ ({times}): mend the wrong file, or declare "
-            "sampling_interval, which stands above the headers"
+            f"{path}: repetition times differ ({times}): fix the wrong file, or declare "
+            "sampling_interval, which overrides the headers"
         )
     step = next(iter(found.values()))
     with _broken(path):

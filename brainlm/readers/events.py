@@ -38,8 +38,8 @@ class EventsOptions(ReaderOptions):
     where : dict of str to str
         Column -> the value that the rows of words have; ``*`` stands for anything.
     quoted : bool
-        Whether every word stands in quotation marks that are no part of it. (BIDS has no quoting:
-        otherwise a quotation mark is a character of the word.)
+        Whether to remove one pair of quotation marks around each word. By default a quotation mark
+        is a character of the word, because BIDS tables have no quoting.
     skip : sequence of str
         Entries that are not words.
     clock : {"file", "acquisition"}

@@ -1,4 +1,4 @@
-"""Which story each run of a subject heard, where all subjects share the files of the words."""
+"""Match the runs of a subject to the stories in word files that all subjects share."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ def _story(run: Run, stories: Sequence[str], heard: Heard) -> str:
         if len(fitting) != 1:
             raise CorruptDataError(
                 f"{run.path}: stim_file in its events is {', '.join(files[:5])}, the runs of the "
-                f"words are {known}: name these after the stimuli, or say which run heard which "
-                'story with heard = {run: story}, or "by name", or "in order"'
+                f"words are {known}: name these after the stimuli, or set heard = "
+                '{run: story}, "by name" or "in order"'
             )
         return names[fitting.pop()]
     if _plain(run.name) not in names:
         raise CorruptDataError(
             f"{run.path}: no run of the words is named {run.name!r} (they are {known}), and its "
-            'events have no stim_file: say heard = "in order" if the k-th run of every subject '
+            'events have no stim_file: set heard = "in order" if the k-th run of every subject '
             "heard the k-th of them, or give heard = {run: story}"
         )
     return names[_plain(run.name)]

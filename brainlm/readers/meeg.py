@@ -118,7 +118,7 @@ class MeegOptions(ReaderOptions):
         if self.words and not self.events.start:
             raise ValueError("words are on the clock of the sound: events.start says when it began")
         if self.power is not None and (self.high_pass, self.low_pass) != (None, None):
-            raise ValueError("power is a band of its own: give no high_pass and low_pass with it")
+            raise ValueError("power already selects a band: remove high_pass and low_pass")
         if self.power is not None and not 0 < self.power[0] < self.power[1]:
             raise ValueError(f"power must be a band in Hz such as [70, 150], got {self.power}")
         if self.epochs is not None and self.resample is not None:

@@ -26,8 +26,8 @@ class WordTimesOptions(ReaderOptions):
         Tables, or TextGrids (``.TextGrid``), in the order of the story. Each is a run, unless
         ``run`` names a column. A single path with ``{run}`` in it stands for a file per run.
     runs : sequence of str
-        Names of the runs, one per file. Default: what stands for ``{run}`` in the files that are
-        there, else 1, 2, ...
+        Names of the runs, one per file. Default: the parts of the file names that match ``{run}``,
+        else 1, 2, ...
     language : str
         Language code.
     word, onset, offset : str
@@ -44,7 +44,7 @@ class WordTimesOptions(ReaderOptions):
     skip : sequence of str
         Entries that are not words (silences, punctuation). ``""`` is an empty cell.
     speaker : str, optional
-        Column that names who says a word.
+        Column with the speaker of each word.
     overlap : {"refuse", "allow"}
         Whether words may overlap, as in talk; they are then put in the order of their onsets.
     shift : float

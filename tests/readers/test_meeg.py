@@ -337,5 +337,5 @@ def test_high_gamma_of_ecog_follows_its_amplitude(tmp_path):
     curve = recording.data.mean(axis=0)[:10]  # of the first channel
     assert int(curve.argmax()) in (4, 5)  # 200 to 400 ms
     assert curve.max() > 10 * curve[:2].mean()
-    with pytest.raises(ValueError, match="power is a band of its own"):
+    with pytest.raises(ValueError, match="power already selects a band"):
         read_meeg(tmp_path, "01", **options, low_pass=40.0)

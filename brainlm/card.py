@@ -118,8 +118,8 @@ class Opening(_Table):
 class Facts(_Table):
     """What an opened data set must be; opening it refuses anything else.
 
-    Facts that a card does not state are not checked. A count that differs between subjects is given as
-    the smallest and the largest: ``n_samples = [62, 81]``.
+    Facts that a card does not state are not checked. A count that differs between subjects is given
+    as the smallest and the largest: ``n_samples = [62, 81]``.
 
     Attributes
     ----------

@@ -231,3 +231,14 @@ def test_words_that_overlap_are_resampled_one_by_one(rng, method):
         inside = (onset >= samples[:, None]) & (onset < samples[:, None] + 2)
         single = [np.sum(single, axis=0) / np.maximum(inside.sum(axis=1), 1)[:, None]]
     np.testing.assert_allclose(found, np.sum(single, axis=0), atol=1e-12)
+
+
+def test_calls_with_swapped_or_single_arguments_are_one_clear_line():
+    words = Stimulus(["a", "b"], "en", onset=[0, 1], duration=[1, 1])
+    space = Features("x", np.ones((2, 1)), words)
+    recording = Recording(np.ones((3, 1)), ["v"], "fmri", "a.u.", times=[0, 2, 4])
+    with pytest.raises(TypeError, match=r"must be Features, got Recording.*align\(features"):
+        align(recording, space)
+    for delays in (4, np.int64(4)):
+        with pytest.raises(ValueError, match="delays must be a list of samples, got"):
+            align(space, recording, delays=delays)

@@ -33,7 +33,8 @@ def card(tmp_path, rng):
     card = tmp_path / "study" / "my-reading.toml"
     card.parent.mkdir()
     card.write_text(text)
-    words = [(f"s{k}", w) for k in range(20) for w in SENTENCES[k % 2].split()]
+    # Seven sentences: fewer than the folds of `reading`.
+    words = [(f"s{k // 3}", w) for k in range(20) for w in SENTENCES[k % 2].split()]
     rows = [f"{w},{s},{i}" for i, (s, w) in enumerate(words)]
     (card.parent / "words.csv").write_text("\n".join(["word,sentence,item", *rows]) + "\n")
     trials = [

@@ -73,7 +73,7 @@ def test_speakers_may_talk_at_once():
         Stimulus(["well", "no", "wait"], "en", **words)
     talk = Stimulus(["well", "no", "wait"], "en", overlap="allow", **words)
     assert talk.select(np.array([True, False, True])).speaker.tolist() == ["A", "B"]
-    with pytest.raises(ValueError, match=r"begins before.*sort them by onset"):
+    with pytest.raises(ValueError, match=r"begins before.*sort the words by onset"):
         Stimulus(["a", "b"], "en", onset=[1, 0], duration=[1, 1], overlap="allow")
     with pytest.raises(ValueError, match="unknown value of overlap 'yes'"):
         Stimulus(["a"], "en", overlap="yes")

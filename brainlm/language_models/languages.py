@@ -72,9 +72,9 @@ def check_language(
         return
     if n_tokens > MANY * n_bytes or n_unknown > UNKNOWN * n_tokens:
         warnings.warn(
-            f"{name} tokenizes this text ({language!r}) into {n_tokens / n_bytes:.2f} tokens per byte "
-            f"(English: about 0.2), {n_unknown} of {n_tokens} of them unknown. It was probably not "
-            "trained on this language; use a model that was",
+            f"{name} tokenizes this text ({language!r}) into {n_tokens / n_bytes:.2f} tokens per "
+            f"byte (English: about 0.2), {n_unknown} of {n_tokens} of them unknown. It was "
+            "probably not trained on this language; use a model that was",
             UnknownLanguageWarning,
             stacklevel=4,
         )

@@ -28,6 +28,7 @@ from brainlm.stimulus import Stimulus
 __all__ = ["EpochsOptions", "MeegOptions", "read_meeg"]
 
 CUT_OFF = re.compile("does not match the file size|[Ii]nvalid tag|truncated|corrupt|incomplete")
+PATHLENGTH = 6.0  # partial pathlength factor of the Beer-Lambert law, mne's default
 TAG = struct.Struct(">4i")  # of FIF: kind, type, size, place of the next (0: behind it, -1: none)
 
 
@@ -71,6 +72,8 @@ class MeegOptions(ReaderOptions):
     channels : str
         Which channels become targets, by mne's name of their type: one of
         `brainlm.epochs.CHANNELS`, such as "mag", "eeg", "ecog", "seeg", "hbo", "pupil" or "gsr".
+        Of fNIRS intensities, "fnirs_od" gives optical density, "hbo" and "hbr" the concentrations
+        by the modified Beer-Lambert law (partial pathlength factor 6; noted).
     runs, n_runs
         As in `brainlm.readers.bids.BidsOptions`.
     language : str
@@ -221,6 +224,7 @@ def _open_raw(path: Path, given: MeegOptions) -> Any:
         for name in raw.filenames:
             if str(name).endswith(".fif"):
                 _check_end(Path(str(name)))
+        raw = _haemoglobin(raw, given.channels)
         names = [raw.ch_names[i] for i in mne.channel_indices_by_type(raw.info)[given.channels]]
         kept = [name for name in names if name not in raw.info["bads"]]
     except Exception as error:  # a broken file can raise nearly anything
@@ -235,6 +239,17 @@ def _open_raw(path: Path, given: MeegOptions) -> Any:
             f"{sorted(set(raw.get_channel_types()))}"
         )
     return raw.pick(kept, verbose="error")
+
+
+def _haemoglobin(raw: Any, channels: str) -> Any:
+    """Convert fNIRS intensities to the optical density or concentration that was asked for."""
+    from mne.preprocessing import nirs
+
+    if "fnirs_cw_amplitude" in raw and channels in ("fnirs_od", "hbo", "hbr"):
+        raw = nirs.optical_density(raw.load_data(verbose="error"), verbose="error")
+    if "fnirs_od" in raw and channels in ("hbo", "hbr"):
+        raw = nirs.beer_lambert_law(raw, ppf=PATHLENGTH)
+    return raw
 
 
 def _check_end(path: Path) -> None:
@@ -327,7 +342,10 @@ def _preparation(given: MeegOptions) -> tuple[str, ...]:
     ]
     if given.power is not None:
         filters.insert(0, f"amplitude of {given.power[0]:g} to {given.power[1]:g} Hz")
-    return (f"filtered by mne: {', '.join(filters)}",) if filters else ()
+    notes = [f"filtered by mne: {', '.join(filters)}"] if filters else []
+    if given.channels in ("hbo", "hbr"):
+        notes.append(f"concentrations by mne, partial pathlength factor {PATHLENGTH:g}")
+    return tuple(notes)
 
 
 def _epochs(

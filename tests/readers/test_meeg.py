@@ -339,3 +339,29 @@ def test_high_gamma_of_ecog_follows_its_amplitude(tmp_path):
     assert curve.max() > 10 * curve[:2].mean()
     with pytest.raises(ValueError, match="power already selects a band"):
         read_meeg(tmp_path, "01", **options, low_pass=40.0)
+
+
+def test_fnirs_intensities_become_concentrations(tmp_path):
+    """Less light returns while more oxygenated blood absorbs it; mne's own steps are the answer."""
+    rate, rng = 10.0, np.random.default_rng(0)
+    names = ["S1_D1 760", "S1_D1 850"]
+    info = mne.create_info(names, rate, "fnirs_cw_amplitude")
+    for channel, wavelength in zip(info["chs"], (760, 850), strict=True):
+        channel["loc"][3:12] = [0, 0, 0, 0.03, 0, 0, wavelength, 0, 0]
+    data = 1 + 0.01 * rng.normal(size=(2, 600))
+    raw = mne.io.RawArray(data, info, verbose="error")
+    base = tmp_path / "sub-01/nirs/sub-01_task-story"
+    base.parent.mkdir(parents=True)
+    raw.save(f"{base}_raw.fif", verbose="error")
+    rows = [f"{t}\t0.3\tword" for t in (5, 10, 20)]
+    save_events(base.with_name(base.name + "_events.tsv"), rows, "onset\tduration\tword")
+    options = {
+        "pattern": "sub-{subject}/nirs/sub-{subject}_task-story_raw.fif", "sidecars": False,
+        "channels": "hbo", "language": "en", "events": {"word": "word"},
+    }  # fmt: skip
+    _, recording = read_meeg(tmp_path, "01", **options)
+    density = mne.preprocessing.nirs.optical_density(raw, verbose="error")
+    expected = mne.preprocessing.nirs.beer_lambert_law(density, ppf=6.0).get_data("hbo")
+    np.testing.assert_allclose(recording.data, expected.T, rtol=1e-4, atol=1e-10)
+    assert (recording.modality, recording.unit) == ("fnirs", "M")
+    assert recording.notes == ("concentrations by mne, partial pathlength factor 6",)

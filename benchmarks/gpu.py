@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
+from ridge import features  # beside this script
 
 from brainlm.banded import BandedRidgeEncoder
 from brainlm.cross_validation import cross_validate
@@ -141,15 +141,8 @@ def has_himalaya(device: str) -> bool:
 
 
 @cache
-def features(n_samples: int, n_features: int) -> np.ndarray:
-    """Features with the spectrum of a language model's, smooth and with four delays."""
-    rng = np.random.default_rng(0)
-    width = n_features // 4
-    X = rng.standard_normal((n_samples, width)) * np.arange(1, width + 1) ** -0.7
-    X = X @ np.linalg.qr(rng.standard_normal((width, width)))[0]
-    X = gaussian_filter1d(X, 0.7, axis=0)
-    X = np.hstack([np.r_[np.zeros((k, width)), X[:-k]] for k in (1, 2, 3, 4)]).astype(np.float32)
-    return (X - X.mean(axis=0)) / X.std(axis=0)
+def _features(n_samples: int, n_features: int) -> np.ndarray:
+    return features(n_samples, n_features, np.random.default_rng(0))
 
 
 def responses(bench: Bench, X: torch.Tensor, n_targets: int) -> torch.Tensor:
@@ -163,7 +156,7 @@ def responses(bench: Bench, X: torch.Tensor, n_targets: int) -> torch.Tensor:
 
 
 def data(bench: Bench, n: int, p: int, v: int) -> tuple[torch.Tensor, torch.Tensor, list]:
-    X = torch.from_numpy(features(n, p).copy()).to(bench.device)
+    X = torch.from_numpy(_features(n, p).copy()).to(bench.device)
     return X, responses(bench, X, v), list(ContiguousBlocks(FOLDS).split(np.empty(n)))
 
 

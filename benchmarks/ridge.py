@@ -47,15 +47,20 @@ TARGETS = {
 }
 
 
-def simulate(n_samples: int, n_features: int, n_targets: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return delayed features (4 delays) and responses; a third of the targets are noise."""
-    rng = np.random.default_rng(0)
+def features(n_samples: int, n_features: int, rng: np.random.Generator) -> np.ndarray:
+    """Return features with the spectrum of a language model's, smooth and with four delays."""
     width = n_features // 4
     X = rng.standard_normal((n_samples, width)) * np.arange(1, width + 1) ** -0.7
     X = X @ np.linalg.qr(rng.standard_normal((width, width)))[0]
     X = gaussian_filter1d(X, 0.7, axis=0)
     X = np.hstack([np.r_[np.zeros((k, width)), X[:-k]] for k in (1, 2, 3, 4)]).astype(np.float32)
-    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    return (X - X.mean(axis=0)) / X.std(axis=0)
+
+
+def simulate(n_samples: int, n_features: int, n_targets: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return delayed features (4 delays) and responses; a third of the targets are noise."""
+    rng = np.random.default_rng(0)
+    X = features(n_samples, n_features, rng)
     signal = X @ rng.standard_normal((n_features, n_targets), dtype=np.float32)
     strength = rng.uniform(0, 0.8, n_targets) * (rng.random(n_targets) > 1 / 3)
     signal *= (strength / signal.std(axis=0)).astype(np.float32)

@@ -20,18 +20,18 @@ from typing import Annotated
 import typer
 import xarray
 
-from brainlm.bundle import check_output, save_bundle
-from brainlm.cli import load_analysis
-from brainlm.decoding.ablations import FACTORS, Bench, Point, decode_points, grid, one_at_a_time
-from brainlm.decoding.ablations import table_of as tabulate
+from brainlm.cli.app import load_analysis
+from brainlm.decoding.ablation import FACTORS, Bench, Point, decode_points, grid, one_at_a_time
+from brainlm.decoding.ablation import table_of as tabulate
 from brainlm.decoding.conditions import GUIDES
-from brainlm.decoding.simulation import Simulation
+from brainlm.decoding.decoder import Settings
+from brainlm.decoding.simulated_subjects import Simulation
 from brainlm.decoding.stories import Story
-from brainlm.decoding.story_decoder import Settings
-from brainlm.decoding.study import Judges
-from brainlm.decoding.text_metrics import BertScore, list_metrics
+from brainlm.decoding.story_scores import Judges
+from brainlm.decoding.text_scores import BertScore, list_metrics
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Model, Out, Overwrite, Root, choose, run
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.workflow.options import Debug, Model, Out, Overwrite, Root, choose, run
 
 
 def main(

@@ -21,26 +21,27 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from brainlm.alignment import AlignmentWarning
-from brainlm.bundle import check_output, save_bundle
-from brainlm.cache import content_key
-from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
+from brainlm.data.preprocessing import high_pass
+from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.datasets.open import open_dataset
 from brainlm.decoding import CAUTION
-from brainlm.decoding.beam import Beam
+from brainlm.decoding._contrastive import Training
+from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.conditions import conditions
-from brainlm.decoding.contrastive import Training
 from brainlm.decoding.controls import cautions
-from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.decoder import Settings, fit_story_decoder
+from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.stories import Story
-from brainlm.decoding.story_decoder import Settings, fit_story_decoder
-from brainlm.decoding.study import Judges, map_story, reconstruct_story
-from brainlm.decoding.view import show_controls
+from brainlm.decoding.story_scores import Judges, map_story, reconstruct_story
+from brainlm.decoding.text_view import show_controls
 from brainlm.decoding.words import clean_words
+from brainlm.encoding.align import AlignmentWarning
 from brainlm.errors import CorruptDataError
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Model, Out, Overwrite, Root, Subjects, choose, run
-from brainlm.recording import high_pass
-from brainlm.statistics import permutation_p
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.stats.permutation import permutation_p
+from brainlm.storage.store import content_key
+from brainlm.workflow.options import Debug, Model, Out, Overwrite, Root, Subjects, choose, run
 
 DATASET = "alice-fmri"
 GAP = 8  # samples between blocks

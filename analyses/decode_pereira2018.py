@@ -22,15 +22,19 @@ import typer
 import xarray
 from tqdm import tqdm
 
-from brainlm.alignment import align
-from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison import Space, stack_folds
-from brainlm.cross_validation import cross_validate
-from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
-from brainlm.decoding.identification import pairwise_accuracy, pattern_correlations, rank_accuracy
-from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
+from brainlm.data.scores import Scores
+from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.datasets.open import open_dataset
+from brainlm.encoding.align import align
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
+from brainlm.encoding.splits import Groups
 from brainlm.language_models import LanguageModel
-from brainlm.options import (
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.stats.identification import pairwise_accuracy, pattern_correlations, rank_accuracy
+from brainlm.stats.permutation import permutation_p, permute_groups
+from brainlm.workflow.options import (
     Debug,
     Layers,
     Model,
@@ -42,9 +46,6 @@ from brainlm.options import (
     layer_list,
     run,
 )
-from brainlm.scores import Scores
-from brainlm.splits import Groups
-from brainlm.statistics import permutation_p, permute_groups
 
 DATASET = "pereira2018"
 # The patterns keep the scale of their principal components, so that large components weigh more;

@@ -29,26 +29,27 @@ import typer
 import xarray
 from tqdm import tqdm
 
-from brainlm.bundle import check_output, save_bundle
-from brainlm.cache import content_key
-from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
+from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.datasets.open import open_dataset
 from brainlm.decoding import CAUTION
-from brainlm.decoding.beam import Beam
+from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.conditions import TOGETHER
 from brainlm.decoding.controls import cautions, compare_over_units, known_fdr, unit_means
-from brainlm.decoding.evaluation import compare_to_null
-from brainlm.decoding.guides import EmbeddingSimilarity, NoGuide, RandomGuide
-from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder, score_mapping
+from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder, score_mapping
+from brainlm.decoding.null_scores import compare_to_null
+from brainlm.decoding.scorers import EmbeddingSimilarity, NoGuide, RandomGuide
 from brainlm.decoding.sentences import SentenceDecoder, fit_sentence_decoder
-from brainlm.decoding.text_metrics import BertScore, sentence_similarity, text_scores
-from brainlm.decoding.view import show_controls
+from brainlm.decoding.text_scores import BertScore, sentence_similarity, text_scores
+from brainlm.decoding.text_view import show_controls
 from brainlm.decoding.vocabulary import build_vocabulary
 from brainlm.decoding.words import clean_words
+from brainlm.encoding.splits import Groups
 from brainlm.errors import CorruptDataError
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Model, Out, Overwrite, Root, Subjects, choose, run
-from brainlm.paired import paired_difference
-from brainlm.splits import Groups
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.stats.paired import paired_difference
+from brainlm.storage.store import content_key
+from brainlm.workflow.options import Debug, Model, Out, Overwrite, Root, Subjects, choose, run
 
 DATASET = "pereira2018"
 N_FOLDS = 8

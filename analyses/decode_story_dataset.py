@@ -18,23 +18,24 @@ from typing import Annotated
 
 import typer
 
-from brainlm.alignment import delays_between
-from brainlm.bundle import check_output, save_bundle
-from brainlm.cache import content_key
-from brainlm.card import read_card
-from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
+from brainlm.data.recording import Recording, sampling_interval
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.card import read_card
+from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.datasets.open import open_dataset
 from brainlm.decoding import CAUTION
 from brainlm.decoding.controls import cautions
-from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.decoder import Settings, fit_story_decoder
+from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.stories import Story, first_seconds, load_story, stories_of, story_key
-from brainlm.decoding.story_decoder import Settings, fit_story_decoder
-from brainlm.decoding.study import Judges, compare_guides, idf_of_stories
-from brainlm.decoding.view import show_story, write_pages
+from brainlm.decoding.story_scores import Judges, compare_guides, idf_of_stories
+from brainlm.decoding.text_view import show_story, write_pages
+from brainlm.encoding.align import delays_between
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Out, Overwrite, Root, choose, run
-from brainlm.recording import Recording, sampling_interval
-from brainlm.stimulus import Stimulus
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.storage.store import content_key
+from brainlm.workflow.options import Debug, Out, Overwrite, Root, choose, run
 
 INTERVAL = 2.0  # seconds: faster volumes are averaged to about this
 MODELS = {"en": "smollm2", "zh": "qwen0.5b"}

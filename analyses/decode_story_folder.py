@@ -16,19 +16,19 @@ from typing import Annotated
 
 import typer
 
-from brainlm.bundle import check_output, save_bundle
-from brainlm.cache import content_key
 from brainlm.decoding import CAUTION
 from brainlm.decoding.controls import cautions
-from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.decoder import Settings, fit_story_decoder
+from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.stories import Story, first_seconds, load_story, stories_of, story_key
-from brainlm.decoding.story_decoder import Settings, fit_story_decoder
-from brainlm.decoding.study import Judges, compare_guides, idf_of_stories
-from brainlm.decoding.view import show_story, write_pages
+from brainlm.decoding.story_scores import Judges, compare_guides, idf_of_stories
+from brainlm.decoding.text_view import show_story, write_pages
 from brainlm.errors import DataMissingError, unknown_name
+from brainlm.io import read_stories
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Model, Out, Overwrite, choose, run
-from brainlm.readers import read_stories
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.storage.store import content_key
+from brainlm.workflow.options import Debug, Model, Out, Overwrite, choose, run
 
 SKIP = (
     "sentence_start", "sentence_end", "br", "lg", "ls", "ns", "sp", "sil",

@@ -29,22 +29,17 @@ import numpy as np
 import typer
 import xarray
 
-from brainlm.bundle import check_output, save_bundle
-from brainlm.cache import content_key
-from brainlm.datasets import is_on_disk, open_stimulus
-from brainlm.decoding.beam import Beam
-from brainlm.decoding.conditions import (
-    GUIDES,
-    brain_guide,
-    choose_weight,
-    conditions,
-    spread_of,
-)
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.folders import is_on_disk
+from brainlm.datasets.open import open_stimulus
+from brainlm.decoding.beam_search import Beam
+from brainlm.decoding.conditions import GUIDES, brain_guide, choose_weight, conditions, spread_of
 from brainlm.decoding.controls import cautions
-from brainlm.decoding.evaluation import Window, cut_windows
-from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.decoder import Settings, StoryDecoder, fit_story_decoder
+from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.null_scores import Window, cut_windows
 from brainlm.decoding.replication import compare_gains, stack_cells, summarise
-from brainlm.decoding.simulation import (
+from brainlm.decoding.simulated_subjects import (
     LEAD,
     Simulation,
     invent_stories,
@@ -52,14 +47,14 @@ from brainlm.decoding.simulation import (
     write_layout,
 )
 from brainlm.decoding.stories import Story, first_seconds, stories_of
-from brainlm.decoding.story_decoder import Settings, StoryDecoder, fit_story_decoder
-from brainlm.decoding.study import Judges, idf_of_stories, map_story, reconstruct_story
-from brainlm.decoding.text_metrics import text_scores
+from brainlm.decoding.story_scores import Judges, idf_of_stories, map_story, reconstruct_story
+from brainlm.decoding.text_scores import text_scores
 from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
+from brainlm.io import read_stories
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Model, Out, Overwrite, Root, choose, run
-from brainlm.readers import read_stories
-from brainlm.stimulus import Stimulus
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.storage.store import content_key
+from brainlm.workflow.options import Debug, Model, Out, Overwrite, Root, choose, run
 
 LABELS = {"likelihood": "Tang", "similarity": "MapGuide", "mixture": "Mixture"}
 Planted = Annotated[

@@ -14,13 +14,13 @@ from typing import Annotated
 import typer
 import xarray
 
-from brainlm.bundle import check_output, save_bundle
+from brainlm.data.features import Features
+from brainlm.data.segmentation import read_text
 from brainlm.errors import CorruptDataError, DataMissingError
-from brainlm.features import Features
-from brainlm.geometry import geometry
+from brainlm.features.geometry import geometry
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Layers, Model, Out, Overwrite, layer_list, run
-from brainlm.segmentation import read_text
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.workflow.options import Debug, Layers, Model, Out, Overwrite, layer_list, run
 
 TEXTS = {
     "en": (

@@ -19,24 +19,22 @@ import xarray
 from sklearn.pipeline import make_pipeline
 from tqdm import tqdm
 
-from brainlm.alignment import align, delays_between
-from brainlm.block_scaler import BlockScaler
-from brainlm.bundle import check_output, save_bundle
-from brainlm.ceilings import leave_one_subject_out
-from brainlm.comparison import (
-    Space,
-    score_table,
-    stack_folds,
-    stack_predictions,
-    stack_scores,
-)
-from brainlm.cross_validation import cross_validate
-from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
-from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
+from brainlm.comparison import Space, score_table, stack_folds, stack_predictions, stack_scores
+from brainlm.data.features import Features, concatenate
+from brainlm.data.preprocessing import high_pass
+from brainlm.data.recording import Recording, sampling_interval
+from brainlm.data.scores import Scores
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.datasets.open import open_dataset
+from brainlm.encoding._ridge.block_scaler import BlockScaler
+from brainlm.encoding.align import align, delays_between
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.leakage import leakage_probe
+from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks
 from brainlm.errors import CorruptDataError
-from brainlm.features import (
-    Features,
-    concatenate,
+from brainlm.features.baselines import (
     random_like,
     random_walk,
     word_length,
@@ -45,8 +43,9 @@ from brainlm.features import (
     zipf_frequency,
 )
 from brainlm.language_models import LanguageModel
-from brainlm.leakage import leakage_probe
-from brainlm.options import (
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.stats.noise_ceiling import leave_one_subject_out
+from brainlm.workflow.options import (
     Debug,
     Layers,
     Model,
@@ -58,10 +57,6 @@ from brainlm.options import (
     layer_list,
     run,
 )
-from brainlm.recording import Recording, high_pass, sampling_interval
-from brainlm.scores import Scores
-from brainlm.splits import ContiguousBlocks
-from brainlm.stimulus import Stimulus
 
 DATASET = "alice-fmri"
 RIDGE = "ridge encoding"

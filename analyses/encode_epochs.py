@@ -25,31 +25,36 @@ import numpy as np
 import typer
 import xarray
 
-from brainlm.alignment import align
-from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison import Space, stack_scores
-from brainlm.comparison.families import layer_at
-from brainlm.comparison.simulation import simulate_epochs
-from brainlm.cross_validation import cross_validate
-from brainlm.datasets import dataset_hashes, list_subjects, open_dataset, open_stimulus, read_card
-from brainlm.encoders import RidgeEncoder
+from brainlm.comparison.feature_families import layer_at
+from brainlm.comparison.simulated_assemblies import simulate_epochs
+from brainlm.data.features import Features, concatenate
+from brainlm.data.recording import Recording
+from brainlm.data.scores import Scores
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.datasets.open import open_dataset, open_stimulus, read_card
+from brainlm.encoding.align import align
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.permuted_scores import permuted_scores, shared_orders
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks
+from brainlm.encoding.temporal_response import time_curves
 from brainlm.errors import CorruptDataError, UnknownNameError
-from brainlm.features import (
-    Features,
-    concatenate,
-    random_like,
-    random_walk,
-    word_length,
-    zipf_frequency,
+from brainlm.features.baselines import random_like, random_walk, word_length, zipf_frequency
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.stats.permutation import max_statistic_p
+from brainlm.workflow.options import (
+    Debug,
+    Model,
+    Out,
+    Overwrite,
+    Permutations,
+    Root,
+    Subjects,
+    choose,
+    run,
 )
-from brainlm.nulls import permuted_scores, shared_orders
-from brainlm.options import Debug, Model, Out, Overwrite, Permutations, Root, Subjects, choose, run
-from brainlm.recording import Recording
-from brainlm.scores import Scores
-from brainlm.splits import ContiguousBlocks
-from brainlm.statistics import max_statistic_p
-from brainlm.stimulus import Stimulus
-from brainlm.temporal import time_curves
 
 RIDGE = "ridge encoding"
 BLOCK = 20  # words that change places together, and that the gap leaves out: longer than an epoch

@@ -17,24 +17,30 @@ import numpy as np
 import typer
 from tqdm import tqdm
 
-from brainlm.alignment import align
-from brainlm.bundle import check_output, save_bundle
-from brainlm.comparison import (
-    Space,
-    score_table,
-    stack_folds,
-    stack_predictions,
-    stack_scores,
-)
-from brainlm.cross_validation import cross_validate, score_in_folds
-from brainlm.datasets import dataset_hashes, open_dataset
-from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, SimilarityEncoder
-from brainlm.features import concatenate, random_like, word_length, zipf_frequency
+from brainlm.comparison import Space, score_table, stack_folds, stack_predictions, stack_scores
+from brainlm.data.features import concatenate
+from brainlm.data.scores import Scores
+from brainlm.datasets.folders import dataset_hashes
+from brainlm.datasets.open import open_dataset
+from brainlm.encoding.align import align
+from brainlm.encoding.cross_validation import cross_validate, score_in_folds
+from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
+from brainlm.encoding.similarity import SimilarityEncoder, leave_one_out
+from brainlm.encoding.splits import ContiguousBlocks, Split
+from brainlm.features.baselines import random_like, word_length, zipf_frequency
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Layers, Model, Out, Overwrite, Root, Subjects, layer_list, run
-from brainlm.scores import Scores
-from brainlm.similarity import leave_one_out
-from brainlm.splits import ContiguousBlocks, Split
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.workflow.options import (
+    Debug,
+    Layers,
+    Model,
+    Out,
+    Overwrite,
+    Root,
+    Subjects,
+    layer_list,
+    run,
+)
 
 RIDGE, SIMILARITY = "ridge encoding", "similarity encoding"
 PUBLISHED = "similarity, published form"

@@ -21,9 +21,8 @@ import numpy as np
 import pandas as pd
 import typer
 
-from brainlm.bundle import check_output, save_bundle
-from brainlm.comparison.engine import PartStore, run_parts
-from brainlm.comparison.questions import (
+from brainlm.comparison.feature_spaces import shared_words
+from brainlm.comparison.layer_statistics import (
     best_layer,
     compare_folds,
     context_gain,
@@ -32,7 +31,7 @@ from brainlm.comparison.questions import (
     layer_profile,
     modality_difference,
 )
-from brainlm.comparison.representations import shared_words
+from brainlm.comparison.parts import PartStore, run_parts
 from brainlm.comparison.study import (
     available_datasets,
     job_key,
@@ -45,8 +44,10 @@ from brainlm.comparison.study import (
     static_of,
     table_of,
 )
-from brainlm.comparison.tidy import tidy
-from brainlm.options import (
+from brainlm.comparison.table import tidy
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.stats.permutation import fdr
+from brainlm.workflow.options import (
     Datasets,
     Debug,
     Languages,
@@ -60,7 +61,6 @@ from brainlm.options import (
     layer_list,
     run,
 )
-from brainlm.statistics import fdr
 
 DATASETS = (
     "binder-en", "binder-zh", "lancaster", "questions-218",

@@ -26,13 +26,17 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from brainlm.banded import BandedRidgeEncoder
-from brainlm.bundle import check_output, save_bundle
-from brainlm.comparison.engine import PartStore, run_parts
-from brainlm.comparison.families import common_words, layer_at, parse_spaces, plausible_sources
-from brainlm.comparison.methods import SpaceScores, fit_controls, score_ridge
-from brainlm.comparison.questions import compare_folds
-from brainlm.comparison.representations import Source, permuted_source
+from brainlm.comparison.assembly import Task
+from brainlm.comparison.feature_families import (
+    common_words,
+    layer_at,
+    parse_spaces,
+    plausible_sources,
+)
+from brainlm.comparison.feature_spaces import Source, permuted_source
+from brainlm.comparison.layer_statistics import compare_folds
+from brainlm.comparison.parts import PartStore, run_parts
+from brainlm.comparison.scoring import SpaceScores, fit_controls, score_ridge
 from brainlm.comparison.study import (
     available_datasets,
     control_design,
@@ -45,10 +49,13 @@ from brainlm.comparison.study import (
     static_of,
     table_of,
 )
-from brainlm.comparison.tasks import Task
-from brainlm.comparison.tidy import record, tidy
-from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
-from brainlm.options import (
+from brainlm.comparison.table import record, tidy
+from brainlm.encoding.banded import BandedRidgeEncoder
+from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
+from brainlm.encoding.variance_partitioning import partition_variance
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.stats.permutation import fdr
+from brainlm.workflow.options import (
     Datasets,
     Debug,
     Languages,
@@ -60,8 +67,6 @@ from brainlm.options import (
     Spaces,
     run,
 )
-from brainlm.partition import partition_variance
-from brainlm.statistics import fdr
 
 DATASETS = (
     "ucl-gaze", "provo", "geco", "zuco1-nr", "bsc-gaze", "words-zh-gaze", "ucl-erp",

@@ -3,9 +3,9 @@
 Single trials where there are some (GECO, ZuCo, Nieuwland et al. 2018): mixed-effects regressions
 with crossed random intercepts of subjects and words and a slope of surprisal by subject, with and
 without the mean effect of surprisal, compared by their likelihood ratio (p of F with as many units
-as there are subjects, see ``brainlm.mixed_models.likelihood_gain``). Means over readers (UCL,
-Provo, BSC), and the trials again: the gain of log-likelihood on sentences that were left out, in
-nats per word, with its interval over folds.
+as there are subjects, see ``brainlm.mixed_models.regression.likelihood_gain``). Means over readers
+(UCL, Provo, BSC), and the trials again: the gain of log-likelihood on sentences that were left out,
+in nats per word, with its interval over folds.
 Controls are length, Zipf frequency and position of the word, and length and frequency of the word
 before it (spill-over). Readers also slow down on the words after a surprising one, so a second row
 adds the surprisal of the two words before to that of the word, with their length and frequency
@@ -26,16 +26,25 @@ import pandas as pd
 import typer
 import xarray
 
-from brainlm.bundle import check_output, save_bundle
-from brainlm.card import read_card
-from brainlm.comparison.engine import PartStore, run_parts
+from brainlm.comparison.assembly import in_text_order
+from brainlm.comparison.parts import PartStore, run_parts
 from brainlm.comparison.study import available_datasets, parse_models, spent, table_of
-from brainlm.comparison.tasks import in_text_order
-from brainlm.datasets import dataset_hashes, list_subjects, open_dataset
-from brainlm.features import Features, lag, word_length, word_position, zipf_frequency
+from brainlm.data.features import Features, lag
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.card import read_card
+from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.datasets.open import open_dataset
+from brainlm.features.baselines import word_length, word_position, zipf_frequency
 from brainlm.language_models import LanguageModel
-from brainlm.mixed_models import MixedModelWarning, fit_mixed, held_out_gain, likelihood_gain
-from brainlm.options import (
+from brainlm.mixed_models.regression import (
+    MixedModelWarning,
+    fit_mixed,
+    held_out_gain,
+    likelihood_gain,
+)
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.stats.permutation import fdr
+from brainlm.workflow.options import (
     Datasets,
     Debug,
     Languages,
@@ -46,8 +55,6 @@ from brainlm.options import (
     Root,
     run,
 )
-from brainlm.statistics import fdr
-from brainlm.stimulus import Stimulus
 
 DATASETS = (
     "ucl-gaze", "ucl-spr", "ucl-erp", "provo", "geco", "zuco1-nr", "zuco2-nr", "bsc-gaze",

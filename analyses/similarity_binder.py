@@ -18,18 +18,29 @@ import numpy as np
 import typer
 import xarray
 
-from brainlm.alignment import align
-from brainlm.bundle import check_output, save_bundle
 from brainlm.comparison import Space
-from brainlm.datasets import dataset_hashes, open_dataset
-from brainlm.features import random_like
+from brainlm.data.recording import Recording
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.folders import dataset_hashes
+from brainlm.datasets.open import open_dataset
+from brainlm.encoding.align import align
+from brainlm.encoding.similarity import leave_one_out_scores
+from brainlm.features.baselines import random_like
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Layers, Model, Out, Overwrite, Root, Subjects, layer_list, run
-from brainlm.rdm import compare_rdms, permuted_comparisons, rdm
-from brainlm.recording import Recording
-from brainlm.similarity import leave_one_out_scores
-from brainlm.statistics import permutation_p
-from brainlm.stimulus import Stimulus
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.rsa.rdm import compare_rdms, permuted_comparisons, rdm
+from brainlm.stats.permutation import permutation_p
+from brainlm.workflow.options import (
+    Debug,
+    Layers,
+    Model,
+    Out,
+    Overwrite,
+    Root,
+    Subjects,
+    layer_list,
+    run,
+)
 
 N_PERMUTATIONS = 1000
 

@@ -17,19 +17,20 @@ import numpy as np
 import pandas as pd
 import typer
 
-from brainlm.bundle import check_output, save_bundle
-from brainlm.comparison.families import EMBODIED, joined_norm, layer_at
-from brainlm.comparison.representations import norm_source, shared_words
-from brainlm.comparison.simulation import simulate_regions
+from brainlm.comparison.feature_families import EMBODIED, joined_norm, layer_at
+from brainlm.comparison.feature_spaces import norm_source, shared_words
+from brainlm.comparison.simulated_assemblies import simulate_regions
 from brainlm.comparison.study import table_of
-from brainlm.cross_validation import cross_validate
-from brainlm.datasets import dataset_hashes, open_stimulus
-from brainlm.encoders import RidgeEncoder
-from brainlm.maps import BrainMaps
-from brainlm.nulls import permuted_scores
-from brainlm.options import Debug, Model, Out, Overwrite, Permutations, Root, run
-from brainlm.searchlight import pattern_searchlight, volume_neighbourhoods
-from brainlm.statistics import max_statistic_p
+from brainlm.data.brain_maps import BrainMaps
+from brainlm.datasets.folders import dataset_hashes
+from brainlm.datasets.open import open_stimulus
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.permuted_scores import permuted_scores
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.rsa.searchlight import pattern_searchlight, volume_neighbourhoods
+from brainlm.stats.permutation import max_statistic_p
+from brainlm.workflow.options import Debug, Model, Out, Overwrite, Permutations, Root, run
 
 STORY = "littleprince-en-words"
 # Centre (MNI, mm) and radius of the regions: left posterior temporal, left motor.

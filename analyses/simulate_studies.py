@@ -22,24 +22,25 @@ import pandas as pd
 import typer
 import xarray
 
-from brainlm.bundle import check_output, save_bundle
-from brainlm.comparison.engine import PartStore, run_parts
-from brainlm.comparison.questions import (
+from brainlm.comparison.assembly import Task
+from brainlm.comparison.feature_spaces import Source
+from brainlm.comparison.layer_statistics import (
     LayerProfile,
     curve_agreement,
     depth_difference,
     layer_profile,
 )
-from brainlm.comparison.representations import Source
-from brainlm.comparison.simulation import simulate_fmri, simulate_meg
+from brainlm.comparison.parts import PartStore, run_parts
+from brainlm.comparison.simulated_assemblies import simulate_fmri, simulate_meg
 from brainlm.comparison.study import layer_part, rows_of, spent, table_of
-from brainlm.comparison.tasks import Task
-from brainlm.comparison.tidy import tidy
-from brainlm.datasets import dataset_hashes, open_stimulus
-from brainlm.features import Features
+from brainlm.comparison.table import tidy
+from brainlm.data.features import Features
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.folders import dataset_hashes
+from brainlm.datasets.open import open_stimulus
 from brainlm.language_models import LanguageModel
-from brainlm.options import Debug, Model, Out, Overwrite, Permutations, Root, run
-from brainlm.stimulus import Stimulus
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.workflow.options import Debug, Model, Out, Overwrite, Permutations, Root, run
 
 METHODS = ("ridge", "similarity")
 STORIES = {"en": "littleprince-en-words", "zh": "littleprince-zh-words"}

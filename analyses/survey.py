@@ -22,9 +22,8 @@ import pandas as pd
 import typer
 import xarray
 
-from brainlm.bundle import check_output, save_bundle
-from brainlm.comparison.engine import PartStore, run_parts
-from brainlm.comparison.families import (
+from brainlm.comparison.assembly import Task
+from brainlm.comparison.feature_families import (
     common_words,
     kneser_ney_source,
     layer_at,
@@ -32,9 +31,10 @@ from brainlm.comparison.families import (
     plausible_sources,
     predictability_source,
 )
-from brainlm.comparison.methods import SpaceScores, fit_controls, score_ridge
-from brainlm.comparison.questions import compare_folds
-from brainlm.comparison.representations import Source, control_source
+from brainlm.comparison.feature_spaces import Source, control_source
+from brainlm.comparison.layer_statistics import compare_folds
+from brainlm.comparison.parts import PartStore, run_parts
+from brainlm.comparison.scoring import SpaceScores, fit_controls, score_ridge
 from brainlm.comparison.study import (
     available_datasets,
     control_design,
@@ -48,11 +48,14 @@ from brainlm.comparison.study import (
     static_of,
     table_of,
 )
-from brainlm.comparison.tasks import Task
-from brainlm.comparison.tidy import record, tidy
-from brainlm.datasets import is_on_disk, open_stimulus
+from brainlm.comparison.table import record, tidy
+from brainlm.datasets.folders import is_on_disk
+from brainlm.datasets.open import open_stimulus
 from brainlm.language_models import LanguageModel
-from brainlm.options import (
+from brainlm.results.bundle import check_output, save_bundle
+from brainlm.stats.permutation import fdr
+from brainlm.stats.ranking import rank_models
+from brainlm.workflow.options import (
     Datasets,
     Debug,
     Languages,
@@ -65,8 +68,6 @@ from brainlm.options import (
     Spaces,
     run,
 )
-from brainlm.ranking import rank_models
-from brainlm.statistics import fdr
 
 DATASETS = (
     "ucl-gaze", "ucl-spr", "provo", "geco", "zuco1-nr", "bsc-gaze", "ucl-erp", "nieuwland2018",

@@ -19,24 +19,24 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from brainlm.comparison.methods import SpaceScores, fit_controls, score_similarity
-from brainlm.comparison.questions import (
+from brainlm.comparison.assembly import Task, open_task
+from brainlm.comparison.layer_statistics import (
     compare_folds,
     context_gain,
     depth_difference,
     layer_profile,
 )
-from brainlm.comparison.simulation import autoregressive
+from brainlm.comparison.scoring import SpaceScores, fit_controls, score_similarity
+from brainlm.comparison.simulated_assemblies import autoregressive
 from brainlm.comparison.study import control_design
-from brainlm.comparison.tasks import Task, open_task
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder
-from brainlm.features import Features
-from brainlm.mixed_models import MixedModelWarning, fit_mixed, likelihood_gain
-from brainlm.nulls import permuted_scores, shared_orders
-from brainlm.paired import block_means, paired_difference
-from brainlm.splits import ContiguousBlocks, Groups
-from brainlm.statistics import (
+from brainlm.data.features import Features
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.permuted_scores import permuted_scores, shared_orders
+from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks, Groups
+from brainlm.mixed_models.regression import MixedModelWarning, fit_mixed, likelihood_gain
+from brainlm.stats.paired import block_means, paired_difference
+from brainlm.stats.permutation import (
     circular_shift,
     max_statistic_p,
     permutation_p,

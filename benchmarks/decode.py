@@ -17,12 +17,12 @@ import time
 
 import numpy as np
 
-from brainlm.decoding.beam import Beam, Reader, decode_text
+from brainlm.decoding.beam_cache import Prefixes
+from brainlm.decoding.beam_search import Beam, Reader, decode_text
 from brainlm.decoding.encoding_model import EncodingModel
-from brainlm.decoding.guides import EncodingLikelihood
-from brainlm.decoding.prefixes import Prefixes
 from brainlm.decoding.proposals import Nucleus, propose
-from brainlm.decoding.timeline import (
+from brainlm.decoding.scorers import EncodingLikelihood
+from brainlm.decoding.stimulus_model import (
     Rows,
     RowScale,
     Timeline,

@@ -18,10 +18,11 @@ import time
 
 import numpy as np
 
-from brainlm.language_models import LanguageModel, hidden
+from brainlm.data.stimulus import Stimulus
+from brainlm.language_models import LanguageModel
+from brainlm.language_models import hidden_states as hidden
 from brainlm.language_models.tokens import tokenize
 from brainlm.language_models.windows import assemble, overlapping_spans
-from brainlm.stimulus import Stimulus
 
 TARGETS = {
     "windows / one pass per word": ">= 100",

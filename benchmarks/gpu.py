@@ -31,18 +31,19 @@ import numpy as np
 import torch
 from ridge import features  # beside this script
 
-from brainlm.banded import BandedRidgeEncoder
-from brainlm.cross_validation import cross_validate
+from brainlm.decoding.embedding import EmbeddingDecoder
 from brainlm.decoding.encoding_model import EncodingModel
-from brainlm.decoding.guides import EncodingLikelihood
-from brainlm.decoding.mappers import EmbeddingDecoder
-from brainlm.decoding.timeline import Rows, RowScale, Timeline, row_times, word_weights
-from brainlm.encoders import RidgeEncoder, SimilarityEncoder
-from brainlm.nulls import permuted_scores
-from brainlm.rdm import permuted_comparisons, rdm
-from brainlm.ridge import fit_ridge
-from brainlm.ridge_cv import Search, cv_curves
-from brainlm.splits import ContiguousBlocks
+from brainlm.decoding.scorers import EncodingLikelihood
+from brainlm.decoding.stimulus_model import Rows, RowScale, Timeline, row_times, word_weights
+from brainlm.encoding._ridge.search import Search, cv_curves
+from brainlm.encoding._ridge.solve import fit_ridge
+from brainlm.encoding.banded import BandedRidgeEncoder
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.permuted_scores import permuted_scores
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.similarity import SimilarityEncoder
+from brainlm.encoding.splits import ContiguousBlocks
+from brainlm.rsa.rdm import permuted_comparisons, rdm
 
 ALPHAS = np.logspace(-1, 7, 20)
 FOLDS = 5
@@ -526,9 +527,9 @@ def embed(bench: Bench) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+    from brainlm.data.stimulus import Stimulus
     from brainlm.language_models import LanguageModel
     from brainlm.language_models.loading import quiet_transformers
-    from brainlm.stimulus import Stimulus
 
     torch.manual_seed(0)
     words = [f"word{k}" for k in range(5000)]

@@ -43,7 +43,7 @@ def write_subject(folder: Path, voxels: int, samples: int) -> None:
 
 def measure(folder: str, block: int) -> None:
     """Open the subject and read a block of its targets; print what it took."""
-    from brainlm.readers import read_bids
+    from brainlm.io import read_bids
 
     def peak() -> float:  # ru_maxrss would be that of the parent, too
         lines = Path("/proc/self/status").read_text().splitlines()

@@ -24,12 +24,12 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from brainlm.banded import BandedRidgeEncoder
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import RidgeEncoder
-from brainlm.nulls import permuted_scores
-from brainlm.scores import pearson
-from brainlm.splits import ContiguousBlocks
+from brainlm.data.scores import pearson
+from brainlm.encoding.banded import BandedRidgeEncoder
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.permuted_scores import permuted_scores
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks
 
 ALPHAS = np.logspace(-1, 7, 20)
 TARGETS = {

@@ -12,7 +12,7 @@ from time import perf_counter
 
 import numpy as np
 
-from brainlm.similarity import leave_one_out_scores
+from brainlm.encoding.similarity import leave_one_out_scores
 
 
 def main() -> None:

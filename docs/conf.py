@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 
 import brainlm
-from brainlm.card import card_names
-from brainlm.catalogue import dataset_page
+from brainlm.cli.catalogue import dataset_page
+from brainlm.datasets.card import card_names
 from brainlm.language_models.sources import is_cached
 
 HERE = Path(__file__).parent

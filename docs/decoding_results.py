@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from brainlm.bundle import Bundle, load_bundle
 from brainlm.decoding.controls import cautions
 from brainlm.errors import DataMissingError
+from brainlm.results.bundle import Bundle, load_bundle
 
 HEAD = """# Decoding results
 

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from brainlm.bundle import Bundle, load_bundle
 from brainlm.decoding.controls import cautions, kind_of
 from brainlm.errors import DataMissingError
+from brainlm.results.bundle import Bundle, load_bundle
 
 ALPHA = 0.05
 HEAD = """# Findings

@@ -11,9 +11,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from brainlm import Stimulus, word_length, zipf_frequency
-from brainlm.ngrams import train_kneser_ney
+from brainlm.data.segmentation import check_script, chinese_script, read_text, segment, simplify
+from brainlm.language_models.ngrams import train_kneser_ney
 from brainlm.plotting import plot_surprisal
-from brainlm.segmentation import check_script, chinese_script, read_text, segment, simplify
 
 text = "老师打开图书馆的门。学生没有来，他就自己看书。"
 by_word = read_text(text, "zh")  # cut by jieba

@@ -11,8 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from brainlm import ContiguousBlocks, RidgeEncoder, cross_validate
-from brainlm.decoding.identification import pairwise_accuracy, pattern_correlations, rank_accuracy
-from brainlm.statistics import permutation_p
+from brainlm.stats.identification import pairwise_accuracy, pattern_correlations, rank_accuracy
+from brainlm.stats.permutation import permutation_p
 
 rng = np.random.default_rng(0)
 embeddings = rng.standard_normal((120, 50))

@@ -16,16 +16,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from brainlm import LanguageModel, Recording, Stimulus
-from brainlm.decoding.beam import Beam
+from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.conditions import smooth_noise
-from brainlm.decoding.evaluation import Window, cut_windows
-from brainlm.decoding.guides import NoGuide
+from brainlm.decoding.decoder import Settings, fit_story_decoder
+from brainlm.decoding.null_scores import Window, cut_windows
 from brainlm.decoding.proposals import Nucleus
-from brainlm.decoding.simulation import LEAD, Simulation, simulate_stories, time_words
+from brainlm.decoding.scorers import NoGuide
+from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories, time_words
 from brainlm.decoding.stories import stories_of
-from brainlm.decoding.story_decoder import Settings, fit_story_decoder
-from brainlm.decoding.study import map_story
-from brainlm.decoding.text_metrics import text_scores
+from brainlm.decoding.story_scores import map_story
+from brainlm.decoding.text_scores import text_scores
 
 # %%
 # Stories
@@ -125,7 +125,7 @@ for label, result in found.items():
 # BLEU-1 is the share of words that also occur in the window of the reference. The text shows much
 # less than the map: only words that the language model proposes can be chosen, and this beam is
 # narrow. Neighbouring windows overlap, so they are no independent witnesses; a study compares with
-# many random reconstructions (:mod:`brainlm.decoding.study`), with a permuted brain and with
+# many random reconstructions (:mod:`brainlm.decoding.story_scores`), with a permuted brain and with
 # another story.
 
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")

@@ -7,7 +7,7 @@ Ten lines in English, and the same ten in Chinese. Needs the models of
 """
 
 from brainlm import LanguageModel
-from brainlm.segmentation import read_text
+from brainlm.data.segmentation import read_text
 
 stimulus = read_text("The old baker opened her shop. Nobody came, so she ate the bread.", "en")
 model = LanguageModel("smollm2", dtype="bfloat16")
@@ -38,7 +38,7 @@ print(chinese_layers[9])
 #
 # The nearer the mean similarity comes to 1, the less a similarity analysis of that layer says.
 
-from brainlm.geometry import geometry  # noqa: E402
+from brainlm.features.geometry import geometry  # noqa: E402
 
 print(geometry(layers[::10]).round(2))
 print(geometry(chinese_layers[::6]).round(2))

@@ -12,10 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from brainlm import ContiguousBlocks, Features, RidgeEncoder, Stimulus, cross_validate
-from brainlm.ceilings import leave_one_subject_out
 from brainlm.comparison import Space, score_table, stack_scores
-from brainlm.features import random_like
+from brainlm.features.baselines import random_like
 from brainlm.plotting import plot_layer_curve
+from brainlm.stats.noise_ceiling import leave_one_subject_out
 
 rng = np.random.default_rng(0)
 n_words, n_subjects, regions = 400, 6, ["LATL", "LPTL", "LIFG"]

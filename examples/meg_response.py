@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from brainlm import ContiguousBlocks, LeaveOneRunOut, RidgeEncoder, Stimulus, cross_validate
-from brainlm.epochs import epoch_words, from_epochs
-from brainlm.temporal import Delayer, lag_samples, time_curves
+from brainlm.encoding.temporal_response import Delayer, lag_samples, time_curves
+from brainlm.io.mne_objects import epoch_words, from_epochs
 
 rng = np.random.default_rng(0)
 rate, n_words = 100.0, 300

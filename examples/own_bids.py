@@ -52,7 +52,7 @@ for run in (1, 2, 3):
 #
 # What is recorded, under which pattern, and which column of the events may hold words.
 
-from brainlm.readers import read_bids, survey_bids  # noqa: E402
+from brainlm.io import read_bids, survey_bids  # noqa: E402
 
 (found,) = survey_bids(folder)
 for key, value in found.items():
@@ -64,7 +64,7 @@ for key, value in found.items():
 #
 # Repetition times, runs, grids and the ends of words are checked on the way.
 
-from brainlm.inspection import describe  # noqa: E402
+from brainlm.plotting.summary import describe  # noqa: E402
 
 stimulus, recording = read_bids(
     folder, "01", pattern=found["pattern"], mask=found["mask"], word="word", language="en",
@@ -102,7 +102,7 @@ print(scores)
 #
 # ``paint`` puts the score of each voxel back to its place.
 
-from brainlm.maps import paint  # noqa: E402
+from brainlm.data.brain_maps import paint  # noqa: E402
 from brainlm.plotting import surface_views  # noqa: E402
 
 (mask_path, *_) = sorted(prepared.glob("*_mask.nii.gz"))

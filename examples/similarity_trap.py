@@ -11,7 +11,7 @@ random embeddings of the same geometry show it.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from brainlm.similarity import leave_one_out_scores
+from brainlm.encoding.similarity import leave_one_out_scores
 
 rng = np.random.default_rng(0)
 meaning = rng.standard_normal((400, 60))

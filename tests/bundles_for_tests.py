@@ -3,7 +3,7 @@
 import numpy as np
 import xarray
 
-from brainlm.bundle import load_bundle, save_bundle
+from brainlm.results.bundle import load_bundle, save_bundle
 
 
 def make_bundle(folder, seed=0, dataset="alice-fmri", **options):

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from brainlm.comparison.representations import Source
-from brainlm.comparison.tasks import Task
-from brainlm.features import Features
-from brainlm.recording import Recording
-from brainlm.stimulus import Stimulus
+from brainlm.comparison.assembly import Task
+from brainlm.comparison.feature_spaces import Source
+from brainlm.data.features import Features
+from brainlm.data.recording import Recording
+from brainlm.data.stimulus import Stimulus
 
 
 def word_task(rng, signal, *, n_targets=5, noise=1.0, n_splits=5, subjects=()):

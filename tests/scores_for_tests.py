@@ -3,8 +3,8 @@
 import numpy as np
 
 from brainlm.comparison import Space, stack_scores
-from brainlm.features import Features
-from brainlm.scores import Scores
+from brainlm.data.features import Features
+from brainlm.data.scores import Scores
 
 KINDS = ["layer", "layer", "random", "random", "reference"]
 

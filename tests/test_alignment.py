@@ -3,7 +3,11 @@ import pytest
 from nilearn.glm.first_level import spm_hrf
 from scipy.stats import gamma
 
-from brainlm.alignment import (
+from brainlm.data.features import Features
+from brainlm.data.recording import Recording
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.card import read_card
+from brainlm.encoding.align import (
     AlignmentWarning,
     align,
     delay,
@@ -11,10 +15,7 @@ from brainlm.alignment import (
     lanczos_weights,
     resample,
 )
-from brainlm.card import read_card
-from brainlm.features import Features, random_walk
-from brainlm.recording import Recording
-from brainlm.stimulus import Stimulus
+from brainlm.features.baselines import random_walk
 
 TR = 2.0
 

@@ -3,11 +3,11 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from brainlm.banded import BandedRidgeEncoder
-from brainlm.banded_gradient import from_deltas, to_deltas
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import RidgeEncoder
-from brainlm.splits import ContiguousBlocks
+from brainlm.encoding._ridge.gradient import from_deltas, to_deltas
+from brainlm.encoding.banded import BandedRidgeEncoder
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks
 
 ALPHAS = np.logspace(-1, 5, 13)
 
@@ -48,7 +48,7 @@ def test_the_fit_is_the_regression_that_the_equation_says(rng):
         np.testing.assert_allclose(encoder.predict(X)[:, v], theirs.predict(Z * factor), rtol=1e-7)
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")  # noise targets
+@pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")  # noise targets
 def test_planted_bands_are_found_and_beat_one_penalty(rng):
     X, Y = _two_bands(rng)
     wide = np.logspace(-3, 9, 25)

@@ -8,9 +8,9 @@ import pytest
 import xarray
 
 from brainlm import plotting
-from brainlm.bundle import check_output, load_bundle, save_bundle
+from brainlm._log import keep_log
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.run_log import keep_log
+from brainlm.results.bundle import check_output, load_bundle, save_bundle
 
 
 def _save(folder, **options):

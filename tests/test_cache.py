@@ -4,8 +4,8 @@ import multiprocessing
 import numpy as np
 import pytest
 
-from brainlm import cache
-from brainlm.cache import cached_arrays, content_key, resolve_cache
+from brainlm.storage import store as cache
+from brainlm.storage.store import cached_arrays, content_key, resolve_cache
 
 SHAPE = (10, 3)
 VALUES = np.arange(60, dtype=np.float32).reshape(2, *SHAPE)

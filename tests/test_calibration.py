@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainlm.paired import fold_difference
+from brainlm.stats.paired import fold_difference
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "calibration.py"
 
@@ -44,7 +44,7 @@ def test_false_positives_stay_below_their_binomial_limit_and_power_grows(
 
 def test_one_shift_for_all_listeners_keeps_the_level_that_sign_flips_lose(calibration):
     """27 listeners of one story: they are no independent samples of stimuli."""
-    from brainlm.paired import paired_difference
+    from brainlm.stats.paired import paired_difference
 
     rng, hits = np.random.default_rng(0), []
     for _ in range(100):

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from brainlm.datasets import open_dataset
+from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError
 
 GRID = (28, 28, 28)

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from brainlm import catalogue
-from brainlm.catalogue import coverage_rows, datasets_markdown
-from brainlm.cli import app
-from brainlm.datasets import is_on_disk, list_datasets, read_card
+from brainlm.cli import catalogue
+from brainlm.cli.app import app
+from brainlm.cli.catalogue import coverage_rows, datasets_markdown
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.folders import is_on_disk, list_datasets
+from brainlm.datasets.open import read_card
 from brainlm.errors import CorruptDataError
-from brainlm.norms import Norm
-from brainlm.stimulus import Stimulus
+from brainlm.features.norms import Norm
 
 PAGE = Path(__file__).parent.parent / "docs" / "datasets.md"
 

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from brainlm.ceilings import (
+from brainlm.data.scores import fisher_mean
+from brainlm.stats.noise_ceiling import (
     leave_one_subject_out,
     normalised,
     region_ceiling,
     repeat_ceiling,
     split_half,
 )
-from brainlm.scores import fisher_mean
 
 
 def test_equal_subjects_reach_one_and_independent_ones_zero(rng):

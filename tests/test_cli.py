@@ -11,11 +11,11 @@ from bundles_for_tests import make_bundle
 from studies import write_study
 from typer.testing import CliRunner
 
-from brainlm.cli import app, list_analyses, main
-from brainlm.datasets import list_datasets
-from brainlm.options import from_settings
-from brainlm.parallel import compute_to
-from brainlm.study import read_study
+from brainlm.batch.dask_tasks import compute_to
+from brainlm.batch.study_file import read_study
+from brainlm.cli.app import app, list_analyses, main
+from brainlm.datasets.folders import list_datasets
+from brainlm.workflow.options import from_settings
 
 RUNNER = CliRunner()
 
@@ -137,8 +137,8 @@ def test_wrong_bundles_and_figures_suggest_the_right_one(monkeypatch, capsys, tm
 def test_a_full_disk_is_told_before_anything_is_computed(monkeypatch, capsys, tmp_path):
     path = write_study(tmp_path / "study")
     usage = shutil.disk_usage(tmp_path)._replace(free=3_000_000)
-    monkeypatch.setattr("brainlm.bundle.shutil.disk_usage", lambda _: usage)
-    monkeypatch.setattr("brainlm.planning.hash_inputs", None)  # is not reached
+    monkeypatch.setattr("brainlm.results.bundle.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("brainlm.batch.plan.hash_inputs", None)  # is not reached
     code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(tmp_path / "out"))
     assert code == 2
     assert "3 MB are free" in said
@@ -151,7 +151,7 @@ def test_a_disk_that_fills_later_leaves_the_finished_parts(monkeypatch, capsys, 
     def full(*arguments, **named):
         raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
 
-    monkeypatch.setattr("brainlm.planning.save_bundle", full)
+    monkeypatch.setattr("brainlm.batch.plan.save_bundle", full)
     code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(tmp_path / "out"))
     assert code == 2
     assert "No space left on device" in said
@@ -164,7 +164,9 @@ def test_a_folder_that_cannot_be_written_to_is_told_first(monkeypatch, capsys, t
     path = write_study(tmp_path / "study")
     closed = tmp_path / "closed"
     closed.mkdir()
-    monkeypatch.setattr("brainlm.bundle.os.access", lambda p, mode: p != closed)  # root may all
+    monkeypatch.setattr(
+        "brainlm.results.bundle.os.access", lambda p, mode: p != closed
+    )  # root may all
     code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(closed / "out"))
     assert code == 2
     assert "no permission to write there; choose another --out" in said
@@ -174,7 +176,8 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
     """A real interrupt of a real process: exit code, word, parts; the next run takes them over."""
     path = write_study(tmp_path / "study")
     command = [
-        sys.executable, "-m", "brainlm.cli", "encode", str(path), "--out", str(tmp_path / "out"),
+        sys.executable, "-m", "brainlm.cli.app", "encode", str(path), "--out",
+        str(tmp_path / "out"),
         "--set", "targets_per_task=1",
     ]  # fmt: skip
     parts = tmp_path / "out.parts"
@@ -202,7 +205,7 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
         compute_to(study, task, path)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("brainlm.parallel.compute_to", counted)
+        patch.setattr("brainlm.batch.dask_tasks.compute_to", counted)
         patch.setattr("sys.argv", ["brainlm", *command[3:]])
         main_ok()
     assert len(computed) == n_tasks - len(kept)
@@ -219,7 +222,8 @@ def main_ok():
 
 def test_an_error_that_nobody_foresaw_keeps_its_traceback():
     done = subprocess.run(
-        [sys.executable, "-c", "import brainlm.cli as c; c.list_analyses = lambda: 1 / 0; c.main()",
+        [sys.executable, "-c", "import brainlm.cli.app as c; "
+         "c.list_analyses = lambda: 1 / 0; c.main()",
          "run"], capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1
@@ -242,7 +246,7 @@ def test_the_shell_completes_commands_and_names(words, expected):
         "COMP_CWORD": str(len(words.split()) - 1),
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.argv = ['brainlm']; import brainlm.cli as c; "
+        [sys.executable, "-c", "import sys; sys.argv = ['brainlm']; import brainlm.cli.app as c; "
          "c.main()"], capture_output=True, text=True, env=environment,
     )  # fmt: skip
     assert done.stdout.split() == expected

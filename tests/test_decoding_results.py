@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray
 
-from brainlm.bundle import save_bundle
+from brainlm.results.bundle import save_bundle
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "decoding_results.py"
 CONDITIONS = ["Tang: brain", "Tang: noise input", "MapGuide: brain", "MapGuide: noise input",

@@ -12,19 +12,19 @@ import torch
 from sklearn.linear_model import Ridge
 
 from brainlm import BandedRidgeEncoder, RidgeEncoder, SimilarityEncoder, cross_validate
-from brainlm._arrays import cholesky as factored
-from brainlm._arrays import eigh, inverse, place, solve
-from brainlm._streams import block_bytes, column_stream, resident
+from brainlm.compute.backend import cholesky as factored
+from brainlm.compute.backend import eigh, inverse, place, solve
+from brainlm.compute.streams import block_bytes, column_stream, resident
+from brainlm.decoding.embedding import EmbeddingDecoder
 from brainlm.decoding.encoding_model import EncodingModel, fit_encoding_model
-from brainlm.decoding.guides import EncodingLikelihood
-from brainlm.decoding.mappers import EmbeddingDecoder
-from brainlm.decoding.timeline import Rows, RowScale, Timeline, row_times, word_weights
-from brainlm.nulls import permuted_scores
-from brainlm.rdm import permuted_comparisons, rdm
-from brainlm.ridge import fit_ridge
-from brainlm.ridge_cv import cv_curves, solve_ridge_cv
-from brainlm.splits import ContiguousBlocks, Groups
-from brainlm.streaming import read_size
+from brainlm.decoding.scorers import EncodingLikelihood
+from brainlm.decoding.stimulus_model import Rows, RowScale, Timeline, row_times, word_weights
+from brainlm.encoding._ridge.search import cv_curves, solve_ridge_cv
+from brainlm.encoding._ridge.solve import fit_ridge
+from brainlm.encoding._ridge.streaming import read_size
+from brainlm.encoding.permuted_scores import permuted_scores
+from brainlm.encoding.splits import ContiguousBlocks, Groups
+from brainlm.rsa.rdm import permuted_comparisons, rdm
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 LIMIT = {np.float32: 2e-5, np.float64: 1e-10}
@@ -32,7 +32,7 @@ SPLIT = ContiguousBlocks(4, gap=1)
 # samples, features, targets: primal and kernel form, few and many targets
 SHAPES = [(120, 20, 5), (120, 20, 90), (80, 150, 7), (80, 150, 200)]
 
-pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 
 
 @pytest.fixture(params=DEVICES)
@@ -130,7 +130,7 @@ def test_scattered_folds_constants_and_a_single_target(rng, device):
 
 @pytest.mark.parametrize("n_features", [60, 500])
 def test_the_fast_search_chooses_within_a_thousandth(rng, device, monkeypatch, n_features):
-    monkeypatch.setattr("brainlm.ridge_cv.SMALL", 0)
+    monkeypatch.setattr("brainlm.encoding._ridge.search.SMALL", 0)
     X, Y = _data(rng, (600, n_features, 700), np.float32)
     exact = RidgeEncoder(search="exact").fit(X, Y).cv_curve_
     fast = RidgeEncoder(device=device).fit(X, Y)

@@ -44,7 +44,7 @@ def test_features_show_rows_by_word(rng):
     assert found[found.index("A") + 1] == f"{values[0, 0]:.3f}"
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+@pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 def test_scores_show_the_best_targets(rng):
     X, Y = rng.standard_normal((60, 3)), rng.standard_normal((60, 8))
     Y[:, 5] = X[:, 0]

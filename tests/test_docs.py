@@ -13,8 +13,8 @@ from bundles_for_tests import make_bundle
 from studies import write_study
 from typer.testing import CliRunner
 
-from brainlm.cli import app, load_analysis
-from brainlm.datasets import is_on_disk
+from brainlm.cli.app import app, load_analysis
+from brainlm.datasets.folders import is_on_disk
 from brainlm.language_models.sources import is_cached
 
 ROOT = Path(__file__).parent.parent
@@ -95,7 +95,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+@pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 @pytest.mark.parametrize(("page", "line"), list(commands()))
 def test_a_command_runs_as_it_stands(folder, page, line):
     for beginning, reason in NEEDS.items():

@@ -4,9 +4,9 @@ import zipfile
 
 import pytest
 
-from brainlm import downloads
-from brainlm.downloads import cache_folder, check_content, fetch_wheel, sha256_of
 from brainlm.errors import CorruptDataError, DataMissingError
+from brainlm.storage import downloads
+from brainlm.storage.downloads import cache_folder, check_content, fetch_wheel, sha256_of
 
 CONTENT = {"pack/data/a.txt": b"alpha", "pack/data/b.txt": b"beta", "pack/__init__.py": b"1/0"}
 DIGESTS = {

@@ -9,11 +9,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from brainlm.alignment import delay
-from brainlm.block_scaler import BlockScaler
-from brainlm.encoders import AlphaEdgeWarning, RidgeEncoder, SimilarityEncoder
-from brainlm.scores import pearson
-from brainlm.splits import ContiguousBlocks
+from brainlm.data.scores import pearson
+from brainlm.encoding._ridge.block_scaler import BlockScaler
+from brainlm.encoding.align import delay
+from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
+from brainlm.encoding.similarity import SimilarityEncoder
+from brainlm.encoding.splits import ContiguousBlocks
 
 ALPHAS = np.logspace(-1, 5, 13)
 
@@ -186,7 +187,7 @@ def test_estimators_show_no_warning_when_all_is_well(rng):
         SimilarityEncoder().fit(X, Y).predict(X)
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+@pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 def test_the_grid_widens_itself_where_the_edge_predicts_something(rng):
     X = rng.standard_normal((200, 5))
     Y = np.c_[X @ np.ones(5), rng.standard_normal(200)]  # exact: the smallest alpha; noise: none

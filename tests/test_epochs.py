@@ -3,8 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainlm.epochs import epoch_words, event_onsets, from_epochs, from_raw, stimulus_of
-from brainlm.stimulus import Stimulus
+from brainlm.data.stimulus import Stimulus
+from brainlm.io.mne_objects import epoch_words, event_onsets, from_epochs, from_raw, stimulus_of
 
 RATE = 100.0
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import RidgeEncoder, SimilarityEncoder
-from brainlm.splits import ContiguousBlocks
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.similarity import SimilarityEncoder
+from brainlm.encoding.splits import ContiguousBlocks
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from comparison_tasks import word_task
 
-from brainlm.comparison import families
-from brainlm.comparison.families import parse_spaces, plausible_sources
+from brainlm.comparison import feature_families as families
+from brainlm.comparison.feature_families import parse_spaces, plausible_sources
 from brainlm.errors import DataMissingError, UnknownNameError
 
 

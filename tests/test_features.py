@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import wordfreq
 
-from brainlm.alignment import align
+from brainlm.data.features import Features, concatenate, lag
+from brainlm.data.recording import Recording
+from brainlm.data.stimulus import Stimulus
+from brainlm.encoding.align import align
 from brainlm.errors import UnknownNameError
-from brainlm.features import (
-    Features,
+from brainlm.features.baselines import (
     UnknownWordsWarning,
-    concatenate,
-    lag,
     random_like,
     random_walk,
     smooth_noise,
@@ -19,8 +19,6 @@ from brainlm.features import (
     word_rate,
     zipf_frequency,
 )
-from brainlm.recording import Recording
-from brainlm.stimulus import Stimulus
 
 STIMULUS = Stimulus(
     ["Don't", "stop", "stop", "qzxv!"], "en", text=["t1", "t1", "t2", "t2"],
@@ -42,7 +40,7 @@ def test_length_counts_chinese_characters():
     assert word_length(words).values.ravel().tolist() == [2, 2, 2]
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.features.UnknownWordsWarning")
+@pytest.mark.filterwarnings("ignore::brainlm.features.baselines.UnknownWordsWarning")
 def test_zipf_frequency_is_that_of_wordfreq_and_counts_unknown_words():
     features = zipf_frequency(STIMULUS)
     assert features.values[1, 0] == wordfreq.zipf_frequency("stop", "en")
@@ -131,7 +129,7 @@ def test_band_labels_follow_the_columns_that_align_makes():
 
 
 def test_bands_are_those_of_a_banded_ridge(rng):
-    from brainlm.banded import BandedRidgeEncoder
+    from brainlm.encoding.banded import BandedRidgeEncoder
 
     words = Stimulus([f"w{i}" for i in range(120)], "en")
     strong = Features("strong", rng.standard_normal((120, 3)), words)

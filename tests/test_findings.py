@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import xarray
 
-from brainlm.bundle import load_bundle, save_bundle
 from brainlm.comparison.study import table_of
+from brainlm.results.bundle import load_bundle, save_bundle
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "findings.py"
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from brainlm.features import Features, sentence_length, stroke_count
-from brainlm.geometry import geometry, variance_pca
-from brainlm.stimulus import Stimulus
+from brainlm.data.features import Features
+from brainlm.data.stimulus import Stimulus
+from brainlm.features.baselines import sentence_length, stroke_count
+from brainlm.features.geometry import geometry, variance_pca
 
 
 def test_geometry_by_hand():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from matplotlib import font_manager
 
-from brainlm.glyphs import EAST_ASIAN, GlyphWarning, add_fonts, fonts_for, styled
-from brainlm.segmentation import WITHOUT_SPACES
+from brainlm.data.segmentation import WITHOUT_SPACES
+from brainlm.plotting.glyphs import EAST_ASIAN, GlyphWarning, add_fonts, fonts_for, styled
 
 HIEROGLYPHS = "\U00013000\U00013001"
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from readers.images import save_cifti, save_surface
 
-from brainlm import images
 from brainlm.errors import CorruptDataError
-from brainlm.images import load_image, open_cifti, open_surfaces
-from brainlm.own import from_cifti, from_surfaces
+from brainlm.io import images
+from brainlm.io.arrays import from_cifti, from_surfaces
+from brainlm.io.images import load_image, open_cifti, open_surfaces
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from brainlm.data.recording import Recording
+from brainlm.data.stimulus import Stimulus
 from brainlm.errors import UnknownNameError
-from brainlm.inspection import describe, plot_recording
-from brainlm.recording import Recording
-from brainlm.stimulus import Stimulus
+from brainlm.plotting.summary import describe, plot_recording
 
 
 @pytest.fixture

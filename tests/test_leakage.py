@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold
 
-from brainlm.features import smooth_noise
-from brainlm.leakage import LeakageWarning, leakage_probe
-from brainlm.recording import Recording, high_pass
-from brainlm.splits import ContiguousBlocks
+from brainlm.data.preprocessing import high_pass
+from brainlm.data.recording import Recording
+from brainlm.encoding.leakage import LeakageWarning, leakage_probe
+from brainlm.encoding.splits import ContiguousBlocks
+from brainlm.features.baselines import smooth_noise
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_noise_is_smooth_for_as_long_as_blood_remembers(
         drawn.append(options["width"])
         return smooth_noise(*given, **options)
 
-    monkeypatch.setattr("brainlm.leakage.smooth_noise", noise)
+    monkeypatch.setattr("brainlm.encoding.leakage.smooth_noise", noise)
     data = rng.standard_normal((60, 2))
     fast = Recording(data, ["a", "b"], modality, "z", times=step * np.arange(60))
     leakage_probe(fast, ContiguousBlocks(3), n_draws=3, n_features=3, width=width)

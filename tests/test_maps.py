@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import xarray
 
+from brainlm.data.brain_maps import BrainMaps, paint, targets_of, winners
 from brainlm.errors import CorruptDataError, UnknownNameError
-from brainlm.maps import BrainMaps, paint, targets_of, winners
-from brainlm.readers import read_maps
+from brainlm.io import read_maps
 
 AFFINE = np.diag([2.0, 2, 2, 1])
 AFFINE[:3, 3] = [-90, -126, -72]

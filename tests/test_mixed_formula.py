@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 import scipy
 
-from brainlm import _mixed, _mixed_likelihood
-from brainlm._mixed_likelihood import Factor, cross_products, profile
-from brainlm.mixed_formula import fit_formula, likelihood_ratio
-from brainlm.mixed_models import MixedModelWarning
+from brainlm.mixed_models import _fit as _mixed
+from brainlm.mixed_models import _likelihood as _mixed_likelihood
+from brainlm.mixed_models._likelihood import Factor, cross_products, profile
+from brainlm.mixed_models.formula import fit_formula, likelihood_ratio
+from brainlm.mixed_models.regression import MixedModelWarning
 
 TOL = 1e-4
 ORACLE = json.loads((Path(__file__).parent / "oracles" / "lme4.json").read_text("utf-8"))
@@ -196,7 +197,7 @@ def test_a_variance_of_zero_is_zero_and_said(rng):
     np.testing.assert_allclose(found.terms["coefficient"], least)
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.mixed_models.MixedModelWarning")
+@pytest.mark.filterwarnings("ignore::brainlm.mixed_models.regression.MixedModelWarning")
 def test_formulas_of_one_model_agree(rng):
     table = study(rng).assign(**{"a name": lambda t: t["x"], "half": lambda t: t["s"] % 2})
     bars = fit_formula("y ~ x + (1 + x || s) + (1 | i)", table)

@@ -3,9 +3,14 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from brainlm.mixed_formula import fit_formula
-from brainlm.mixed_models import MixedModelWarning, fit_mixed, held_out_gain, likelihood_gain
-from brainlm.splits import Groups
+from brainlm.encoding.splits import Groups
+from brainlm.mixed_models.formula import fit_formula
+from brainlm.mixed_models.regression import (
+    MixedModelWarning,
+    fit_mixed,
+    held_out_gain,
+    likelihood_gain,
+)
 
 
 def trials(rng, *, effect=0.5, n_subjects=20, n_items=30):

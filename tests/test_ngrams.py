@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError
-from brainlm.ngrams import (
+from brainlm.language_models.ngrams import (
     END,
     START,
     UNKNOWN,
@@ -15,7 +16,6 @@ from brainlm.ngrams import (
     read_ngrams,
     train_kneser_ney,
 )
-from brainlm.stimulus import Stimulus
 
 TEXT = [s.split() for s in ["the dog ran", "the cat ran", "the dog sat", "a dog ran home"]]
 

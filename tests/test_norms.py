@@ -4,17 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainlm.associations import (
+from brainlm.data.features import Features
+from brainlm.data.segmentation import simplify
+from brainlm.data.stimulus import Stimulus
+from brainlm.errors import CorruptDataError, DataMissingError
+from brainlm.features.associations import (
     association_norm,
     ppmi,
     random_walk_similarity,
     read_associations,
 )
-from brainlm.errors import CorruptDataError, DataMissingError
-from brainlm.features import Features
-from brainlm.norms import Norm, open_norm, similarity_features
-from brainlm.segmentation import simplify
-from brainlm.stimulus import Stimulus
+from brainlm.features.norms import Norm, open_norm, similarity_features
 
 
 @pytest.fixture

@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import RidgeEncoder, SimilarityEncoder
-from brainlm.nulls import _row_correlations, permuted_scores, shared_orders
-from brainlm.scores import pearson
-from brainlm.splits import ContiguousBlocks
-from brainlm.statistics import max_statistic_p, permutation_p, permute_blocks
+from brainlm.data.scores import pearson
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.permuted_scores import _row_correlations, permuted_scores, shared_orders
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.similarity import SimilarityEncoder
+from brainlm.encoding.splits import ContiguousBlocks
+from brainlm.stats.permutation import max_statistic_p, permutation_p, permute_blocks
 
-pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 
 
 def _smooth(rng, n_samples, n_columns, memory=0.7):

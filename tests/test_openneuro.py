@@ -8,10 +8,12 @@ import pytest
 from server import serving
 from test_datasets import CARD, SERIES, TEXTGRID
 
-from brainlm import openneuro as ours
-from brainlm.datasets import fetch_dataset, list_subjects, open_dataset
+from brainlm.datasets.fetch import fetch_dataset
+from brainlm.datasets.folders import list_subjects
+from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError, DataMissingError
-from brainlm.openneuro import UNFINISHED, matches
+from brainlm.storage import openneuro as ours
+from brainlm.storage.openneuro import UNFINISHED, matches
 
 pytestmark = [
     pytest.mark.enable_socket,

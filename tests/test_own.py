@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 from readers.images import save_surface
 
-from brainlm import images, series
-from brainlm.own import from_arrays, from_image, from_surfaces, from_tables, from_trials
-from brainlm.recording import Recording
+from brainlm.data.recording import Recording
+from brainlm.io import images
+from brainlm.io.arrays import from_arrays, from_image, from_surfaces, from_tables, from_trials
+from brainlm.storage import long_recordings as series
 
 RATE = 100.0
 AFFINE = np.diag([2.0, 2, 2, 1])

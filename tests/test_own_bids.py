@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from brainlm.cli import app
+from brainlm.cli.app import app
 from brainlm.errors import DataMissingError
-from brainlm.readers import read_bids, survey_bids
+from brainlm.io import read_bids, survey_bids
 
 PAGE = (Path(__file__).parent.parent / "docs" / "own-bids.md").read_text("utf-8")
 TR, N_SAMPLES, RUNS = 2.0, 150, ("1", "2", "3")
@@ -47,7 +47,7 @@ def study(tmp_path, rng, monkeypatch):
     return root
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")  # voxels of noise
+@pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")  # voxels of noise
 def test_five_commands_lead_to_a_score(study, capsys):
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
     assert [language for language, _ in blocks] == ["", *["python"] * 4]

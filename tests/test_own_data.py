@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from brainlm.cli import app
-from brainlm.datasets import list_subjects, open_dataset
+from brainlm.cli.app import app
+from brainlm.datasets.folders import list_subjects
+from brainlm.datasets.open import open_dataset
 from brainlm.language_models.sources import is_cached
 
 PAGE = (Path(__file__).parent.parent / "docs" / "own-data.md").read_text("utf-8")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from brainlm.bundle import load_bundle
-from brainlm.cli import app
-from brainlm.features import word_length
-from brainlm.stimulus import Stimulus
+from brainlm.cli.app import app
+from brainlm.data.stimulus import Stimulus
+from brainlm.features.baselines import word_length
+from brainlm.results.bundle import load_bundle
 
 PAGE = (Path(__file__).parent.parent / "docs" / "own-meeg.md").read_text("utf-8")
 RATE, WORDS = 100.0, ("a", "house", "remarkable", "dog", "walked")

@@ -33,7 +33,7 @@ def test_every_public_name_is_there_and_documented(name):
 
 def test_encoders_load_neither_data_sets_nor_language_models():
     code = (
-        "import sys, brainlm.encoders, brainlm.cross_validation; "
+        "import sys, brainlm.encoding.ridge, brainlm.encoding.cross_validation; "
         "print([m for m in sys.modules if m.startswith(('brainlm.dat', 'brainlm.lang', 'torch'))])"
     )
     done = subprocess.run(

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from brainlm.paired import (
+from brainlm.stats.paired import (
     block_means,
     fold_difference,
     fold_half_width,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from brainlm.data.word_pairs import WordPairs
 from brainlm.errors import CorruptDataError
-from brainlm.pairs import WordPairs
-from brainlm.readers import read_word_pairs
+from brainlm.io import read_word_pairs
 
 
 def test_each_word_is_embedded_once_and_found_again():

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from studies import write_study
 
-from brainlm.bundle import load_bundle
+from brainlm.batch.dask_tasks import collect, hash_inputs, leakage_notes, open_cluster, run_study
+from brainlm.batch.plan import encode_study
+from brainlm.batch.study_file import EMPTY, read_study
+from brainlm.compute.lazy_arrays import open_stored
+from brainlm.encoding.leakage import LeakageWarning
 from brainlm.errors import UnknownNameError
-from brainlm.leakage import LeakageWarning
-from brainlm.parallel import collect, hash_inputs, leakage_notes, open_cluster, run_study
-from brainlm.planning import encode_study
-from brainlm.stored import open_stored
-from brainlm.study import EMPTY, read_study
+from brainlm.results.bundle import load_bundle
 
 pytestmark = [
     pytest.mark.enable_socket,
     pytest.mark.allow_hosts(["127.0.0.1"]),
-    pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning"),
+    pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning"),
     pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
 ]
 
@@ -107,7 +107,7 @@ def test_the_targets_of_all_spaces_are_read_once(study, tmp_path, monkeypatch):
 
         return Counted()
 
-    monkeypatch.setattr("brainlm.study.open_stored", opened)
+    monkeypatch.setattr("brainlm.batch.study_file.open_stored", opened)
     run_study(study, tmp_path / "parts", hash_inputs(study))
     blocks = [key for key in read if key[0] in study.targets.values()]
     assert len(blocks) == len({(t.subject, t.start) for t in study.tasks()}) == len(set(blocks))

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from brainlm.banded import BandedRidgeEncoder
-from brainlm.partition import Partition, partition_variance
-from brainlm.splits import ContiguousBlocks
+from brainlm.encoding.banded import BandedRidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks
+from brainlm.encoding.variance_partitioning import Partition, partition_variance
 
 
 def test_parts_of_overlapping_sets_are_the_areas_of_their_diagram():
@@ -18,7 +18,7 @@ def test_parts_of_overlapping_sets_are_the_areas_of_their_diagram():
     assert partition.unique("b")[0] == 2.0
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+@pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 def test_planted_unique_and_shared_variance_is_recovered(rng):
     common, own_a, own_b = (rng.standard_normal((1500, 4)) for _ in range(3))
     spaces = {"a": np.hstack([common, own_a]), "b": np.hstack([common, own_b])}

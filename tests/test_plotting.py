@@ -4,7 +4,6 @@ import pytest
 import xarray
 from scores_for_tests import by_fold, by_subject
 
-from brainlm.bundle import load_bundle, save_bundle
 from brainlm.plotting import (
     FIGURES,
     draw,
@@ -14,6 +13,7 @@ from brainlm.plotting import (
     plot_target_bars,
     save_figures,
 )
+from brainlm.results.bundle import load_bundle, save_bundle
 
 
 def test_layer_curve_draws_the_means(rng):

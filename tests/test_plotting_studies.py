@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainlm.bundle import load_bundle, save_bundle
 from brainlm.comparison.study import table_of
 from brainlm.plotting import FIGURES, draw, plot_critical_difference
+from brainlm.results.bundle import load_bundle, save_bundle
 
 SETS = [
     ("gaze", "eye-tracking", "sentence"),

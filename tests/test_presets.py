@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import RidgeEncoder
-from brainlm.presets import (
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.published_pipelines import (
     RandomChunks,
     discourse_encoder,
     huth_encoder,
@@ -15,9 +14,10 @@ from brainlm.presets import (
     trim_runs,
     word_encoder,
 )
-from brainlm.splits import ContiguousBlocks
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks
 
-pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 
 
 def simulate(rng, n=200, p=30, v=6):

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-import brainlm._products
-from brainlm._products import operand, product
+import brainlm.compute.products
+from brainlm.compute.products import operand, product
 
 
 @pytest.mark.parametrize(
     ("kind", "limit"), [("numpy", 1e-5), ("oneDNN", 1e-5), ("half", 3e-2), ("double", 1e-12)]
 )
 def test_products_are_those_of_float64(rng, monkeypatch, kind, limit):
-    monkeypatch.setattr(brainlm._products, "LARGE", 1)
-    monkeypatch.setattr(brainlm._products, "blas_is_narrow", lambda: kind == "oneDNN")
+    monkeypatch.setattr(brainlm.compute.products, "LARGE", 1)
+    monkeypatch.setattr(brainlm.compute.products, "blas_is_narrow", lambda: kind == "oneDNN")
     dtype = np.float64 if kind == "double" else np.float32
     A, B = rng.standard_normal((7, 40)).astype(dtype), rng.standard_normal((12, 40)).astype(dtype)
     right = operand(B, half=kind == "half")
@@ -30,7 +30,7 @@ def test_products_are_those_of_float64(rng, monkeypatch, kind, limit):
 
 
 def test_rows_and_columns_that_do_not_lie_side_by_side_multiply_alike(rng, monkeypatch):
-    monkeypatch.setattr(brainlm._products, "LARGE", 1)
-    monkeypatch.setattr(brainlm._products, "blas_is_narrow", lambda: True)
+    monkeypatch.setattr(brainlm.compute.products, "LARGE", 1)
+    monkeypatch.setattr(brainlm.compute.products, "blas_is_narrow", lambda: True)
     A, B = rng.standard_normal((2, 30, 30)).astype(np.float32)
     np.testing.assert_allclose(product(A.T[::2], operand(B.T)), A.T[::2] @ B, atol=1e-4)

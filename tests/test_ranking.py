@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brainlm.ranking import rank_agreement, rank_models
+from brainlm.stats.ranking import rank_agreement, rank_models
 
 
 def test_ranks_wins_and_friedman_by_hand():

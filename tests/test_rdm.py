@@ -3,8 +3,8 @@ import pytest
 from scipy.spatial.distance import squareform
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
-from brainlm.rdm import compare_rdms, permuted_comparisons, rdm
-from brainlm.statistics import permutation_p
+from brainlm.rsa.rdm import compare_rdms, permuted_comparisons, rdm
+from brainlm.stats.permutation import permutation_p
 
 
 @pytest.mark.filterwarnings("ignore")  # of rsatoolbox's own dependencies

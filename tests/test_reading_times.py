@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainlm.features import word_length, zipf_frequency
+from brainlm.data.stimulus import Stimulus
+from brainlm.features.baselines import word_length, zipf_frequency
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.sources import is_cached
-from brainlm.stimulus import Stimulus
 
 
 def real(*parts):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from brainlm.cli import app, list_analyses
-from brainlm.datasets import is_on_disk
+from brainlm.cli.app import app, list_analyses
+from brainlm.datasets.folders import is_on_disk
 from brainlm.language_models.sources import is_cached
 
 README = Path(__file__).parent.parent / "README.md"
@@ -19,7 +19,7 @@ def test_first_block_runs_as_pasted(capsys):
     assert "Scores(" in capsys.readouterr().out
 
 
-@pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+@pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 def test_second_block_runs_with_its_data_and_model(capsys):
     if not is_on_disk("alice-fmri"):
         pytest.skip("needs the data set alice-fmri: brainlm datasets alice-fmri says where it is")

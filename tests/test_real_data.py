@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brainlm.card import card_names, read_card
-from brainlm.datasets import (
+from brainlm.datasets.card import card_names, read_card
+from brainlm.datasets.folders import list_subjects
+from brainlm.datasets.open import (
     _roots,
-    list_subjects,
     open_dataset,
     open_maps,
     open_pairs,
@@ -16,7 +16,7 @@ from brainlm.datasets import (
     open_stimulus,
 )
 from brainlm.errors import CorruptDataError, DataMissingError
-from brainlm.readers.timecourses import read_matrix
+from brainlm.io.timecourses import read_matrix
 
 MOST_WORDS = 300_000  # of all subjects together; more take too long
 

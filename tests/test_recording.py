@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from brainlm.recording import Recording, average_samples, high_pass, sampling_interval
+from brainlm.data.preprocessing import average_samples, high_pass
+from brainlm.data.recording import Recording, sampling_interval
 
 GOOD = {"targets": ["a", "b"], "modality": "fmri", "unit": "BOLD", "times": [0.0, 2.0, 4.0]}
 DATA = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]])

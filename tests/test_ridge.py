@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from brainlm.block_scaler import BlockScaler
-from brainlm.encoders import RidgeEncoder
-from brainlm.ridge import Standardizer, edge_counts, fit_ridge
+from brainlm.encoding._ridge.block_scaler import BlockScaler
+from brainlm.encoding._ridge.solve import Standardizer, edge_counts, fit_ridge
+from brainlm.encoding.ridge import RidgeEncoder
 
 
 def test_primal_and_kernel_forms_are_the_same_regression(rng):

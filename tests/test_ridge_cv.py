@@ -5,10 +5,15 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 from sklearn.linear_model import Ridge
 
-import brainlm.ridge_cv
-from brainlm.encoders import RidgeEncoder
-from brainlm.ridge_cv import FILTER_TOLERANCE, SMALLEST_FILTER, choose_poles, solve_ridge_cv
-from brainlm.splits import ContiguousBlocks, Groups
+import brainlm.encoding._ridge.search
+from brainlm.encoding._ridge.search import (
+    FILTER_TOLERANCE,
+    SMALLEST_FILTER,
+    choose_poles,
+    solve_ridge_cv,
+)
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks, Groups
 
 ALPHAS = np.logspace(-2, 6, 9)
 
@@ -70,7 +75,9 @@ def test_folds_of_groups_that_lie_scattered_equal_scikit_learn(rng):
 @pytest.mark.parametrize("n_features", [20, 300])
 @pytest.mark.parametrize("n_targets", [50, 400])
 def test_the_fast_search_chooses_within_a_thousandth(rng, monkeypatch, n_features, n_targets):
-    monkeypatch.setattr(brainlm.ridge_cv, "SMALL", 0)  # fast in spite of the small problem
+    monkeypatch.setattr(
+        brainlm.encoding._ridge.search, "SMALL", 0
+    )  # fast in spite of the small problem
     spread = np.arange(1, n_features + 1) ** -0.7  # spectra of language models fall like this
     X = (rng.standard_normal((200, n_features)) * spread) @ np.linalg.qr(
         rng.standard_normal((n_features, n_features))
@@ -100,7 +107,7 @@ def test_the_fast_search_chooses_well_on_slow_features(rng, monkeypatch, n_featu
     folds = list(ContiguousBlocks(5, 4).split(X))
     exact = RidgeEncoder(cv=folds, search="exact", warn_edge=False).fit(X, Y)
     assert RidgeEncoder(cv=folds, warn_edge=False).fit(X, Y).cv_curve_ is not None  # small
-    monkeypatch.setattr(brainlm.ridge_cv, "SMALL", 0)
+    monkeypatch.setattr(brainlm.encoding._ridge.search, "SMALL", 0)
     fast = RidgeEncoder(cv=folds, warn_edge=False).fit(X, Y)
     at = np.searchsorted(fast.alphas_, fast.alpha_), np.arange(n_targets)
     loss = exact.cv_curve_.max(axis=0) - exact.cv_curve_[at]
@@ -111,7 +118,7 @@ def test_the_fast_search_chooses_well_on_slow_features(rng, monkeypatch, n_featu
 
 
 def test_half_precision_chooses_like_single(rng, monkeypatch):
-    monkeypatch.setattr(brainlm.ridge_cv, "SMALL", 0)
+    monkeypatch.setattr(brainlm.encoding._ridge.search, "SMALL", 0)
     X = rng.standard_normal((600, 200)).astype(np.float32)
     signal = np.hstack([X, X[:, :50]])  # more targets than features: few are never rounded
     Y = signal * rng.uniform(0, 3, 250) + 5 * rng.standard_normal((600, 250))
@@ -119,7 +126,9 @@ def test_half_precision_chooses_like_single(rng, monkeypatch):
     folds = list(ContiguousBlocks(5).split(X))
     curves = []
     for half in (True, False):
-        monkeypatch.setattr(brainlm.ridge_cv, "half_is_fast", lambda X, half=half: half)
+        monkeypatch.setattr(
+            brainlm.encoding._ridge.search, "half_is_fast", lambda X, half=half: half
+        )
         curves.append(solve_ridge_cv(X, Y, folds, ALPHAS))
     best = curves[1].max(axis=0)
     loss = best - curves[1][curves[0].argmax(axis=0), np.arange(250)]
@@ -150,7 +159,7 @@ def test_blocks_of_targets_change_nothing(rng, monkeypatch, n_features):
     X, Y = rng.standard_normal((60, n_features)), rng.standard_normal((60, 83))
     folds = list(ContiguousBlocks(3).split(X))
     whole = solve_ridge_cv(X, Y, folds, ALPHAS)
-    monkeypatch.setattr("brainlm.ridge_cv.BLOCK_BYTES", 1)
+    monkeypatch.setattr("brainlm.encoding._ridge.search.BLOCK_BYTES", 1)
     np.testing.assert_allclose(solve_ridge_cv(X, Y, folds, ALPHAS), whole, rtol=1e-10, atol=1e-12)
 
 
@@ -208,12 +217,12 @@ def test_products_by_another_library_change_nothing_but_rounding(rng, monkeypatc
     folds = list(ContiguousBlocks(3, 1).split(X))
     fits = []
     for narrow in (False, True):
-        monkeypatch.setattr("brainlm._products.blas_is_narrow", lambda narrow=narrow: narrow)
-        monkeypatch.setattr("brainlm._products.LARGE", 1)
+        monkeypatch.setattr("brainlm.compute.products.blas_is_narrow", lambda narrow=narrow: narrow)
+        monkeypatch.setattr("brainlm.compute.products.LARGE", 1)
         curve = solve_ridge_cv(X, Y, folds, ALPHAS)
-        monkeypatch.setattr(brainlm.ridge_cv, "SMALL", 0)
+        monkeypatch.setattr(brainlm.encoding._ridge.search, "SMALL", 0)
         fits.append((curve, RidgeEncoder(ALPHAS, cv=folds, warn_edge=False).fit(X, Y).coef_))
-        monkeypatch.setattr(brainlm.ridge_cv, "SMALL", 2e10)
+        monkeypatch.setattr(brainlm.encoding._ridge.search, "SMALL", 2e10)
     for first, second in zip(*fits, strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-5)
 
@@ -223,8 +232,13 @@ def test_a_pole_is_left_out_where_the_others_can_make_up_for_it():
     filters = eigenvalues[:, None] / (eigenvalues[:, None] + alphas)
     used, _ = choose_poles(eigenvalues, alphas)
     for k in range(len(used)):  # none is left that could go by itself
-        assert brainlm.ridge_cv._errors(filters, np.delete(used, k)).max() > FILTER_TOLERANCE
+        assert (
+            brainlm.encoding._ridge.search._errors(filters, np.delete(used, k)).max()
+            > FILTER_TOLERANCE
+        )
     greedy = np.array([0, 19])  # what adding one by one ends with
-    while (error := brainlm.ridge_cv._errors(filters, greedy)).max() > FILTER_TOLERANCE:
+    while (
+        error := brainlm.encoding._ridge.search._errors(filters, greedy)
+    ).max() > FILTER_TOLERANCE:
         greedy = np.sort(np.r_[greedy, error.argmax()])
     assert len(used) < len(greedy)

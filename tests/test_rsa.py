@@ -5,8 +5,8 @@ import pytest
 from scipy.spatial.distance import squareform
 
 from brainlm.errors import UnknownNameError
-from brainlm.rdm import compare_rdms, crossnobis, rdm
-from brainlm.rsa import bootstrap_rdms, compare_partial, rdm_noise_ceiling, regress_rdms
+from brainlm.rsa.rdm import compare_rdms, crossnobis, rdm
+from brainlm.rsa.rdm_models import bootstrap_rdms, compare_partial, rdm_noise_ceiling, regress_rdms
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import pearsonr
 from sklearn.metrics import r2_score
 
-from brainlm.scores import Scores, fisher_mean, held_out_choice, pearson, r_squared
+from brainlm.data.scores import Scores, fisher_mean, held_out_choice, pearson, r_squared
 
 
 def test_pearson_equals_scipy_in_every_unit(rng):

@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import SimilarityEncoder
-from brainlm.rdm import rdm
-from brainlm.searchlight import (
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.similarity import SimilarityEncoder
+from brainlm.encoding.splits import ContiguousBlocks
+from brainlm.rsa.rdm import rdm
+from brainlm.rsa.searchlight import (
     pattern_searchlight,
     rsa_searchlight,
     searchlight,
     surface_neighbourhoods,
     volume_neighbourhoods,
 )
-from brainlm.splits import ContiguousBlocks
 
 
 @pytest.fixture

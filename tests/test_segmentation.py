@@ -5,12 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainlm.data.segmentation import check_script, chinese_script, read_text, segment, simplify
+from brainlm.data.stimulus import Stimulus
 from brainlm.errors import UnknownNameError
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.sources import is_cached
 from brainlm.language_models.tokens import tokenize
-from brainlm.segmentation import check_script, chinese_script, read_text, segment, simplify
-from brainlm.stimulus import Stimulus
 
 TEXT = "小王子说：“请你给我画一只羊。”我画了GPT2号羊！他很高兴……"
 

@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from brainlm import series
+from brainlm.data.recording import Recording
 from brainlm.errors import CorruptDataError
-from brainlm.recording import Recording
-from brainlm.series import constant_columns, stack_blocks
+from brainlm.storage import long_recordings as series
+from brainlm.storage.long_recordings import constant_columns, stack_blocks
 
 
 @pytest.fixture
@@ -74,11 +74,11 @@ OPEN = """
 import resource, sys, time
 from pathlib import Path
 import numpy as np
-import brainlm.own, nibabel, mmap
+import brainlm.io.arrays, nibabel, mmap
 folder = Path(sys.argv[1])
 used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before, start = used(), time.perf_counter()
-recording = brainlm.own.from_image(folder / "bold.nii", folder / "mask.nii", 2.0)
+recording = brainlm.io.arrays.from_image(folder / "bold.nii", folder / "mask.nii", 2.0)
 opened, grown = time.perf_counter() - start, used() - before
 start = time.perf_counter()
 block = np.array(recording.data[:, 500:600])

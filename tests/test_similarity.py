@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brainlm.similarity import (
+from brainlm.encoding.similarity import (
     column_shift_and_scale,
     leave_one_out,
     leave_one_out_scores,
@@ -60,7 +60,7 @@ def test_a_constant_added_to_the_targets_moves_the_centred_prediction_by_it(rng)
 def test_blocks_of_rows_change_nothing(rng, monkeypatch):
     X, Y = rng.standard_normal((60, 15)), rng.standard_normal((40, 2))
     whole = similarity_predict(X[40:], X[:40], Y)
-    monkeypatch.setattr("brainlm.similarity.BLOCK_ELEMENTS", 3 * 40)
+    monkeypatch.setattr("brainlm.encoding.similarity.BLOCK_ELEMENTS", 3 * 40)
     np.testing.assert_allclose(similarity_predict(X[40:], X[:40], Y), whole)
 
 
@@ -78,7 +78,7 @@ def test_flat_rows_and_a_single_feature_are_refused(rng):
 def test_blocks_of_targets_change_nothing(rng, monkeypatch):
     X, Y = rng.standard_normal((60, 15)), rng.standard_normal((60, 7))
     whole = leave_one_out_scores(X, Y, center=False)
-    monkeypatch.setattr("brainlm.similarity.BLOCK_ELEMENTS", 2 * 60)
+    monkeypatch.setattr("brainlm.encoding.similarity.BLOCK_ELEMENTS", 2 * 60)
     np.testing.assert_allclose(leave_one_out_scores(X, Y, center=False), whole)
     with pytest.raises(ValueError, match="60 items and Y 59"):
         leave_one_out_scores(X, Y[1:])

@@ -18,7 +18,8 @@ from brainlm import (
 N_SAMPLES, TR = 360, 2.0
 SPLIT = ContiguousBlocks(6, gap=8)
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::brainlm.encoders.AlphaEdgeWarning", "ignore::brainlm.alignment.AlignmentWarning"
+    "ignore::brainlm.encoding.ridge.AlphaEdgeWarning",
+    "ignore::brainlm.encoding.align.AlignmentWarning",
 )
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brainlm.splits import ContiguousBlocks, Groups, LeaveOneRunOut
+from brainlm.encoding.splits import ContiguousBlocks, Groups, LeaveOneRunOut
 
 
 def _check_disjoint_and_complete(split, n):

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import kstest
 from statsmodels.stats.multitest import multipletests
 
-from brainlm.statistics import (
+from brainlm.stats.permutation import (
     circular_shift,
     fdr,
     max_statistic_p,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brainlm.stimulus import Stimulus
+from brainlm.data.stimulus import Stimulus
 
 WORDS = ["the", "dog", "barks"]
 

@@ -7,19 +7,19 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-import brainlm.cross_validation
-import brainlm.series
-import brainlm.targets
-from brainlm._checks import is_mapped
-from brainlm.banded import BandedRidgeEncoder
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import RidgeEncoder
-from brainlm.own import from_image
-from brainlm.splits import ContiguousBlocks, LeaveOneRunOut
-from brainlm.streaming import fold_bytes
-from brainlm.targets import TargetView, bad_columns
+import brainlm.compute.lazy_arrays
+import brainlm.encoding.cross_validation
+import brainlm.storage.long_recordings
+from brainlm._validation import is_mapped
+from brainlm.compute.lazy_arrays import TargetView, bad_columns
+from brainlm.encoding._ridge.streaming import fold_bytes
+from brainlm.encoding.banded import BandedRidgeEncoder
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks, LeaveOneRunOut
+from brainlm.io.arrays import from_image
 
-pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 BLOCKS = ContiguousBlocks(4, gap=3)
 
 
@@ -57,7 +57,9 @@ def test_streamed_scores_equal_those_of_fit_and_predict(
     X, Y = data(rng, n_features)
     encoder = RidgeEncoder(alpha_per=alpha_per, groups=["a"] * 10 + ["b"] * 13)
     plain = cross_validate(encoder, X, Y, BLOCKS, metric=metric, keep_predictions=True)
-    monkeypatch.setattr(brainlm.streaming, "READ_BYTES", 160 * 8 * 4)  # four targets at a time
+    monkeypatch.setattr(
+        brainlm.encoding._ridge.streaming, "READ_BYTES", 160 * 8 * 4
+    )  # four targets at a time
     streamed = cross_validate(
         encoder, X, stored(Y), BLOCKS, metric=metric, keep_predictions=True, max_memory="2GB"
     )
@@ -113,7 +115,7 @@ def test_too_little_memory_is_said_before_anything_is_computed(rng):
 
 @pytest.mark.parametrize(("n_features", "search"), [(100, "exact"), (700, "exact"), (700, "fast")])
 def test_memory_stays_below_what_was_allowed(rng, tmp_path, n_features, search, monkeypatch):
-    monkeypatch.setattr(brainlm.ridge_cv, "SMALL", 0.0)
+    monkeypatch.setattr(brainlm.encoding._ridge.search, "SMALL", 0.0)
     X = rng.standard_normal((600, n_features)).astype(np.float32)
     Y = rng.standard_normal((600, 20_000)).astype(np.float32)
     np.save(tmp_path / "y.npy", Y)
@@ -151,7 +153,7 @@ def test_targets_of_the_wrong_shape_are_named(rng):
 
 def test_a_run_of_images_is_streamed_through_its_mask(rng, tmp_path, monkeypatch):
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(brainlm.series, "LARGEST_IN_MEMORY", 100)
+    monkeypatch.setattr(brainlm.storage.long_recordings, "LARGEST_IN_MEMORY", 100)
     X, Y = data(rng, n_targets=27, dtype=np.float32)
     volume = np.zeros((4, 3, 3, 160), dtype=np.float32)
     volume[:3] = Y.T.reshape(3, 3, 3, 160)

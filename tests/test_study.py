@@ -9,21 +9,21 @@ import zarr
 from studies import RUNS, write_study
 from typer.testing import CliRunner
 
-from brainlm.alignment import delay, resample
-from brainlm.bundle import load_bundle
-from brainlm.cli import app
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import RidgeEncoder
+from brainlm.batch.dask_tasks import collect, hash_inputs, run_study
+from brainlm.batch.plan import encode_study, plan_lines
+from brainlm.batch.study_file import EMPTY, Study, Task, read_study
+from brainlm.cli.app import app
+from brainlm.compute.lazy_arrays import open_stored
+from brainlm.data.brain_maps import winners
+from brainlm.encoding.align import delay, resample
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks, LeaveOneRunOut
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.maps import winners
-from brainlm.parallel import collect, hash_inputs, run_study
-from brainlm.planning import encode_study, plan_lines
 from brainlm.plotting import bundle_maps
-from brainlm.splits import ContiguousBlocks, LeaveOneRunOut
-from brainlm.stored import open_stored
-from brainlm.study import EMPTY, Study, Task, read_study
+from brainlm.results.bundle import load_bundle
 
-pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 
 
 def test_a_task_is_the_cross_validation_of_its_block(tmp_path):
@@ -205,7 +205,7 @@ def test_a_plan_says_tasks_bytes_and_hours(tmp_path):
 
 
 def test_a_study_that_does_not_fit_into_memory_is_refused_before(tmp_path, monkeypatch):
-    monkeypatch.setattr("brainlm._memory.available_memory", lambda: 1000)
+    monkeypatch.setattr("brainlm.compute.memory.available_memory", lambda: 1000)
     with pytest.raises(MemoryError, match=r"this study needs .* targets_per_task"):
         list(encode_study(write_study(tmp_path), tmp_path / "out"))
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from brainlm.data.stimulus import Stimulus
 from brainlm.errors import UnknownNameError
-from brainlm.stimulus import Stimulus
-from brainlm.syntax import STRATEGIES, node_counts, parse_bracketed, syntactic_nodes
+from brainlm.features.syntax import STRATEGIES, node_counts, parse_bracketed, syntactic_nodes
 
 DOG = "(S (NP (D the) (N dog)) (VP (V chased) (NP (D a) (N cat))))"
 

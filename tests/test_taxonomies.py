@@ -3,10 +3,11 @@ import sys
 import numpy as np
 import pytest
 
-from brainlm import _memory, taxonomies
+from brainlm.compute import memory as _memory
+from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.stimulus import Stimulus
-from brainlm.taxonomies import (
+from brainlm.features import taxonomies
+from brainlm.features.taxonomies import (
     cilin_norm,
     hownet_norm,
     read_cilin,

@@ -6,14 +6,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from brainlm import Stimulus
-from brainlm.alignment import delay
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import RidgeEncoder
-from brainlm.epochs import from_epochs
-from brainlm.splits import ContiguousBlocks, GapWarning, LeaveOneRunOut
-from brainlm.temporal import Delayer, lag_samples, time_curves
+from brainlm.encoding.align import delay
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks, GapWarning, LeaveOneRunOut
+from brainlm.encoding.temporal_response import Delayer, lag_samples, time_curves
+from brainlm.io.mne_objects import from_epochs
 
-pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 RATE = 20.0
 
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from brainlm.cross_validation import cross_validate
-from brainlm.encoders import SimilarityEncoder
-from brainlm.recording import Recording
-from brainlm.splits import ContiguousBlocks
-from brainlm.stimulus import Stimulus
-from brainlm.time_resolved import by_latency, word_locked
+from brainlm.data.recording import Recording
+from brainlm.data.stimulus import Stimulus
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.similarity import SimilarityEncoder
+from brainlm.encoding.splits import ContiguousBlocks
+from brainlm.encoding.time_bins import by_latency, word_locked
 
 STEP = 0.01
 

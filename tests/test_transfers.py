@@ -5,9 +5,10 @@ import pytest
 from server import serving
 from test_datasets import CARD, SERIES, TEXTGRID
 
-from brainlm.datasets import fetch_dataset, open_dataset
-from brainlm.downloads import fetch_url
+from brainlm.datasets.fetch import fetch_dataset
+from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
+from brainlm.storage.downloads import fetch_url
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.allow_hosts(["127.0.0.1"])]
 

@@ -6,9 +6,15 @@ in, ``shared_words`` keeps the words that every representation has, ``score_simi
 disk, so that a killed run goes on, and ``tidy`` makes the table.
 """
 
-from brainlm.comparison.engine import PartStore, run_parts
-from brainlm.comparison.methods import SpaceScores, score_ridge, score_similarity
-from brainlm.comparison.questions import (
+from brainlm.comparison.assembly import Task, open_task
+from brainlm.comparison.feature_spaces import (
+    Source,
+    norm_source,
+    permuted_source,
+    shared_words,
+    static_source,
+)
+from brainlm.comparison.layer_statistics import (
     Contrast,
     LayerProfile,
     compare_folds,
@@ -16,14 +22,8 @@ from brainlm.comparison.questions import (
     depth_difference,
     layer_profile,
 )
-from brainlm.comparison.representations import (
-    Source,
-    norm_source,
-    permuted_source,
-    shared_words,
-    static_source,
-)
-from brainlm.comparison.tables import (
+from brainlm.comparison.parts import PartStore, run_parts
+from brainlm.comparison.score_arrays import (
     KINDS,
     Space,
     score_table,
@@ -31,8 +31,8 @@ from brainlm.comparison.tables import (
     stack_predictions,
     stack_scores,
 )
-from brainlm.comparison.tasks import Task, open_task
-from brainlm.comparison.tidy import tidy
+from brainlm.comparison.scoring import SpaceScores, score_ridge, score_similarity
+from brainlm.comparison.table import tidy
 
 __all__ = [
     "KINDS",

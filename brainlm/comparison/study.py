@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.card import read_card
-from brainlm.comparison.methods import (
+from brainlm.comparison.assembly import Task, open_task
+from brainlm.comparison.feature_spaces import (
+    Source,
+    control_source,
+    model_source,
+    permute_types,
+    static_source,
+)
+from brainlm.comparison.scoring import (
     ControlFit,
     SpaceScores,
     check_space,
@@ -20,22 +27,16 @@ from brainlm.comparison.methods import (
     score_ridge,
     score_similarity,
 )
-from brainlm.comparison.representations import (
-    Source,
-    control_source,
-    model_source,
-    permute_types,
-    static_source,
-)
-from brainlm.comparison.tasks import Task, open_task
-from brainlm.comparison.tidy import record
-from brainlm.datasets import is_on_disk
-from brainlm.encoders import RidgeEncoder
+from brainlm.comparison.table import record
+from brainlm.data.features import Features
+from brainlm.data.scores import fisher_mean
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.card import read_card
+from brainlm.datasets.folders import is_on_disk
+from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
-from brainlm.features import Features, random_like
-from brainlm.geometry import geometry
-from brainlm.scores import fisher_mean
-from brainlm.stimulus import Stimulus
+from brainlm.features.baselines import random_like
+from brainlm.features.geometry import geometry
 
 if TYPE_CHECKING:
     import xarray
@@ -302,7 +303,7 @@ def random_scores(
     """Score a feature space whose vectors changed places between word types, drawn several times.
 
     Two draws differ although neither means anything; differences between representations are
-    judged by that (`brainlm.paired.random_difference_p`).
+    judged by that (`brainlm.stats.paired.random_difference_p`).
 
     Parameters
     ----------

@@ -27,12 +27,12 @@ from pathlib import Path
 
 import numpy as np
 
-from brainlm.cache import content_key
-from brainlm.decoding.beam import Beam, Reconstruction
-from brainlm.decoding.guides import EmbeddingSimilarity, Guide, Mixture, NoGuide, RandomGuide
+from brainlm.decoding.beam_search import Beam, Reconstruction
+from brainlm.decoding.decoder import StoryDecoder
+from brainlm.decoding.scorers import EmbeddingSimilarity, Guide, Mixture, NoGuide, RandomGuide
 from brainlm.decoding.stories import Story
-from brainlm.decoding.story_decoder import StoryDecoder
 from brainlm.errors import CorruptDataError, unknown_name
+from brainlm.storage.store import content_key
 
 __all__ = [
     "GUIDES",
@@ -214,7 +214,8 @@ def decode_jobs(
     folder : Path, optional
         Every finished reconstruction is written there and not made again.
     key : str
-        What the jobs depend on (`brainlm.cache.content_key`); files of another key are ignored.
+        What the jobs depend on (`brainlm.storage.store.content_key`); files of another key are
+        ignored.
     n_jobs : int
         Processes; each holds the language model.
     progress : bool

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm._checks import same_length
-from brainlm.decoding.evaluation import null_reach, null_z
-from brainlm.paired import paired_difference
-from brainlm.statistics import fdr
+from brainlm._validation import same_length
+from brainlm.decoding.null_scores import null_reach, null_z
+from brainlm.stats.paired import paired_difference
+from brainlm.stats.permutation import fdr
 
 if TYPE_CHECKING:
     import xarray
@@ -68,7 +68,7 @@ def compare_to_draws(
     """Compare the brain with the draws of each control, on one text.
 
     The brain's score (mean over windows) is tested as one more draw, by
-    `brainlm.decoding.evaluation.null_z`. With a single draw there is no test: NaN.
+    `brainlm.decoding.null_scores.null_z`. With a single draw there is no test: NaN.
 
     Parameters
     ----------
@@ -115,7 +115,8 @@ def compare_over_units(
 
     ``d = brain - mean over draws of the control`` of each item is averaged inside units; the mean
     over units (each weighs the same) has an interval by t and a two-sided p by sign flips
-    (`brainlm.paired.paired_difference`). Items of a unit may depend on each other as they like.
+    (`brainlm.stats.paired.paired_difference`). Items of a unit may depend on each other as they
+    like.
 
     Parameters
     ----------

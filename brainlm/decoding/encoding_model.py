@@ -14,11 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from brainlm._arrays import at, cholesky, host, is_tensor, like, namespace, place, shift, solve
-from brainlm._checks import check_finite, same_length
-from brainlm.encoders import RidgeEncoder
-from brainlm.ridge import fit_ridge
-from brainlm.splits import Groups, LeaveOneRunOut
+from brainlm._validation import check_finite, same_length
+from brainlm.compute.backend import (
+    at,
+    cholesky,
+    host,
+    is_tensor,
+    like,
+    namespace,
+    place,
+    shift,
+    solve,
+)
+from brainlm.encoding._ridge.solve import fit_ridge
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import Groups, LeaveOneRunOut
 
 __all__ = ["EncodingModel", "best_targets", "choose_targets", "fit_encoding_model"]
 

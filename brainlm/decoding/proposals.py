@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.decoding.prefixes import Prefixes
+from brainlm.decoding.beam_cache import Prefixes
 from brainlm.decoding.vocabulary import Node, Vocabulary
 
 __all__ = ["Nucleus", "Proposals", "propose", "repeats"]

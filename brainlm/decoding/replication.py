@@ -15,7 +15,7 @@ from scipy.stats import t
 
 from brainlm.decoding.controls import draws_of, kind_of
 from brainlm.errors import unknown_name
-from brainlm.paired import Interval
+from brainlm.stats.paired import Interval
 
 if TYPE_CHECKING:
     import xarray
@@ -70,7 +70,7 @@ def crossed_interval(values: np.ndarray, level: float = 0.95) -> Interval:
 
 
 def stack_cells(cells: Mapping[tuple[float, int, str], xarray.Dataset]) -> xarray.Dataset:
-    """Stack the results of `brainlm.decoding.study.reconstruct_story` over all cells.
+    """Stack the results of `brainlm.decoding.story_scores.reconstruct_story` over all cells.
 
     Parameters
     ----------

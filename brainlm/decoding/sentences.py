@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from brainlm.decoding.beam import Beam, Reader, Reconstruction, decode_texts
-from brainlm.decoding.guides import EmbeddingSimilarity, Guide
-from brainlm.decoding.mappers import EmbeddingDecoder
-from brainlm.decoding.timeline import RowScale, Timeline, learn_row_scale, learn_space
+from brainlm.decoding.beam_search import Beam, Reader, Reconstruction, decode_texts
+from brainlm.decoding.embedding import EmbeddingDecoder
+from brainlm.decoding.scorers import EmbeddingSimilarity, Guide
+from brainlm.decoding.stimulus_model import RowScale, Timeline, learn_row_scale, learn_space
 from brainlm.decoding.vocabulary import Vocabulary
 from brainlm.decoding.words import read_states
-from brainlm.encoders import RidgeEncoder
+from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.language_models import LanguageModel
 
 __all__ = ["SentenceDecoder", "fit_sentence_decoder", "sentence_rows"]
@@ -104,7 +104,7 @@ def fit_sentence_decoder(
     patterns : array of shape (n_sentences, n_targets)
         The brain's responses to them.
     layer, n_components : int
-        As in `brainlm.decoding.story_decoder.Settings`.
+        As in `brainlm.decoding.decoder.Settings`.
     mapper : EmbeddingDecoder
     groups : array of shape (n_sentences,), optional
         Group of each sentence, such as its topic: runs for the mappers that stop early.

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brainlm._checks import check_finite, same_length
-from brainlm.decoding.identification import (
+from brainlm._validation import check_finite, same_length
+from brainlm.data.scores import standardize_rows
+from brainlm.encoding.similarity import leave_one_out_scores
+from brainlm.encoding.splits import Split
+from brainlm.stats.identification import (
     pairwise_accuracy,
     pattern_correlations,
     rank_accuracy,
     top_k_accuracy,
 )
-from brainlm.similarity import leave_one_out_scores, standardize_rows
-from brainlm.splits import Split
 
 __all__ = ["SimilarityDecoding", "decode_by_similarity", "similarity_codes"]
 

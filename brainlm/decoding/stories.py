@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.cache import content_key
+from brainlm.compute.lazy_arrays import on_disk
+from brainlm.data.preprocessing import without_drifts
+from brainlm.data.recording import Recording
+from brainlm.data.recording import sampling_interval as step_of
+from brainlm.data.stimulus import Stimulus
 from brainlm.decoding.words import clean_words
-from brainlm.recording import Recording, without_drifts
-from brainlm.recording import sampling_interval as step_of
-from brainlm.stimulus import Stimulus
-from brainlm.targets import on_disk
+from brainlm.storage.store import content_key
 
 __all__ = [
     "RunResponses",
@@ -148,7 +149,7 @@ def stories_of(
         seconds. The last samples of a run that fill none are left out.
     period : float, optional
         Drifts slower than this many seconds are taken out of each run (cosines, as in
-        `brainlm.recording.high_pass`, after averaging).
+        `brainlm.data.preprocessing.high_pass`, after averaging).
 
     Raises
     ------

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brainlm.decoding.mappers import lagged
-from brainlm.encoders import RidgeEncoder
+from brainlm.decoding.embedding import lagged
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import LeaveOneRunOut
 from brainlm.errors import CorruptDataError
-from brainlm.splits import LeaveOneRunOut
 
 __all__ = ["WordRate", "count_words", "fit_word_rate", "spread_words"]
 

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from brainlm._checks import check_finite
-from brainlm.cache import cached_arrays, content_key
-from brainlm.decoding.depth import layer_stack, states_at
+from brainlm._validation import check_finite
+from brainlm.data.segmentation import segment
 from brainlm.language_models import LanguageModel
-from brainlm.language_models.hidden import BATCH_TOKENS
+from brainlm.language_models.hidden_states import BATCH_TOKENS
+from brainlm.language_models.layer_stack import layer_stack, states_at
 from brainlm.language_models.tokens import tokenize
 from brainlm.language_models.windows import Windows, assemble, overlapping_spans
-from brainlm.segmentation import segment
+from brainlm.storage.store import cached_arrays, content_key
 
 __all__ = ["clean_words", "read_states"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.language_models.hidden import BATCH_TOKENS
+from brainlm.language_models.hidden_states import BATCH_TOKENS
 from brainlm.language_models.windows import Batch, Windows
 
 if TYPE_CHECKING:

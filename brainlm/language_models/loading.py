@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from brainlm._arrays import check_device
+from brainlm.compute.backend import check_device
 from brainlm.errors import CorruptDataError, unknown_name
 
 __all__ = ["check_device", "kind_of", "load_network", "load_tokenizer", "quiet_transformers"]

@@ -9,25 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.cache import release_pages, resolve_cache
+from brainlm.data.features import Features
+from brainlm.data.stimulus import Stimulus
 from brainlm.errors import unknown_name
-from brainlm.features import Features
 from brainlm.language_models import loading
-from brainlm.language_models.choices import Units, check_choices, choose_layers, units
 from brainlm.language_models.heads import begins_word
-from brainlm.language_models.hidden import hidden_states
+from brainlm.language_models.hidden_states import hidden_states
 from brainlm.language_models.languages import check_language
+from brainlm.language_models.predictability import word_predictability
 from brainlm.language_models.sources import find_source
-from brainlm.language_models.surprisal import word_predictability
 from brainlm.language_models.tokens import Frame, Tokens, frame_of, tokenize
 from brainlm.language_models.windows import (
     Span,
+    Units,
     assemble,
+    check_choices,
+    choose_layers,
     overlapping_spans,
     trailing_spans,
+    units,
     whole_spans,
 )
-from brainlm.stimulus import Stimulus
+from brainlm.storage.store import release_pages, resolve_cache
 
 __all__ = ["LanguageModel"]
 
@@ -80,7 +83,7 @@ class LanguageModel:
 
     def __new__(cls, name: str | Path = "", **options: Any) -> LanguageModel:
         """Return a ``StaticVectors`` for the name of static vectors (unpickling gives no name)."""
-        from brainlm.language_models.static import StaticVectors, is_static
+        from brainlm.language_models.word_vectors import StaticVectors, is_static
 
         return object.__new__(StaticVectors if is_static(name) else cls)
 

@@ -17,8 +17,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from brainlm.downloads import cache_folder, check_content, fetch_sdist, fetch_wheel, sha256_of
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.storage.downloads import (
+    cache_folder,
+    check_content,
+    fetch_sdist,
+    fetch_wheel,
+    sha256_of,
+)
 
 __all__ = ["ShippedModel", "Source", "fetch_model", "find_source", "is_cached", "list_models"]
 

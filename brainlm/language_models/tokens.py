@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.segmentation import WITHOUT_SPACES
+from brainlm.data.segmentation import WITHOUT_SPACES
 
 __all__ = ["Frame", "Tokens", "frame_of", "join_words", "spell", "tokenize", "writes_spaces"]
 

@@ -10,8 +10,8 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from brainlm.downloads import check_content
 from brainlm.errors import CorruptDataError
+from brainlm.storage.downloads import check_content
 
 __all__ = ["read_vectors"]
 

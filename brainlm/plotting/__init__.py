@@ -24,13 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainlm.errors import UnknownNameError, unknown_name
-from brainlm.glyphs import styled
-from brainlm.plotting.ablations import (
-    ablations,
-    mapping_and_text,
-    plot_factor,
-    plot_mapping_and_text,
-)
+from brainlm.plotting._style import plot_heat_map
 from brainlm.plotting.brain import (
     brain_maps,
     bundle_maps,
@@ -41,20 +35,14 @@ from brainlm.plotting.brain import (
     winner_brain,
     winner_map,
 )
-from brainlm.plotting.channels import (
-    plot_time_course,
-    plot_topographies,
-    time_course,
-    topographies,
-)
-from brainlm.plotting.common import plot_heat_map
-from brainlm.plotting.decoding import (
+from brainlm.plotting.decoding_accuracy import (
     decoding_curve,
     decoding_null,
     plot_accuracy_curve,
     plot_null,
 )
 from brainlm.plotting.diagnostics import alphas, plot_alphas
+from brainlm.plotting.glyphs import styled
 from brainlm.plotting.layers import (
     layer_curve,
     plot_layer_curve,
@@ -62,12 +50,19 @@ from brainlm.plotting.layers import (
     target_bars,
     target_heat_map,
 )
+from brainlm.plotting.mapping import (
+    ablations,
+    mapping_and_text,
+    plot_factor,
+    plot_mapping_and_text,
+)
+from brainlm.plotting.rdms import plot_scatter, rdm_pair, similarity_and_rsa
 from brainlm.plotting.reconstruction import (
     reconstruction_gain,
     reconstruction_scores,
     reconstruction_text,
 )
-from brainlm.plotting.similarity import plot_scatter, rdm_pair, similarity_and_rsa
+from brainlm.plotting.sensors import plot_time_course, plot_topographies, time_course, topographies
 from brainlm.plotting.studies import (
     context_gains,
     coverage,
@@ -81,12 +76,12 @@ from brainlm.plotting.studies import (
     unique_variance,
     winners,
 )
-from brainlm.plotting.text import geometry, plot_geometry, plot_surprisal, surprisal
+from brainlm.plotting.text_measures import geometry, plot_geometry, plot_surprisal, surprisal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from brainlm.bundle import Bundle
+    from brainlm.results.bundle import Bundle
 
 __all__ = [
     "FIGURES",

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.maps import BrainMaps, winners
-from brainlm.plotting.common import REFERENCE_COLOURS
+from brainlm.data.brain_maps import BrainMaps, winners
+from brainlm.plotting._style import REFERENCE_COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from brainlm.bundle import Bundle
+    from brainlm.results.bundle import Bundle
 
 __all__ = [
     "brain_maps",

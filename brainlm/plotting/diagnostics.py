@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting.common import COLOURS, REFERENCE_COLOURS
+from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from brainlm.bundle import Bundle
+    from brainlm.results.bundle import Bundle
 
 __all__ = ["alphas", "plot_alphas"]
 

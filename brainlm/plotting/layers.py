@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting.common import (
+from brainlm.data.scores import held_out_choice
+from brainlm.plotting._style import (
     COLOURS,
     REFERENCE_COLOURS,
     interval,
@@ -15,14 +16,13 @@ from brainlm.plotting.common import (
     plot_heat_map,
     shared_legend,
 )
-from brainlm.scores import held_out_choice
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from brainlm.bundle import Bundle
+    from brainlm.results.bundle import Bundle
 
 __all__ = ["layer_curve", "plot_layer_curve", "plot_target_bars", "target_bars", "target_heat_map"]
 
@@ -47,7 +47,7 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
 
     Layers, layers combined with controls and the random embeddings of each layer are curves;
     every other space is a horizontal line. Bands are 95 % intervals of the mean over folds
-    (`brainlm.paired.fold_difference`); the ceiling has one over subjects.
+    (`brainlm.stats.paired.fold_difference`); the ceiling has one over subjects.
 
     Parameters
     ----------

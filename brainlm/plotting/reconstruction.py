@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.glyphs import fonts_for
-from brainlm.plotting.common import COLOURS, REFERENCE_COLOURS, panels, shared_legend
+from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, panels, shared_legend
+from brainlm.plotting.glyphs import fonts_for
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from brainlm.bundle import Bundle
+    from brainlm.results.bundle import Bundle
 
 __all__ = [
     "plot_conditions",
@@ -49,7 +49,7 @@ def plot_conditions(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
     Parameters
     ----------
     scores : xarray.Dataset
-        Of one text, see `brainlm.decoding.study`; or means over several,
+        Of one text, see `brainlm.decoding.story_scores`; or means over several,
         `brainlm.decoding.replication.summarise`.
     metric : str
     ax : matplotlib.axes.Axes

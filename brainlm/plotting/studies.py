@@ -1,7 +1,7 @@
 """Figures of the comparison studies, from the tidy tables of their bundles.
 
 A table is an ``xarray.Dataset`` over ``row``: ``table`` with a row per data set, representation and
-method (`brainlm.comparison.tidy`), and the smaller ones that each analysis names.
+method (`brainlm.comparison.table`), and the smaller ones that each analysis names.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.plotting.common import COLOURS, REFERENCE_COLOURS, grid, panels, plot_heat_map
+from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, grid, panels, plot_heat_map
 
 if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from brainlm.bundle import Bundle
+    from brainlm.results.bundle import Bundle
 
 __all__ = [
     "context_gains",
@@ -178,7 +178,7 @@ def paired_bars(bundle: Bundle) -> Figure:
     bracket joins two bars whose difference has q <= .05 over all pairs of the figure
     (Benjamini-Hochberg). Pairs of features in full dimension, where the bundle has others, too.
     """
-    from brainlm.statistics import fdr
+    from brainlm.stats.permutation import fdr
 
     table, pairs = _frame(bundle, "table"), _frame(bundle, "pairs")
     if "version" in pairs:

@@ -5,14 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from brainlm.bundle import load_bundle
-from brainlm.cli import load_analysis
-from brainlm.datasets import is_on_disk
+from brainlm.cli.app import load_analysis
+from brainlm.datasets.folders import is_on_disk
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.language_models.sources import is_cached
+from brainlm.results.bundle import load_bundle
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::brainlm.encoders.AlphaEdgeWarning", "ignore::brainlm.alignment.AlignmentWarning"
+    "ignore::brainlm.encoding.ridge.AlphaEdgeWarning",
+    "ignore::brainlm.encoding.align.AlignmentWarning",
 )
 
 

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from readers.recordings import RATE, make_raw, save_events
 
-from brainlm.bundle import load_bundle
-from brainlm.cli import load_analysis
-from brainlm.datasets import is_on_disk
+from brainlm.cli.app import load_analysis
+from brainlm.datasets.folders import is_on_disk
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.language_models.sources import is_cached
 from brainlm.plotting import draw
+from brainlm.results.bundle import load_bundle
 
-pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoders.AlphaEdgeWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 
 CARD = """
 name = "mine"

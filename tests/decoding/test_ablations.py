@@ -7,9 +7,9 @@ import pytest
 from conftest_words import WORDS
 
 from brainlm import Stimulus
-from brainlm.bundle import load_bundle, save_bundle
-from brainlm.decoding import ablations
-from brainlm.decoding.ablations import (
+from brainlm.data.recording import Recording
+from brainlm.decoding import ablation as ablations
+from brainlm.decoding.ablation import (
     FACTORS,
     Bench,
     Point,
@@ -19,14 +19,14 @@ from brainlm.decoding.ablations import (
     one_at_a_time,
     table_of,
 )
-from brainlm.decoding.mappers import MAPPERS
-from brainlm.decoding.simulation import LEAD, Simulation, simulate_stories
+from brainlm.decoding.decoder import Settings
+from brainlm.decoding.embedding import MAPPERS
+from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories
 from brainlm.decoding.stories import stories_of
-from brainlm.decoding.story_decoder import Settings
-from brainlm.decoding.study import Judges
+from brainlm.decoding.story_scores import Judges
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.plotting import save_figures
-from brainlm.recording import Recording
+from brainlm.results.bundle import load_bundle, save_bundle
 
 SETTINGS = Settings(layer=2, context=4, n_frequent=0, longest=12)
 DEFAULT = Point(snr=30.0, n_targets=80, n_inputs=60, n_components=24, width=4)

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from brainlm.decoding.beam import Beam, Reader, decode_text, decode_texts
-from brainlm.decoding.guides import EmbeddingSimilarity, NoGuide, RandomGuide
-from brainlm.decoding.prefixes import Prefixes
+from brainlm.decoding.beam_cache import Prefixes
+from brainlm.decoding.beam_search import Beam, Reader, decode_text, decode_texts
 from brainlm.decoding.proposals import Nucleus, repeats
-from brainlm.decoding.timeline import Timeline, learn_row_scale, learn_space, word_weights
+from brainlm.decoding.scorers import EmbeddingSimilarity, NoGuide, RandomGuide
+from brainlm.decoding.stimulus_model import Timeline, learn_row_scale, learn_space, word_weights
 
 EVERY = Nucleus(mass=1, ratio=1e-9, most=100, beyond=0, no_repeats=False)
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from brainlm import Recording, Stimulus
-from brainlm.decoding.beam import Beam, Reconstruction
+from brainlm.decoding.beam_search import Beam, Reconstruction
 from brainlm.decoding.conditions import brain_guide, smooth_noise
+from brainlm.decoding.decoder import Settings, fit_story_decoder
 from brainlm.decoding.proposals import Nucleus
-from brainlm.decoding.simulation import LEAD, Simulation, simulate_stories
+from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories
 from brainlm.decoding.stories import Story, stories_of
-from brainlm.decoding.story_decoder import Settings, fit_story_decoder
-from brainlm.decoding.study import Judges, map_story, score_whole, score_windows
+from brainlm.decoding.story_scores import Judges, map_story, score_whole, score_windows
 
 CHINESE = "我 你 他 小 王子 星球 玫瑰 狐狸 沙漠 飞机 说 看 很 好 在 是 花".split()  # noqa: SIM905
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray
 
-from brainlm.cli import load_analysis
+from brainlm.cli.app import load_analysis
 from brainlm.decoding.controls import (
     brains_of,
     cautions,

@@ -10,7 +10,7 @@ from conftest_words import WORDS
 from scipy.stats import t
 
 from brainlm import Stimulus
-from brainlm.decoding.beam import Beam
+from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.conditions import (
     GUIDES,
     Job,
@@ -22,22 +22,22 @@ from brainlm.decoding.conditions import (
     nulls,
     smooth_noise,
 )
+from brainlm.decoding.decoder import Settings, fit_story_decoder, reduce_responses
 from brainlm.decoding.proposals import Nucleus
-from brainlm.decoding.simulation import (
+from brainlm.decoding.simulated_subjects import (
     LEAD,
     Simulation,
     simulate_stories,
     time_words,
     write_layout,
 )
+from brainlm.decoding.stimulus_model import Rows
 from brainlm.decoding.stories import stories_of
-from brainlm.decoding.story_decoder import Settings, fit_story_decoder, reduce_responses
-from brainlm.decoding.study import Judges, map_story, reconstruct_story
-from brainlm.decoding.timeline import Rows
+from brainlm.decoding.story_scores import Judges, map_story, reconstruct_story
 from brainlm.decoding.word_rate import count_words, fit_word_rate, spread_words
 from brainlm.decoding.words import clean_words, read_states
 from brainlm.errors import CorruptDataError, UnknownNameError
-from brainlm.readers import read_stories
+from brainlm.io import read_stories
 
 SETTINGS = Settings(
     layer=2, context=4, n_components=32, n_targets=80, n_inputs=60, n_frequent=0, longest=12
@@ -225,7 +225,7 @@ def test_noise_and_blocks(rng):
     with pytest.raises(ValueError, match="too few to permute"):
         displaced(10, rng)
     silent = Simulation(400, 0.0)
-    from brainlm.decoding.simulation import _noise
+    from brainlm.decoding.simulated_subjects import _noise
 
     noise = _noise((600, 400), silent, rng)
     assert noise.std() == pytest.approx(1, abs=0.02)

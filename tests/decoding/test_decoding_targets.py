@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from brainlm import LanguageModel, align, open_dataset
-from brainlm.datasets import is_on_disk
-from brainlm.decoding.mappers import EmbeddingDecoder, score_mapping
+from brainlm.datasets.folders import is_on_disk
+from brainlm.decoding.embedding import EmbeddingDecoder, score_mapping
+from brainlm.encoding.splits import Groups
 from brainlm.language_models.sources import is_cached
-from brainlm.splits import Groups
 
 
 @pytest.fixture(scope="module")

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from conftest_words import WORDS
 
-import brainlm.series
+import brainlm.storage.long_recordings
 from brainlm import LanguageModel, Stimulus
-from brainlm.bundle import load_bundle
-from brainlm.cli import load_analysis
+from brainlm.cli.app import load_analysis
 from brainlm.decoding import CAUTION
 from brainlm.decoding.controls import cautions
-from brainlm.decoding.simulation import (
+from brainlm.decoding.simulated_subjects import (
     Simulation,
     invent_stories,
     simulate_stories,
     write_layout,
 )
 from brainlm.errors import DataMissingError, UnknownNameError
+from brainlm.results.bundle import load_bundle
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,9 @@ def test_processes_disk_and_a_kill_change_nothing(folder, tiny_folder, tmp_path,
     serial = _texts(tmp_path / "serial")
     assert _texts(tmp_path / "parallel") == serial
     with monkeypatch.context() as patch:
-        patch.setattr(brainlm.series, "LARGEST_IN_MEMORY", 0)  # the recordings stay on disk
+        patch.setattr(
+            brainlm.storage.long_recordings, "LARGEST_IN_MEMORY", 0
+        )  # the recordings stay on disk
         _decode(folder, tiny_folder, tmp_path / "disk", **options)
     assert list((tmp_path / "cache").rglob("*series*"))
     # Responses are summed in another order on disk. The map of this small noisy study follows such
@@ -87,7 +89,7 @@ def test_processes_disk_and_a_kill_change_nothing(folder, tiny_folder, tmp_path,
     first = [_texts(tmp_path / name)["language model"].split()[:10] for name in ("disk", "serial")]
     assert first[0] == first[1]
     work = tmp_path / "work"
-    command = [sys.executable, "-m", "brainlm.cli", "decode", str(folder), "--story", "d",
+    command = [sys.executable, "-m", "brainlm.cli.app", "decode", str(folder), "--story", "d",
                "--model", str(tiny_folder), "--layer", "2", "--debug", "--work", str(work),
                "--draws", "1", "--out", str(tmp_path / "killed")]  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from brainlm.decoding.encoding_model import EncodingModel, fit_encoding_model
-from brainlm.decoding.guides import EmbeddingSimilarity, EncodingLikelihood, Mixture
-from brainlm.decoding.timeline import (
+from brainlm.decoding.scorers import EmbeddingSimilarity, EncodingLikelihood, Mixture
+from brainlm.decoding.stimulus_model import (
     Rows,
     RowScale,
     Timeline,

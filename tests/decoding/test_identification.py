@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brainlm.decoding.identification import (
+from brainlm.stats.identification import (
     pairwise_accuracy,
     pattern_accuracy,
     pattern_correlations,

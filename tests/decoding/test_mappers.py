@@ -4,10 +4,10 @@ import torch
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from brainlm import RidgeEncoder
-from brainlm.decoding.contrastive import Batches, Training, info_nce, train_mapper
-from brainlm.decoding.identification import top_k_accuracy
-from brainlm.decoding.mappers import MAPPERS, EmbeddingDecoder, lagged, score_mapping
+from brainlm.decoding._contrastive import Batches, Training, info_nce, train_mapper
+from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder, lagged, score_mapping
 from brainlm.errors import CorruptDataError, UnknownNameError
+from brainlm.stats.identification import top_k_accuracy
 
 FAST = Training(epochs=40, patience=10, batch=64, rate=3e-3, width=32, n_layers=1, masking=0.2)
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from brainlm import Stimulus
-from brainlm.decoding.prefixes import Prefixes, window_start
+from brainlm.decoding.beam_cache import Prefixes, window_start
 from brainlm.decoding.proposals import Nucleus, propose, repeats
 from brainlm.decoding.vocabulary import build_vocabulary
 from brainlm.language_models import LanguageModel

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from brainlm.decoding.similarity import decode_by_similarity, similarity_codes
-from brainlm.splits import ContiguousBlocks
+from brainlm.encoding.splits import ContiguousBlocks
 
 SPLIT = ContiguousBlocks(5)
 

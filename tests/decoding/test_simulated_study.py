@@ -7,9 +7,9 @@ import pytest
 from conftest_words import WORDS
 
 from brainlm import LanguageModel, Stimulus
-from brainlm.cli import load_analysis
-from brainlm.decoding import study
-from brainlm.decoding.beam import Reconstruction
+from brainlm.cli.app import load_analysis
+from brainlm.decoding import story_scores as study
+from brainlm.decoding.beam_search import Reconstruction
 from brainlm.decoding.stories import Story
 from brainlm.errors import DataMissingError, UnknownNameError
 

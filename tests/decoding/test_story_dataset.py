@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from readers.new_mat import write_new
 
-import brainlm.series
+import brainlm.storage.long_recordings
 from brainlm import Recording, Stimulus
-from brainlm.bundle import load_bundle
-from brainlm.cli import load_analysis
-from brainlm.decoding.simulation import LEAD, Simulation, simulate_stories
+from brainlm.cli.app import load_analysis
+from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories
 from brainlm.decoding.stories import Story
 from brainlm.errors import DataMissingError, UnknownNameError
+from brainlm.results.bundle import load_bundle
 
 CARDS = Path(__file__).parents[2] / "datasets"
 CHINESE = "我 你 他 小 王子 星球 玫瑰 狐狸 沙漠 飞机 说 看 很 好 在 是 花".split()  # noqa: SIM905
@@ -99,7 +99,7 @@ def test_a_chinese_data_set_is_decoded_beside_its_nulls(smn4lang, tiny_folder, t
 def test_recordings_larger_than_memory_give_the_same(smn4lang, tiny_folder, tmp_path, monkeypatch):
     options = {"voxels": 30}
     first = decode(smn4lang, tiny_folder, tmp_path / "memory", **options).arrays["scores"]
-    monkeypatch.setattr(brainlm.series, "LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr(brainlm.storage.long_recordings, "LARGEST_IN_MEMORY", 0)
     second = decode(smn4lang, tiny_folder, tmp_path / "disk", **options).arrays["scores"]
     assert list((tmp_path / "cache").rglob("*series*"))
     assert float(second["mapping_r"]) == pytest.approx(float(first["mapping_r"]), abs=1e-4)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from brainlm import Recording, RidgeEncoder, Stimulus
+from brainlm.compute.lazy_arrays import TargetView
+from brainlm.data.preprocessing import high_pass
 from brainlm.decoding.encoding_model import choose_targets
 from brainlm.decoding.stories import (
     RunResponses,
@@ -13,9 +15,7 @@ from brainlm.decoding.stories import (
     stories_of,
     story_key,
 )
-from brainlm.recording import high_pass
-from brainlm.splits import Groups
-from brainlm.targets import TargetView
+from brainlm.encoding.splits import Groups
 
 STEP = 0.71
 

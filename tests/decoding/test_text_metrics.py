@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from brainlm.decoding.evaluation import (
+from brainlm.decoding.null_scores import (
     Window,
     compare_to_null,
     cut_windows,
     identify_windows,
     null_z,
 )
-from brainlm.decoding.text_metrics import (
+from brainlm.decoding.text_scores import (
     BertScore,
     inverse_document_frequency,
     list_metrics,

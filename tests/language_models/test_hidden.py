@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from brainlm import _memory
-from brainlm.language_models import LanguageModel, hidden
+from brainlm.compute import memory as _memory
+from brainlm.data.stimulus import Stimulus
+from brainlm.language_models import LanguageModel
+from brainlm.language_models import hidden_states as hidden
 from brainlm.language_models.tokens import tokenize
 from brainlm.language_models.windows import overlapping_spans
-from brainlm.stimulus import Stimulus
 
 WORDS = ["The", "dog", "chased", "the", "cat", "up", "the", "tree", ",", "and", "then", "it"] * 3
 
@@ -136,7 +137,7 @@ def test_entry_says_what_it_is(llama_folder, tmp_path):
 def test_killed_embedding_goes_on_and_ends_with_the_same_bits(
     llama, llama_folder, tmp_path, monkeypatch, counted
 ):
-    from brainlm import cache
+    from brainlm.storage import store as cache
 
     monkeypatch.setattr(cache, "SECONDS_BETWEEN_RECORDS", -1.0)
     whole = stack(

@@ -5,11 +5,11 @@ import warnings
 import numpy as np
 import pytest
 
+from brainlm.data.stimulus import Stimulus
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.languages import UnknownLanguageWarning, check_language
 from brainlm.language_models.sources import find_source, is_cached
 from brainlm.language_models.tokens import Tokens
-from brainlm.stimulus import Stimulus
 
 ENGLISH = ("the children were watching the old man who walked along the river " * 12).split()
 CHINESE = list("孩子们从窗户里看着这一切觉得非常有趣" * 12)

@@ -47,8 +47,8 @@ def test_encoder_of_an_encoder_decoder_is_read(tmp_path):
     from tiny_models import save, unigram
     from transformers import AutoModel
 
+    from brainlm.data.stimulus import Stimulus
     from brainlm.language_models import LanguageModel
-    from brainlm.stimulus import Stimulus
 
     tokenizer = unigram()
     config = T5Config(

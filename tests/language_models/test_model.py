@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from tiny_models import across_spaces, tiny_llama
 
+from brainlm.data.stimulus import Stimulus
 from brainlm.errors import UnknownNameError
 from brainlm.language_models import LanguageModel
-from brainlm.language_models.choices import choose_layers
 from brainlm.language_models.sources import is_cached
-from brainlm.stimulus import Stimulus
+from brainlm.language_models.windows import choose_layers
 
 TEXT = (
     "The dog chased the cat up the tree , and then it went home . It's a warm day ; the children "

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from brainlm import downloads
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
 from brainlm.language_models import LanguageModel, fetch_model, list_models, sources
 from brainlm.language_models.sources import ShippedModel, find_source, is_cached
+from brainlm.storage import downloads
 
 
 @pytest.fixture(autouse=True)
@@ -286,7 +286,7 @@ def pickled(folder, destination):
 def test_pickled_weights_are_read_where_the_user_allows_it(llama_folder, tmp_path):
     import numpy as np
 
-    from brainlm.stimulus import Stimulus
+    from brainlm.data.stimulus import Stimulus
 
     folder = pickled(llama_folder, tmp_path / "pickled")
     with pytest.raises(DataMissingError, match=r"only pytorch_model\.bin.*allow_pickles=True"):

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from brainlm.comparison.representations import model_source
+from brainlm.comparison.feature_spaces import model_source
 from brainlm.comparison.study import static_of
+from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.sources import is_cached
-from brainlm.language_models.static import StaticVectors, is_static
-from brainlm.stimulus import Stimulus
+from brainlm.language_models.word_vectors import StaticVectors, is_static
 
 TABLE = """the 1 0
 dog 2 0
@@ -131,7 +131,7 @@ def test_table_whose_words_and_rows_differ_is_refused(tmp_path):
     import pyarrow
     import pyarrow.parquet
 
-    from brainlm.language_models.static import _read_shipped
+    from brainlm.language_models.word_vectors import _read_shipped
 
     np.save(tmp_path / "vectors.npy", np.zeros((3, 2), dtype=np.float32))
     pyarrow.parquet.write_table(pyarrow.table({"index": ["a", "b"]}), tmp_path / "words.parquet")
@@ -140,7 +140,7 @@ def test_table_whose_words_and_rows_differ_is_refused(tmp_path):
 
 
 def test_pickled_array_is_refused(tmp_path):
-    from brainlm.language_models.static import _read_shipped
+    from brainlm.language_models.word_vectors import _read_shipped
 
     np.save(tmp_path / "vectors.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     (tmp_path / "words.parquet").write_bytes(b"PAR1")

@@ -5,15 +5,13 @@ import numpy as np
 import pytest
 from tiny_models import across_spaces, save, tiny_llama
 
+from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.language_models import LanguageModel, heads
 from brainlm.language_models.sources import is_cached
 from brainlm.language_models.tokens import spell
-from brainlm.stimulus import Stimulus
 
-WORDS = (
-    "The dog chased the cat up the tree , and then it went home . It's a beginning !".split()  # noqa: SIM905
-)
+WORDS = "The dog chased the cat up the tree , and then it went home . It's a beginning !".split()  # noqa: SIM905
 CHINESE = Stimulus(["今天", "天气", "很", "好", "，", "我们", "去", "公园", "。"], "zh")
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import xarray
 from scores_for_tests import by_fold, by_subject
 
-from brainlm.bundle import Bundle
 from brainlm.comparison.study import table_of
-from brainlm.maps import BrainMaps
+from brainlm.data.brain_maps import BrainMaps
+from brainlm.results.bundle import Bundle
 
 SETS = [("words", "ratings", "word"), ("gaze", "eye-tracking", "sentence")]
 

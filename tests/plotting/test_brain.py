@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from brainlm.bundle import load_bundle, save_bundle
-from brainlm.maps import BrainMaps, winners
+from brainlm.data.brain_maps import BrainMaps, winners
 from brainlm.plotting import draw, glass_brain, surface_views, winner_map
+from brainlm.results.bundle import load_bundle, save_bundle
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nilearn's, about its own arguments
 

@@ -3,8 +3,8 @@ import mne
 import numpy as np
 import pytest
 
+from brainlm.data.recording import Recording
 from brainlm.plotting import plot_time_course, plot_topographies
-from brainlm.recording import Recording
 
 NAMES = ["Fz", "Cz", "Pz", "Oz", "T7", "T8"]
 TARGETS = [f"{name}@{t}ms" for name in NAMES for t in (0, 100, 200)]

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import xarray
 
-from brainlm.bundle import load_bundle, save_bundle
 from brainlm.plotting import draw, plot_alphas
+from brainlm.results.bundle import load_bundle, save_bundle
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from figure_bundles import MAKERS, bundle_for
 from matplotlib.testing.compare import compare_images
 from scores_for_tests import by_fold, by_subject
 
-from brainlm.glyphs import styled
 from brainlm.plotting import FIGURES as PLOTS
 from brainlm.plotting import (
     draw,
@@ -26,6 +25,7 @@ from brainlm.plotting import (
     plot_target_bars,
     plot_time_course,
 )
+from brainlm.plotting.glyphs import styled
 
 BASELINE = Path(__file__).parent / "baseline"
 TOLERANCE = 12  # root mean square of grey levels: other versions of freetype draw letters otherwise

@@ -15,9 +15,7 @@ from readers.images import save_cifti, save_surface
 from readers.recordings import save_events, save_raw
 from scipy.io import savemat
 
-from brainlm.language_models.static import _read_shipped
-from brainlm.language_models.vector_files import read_vectors
-from brainlm.readers import (
+from brainlm.io import (
     read_bids,
     read_maps,
     read_meeg,
@@ -25,7 +23,9 @@ from brainlm.readers import (
     read_word_pairs,
     read_word_times,
 )
-from brainlm.readers.sheets import read_sheet
+from brainlm.io.sheets import read_sheet
+from brainlm.language_models.vector_files import read_vectors
+from brainlm.language_models.word_vectors import _read_shipped
 
 EVENTS = ("1.0\t0.5\tonce", "2.0\t0.4\tnull")
 HEADER = "onset\tduration\tword"

@@ -10,8 +10,8 @@ import pytest
 from readers.images import save_cifti, save_surface
 
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.readers import read_bids
-from brainlm.readers.bids import BidsOptions
+from brainlm.io import read_bids
+from brainlm.io.bids import BidsOptions
 
 AFFINE = np.diag([2.0, 2, 2, 1])
 BASE = "sub-{subject}/func/sub-{subject}_task-lppEN_run-{run}"

@@ -23,9 +23,10 @@ from readers.new_mat import write_new
 from readers.recordings import SPIKE, save_events, save_raw, save_sound
 from scipy.io import savemat
 
-from brainlm.card import read_card
-from brainlm.datasets import list_subjects, open_dataset
-from brainlm.openneuro import matches
+from brainlm.datasets.card import read_card
+from brainlm.datasets.folders import list_subjects
+from brainlm.datasets.open import open_dataset
+from brainlm.storage.openneuro import matches
 
 CARDS = Path(__file__).parents[2] / "datasets"
 CHARACTERS = ["从", "前", "有", "人"]

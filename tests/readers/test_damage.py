@@ -25,10 +25,10 @@ from layouts import (
 )
 from limits import bounded
 
-from brainlm.datasets import open_dataset
-from brainlm.downloads import _fetch_members, _open_in_tar, _open_in_zip
+from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError
-from brainlm.readers import OPTIONS
+from brainlm.io.registry import READERS
+from brainlm.storage.downloads import _fetch_members, _open_in_tar, _open_in_zip
 
 # Of each layout; `BRAINLM_FUZZ=400 python -m pytest tests/readers/test_damage.py` does 5700.
 N_DAMAGES = int(os.environ.get("BRAINLM_FUZZ", "100"))
@@ -69,7 +69,7 @@ LAYOUTS = {
 }
 
 
-READS = {layout: OPTIONS.get(layout, OPTIONS["tables"]) for layout in LAYOUTS}
+READS = {layout: READERS.get(layout, READERS["tables"]).options for layout in LAYOUTS}
 
 
 def toml(value):
@@ -91,7 +91,7 @@ def write_card(folder, options, layout, shape):
     )
     for name, value in zip(("n_samples", "n_targets", "n_words"), shape, strict=True):
         card += f"{name} = {value}\n"
-    reader = layout if layout in OPTIONS else "tables"
+    reader = layout if layout in READERS else "tables"
     card += f'[open]\nreader = "{reader}"\noptions = {toml(options)}\n'
     path = folder / "tiny.toml"
     path.write_text(card, encoding="utf-8")
@@ -250,7 +250,7 @@ def test_links_and_pipes_in_an_archive_are_no_files(tmp_path, kind):
 
 
 def test_archives_that_swell_are_refused_before_they_are_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("brainlm.downloads.LARGEST_MEMBER", 1 << 20)
+    monkeypatch.setattr("brainlm.storage.downloads.LARGEST_MEMBER", 1 << 20)
     content = bytes(1 << 22)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("pack/data.csv", content)

@@ -27,9 +27,9 @@ from damages import (
 from limits import ROOM, bounded, linux_only
 
 from brainlm.errors import CorruptDataError
-from brainlm.language_models.static import _read_shipped
-from brainlm.readers import read_maps
-from brainlm.readers.sheets import read_sheet
+from brainlm.io import read_maps
+from brainlm.io.sheets import read_sheet
+from brainlm.language_models.word_vectors import _read_shipped
 
 HUGE = 30_000
 SWOLLEN = 3 << 29  # bytes that a few megabytes unpack to
@@ -222,7 +222,7 @@ HOSTILE = {
 @linux_only
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_size_is_refused_in_bounded_memory(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr("brainlm._memory.available_memory", lambda: ROOM // 2)
+    monkeypatch.setattr("brainlm.compute.memory.available_memory", lambda: ROOM // 2)
     write, read = HOSTILE[kind]
     write(tmp_path)
     with bounded(), pytest.raises((CorruptDataError, MemoryError)) as refused:

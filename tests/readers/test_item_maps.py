@@ -8,8 +8,8 @@ import pytest
 from readers.images import save_cifti
 
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.readers import read_item_maps
-from brainlm.readers.item_maps import ItemMapsOptions
+from brainlm.io import read_item_maps
+from brainlm.io.item_maps import ItemMapsOptions
 
 AFFINE = np.diag([2.0, 2, 2, 1])
 EACH = {

@@ -9,8 +9,8 @@ from readers.recordings import FIRST, RATE, SPIKE, save_events, save_raw, save_s
 from scipy.io import savemat
 
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.readers import read_meeg
-from brainlm.readers.meeg import MeegOptions
+from brainlm.io import read_meeg
+from brainlm.io.meeg import MeegOptions
 
 ONSETS = [1.0, 3.5, 7.0]
 EPOCHS = {"tmin": -0.1, "tmax": 0.3}

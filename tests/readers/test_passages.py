@@ -7,7 +7,7 @@ import pytest
 from layouts import PASSAGES
 
 from brainlm.errors import CorruptDataError
-from brainlm.readers import read_passages
+from brainlm.io import read_passages
 
 
 def test_sentences_are_items_and_passages_are_texts_with_their_topic(patterns):

@@ -8,8 +8,8 @@ from readers.new_mat import write_new
 from scipy.io import savemat
 
 from brainlm.errors import CorruptDataError, UnknownNameError
-from brainlm.readers import read_patterns, read_word_times
-from brainlm.readers.mat import read_mat
+from brainlm.io import read_patterns, read_word_times
+from brainlm.io.matlab import read_mat
 
 SENTENCES = {
     "pattern": "{subject}/data_384sentences.mat",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from brainlm.errors import CorruptDataError, DataMissingError
-from brainlm.readers import read_pickle
+from brainlm.io import read_pickle
 
 
 def write(path, value, protocol=4):

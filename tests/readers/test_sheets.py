@@ -8,7 +8,7 @@ import pyreadr
 import pytest
 
 from brainlm.errors import CorruptDataError, UnknownNameError
-from brainlm.readers.sheets import read_sheet
+from brainlm.io.sheets import read_sheet
 
 
 def test_r_data_keep_words_that_look_missing_and_whole_numbers(tmp_path):
@@ -60,7 +60,7 @@ def test_other_archives_are_refused_and_never_unpickled(tmp_path, arrays, messag
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr("brainlm.readers.cells.LARGEST_TABLE", 1000)
+    monkeypatch.setattr("brainlm.io.cells.LARGEST_TABLE", 1000)
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", bytes(5000))
     with pytest.raises(CorruptDataError, match="unpacks to more than 1000 bytes"):
@@ -108,7 +108,7 @@ def test_a_part_of_a_large_table_is_read_line_by_line(tmp_path, monkeypatch):
     rows = [f"p{i % 3},w{i},{i}" for i in range(30)]
     path.write_text("id,word,time\n" + "\n".join(rows) + "\n")
     whole = read_sheet(path, columns=["word", "time"], where={"id": "p1"})
-    monkeypatch.setattr("brainlm.readers.cells.LARGEST_TEXT", 10)
+    monkeypatch.setattr("brainlm.io.cells.LARGEST_TEXT", 10)
     part = read_sheet(path, columns=["word", "time"], where={"id": "p1"})
     assert part == whole
     assert part.header == ["word", "time"]

@@ -10,10 +10,10 @@ import pytest
 from layouts import textgrid
 from scipy.io import savemat
 
-from brainlm import series
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.readers import read_stories
-from brainlm.readers.stories import StoriesOptions
+from brainlm.io import read_stories
+from brainlm.io.stories import StoriesOptions
+from brainlm.storage import long_recordings as series
 
 OPTIONS = {
     "pattern": "derivative/preprocessed_data/{subject}/{story}.hf5",

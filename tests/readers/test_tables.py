@@ -8,7 +8,7 @@ import pytest
 from layouts import TABLES, XLSX
 
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.readers import read_tables
+from brainlm.io import read_tables
 
 
 def one(**changes):

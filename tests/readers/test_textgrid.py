@@ -8,8 +8,8 @@ from layouts import INTERVALS, textgrid
 from praatio import textgrid as praatio
 
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.readers import read_textgrid
-from brainlm.readers.textgrid import read_intervals
+from brainlm.io import read_textgrid
+from brainlm.io.textgrid import read_intervals
 
 
 def write(path, text, encoding="utf-8"):

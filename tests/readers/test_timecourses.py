@@ -5,9 +5,9 @@ import pytest
 from layouts import TIMECOURSES
 
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.readers import read_timecourses
-from brainlm.readers.files import parse_number, subjects_in
-from brainlm.readers.timecourses import read_matrix
+from brainlm.io import read_timecourses
+from brainlm.io.files import parse_number, subjects_in
+from brainlm.io.timecourses import read_matrix
 
 
 def test_samples_stand_on_the_clock_of_the_words(story):

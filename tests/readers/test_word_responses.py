@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from brainlm.errors import CorruptDataError, UnknownNameError
-from brainlm.readers import read_word_responses
+from brainlm.io import read_word_responses
 
 GAZE = """sentence_id,word_id,word,TRT
 a,0,null,10

@@ -4,7 +4,7 @@ import pytest
 from layouts import textgrid
 
 from brainlm.errors import CorruptDataError
-from brainlm.readers import read_word_times
+from brainlm.io import read_word_times
 
 SECTIONS = {
     "files": ["s1.csv", "s2.csv"],

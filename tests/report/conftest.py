@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from bundles_for_tests import make_bundle
 
-from brainlm.maps import BrainMaps
+from brainlm.data.brain_maps import BrainMaps
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from bundles_for_tests import make_bundle
 from typer.testing import CliRunner
 
-from brainlm.cli import app
-from brainlm.report import bundle_tables, report_page, write_report
+from brainlm.cli.app import app
+from brainlm.results.report import bundle_tables, report_page, write_report
 
 # Software rendering: the brains need WebGL, and the machines of tests have no graphics card.
 CHROMIUM = [

@@ -3,7 +3,7 @@ import xarray
 from bundles_for_tests import make_bundle
 from scipy.stats import t
 
-from brainlm.report import bundle_tables, comparison_table
+from brainlm.results.report import bundle_tables, comparison_table
 
 
 def test_means_and_intervals_are_those_of_the_scores(bundle):

@@ -1,0 +1,1 @@
+"""Encoding studies described by one file, on one machine or a cluster."""

@@ -1,0 +1,269 @@
+"""Studies on one machine or many: tasks through Dask, results on disk one by one.
+
+Features and responses are read by the workers from storage that all of them see; only the names of
+tasks and the paths of results pass through the scheduler. Every finished task is a file, written
+whole or not at all, so a killed worker, scheduler or client loses no more than its running tasks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from brainlm.batch.study_file import EMPTY, Study, Task
+from brainlm.compute.lazy_arrays import split_place
+from brainlm.compute.memory import available_memory
+from brainlm.encoding.leakage import LeakageWarning
+from brainlm.encoding.ridge import AlphaEdgeWarning
+from brainlm.errors import DataMissingError, UnknownNameError
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["collect", "hash_inputs", "leakage_notes", "open_cluster", "run_study"]
+
+TRIES = 3  # of a task whose worker dies
+
+
+@contextmanager
+def open_cluster(address: str) -> Iterator[Any]:
+    """Open a Dask client.
+
+    Parameters
+    ----------
+    address : str
+        ``"local:N"`` starts N processes here; ``"slurm:N"`` submits N jobs with the settings of
+        dask-jobqueue's own configuration file; anything else is the address of a scheduler.
+
+    Yields
+    ------
+    dask.distributed.Client
+    """
+    try:
+        import dask
+        from dask.distributed import Client, LocalCluster
+    except ImportError:
+        raise DataMissingError("Dask is not installed: pip install 'brainlm[cluster]'") from None
+    kind, _, number = address.partition(":")
+    if kind in ("local", "slurm") and not (number.isdigit() and int(number) > 0):
+        raise UnknownNameError(f"--cluster {address!r}: write {kind}:N with N workers, as {kind}:4")
+    with dask.config.set({"distributed.scheduler.allowed-failures": TRIES}):
+        if kind == "local":
+            made: Any = LocalCluster(
+                n_workers=int(number), threads_per_worker=1, processes=True,
+                dashboard_address=None, memory_limit=available_memory() // int(number),
+            )  # fmt: skip
+        elif kind == "slurm":
+            from dask_jobqueue import SLURMCluster
+
+            # Any free port: two studies of one login node would quarrel about the usual one.
+            made = SLURMCluster(scheduler_options={"dashboard_address": ":0"})
+            made.scale(jobs=int(number))
+        else:
+            made = address
+        with Client(made) as client:
+            try:
+                yield client
+            finally:
+                if made is not address:
+                    made.close()
+
+
+def run_study(
+    study: Study,
+    folder: Path | str,
+    hashes: Mapping[str, str],
+    *,
+    client: Any = None,
+    progress: bool = False,
+) -> list[Path]:
+    """Compute the tasks of a study that are not there yet.
+
+    Parameters
+    ----------
+    study : Study
+    folder : path
+        Gets one file per task. Files of the same study (same settings, same content of all inputs)
+        are kept and not computed again; those of another one are left alone.
+    hashes : mapping of str to str
+        From ``hash_inputs``.
+    client : dask.distributed.Client, optional
+        Default: one task after the other in this process.
+    progress : bool
+
+    Returns
+    -------
+    list of Path
+        One file per task, in the order of ``study.tasks()``.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tasks = study.tasks()
+    key = study.digest(hashes)
+    paths = [folder / f"{key}-{_name(task)}.npz" for task in tasks]
+    missing = [(t, p) for t, p in zip(tasks, paths, strict=True) if not _whole(p)]
+    bar = tqdm(total=len(tasks), initial=len(tasks) - len(missing), desc="encode",
+               unit="task", disable=not progress)  # fmt: skip
+    with bar:
+        for _ in _finished(study, missing, client):
+            bar.update()
+    return paths
+
+
+def _finished(study: Study, missing: Sequence[tuple[Task, Path]], client: Any) -> Iterable[Any]:
+    if client is None:
+        for task, path in missing:
+            compute_to(study, task, path)
+            yield task
+        return
+    from dask.distributed import as_completed
+
+    # An impure key: a task may be asked for again after its file was lost.
+    futures = [
+        client.submit(partial(compute_to, study), task, path, pure=False) for task, path in missing
+    ]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        client.cancel(futures)
+
+
+def compute_to(study: Study, task: Task, path: Path) -> None:
+    """Compute one task and write it, whole or not at all.
+
+    The name of the file begins with the key of the study's content: see `run_study`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes
+        scores = study.compute(task, path.name.partition("-")[0])
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(
+                file,
+                values=scores.values,
+                alphas=np.asarray(scores.alphas, dtype=float),
+                about=json.dumps([scores.encoder, scores.split, list(scores.notes)]),
+            )
+        os.replace(scratch, path)
+    finally:
+        Path(scratch).unlink(missing_ok=True)
+
+
+def collect(study: Study, paths: Sequence[Path]) -> tuple[dict[str, xarray.Dataset], list[str]]:
+    """Put the files of all tasks together.
+
+    Returns
+    -------
+    arrays : dict of str to xarray.Dataset
+        ``"scores_SUBJECT"``: ``score`` and ``alpha`` over (space, fold, target).
+    notes : list of str
+        Of the tasks, each with its task.
+    """
+    import xarray
+
+    arrays: dict[str, xarray.Dataset] = {}
+    notes = []
+    tasks = study.tasks()
+    for subject in study.targets:
+        values, alphas, split = [], [], ""
+        for space in study.spaces:
+            own = [
+                (task, path)
+                for task, path in zip(tasks, paths, strict=True)
+                if (task.subject, task.space) == (subject, space)
+            ]
+            parts = []
+            for task, path in own:
+                with np.load(path, allow_pickle=False) as file:
+                    parts.append((file["values"], file["alphas"]))
+                    _, split, said = json.loads(str(file["about"]))
+                notes += [f"{task.label}: {note}" for note in said]
+            values.append(np.concatenate([part[0] for part in parts], axis=1))
+            alphas.append(np.concatenate([part[1] for part in parts], axis=1))
+        dimensions = ("space", "fold", "target")
+        arrays[f"scores_{subject}"] = xarray.Dataset(
+            {
+                "score": (dimensions, np.stack(values).astype(np.float32)),
+                "alpha": (dimensions, np.stack(alphas).astype(np.float32)),
+            },
+            coords={"space": study.spaces},
+            attrs={"metric": study.metric, "split": split, "subject": subject},
+        )
+    return arrays, notes
+
+
+def hash_inputs(study: Study, *, progress: bool = False) -> dict[str, str]:
+    """Return the SHA-256 of the content of every file of a study, by place."""
+    digests: dict[str, str] = {}
+    for place in tqdm(study.places(), desc="check inputs", disable=not progress):
+        file, name = split_place(place)
+        path = Path(file)
+        if not path.exists():
+            raise DataMissingError(f"{path}: no such file (of {place!r})")
+        if file not in digests:
+            parts = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+            total = hashlib.sha256()
+            for part in parts:
+                total.update(str(part.relative_to(path)).encode())
+                with part.open("rb") as opened:
+                    total.update(hashlib.file_digest(opened, "sha256").digest())
+            digests[file] = total.hexdigest()
+        digests[place] = hashlib.sha256(f"{digests[file]}:{name}".encode()).hexdigest()
+    return {place: digests[place] for place in study.places()}
+
+
+def leakage_notes(arrays: Mapping[str, xarray.Dataset]) -> list[str]:
+    """Say what the empty baseline scores for each subject, and where that is above chance.
+
+    Above chance: a mean above .01, with p < .01 in a one-sided t test over the test folds.
+
+    Parameters
+    ----------
+    arrays : mapping of str to xarray.Dataset
+        From ``collect``.
+    """
+    from scipy.stats import ttest_1samp
+
+    notes = []
+    for scores in arrays.values():
+        if EMPTY not in scores.space:
+            continue
+        folds = scores.score.sel(space=EMPTY).mean("target").values
+        p = float(ttest_1samp(folds, 0, alternative="greater").pvalue)
+        note = (
+            f"{scores.attrs['subject']}: features without any language score "
+            f"{folds.mean():.3f} (p = {p:.3f} over {len(folds)} folds)"
+        )
+        if p < 0.01 and folds.mean() > 0.01:
+            note += ", which is above chance: training and test samples are not apart"
+            warnings.warn(note, LeakageWarning, stacklevel=2)
+        notes.append(note)
+    return notes
+
+
+def _whole(path: Path) -> bool:
+    """Return whether the result of a task is there and can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {"values", "alphas", "about"} <= set(file.files)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return False
+
+
+def _name(task: Task) -> str:
+    text = json.dumps([task.subject, task.space, task.start, task.stop])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,467 @@
+"""Encoding studies of stored arrays: many feature spaces x many subjects, described by one file.
+
+::
+
+    lags = [2.0, 8.0]
+    sampling_interval = 2.0
+    folds = "runs"
+
+    [features]
+    "layer 9" = "features.h5:layer_9"
+
+    [targets]
+    S01 = "S01.zarr"
+    S02 = "S02.h5:data"
+
+The arrays are read where they lie, by whoever computes: features (n_samples, n_features) at the
+times of the samples, not yet delayed, and responses (n_samples, n_targets), in ``.npy``, HDF5
+(``file.h5:name``) or Zarr (``folder.zarr`` or ``folder.zarr:name``). ``{subject}`` in the path of
+features or runs stands for the subject.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from brainlm.compute.lazy_arrays import bad_columns, open_stored
+from brainlm.data.brain_maps import targets_of
+from brainlm.data.recording import Recording
+from brainlm.data.scores import Scores
+from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS
+from brainlm.encoding._ridge.streaming import BLOCKS_AT_ONCE, SMALLEST_READ, fold_bytes
+from brainlm.encoding.align import delay, delays_between
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks, LeaveOneRunOut, Split
+from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
+from brainlm.features.baselines import random_walk
+
+__all__ = ["EMPTY", "Need", "Study", "Task", "read_study"]
+
+EMPTY = "empty baseline"
+POLES = (
+    10  # penalties whose predictions the fast search makes, about (brainlm.encoding._ridge.search)
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One piece of work: a feature space, a subject, a block of targets."""
+
+    subject: str
+    space: str
+    start: int
+    stop: int
+
+    @property
+    def label(self) -> str:
+        """Text for a person."""
+        return f"{self.subject} / {self.space} / targets {self.start}:{self.stop}"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a study will take.
+
+    Attributes
+    ----------
+    n_tasks : int
+    read_bytes : int
+        Read from storage by all tasks together.
+    memory_bytes : int
+        Of the largest task.
+    flops : float
+        Floating-point operations of all tasks, about.
+    """
+
+    n_tasks: int
+    read_bytes: int
+    memory_bytes: int
+    flops: float
+
+
+class Study(BaseModel):
+    """Settings of an encoding study; the names are those of the Python arguments.
+
+    Attributes
+    ----------
+    features : dict of str to str
+        Name of each feature space -> where it is stored.
+    targets : dict of str to str
+        Subject -> where the responses are stored.
+    runs : str, optional
+        Where the run of each sample is stored, (n_samples,). Without it all samples are one run.
+    lags : (float, float), optional
+        Shortest and longest lag in seconds: 2 to 8 s for fMRI, see ``brainlm.delays_between``.
+    sampling_interval : float, optional
+        Seconds between samples; ``lags`` need it.
+    delays : list of int
+        In samples, see ``brainlm.delay``. Default: those of the lags; without lags, none.
+    alphas : list of float, optional
+        Default: those of ``RidgeEncoder``.
+    folds : int or "runs"
+        That many contiguous blocks, or leave one run out.
+    gap : int, optional
+        Samples left out around a block; at least the longest delay, its default.
+    metric : {"r", "r2"}
+    mask_targets : bool
+        Give targets that are constant or hold NaN no score instead of refusing them.
+    empty_baseline : bool
+        Score a smooth random walk without any language beside the feature spaces.
+    targets_per_task : int
+    brain : str, optional
+        Image of the targets, a mask or a parcellation (`brainlm.data.brain_maps.targets_of`),
+        ``{subject}`` for the subject. The bundle then keeps the mean score of each target as brain
+        maps.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    features: dict[str, str] = Field(min_length=1)
+    targets: dict[str, str] = Field(min_length=1)
+    runs: str | None = None
+    lags: tuple[float, float] | None = None
+    sampling_interval: Annotated[float, Field(gt=0)] | None = None
+    delays: list[int] = Field(default=None, min_length=1, validate_default=True)
+    alphas: list[Annotated[float, Field(gt=0)]] | None = None
+    folds: Annotated[int, Field(ge=2)] | Literal["runs"] = 5
+    gap: Annotated[int, Field(ge=0)] | None = None
+    metric: Literal["r", "r2"] = "r"
+    mask_targets: bool = False
+    empty_baseline: bool = True
+    targets_per_task: int = Field(default=20_000, ge=1)
+    brain: str | None = None
+
+    @field_validator("delays", mode="before")
+    @classmethod
+    def _in_samples(cls, given: Any, info: ValidationInfo) -> Any:
+        lags, step = info.data.get("lags"), info.data.get("sampling_interval")
+        if lags is None:
+            return [0] if given is None else given
+        if step is None:
+            raise ValueError(f"lags = {list(lags)} are seconds: give sampling_interval, too")
+        found = delays_between(step, *lags)
+        if given not in (None, found):
+            raise ValueError(f"{given} are not the samples of lags = {list(lags)}: give one")
+        return found
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        longest = max(abs(d) for d in self.delays)
+        if self.gap is not None and self.gap < longest:
+            raise ValueError(f"gap = {self.gap} is shorter than the longest delay ({longest})")
+        if self.folds == "runs" and self.runs is None:
+            raise ValueError('folds = "runs" needs runs: where the run of each sample is stored')
+        if EMPTY in self.features:
+            raise ValueError(f"features: {EMPTY!r} is the name of the baseline; choose another")
+        return self
+
+    @property
+    def spaces(self) -> list[str]:
+        """Names of the feature spaces, the empty baseline last."""
+        return [*self.features, *([EMPTY] if self.empty_baseline else [])]
+
+    def tasks(self) -> list[Task]:
+        """Return all pieces of work, in a fixed order.
+
+        Raises
+        ------
+        CorruptDataError
+            Arrays that do not fit together, named by file.
+        """
+        found = []
+        _shape_of.cache_clear()  # files may have changed since
+        for subject, place in self.targets.items():
+            n_samples, n_targets, _ = _shape_of(place)
+            for name in self.features:
+                where = self._place(name, subject)
+                rows, _, _ = _shape_of(where)
+                if rows != n_samples:
+                    raise CorruptDataError(
+                        f"{where} has {rows} rows, {place} {n_samples}: features need one row per "
+                        "sample of the responses"
+                    )
+            self._runs(subject, n_samples)
+            self._check_brain(subject, n_targets)
+            step = self.targets_per_task
+            found += [  # the spaces of a block of targets follow each other: it is read once
+                Task(subject, space, start, min(start + step, n_targets))
+                for start in range(0, n_targets, step)
+                for space in self.spaces
+            ]
+        return found
+
+    def split(self, subject: str, n_samples: int) -> Split:
+        """Return the outer folds of a subject."""
+        runs = self._runs(subject, n_samples)
+        longest = max(abs(d) for d in self.delays)
+        if self.folds == "runs":
+            return LeaveOneRunOut(runs, inner_gap=max(longest, 5))
+        gap = longest if self.gap is None else self.gap
+        return ContiguousBlocks(int(self.folds), gap=gap, runs=runs)
+
+    def compute(self, task: Task, content: str | None = None) -> Scores:
+        """Return the scores of one task.
+
+        Parameters
+        ----------
+        task : Task
+        content : str, optional
+            Key of the content of all files, `digest`. With it the block of targets is kept in
+            memory for the next task, which is most often another space of the same block.
+        """
+        place = self.targets[task.subject]
+        runs = self._runs(task.subject, open_stored(place).shape[0])
+        X = delay(self._features(task.space, task.subject, runs), self.delays, runs)
+        if content is None:
+            block = _read_block(place, task.start, task.stop)
+        else:
+            block = _kept_block(place, task.start, task.stop, content)
+        if self.mask_targets and bad_columns(block).all():
+            return self._nothing(task, len(block))
+        return cross_validate(
+            RidgeEncoder(self.alphas),
+            X,
+            block,
+            self.split(task.subject, len(X)),
+            metric=self.metric,
+            targets=[str(i) for i in range(task.start, task.stop)],
+            mask_targets=self.mask_targets,
+        )
+
+    def need(self, tasks: Sequence[Task], workers: int = 1) -> Need:
+        """Return what the tasks will take, from the shapes alone.
+
+        Each worker reads the spaces of its tasks, and a block of targets once for all spaces.
+        A fold of n training and m test samples, p delayed features, V targets and A alphas costs,
+        with q = min(n, p) and the J <= A penalties whose predictions the search makes::
+
+            2 n p q  +  J (q^3 + 2 n q V)  +  2 A m q^2  +  2 m q V
+
+        operations: Gram matrix; one inverse per penalty, and the predictions of all inner folds;
+        the operators of the test fold; its predictions.
+        """
+        read, memory, flops = 0, 0, 0.0
+        blocks: dict[tuple[str, int], int] = {}
+        n_alphas = len(self.alphas or DEFAULT_ALPHAS)
+        shape = cache(self._shape)
+        folds = cache(lambda subject, n: self.split(subject, n).get_n_splits())
+        _shape_of.cache_clear()  # files may have changed since
+        for task in tasks:
+            n_samples, p, size = shape(task.subject, task.space)
+            n_folds = folds(task.subject, n_samples)
+            n_test = -(-n_samples // n_folds)
+            n, n_targets = n_samples - n_test, task.stop - task.start
+            q, poles = min(n, p), min(POLES, n_alphas)
+            flops += n_folds * (
+                2.0 * n * p * q
+                + poles * (float(q) ** 3 + 2.0 * n * q * n_targets)
+                + 2.0 * n_alphas * n_test * float(q) ** 2
+                + 2.0 * n_test * q * n_targets
+            )
+            block = n_samples * n_targets * size
+            read += n_samples * (p // len(self.delays)) * size
+            stored = _shape_of(self.targets[task.subject])[2]
+            blocks[task.subject, task.start] = n_samples * n_targets * stored
+            needed = fold_bytes(n, n_test, p, n_alphas, size) + 3 * n_samples * p * size + 4 * block
+            memory = max(memory, needed + BLOCKS_AT_ONCE * SMALLEST_READ)
+        read += min(workers, len(self.spaces)) * sum(blocks.values())
+        return Need(len(tasks), read, memory, flops)
+
+    def result_bytes(self, tasks: Sequence[Task]) -> int:
+        """Return the size of all scores and penalties, as tasks keep them (float64)."""
+        folds = {}
+        for subject, place in self.targets.items():
+            n_samples = _shape_of(place)[0]
+            folds[subject] = self.split(subject, n_samples).get_n_splits()
+        return sum(16 * folds[t.subject] * (t.stop - t.start) for t in tasks)
+
+    def digest(self, hashes: Mapping[str, str]) -> str:
+        """Return a key of everything that decides about the results.
+
+        Parameters
+        ----------
+        hashes : mapping of str to str
+            Place -> SHA-256, from ``hash_inputs``.
+        """
+        places = {"features", "targets", "runs", "brain"}
+        settings = self.model_dump(exclude={*places, "lags", "sampling_interval"})
+        named = {
+            "features": {
+                (name, subject): hashes[self._place(name, subject)]
+                for name in self.features
+                for subject in self.targets
+            },
+            "targets": {subject: hashes[place] for subject, place in self.targets.items()},
+            "runs": {s: hashes[self.runs.format(subject=s)] for s in self.targets}
+            if self.runs
+            else None,
+        }
+        text = json.dumps([settings, sorted((k, str(v)) for k, v in named.items())], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def places(self) -> list[str]:
+        """Return where all arrays of the study are stored, each once."""
+        found = [self._place(name, s) for name in self.features for s in self.targets]
+        found += self.targets.values()
+        found += [self.runs.format(subject=s) for s in self.targets] if self.runs else []
+        return list(dict.fromkeys(found))
+
+    def brain_of(self, subject: str) -> str | None:
+        """Return the image of a subject's targets."""
+        return None if self.brain is None else self.brain.format(subject=subject)
+
+    def _check_brain(self, subject: str, n_targets: int) -> None:
+        image = self.brain_of(subject)
+        if image is None:
+            return
+        if not Path(image).is_file():
+            raise DataMissingError(f"brain: {image}: no such file (of subject {subject!r})")
+        n_places = len(targets_of(image))
+        if n_places != n_targets:
+            raise CorruptDataError(
+                f"brain: {image} has {n_places} voxels (or regions) above 0, the responses of "
+                f"{subject} have {n_targets} targets: give the mask or parcellation they were "
+                "made with"
+            )
+
+    def _place(self, name: str, subject: str) -> str:
+        return self.features[name].format(subject=subject)
+
+    def _runs(self, subject: str, n_samples: int) -> np.ndarray:
+        if self.runs is None:
+            return np.full(n_samples, "1", dtype=object)
+        place = self.runs.format(subject=subject)
+        values = np.asarray(open_stored(place)[...])
+        if values.shape != (n_samples,):
+            raise CorruptDataError(
+                f"{place} has shape {values.shape}; the responses of {subject} have {n_samples} "
+                "samples: runs need one entry per sample"
+            )
+        texts = [v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist()]
+        return np.array(texts, dtype=object)
+
+    def _features(self, space: str, subject: str, runs: np.ndarray) -> np.ndarray:
+        if space != EMPTY:
+            X = np.asarray(open_stored(self._place(space, subject))[...])
+            return X if X.dtype in (np.float32, np.float64) else X.astype(np.float32)
+        clock = Recording(
+            np.arange(len(runs))[:, None], ["clock"], "fmri", "1",
+            times=np.arange(len(runs), dtype=float), run=runs,
+        )  # fmt: skip
+        return random_walk(clock).values.astype(np.float32)
+
+    def _shape(self, subject: str, space: str) -> tuple[int, int, int]:
+        """Samples, delayed features, and bytes of a number."""
+        if space == EMPTY:
+            return _shape_of(self.targets[subject])[0], 10 * len(self.delays), 4
+        n_samples, p, size = _shape_of(self._place(space, subject))
+        return n_samples, p * len(self.delays), size
+
+    def _nothing(self, task: Task, n_samples: int) -> Scores:
+        split = self.split(task.subject, n_samples)
+        n_folds, n_targets = split.get_n_splits(), task.stop - task.start
+        return Scores(
+            values=np.full((n_folds, n_targets), np.nan),
+            metric=self.metric,
+            targets=[str(i) for i in range(task.start, task.stop)],
+            encoder="none",
+            split=repr(split),
+            alphas=np.full((n_folds, n_targets), np.nan),
+            notes=(f"all {n_targets} targets of {task.label} are constant or hold NaN",),
+        )
+
+
+def read_study(path: Path | str, settings: Sequence[str] = ()) -> Study:
+    """Read a study from a TOML file; its paths are relative to the file.
+
+    Parameters
+    ----------
+    path : path
+    settings : sequence of str
+        ``key=value`` overrides, the value in TOML's notation (text may stand without quotes).
+
+    Raises
+    ------
+    DataMissingError, CorruptDataError
+        No such file; not TOML; a setting that does not exist or does not fit, with its name.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataMissingError(f"{path}: no such study file")
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CorruptDataError(f"{path}: not a TOML file ({error})") from error
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise CorruptDataError(f"--set {setting!r}: write key=value")
+        key = key.strip()
+        if key not in Study.model_fields:
+            raise unknown_name("setting", key, Study.model_fields)
+        given[key] = _toml_value(value.strip())
+    folder = path.parent.resolve()
+    for group in ("features", "targets"):
+        if isinstance(given.get(group), dict):
+            given[group] = {k: _absolute(v, folder) for k, v in given[group].items()}
+    for key in ("runs", "brain"):
+        if key in given:
+            given[key] = _absolute(given[key], folder)
+    try:
+        return Study.model_validate(given)
+    except ValidationError as error:
+        problems = complaints(error, Study.model_fields, "setting")
+        raise CorruptDataError(f"{path}: {problems}") from None
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _absolute(place: Any, folder: Path) -> Any:
+    return str(folder / place) if isinstance(place, str) else place
+
+
+def _read_block(place: str, start: int, stop: int) -> np.ndarray:
+    return np.asarray(open_stored(place)[:, start:stop])
+
+
+@lru_cache(maxsize=1)
+def _kept_block(place: str, start: int, stop: int, content: str) -> np.ndarray:
+    block = _read_block(place, start, stop)
+    block.flags.writeable = False  # the next task reads the same one
+    return block
+
+
+@cache
+def _shape_of(place: str) -> tuple[int, int, int]:
+    """Rows and columns of a stored matrix, and the bytes of a number as it is computed with."""
+    stored = open_stored(place)
+    if len(stored.shape) != 2 or not np.issubdtype(stored.dtype, np.number):
+        raise CorruptDataError(
+            f"{place} has shape {stored.shape} and dtype {stored.dtype}: a matrix of numbers "
+            "(n_samples, n_columns) is needed"
+        )
+    return *stored.shape, 8 if stored.dtype == np.float64 else 4

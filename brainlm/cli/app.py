@@ -1,0 +1,385 @@
+"""The command line: ``brainlm --help`` is its table of contents."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from brainlm.errors import unknown_name
+from brainlm.workflow.options import StoppableGroup, failures, run
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    cls=StoppableGroup,
+    add_completion=True,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Language models and language in the brain: data, features, encoding, decoding, figures.",
+    epilog="Exit codes: 0 done; 1 doctor found a problem, or a bug; 2 what was asked for cannot be "
+    "done, and one line says why; 130 stopped by Ctrl-C.",
+)
+
+
+def _data_sets(incomplete: str) -> list[str]:
+    """Names that the shell may complete."""
+    from brainlm.datasets.card import card_names
+
+    return [name for name in card_names() if name.startswith(incomplete)]
+
+
+def _fetchable(incomplete: str) -> list[str]:
+    from brainlm.language_models.sources import list_models
+
+    names = [model.name for model in list_models() if model.name.startswith(incomplete)]
+    return [*_data_sets(incomplete), *names]
+
+
+def _analyses(incomplete: str) -> list[str]:
+    return [name for name in list_analyses() if name.startswith(incomplete)]
+
+
+def _figures(incomplete: str) -> list[str]:
+    from brainlm.plotting import FIGURES
+
+    return [name for name in FIGURES if name.startswith(incomplete)]
+
+
+DataSet = Annotated[
+    str | None, typer.Argument(help="Name; leave it out for a list.", autocompletion=_data_sets)
+]
+Analysis = Annotated[
+    str | None, typer.Argument(help="Name; leave it out for a list.", autocompletion=_analyses)
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the data sets. Default: BRAINLM_DATA, then the cache."),
+]
+
+
+@app.command()
+def datasets(
+    name: DataSet = None,
+    root: RootOption = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table of docs/datasets.md.")
+    ] = False,
+) -> None:
+    """List the data sets, or show one card with its citation."""
+    from brainlm.cli import catalogue
+
+    if markdown:
+        if name is not None:
+            raise ValueError(f"--markdown is the table of all data sets: leave {name!r} out")
+        typer.echo(catalogue.datasets_markdown(), nl=False)
+    elif name is not None:
+        typer.echo(catalogue.dataset_page(name, root))
+    else:
+        _table(catalogue.dataset_rows(root))
+
+
+@app.command()
+def describe(
+    name: Annotated[str, typer.Argument(help="Data set.", autocompletion=_data_sets)],
+    subject: Annotated[str | None, typer.Option(help="Default: the first one.")] = None,
+    root: RootOption = None,
+    out: Annotated[Path | None, typer.Option(help="Draw words and responses to this file.")] = None,
+) -> None:
+    """Open one subject of a data set: what is in it, which feature spaces cover its words."""
+    from brainlm.cli.catalogue import coverage_rows
+    from brainlm.datasets.card import read_card
+    from brainlm.datasets.folders import list_subjects
+    from brainlm.datasets.open import open_responses
+    from brainlm.plotting.summary import describe as lines_about
+    from brainlm.plotting.summary import plot_recording
+
+    subject = list_subjects(name, root)[0] if subject is None else subject
+    if read_card(name).kind == "maps":
+        _describe_maps(name, subject, root, out)
+        return
+    stimulus, recording = open_responses(name, subject, root)
+    typer.echo(lines_about(stimulus, recording))
+    if stimulus is not None:
+        coverage = coverage_rows(stimulus, root)
+        typer.echo("\nshare of the words that each feature space on this machine covers")
+        if coverage:
+            _table(coverage)
+        else:
+            typer.echo(f"  none for {stimulus.language!r}: see brainlm datasets, brainlm models")
+    if out is not None:
+        if stimulus is None or recording is None:
+            raise ValueError(f"data set {name!r}: words and responses are needed to draw them")
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        plot_recording(stimulus, recording, figure.subplots())
+        figure.savefig(out, dpi=150)
+        typer.echo(str(out))
+
+
+def _describe_maps(name: str, subject: str, root: Path | None, out: Path | None) -> None:
+    from brainlm.datasets.open import open_maps
+
+    maps = open_maps(name, subject, root)
+    typer.echo(repr(maps))
+    for each, values in zip(maps.names, maps.data, strict=True):
+        typer.echo(f"  {each}: {values.min():.3g} to {values.max():.3g} {maps.unit}")
+    for note in maps.notes:
+        typer.echo(f"  note: {note}")
+    if out is not None:
+        from brainlm.plotting import surface_views
+
+        surface_views(maps).savefig(out, dpi=150)
+        typer.echo(str(out))
+
+
+@app.command()
+def bids(folder: Annotated[Path, typer.Argument(help="A BIDS folder of your own.")]) -> None:
+    """Say what recordings lie in a BIDS folder, and how to name them in read_bids."""
+    from brainlm.io.bids_contents import survey_bids
+
+    for row in survey_bids(folder):
+        for key, value in row.items():
+            typer.echo(f"{key:9s} {value}")
+        typer.echo("")
+
+
+@app.command("list")
+def list_everything(root: RootOption = None) -> None:
+    """List analyses, language models and data sets by name."""
+    from brainlm.cli import catalogue
+
+    typer.echo("analyses (brainlm run NAME)")
+    for each in list_analyses():
+        typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+    typer.echo("\nlanguage models (brainlm fetch NAME, or any Hugging Face id)")
+    _table(catalogue.model_rows())
+    typer.echo("\ndata sets (brainlm datasets NAME)")
+    _table(catalogue.dataset_rows(root))
+
+
+@app.command()
+def models() -> None:
+    """List the language models that need no model hub."""
+    from brainlm.cli import catalogue
+
+    _table(catalogue.model_rows())
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str],
+        typer.Argument(help="Data sets or language models.", autocompletion=_fetchable),
+    ],
+    root: RootOption = None,
+    subjects: Annotated[
+        str | None, typer.Option(help="Only these subjects of a data set: s18,s22.")
+    ] = None,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="You keep to a non-commercial licence.")
+    ] = False,
+) -> None:
+    """Download data sets and language models into the cache, checked by SHA-256."""
+    from brainlm.cli.catalogue import licence_line
+    from brainlm.datasets.fetch import fetch_dataset
+    from brainlm.datasets.folders import list_datasets
+    from brainlm.language_models import fetch_model, list_models
+
+    models = {model.name: model for model in list_models()}
+    for name in names:
+        if name in models:
+            typer.echo(f"{models[name].title}. Licence: {models[name].licence}")
+            path = fetch_model(name)
+        elif name in list_datasets():
+            typer.echo(licence_line(name))
+            path = fetch_dataset(
+                name,
+                root,
+                subjects=subjects.split(",") if subjects else None,
+                accept_licence=accept_licence,
+                progress=True,
+            )
+        else:
+            raise unknown_name("data set or language model", name, [*list_datasets(), *models])
+        typer.echo(f"{name}: {path}")
+
+
+@app.command()
+def plot(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a result bundle.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where the figures go. Default: into the bundle.")
+    ] = None,
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this figure. Default: all of the bundle.", autocompletion=_figures),
+    ] = None,
+) -> None:
+    """Draw the figures of a result bundle again, without computing anything."""
+    from brainlm.plotting import save_figures
+    from brainlm.results.bundle import load_bundle
+
+    for path in save_figures(load_bundle(bundle), out, figure):
+        typer.echo(str(path))
+
+
+@app.command()
+def report(
+    bundles: Annotated[list[Path], typer.Argument(help="Folders of result bundles.")],
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file. Default: report.html in the (first) bundle.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report.")] = False,
+) -> None:
+    """Write one HTML file about bundles: figures, tables, warnings, licences, citations."""
+    from brainlm.results.bundle import load_bundle
+    from brainlm.results.report import report_page, write_report
+
+    questions = {name: _first_line(load_analysis(name)) for name in list_analyses()}
+    text = report_page([load_bundle(bundle) for bundle in bundles], questions)
+    typer.echo(str(write_report(out or bundles[0] / "report.html", text, overwrite=overwrite)))
+
+
+@app.command(
+    "run",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def run_analysis(context: typer.Context, name: Analysis = None) -> None:
+    """Run an analysis: ``brainlm run NAME --help`` shows its options."""
+    if name is None or name in ("--help", "-h"):
+        typer.echo("Usage: brainlm run NAME [OPTIONS]    (brainlm run NAME --help)\n\nAnalyses:")
+        for each in list_analyses():
+            typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+        typer.echo(
+            "\nAll take --config FILE.toml and --set key=value, with the names of their options."
+        )
+        return
+    run(load_analysis(name).main, context.args, f"brainlm run {name}")
+
+
+@app.command(
+    "decode",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def decode_folder(context: typer.Context) -> None:
+    """Read text back from a participant's own folder (layout of ds003020 and ds004510)."""
+    run(load_analysis("decode_story_folder").main, context.args, "brainlm decode")
+
+
+StudyFile = Annotated[Path, typer.Argument(help="TOML file of the study; see docs/cluster.md.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a setting: --set folds=4 --set 'delays=[1,2]'."),
+]
+
+
+@app.command()
+def plan(
+    study: StudyFile,
+    workers: Annotated[int, typer.Option(min=1, help="Workers of one core each.")] = 1,
+    gflops: Annotated[
+        float | None,
+        typer.Option(help="Speed of a worker in GFLOP/s. Default: measured here, one core."),
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Say how many tasks, bytes, operations and hours a study will take."""
+    from brainlm.batch.plan import plan_lines
+    from brainlm.batch.study_file import read_study
+
+    for line in plan_lines(read_study(study, settings or ()), workers, gflops):
+        typer.echo(line)
+
+
+@app.command()
+def encode(
+    study: StudyFile,
+    out: Annotated[Path, typer.Option(help="Folder of the result bundle.")],
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="local:N, slurm:N or the address of a Dask scheduler. Default: none."),
+    ] = None,
+    settings: Settings = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
+) -> None:
+    """Score feature spaces against responses that lie in files, on one machine or many.
+
+    A run that was killed goes on where it was: finished tasks lie in OUT.parts.
+    """
+    from brainlm.batch.plan import encode_study
+
+    for line in encode_study(study, out, cluster, settings or (), overwrite=overwrite):
+        typer.echo(line)
+
+
+@app.command()
+def doctor(root: RootOption = None) -> None:
+    """Say what is installed, found and missing, and what to do about it."""
+    from brainlm.cli.doctor import examine
+
+    problems = 0
+    for finding in examine(root):
+        typer.echo(f"{finding.mark} {finding.what}")
+        if finding.advice:
+            typer.echo(f"    {finding.advice}")
+        problems += finding.mark == "!!"
+    if problems:
+        raise typer.Exit(1)
+
+
+def analyses_folder() -> Path:
+    """Return the folder of the analyses: in the installed package, or in the checkout."""
+    here = Path(__file__).parents[1]
+    for folder in (here / "analyses", here.parent / "analyses"):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError("the analyses are not installed: reinstall brainlm")
+
+
+def list_analyses() -> list[str]:
+    """Return the names of the analyses, sorted."""
+    return sorted(p.stem for p in analyses_folder().glob("*.py") if not p.stem.startswith("_"))
+
+
+def load_analysis(name: str) -> ModuleType:
+    """Return the module of an analysis."""
+    if name.removesuffix(".py") not in list_analyses():
+        raise unknown_name("analysis", name, list_analyses())
+    path = analyses_folder() / f"{name.removesuffix('.py')}.py"
+    spec = importlib.util.spec_from_file_location(f"brainlm_analyses.{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+def _first_line(module: ModuleType) -> str:
+    return (module.__doc__ or "").strip().splitlines()[0]
+
+
+def _table(rows: list[dict[str, str]]) -> None:
+    widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
+    typer.echo("  ".join(key.ljust(width) for key, width in widths.items()).rstrip())
+    for row in rows:
+        typer.echo("  ".join(row[key].ljust(width) for key, width in widths.items()).rstrip())
+
+
+def main() -> None:
+    """Entry point; `brainlm.workflow.options.failures` says what the exit codes mean."""
+    with failures():
+        app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""Families of representations: neural at one depth, plausible spaces, n-grams, predictability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainlm.comparison.assembly import Task
+from brainlm.comparison.feature_spaces import Source, model_source, norm_source, shared_words
+from brainlm.data.features import Features, concatenate
+from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.folders import is_on_disk
+from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
+from brainlm.features.associations import association_norm, read_associations
+from brainlm.features.norms import Norm, lookup_forms, open_norm
+from brainlm.features.taxonomies import cilin_norm, hownet_norm, wordnet_norm
+from brainlm.language_models import LanguageModel
+from brainlm.language_models.ngrams import NgramModel, train_kneser_ney
+
+__all__ = [
+    "EMBODIED",
+    "LEAST_COVERAGE",
+    "common_words",
+    "joined_norm",
+    "layer_at",
+    "ngram_source",
+    "parse_spaces",
+    "plausible_sources",
+    "predictability_source",
+    "training_sentences",
+]
+
+# Ratings of words as features; those of a language that are on this machine are put together.
+EMBODIED: Mapping[str, tuple[str, ...]] = {
+    "en": ("lancaster", "concreteness"),
+    "zh": ("ssdd", "binder-zh"),
+}
+# Spaces that are no ratings, and the languages that each can have.
+SPACES: Mapping[str, tuple[str, ...]] = {
+    "associations": ("en", "zh"), "wordnet": ("en",), "cilin": ("zh",), "hownet": ("zh",),
+}  # fmt: skip
+SPACE_NAMES = {
+    "associations": "word associations (SWOW)", "wordnet": "WordNet", "cilin": "Cilin",
+    "hownet": "HowNet",
+}  # fmt: skip
+SPACE_DIMENSIONS = 50
+LEAST_COVERAGE = 0.1
+
+
+def layer_at(name: str, languages: tuple[str, ...], depth: float) -> Source:
+    """Return one layer of a model, at a depth fixed before: nothing is chosen on the scores."""
+    n_layers = model_source(name, languages, layers=[0]).n_layers
+    return model_source(name, languages, layers=[round(depth * n_layers)])
+
+
+def parse_spaces(text: str) -> dict[tuple[str, str], Path]:
+    """Return (kind, language) -> file of ``"associations:en=swow.csv,cilin=cilin.txt"``.
+
+    Raises
+    ------
+    UnknownNameError
+        A kind that is not of `SPACES`, a language that the kind does not have or that is missing.
+    DataMissingError
+        No such file.
+    """
+    found: dict[tuple[str, str], Path] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        what, _, file = part.partition("=")
+        kind, _, language = what.partition(":")
+        if kind not in SPACES:
+            raise unknown_name("space", kind, list(SPACES))
+        languages = SPACES[kind]
+        if not language and len(languages) == 1:
+            language = languages[0]
+        if language not in languages or not file:
+            raise UnknownNameError(
+                f"--spaces {part!r} is not {kind}:LANGUAGE=FILE with a language of "
+                f"{', '.join(languages)}"
+            )
+        path = Path(file)
+        if not path.is_file():
+            raise DataMissingError(f"--spaces {part!r}: there is no file {path}")
+        found[kind, language] = path
+    return found
+
+
+def plausible_sources(
+    language: str,
+    root: Path | None,
+    tasks: Sequence[Task],
+    files: Mapping[tuple[str, str], Path] | None = None,
+) -> tuple[list[Source], str]:
+    """Return the embodied, network and taxonomic spaces of a language, and a note of the missing.
+
+    Parameters
+    ----------
+    language : str
+        "en" or "zh".
+    root : path, optional
+        Folder of the data sets.
+    tasks : sequence of Task
+        The words of which graphs and taxonomies are cut to.
+    files : mapping of (kind, language) to path, optional
+        Spaces that the user has: see `parse_spaces`. WordNet is found by nltk.
+    """
+    files = files or {}
+    names = [name for name in EMBODIED.get(language, ()) if is_on_disk(name, root)]
+    missing = [name for name in EMBODIED.get(language, ()) if name not in names]
+    found = []
+    if names:
+        found.append(norm_source(joined_norm(language, names, root), "embodied", "embodied"))
+    words = sorted({
+        form for t in tasks if t.language == language
+        for word in t.stimulus.words for form in lookup_forms(str(word))
+    })  # fmt: skip
+    for kind, languages in SPACES.items():
+        if language not in languages or not words:
+            continue
+        try:
+            norm = _open_space(kind, language, words, files.get((kind, language)))
+        except DataMissingError:
+            missing.append(SPACE_NAMES[kind])
+            continue
+        family = "network" if kind == "associations" else "taxonomic"
+        found.append(norm_source(norm, family, kind))
+    note = f"{language}: embodied = {' + '.join(names) or 'none'}"
+    if missing:
+        note += f"; not tested, not on this machine: {', '.join(missing)}"
+    return found, note
+
+
+def _open_space(kind: str, language: str, words: Sequence[str], path: Path | None) -> Norm:
+    if kind == "wordnet" and path is None:
+        return wordnet_norm(words, SPACE_DIMENSIONS)
+    if path is None:
+        raise DataMissingError(f"--spaces names no file of {kind}")
+    if kind == "associations":
+        return association_norm(read_associations(path), language, SPACE_DIMENSIONS, words=words)
+    return (cilin_norm if kind == "cilin" else hownet_norm)(path, words, SPACE_DIMENSIONS)
+
+
+def joined_norm(language: str, names: Sequence[str], root: Path | None = None) -> Norm:
+    """Return several norms side by side, on the words that all of them have.
+
+    Of Chinese only the first is taken: 535 words would cut a larger norm to themselves.
+    """
+    norms = [open_norm(name, root) for name in names]
+    if language == "zh":
+        norms = norms[:1]
+    words = sorted(set.intersection(*(set(map(str, norm.words)) for norm in norms)))
+    values = []
+    for norm in norms:
+        row = {str(word): i for i, word in enumerate(norm.words)}
+        values.append(norm.values[[row[word] for word in words]])
+    origin = {"norms": [norm.name for norm in norms]}
+    return Norm("embodied", language, words, np.hstack(values), None, origin)
+
+
+def common_words(task: Task, sources: Sequence[Source]) -> tuple[list[Source], np.ndarray, str]:
+    """Return the sources that cover a tenth of the words or more, and the words all of them cover.
+
+    Returns
+    -------
+    sources : list of Source
+    words : array of bool, shape (n_words,)
+    note : str
+        Coverage of each, and who was left out.
+    """
+    shares = {s.name: float(s.covers(task.stimulus).mean()) for s in sources}
+    kept = [s for s in sources if shares[s.name] >= LEAST_COVERAGE]
+    words = shared_words(task.stimulus, kept)
+    each = ", ".join(f"{s.name} {shares[s.name]:.0%}" for s in kept)
+    note = f"{task.name}: all spaces on the same {words.sum()} of {len(words)} words ({each})"
+    weak = [f"{s.name} {shares[s.name]:.0%}" for s in sources if s not in kept]
+    if weak:
+        note += f"; left out, under {LEAST_COVERAGE:.0%} coverage: {', '.join(weak)}"
+    return kept, words, note
+
+
+def predictability_source(name: str, languages: tuple[str, ...] = ()) -> Source:
+    """Return surprisal and entropy of a causal model as a space of two features."""
+    model = LanguageModel(name)
+    if not model.causal:
+        raise ValueError(f"{name} is not causal: it predicts no next word")
+
+    def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
+        context: int | str = 256 if level == "discourse" else "sentence"
+        both = model.surprisal_and_entropy(stimulus, context=context)
+        return [concatenate(list(both), f"{name} surprisal + entropy").select_words(words)]
+
+    identity = {"model": model.identity, "features": "surprisal + entropy"}
+    return Source(name, "causal", languages, _all, embed, 0, identity)
+
+
+def ngram_source(name: str, model: NgramModel, language: str, identity: Any) -> Source:
+    """Return the surprisal of an n-gram model as a space of one feature."""
+
+    def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
+        return [model.surprisal(stimulus).renamed(name).select_words(words)]
+
+    return Source(name, "n-gram", (language,), _all, embed, 0, identity)
+
+
+def training_sentences(task: Task, others: Sequence[Stimulus]) -> list[list[str]]:
+    """Return the sentences of other texts of the language that do not stand in the task's text."""
+    own = {" ".join(task.stimulus.words[rows]) for _, rows in task.stimulus.blocks("sentence")}
+    found = []
+    for stimulus in others:
+        if stimulus.language.split("-")[0] != task.language.split("-")[0]:
+            continue
+        for _, rows in stimulus.blocks("sentence"):
+            words = [str(word) for word in stimulus.words[rows]]
+            if " ".join(words) not in own and len(words) > 1:
+                found.append(words)
+    return found
+
+
+def kneser_ney_source(
+    task: Task, others: Sequence[Stimulus], order: int = 3
+) -> tuple[Source, str] | None:
+    """Return a Kneser-Ney model of other texts of the language; None where there are none.
+
+    Parameters
+    ----------
+    task : Task
+        Its sentences are not trained on.
+    others : sequence of Stimulus
+    order : int
+
+    Returns
+    -------
+    source : Source
+    note : str
+        How many words it was trained on.
+    """
+    sentences = training_sentences(task, others)
+    n_words = sum(map(len, sentences))
+    if n_words < 1000:
+        return None
+    model = train_kneser_ney(sentences, order)
+    name = f"{order}-gram"
+    source = ngram_source(name, model, task.language, {"order": order, "n_words": n_words})
+    return source, f"{task.name}: {name} model trained on {n_words} words of other texts"
+
+
+def _all(stimulus: Stimulus) -> np.ndarray:
+    return np.ones(stimulus.n_words, dtype=bool)

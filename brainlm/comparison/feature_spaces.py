@@ -1,0 +1,198 @@
+"""Representations: where the features of a comparison come from, and which words all of them have.
+
+A source says which words it covers and gives the features of a stimulus on a mask of words. Layers
+of a language model read the whole text and give the rows of the mask, so that all representations
+are compared on the same words, and none loses its context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from brainlm.data.features import Features, concatenate
+from brainlm.data.stimulus import Stimulus
+from brainlm.features.baselines import word_length, word_position, word_rate, zipf_frequency
+from brainlm.features.norms import Norm
+from brainlm.language_models import LanguageModel
+
+__all__ = [
+    "Source",
+    "control_source",
+    "model_source",
+    "norm_source",
+    "permute_types",
+    "permuted_source",
+    "shared_words",
+    "static_source",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where the features of one representation come from.
+
+    Attributes
+    ----------
+    name : str
+        Such as "gemma3" or "embodied".
+    family : str
+        "causal", "masked", "static", "embodied", "network", "taxonomic", "n-gram", "controls".
+    languages : tuple of str
+        Language codes; empty: any.
+    covers : callable
+        ``covers(stimulus)``: bool mask, (n_words,).
+    embed : callable
+        ``embed(stimulus, words, level)``: a Features for each layer on the words of the mask.
+    n_layers : int
+        Number of the last layer; 0 without layers.
+    identity : dict
+        Revision and settings: what a kept part must agree on.
+    """
+
+    name: str
+    family: str
+    languages: tuple[str, ...]
+    covers: Callable[[Stimulus], np.ndarray]
+    embed: Callable[[Stimulus, np.ndarray, str], Sequence[Features]]
+    n_layers: int = 0
+    identity: Any = None
+
+    def speaks(self, language: str) -> bool:
+        """Whether the source has words of a language."""
+        return not self.languages or language.split("-")[0] in self.languages
+
+
+def model_source(
+    name: str,
+    languages: tuple[str, ...] = (),
+    *,
+    layers: Any = "all",
+    family: str | None = None,
+    dtype: str = "float32",
+) -> Source:
+    """Return the layers of a language model as a source.
+
+    The context is none for isolated words, the sentence for sentences (their own text where a text
+    is one), and for a discourse 256 words before it. A masked model, which needs a pass per word of
+    a discourse, has 32 words of a story and the sentence of a text that was read. A word is the
+    mean of its tokens.
+    """
+    model = LanguageModel(name, dtype=dtype)
+    if model.kind == "static":
+        return static_source(name, languages)
+    contexts: dict[str, int | str] = {"word": "none", "sentence": "sentence", "discourse": 256}
+
+    def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
+        context = contexts[level]
+        if level == "discourse" and not model.causal:
+            context = 32 if stimulus.timed else "sentence"  # a pass per word is slow
+        # With the last token alone, all words before a full stop are one in the input embeddings.
+        hidden = model.embed(stimulus, layers, context=context, pooling="mean")
+        return [layer.select_words(words) for layer in hidden]
+
+    identity = {
+        "model": model.identity,
+        "dtype": dtype,
+        "layers": str(layers),
+        "pooling": "mean",
+    }
+    family = family or ("causal" if model.causal else "masked")
+    return Source(name, family, languages, _all_words, embed, model.n_layers, identity)
+
+
+def static_source(name: str, languages: tuple[str, ...] = (), label: str | None = None) -> Source:
+    """Return static word vectors as a source."""
+    vectors: Any = LanguageModel(name)
+
+    def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
+        return [vectors.embed(stimulus.select(words))[0].renamed(label or name)]
+
+    identity = {"revision": vectors.revision}
+    return Source(label or name, "static", languages, vectors.covers, embed, 0, identity)
+
+
+def norm_source(norm: Norm, family: str, label: str | None = None) -> Source:
+    """Return a norm (ratings, associations, a taxonomy) as a source, on the words it covers."""
+    language = norm.language.split("-")[0]
+
+    def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
+        return [norm.embed(stimulus.select(words)).renamed(label or norm.name)]
+
+    identity = {"norm": norm.name, "n_words": len(norm.words), "sum": float(norm.values.sum())}
+    return Source(label or norm.name, family, (language,), norm.covers, embed, 0, identity)
+
+
+def control_source(*, timed: bool) -> Source:
+    """Return word length, frequency and position, and the word rate of a time series.
+
+    Controls are computed on all words, whichever the compared representations share: a word rate of
+    the rated words only is no word rate.
+
+    Parameters
+    ----------
+    timed : bool
+        Whether the responses are a time series.
+    """
+    functions = [word_length, zipf_frequency, word_position, *([word_rate] if timed else [])]
+
+    def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
+        return [concatenate([function(stimulus) for function in functions], "controls")]
+
+    identity = {"controls": [function.__name__ for function in functions], "words": "all"}
+    return Source("controls", "controls", (), _all_words, embed, 0, identity)
+
+
+def permute_types(features: Features, seed: int = 0) -> Features:
+    """Let the vectors of word types change places; a type has the vector of its first occurrence.
+
+    The same seed moves all layers of a model alike, so that layers stay as similar to each other as
+    they are.
+    """
+    assert features.stimulus is not None
+    labels = features.stimulus.words.astype(str)
+    _, first, index = np.unique(labels, return_index=True, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(first))
+    values = features.values[first][order][index]
+    return replace(features, name=f"permuted {features.name}", values=values)
+
+
+def permuted_source(source: Source, seed: int = 0) -> Source:
+    """Return a source whose vectors change places between word types: its shape without meaning.
+
+    Coverage, dimensions, and the distribution of every feature stay; a score that this reaches
+    is no effect of what the features say about words.
+    """
+
+    def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
+        return [permute_types(f, seed) for f in source.embed(stimulus, words, level)]
+
+    name = f"permuted {source.name}"
+    identity = {"permuted": source.identity, "seed": seed}
+    return replace(source, name=name, embed=embed, identity=identity)
+
+
+def shared_words(stimulus: Stimulus, sources: Sequence[Source]) -> np.ndarray:
+    """Return the words that every source covers, bool (n_words,).
+
+    Raises
+    ------
+    ValueError
+        No word is covered by all; the message gives the coverage of each source.
+    """
+    masks = {source.name: np.asarray(source.covers(stimulus), dtype=bool) for source in sources}
+    shared = np.logical_and.reduce(list(masks.values()))
+    if not shared.any():
+        shares = ", ".join(f"{name} {mask.mean():.0%}" for name, mask in masks.items())
+        raise ValueError(
+            f"no word is covered by all representations ({shares}): leave out the one with the "
+            "lowest coverage"
+        )
+    return shared
+
+
+def _all_words(stimulus: Stimulus) -> np.ndarray:
+    return np.ones(stimulus.n_words, dtype=bool)

@@ -1,0 +1,93 @@
+"""The tidy table of a study: one row per data set, representation and method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brainlm.comparison.assembly import Task
+from brainlm.comparison.scoring import SpaceScores
+from brainlm.data.scores import fisher_mean
+from brainlm.stats.permutation import fdr
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["record", "tidy"]
+
+
+def record(
+    task: Task, scores: SpaceScores, ceiling: float = np.nan, **about: Any
+) -> dict[str, Any]:
+    """Return the row of one representation on one task: everything a reader must know.
+
+    ``low`` and ``high`` are the interval over folds: it holds for new stimuli and these subjects.
+    ``beyond_controls`` is r of controls and representation together minus r of the controls.
+
+    Parameters
+    ----------
+    task : Task
+    scores : SpaceScores
+    ceiling : float
+        Mean of ``task.ceiling()``, computed once per task; NaN where there is none.
+    **about
+        Further columns: space, family, model, layer, depth, n_features ...
+    """
+    low, high = scores.interval()
+    alphas = (
+        (np.nan, np.nan) if scores.alphas is None else (scores.alphas.min(), scores.alphas.max())
+    )
+    return {
+        "dataset": task.name,
+        "modality": task.modality,
+        "language": task.language,
+        "level": task.level,
+        "method": scores.method,
+        "metric": "r",
+        **about,
+        "score": scores.score,
+        "low": low,
+        "high": high,
+        "beyond_controls": (np.nan if scores.beyond is None else float(scores.beyond.mean())),
+        "unit": "fold",
+        "n_units": len(scores.values),
+        "n_items": task.recording.n_samples,
+        "n_subjects": task.n_people,
+        "n_targets": task.recording.n_targets // max(1, len(task.subjects)),
+        "folds": repr(task.split),
+        "alpha_low": float(alphas[0]),
+        "alpha_high": float(alphas[1]),
+        "ceiling": ceiling,
+        "centred": np.nan
+        if scores.centred is None
+        else float(fisher_mean(scores.centred, axis=None)),
+        "published": np.nan if scores.published is None else float(scores.published.mean()),
+        "null": "none" if scores.null is None else task.null,
+        "n_null": 0 if scores.null is None else len(scores.null),
+        "null_mean": np.nan if scores.null is None else float(scores.null.mean()),
+        "p": scores.p,
+    }
+
+
+def tidy(rows: Sequence[dict[str, Any]]) -> pandas.DataFrame:
+    """Return the table of all rows, with q values, ranks and scores over their ceiling.
+
+    ``q`` is Benjamini-Hochberg's over the representations of one data set and method that have a
+    p value; ``rank`` is among those of a data set, method and ``family`` other than "random"
+    (1 = best); ``normalised`` is score / ceiling where there is a ceiling of .05 or more.
+    """
+    import pandas
+
+    table = pandas.DataFrame(rows)
+    table["q"], table["rank"] = np.nan, np.nan
+    for _, group in table.groupby(["dataset", "method"], sort=False):
+        tested = group.index[group["p"].notna()]
+        if len(tested):
+            table.loc[tested, "q"] = fdr(table.loc[tested, "p"].to_numpy())
+        ranked = group.index[group["family"] != "random"]
+        table.loc[ranked, "rank"] = table.loc[ranked, "score"].rank(ascending=False)
+    enough = table["ceiling"] >= 0.05
+    table["normalised"] = np.where(enough, table["score"] / table["ceiling"].where(enough), np.nan)
+    return table

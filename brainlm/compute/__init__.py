@@ -1,0 +1,1 @@
+"""Computation on numpy or torch: backends, memory, streams and lazy arrays."""

@@ -1,0 +1,191 @@
+"""Targets that may be larger than memory: anything with a shape that gives columns by ``[:, a:b]``.
+
+Arrays, memory maps, HDF5 data sets and Zarr arrays all do; a NIfTI run becomes a memory map through
+``brainlm.from_image``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainlm._validation import bad_targets, is_mapped
+from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError, unknown_name
+
+__all__ = ["TargetView", "bad_columns", "column_blocks", "on_disk", "open_stored", "split_place"]
+
+READ_BYTES = 1 << 27  # of targets read at a time
+
+
+def on_disk(Y: Any) -> bool:
+    """Return whether targets are not a plain array in memory."""
+    return not isinstance(Y, np.ndarray) or is_mapped(Y)
+
+
+def column_blocks(n_targets: int, n_bytes: int, at_most: int = READ_BYTES) -> Iterator[slice]:
+    """Yield slices that cover the targets in blocks of at most ``at_most`` bytes.
+
+    Parameters
+    ----------
+    n_targets : int
+    n_bytes : int
+        Of one target.
+    at_most : int
+    """
+    step = max(1, at_most // max(n_bytes, 1))
+    for start in range(0, n_targets, step):
+        yield slice(start, min(start + step, n_targets))
+
+
+class TargetView:
+    """Some rows and columns of targets, read when they are asked for.
+
+    ``view[:, a:b]`` is an array in memory, ``view.shape`` its whole shape. Neighbouring columns are
+    read ahead together, because storage gives many columns at almost the price of one.
+
+    Parameters
+    ----------
+    Y : array-like of shape (n_samples, n_targets)
+    rows : array of int, optional
+        Samples in use. Default: all.
+    columns : array of int, optional
+        Targets in use, rising. Default: all.
+    at_most : int
+        Bytes to read ahead.
+    """
+
+    def __init__(
+        self,
+        Y: Any,
+        rows: np.ndarray | None = None,
+        columns: np.ndarray | None = None,
+        *,
+        at_most: int = READ_BYTES,
+    ) -> None:
+        self.source = Y
+        self.rows = rows
+        self.columns = columns
+        n_rows = Y.shape[0] if rows is None else len(rows)
+        n_columns = Y.shape[1] if columns is None else len(columns)
+        self.shape = (n_rows, n_columns)
+        self.dtype = np.dtype(Y.dtype)
+        self.step = max(1, at_most // max(1, Y.shape[0] * self.dtype.itemsize))
+        self._read = (0, np.empty((n_rows, 0), dtype=self.dtype))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: tuple[slice, slice]) -> np.ndarray:
+        every, block = key
+        start, stop, step = block.indices(self.shape[1])
+        if every != slice(None) or step != 1:
+            raise IndexError(f"targets are read as [:, a:b], got {key!r}")
+        first, held = self._read
+        if not first <= start <= stop <= first + held.shape[1]:
+            held = self._columns(start, min(max(stop, start + self.step), self.shape[1]))
+            self._read = first, held = start, held
+        return held[:, start - first : stop - first]
+
+    def _columns(self, start: int, stop: int) -> np.ndarray:
+        if self.columns is None:
+            block = np.asarray(self.source[:, start:stop])
+        else:  # one unbroken read: storage is slow at picking
+            own = self.columns[start:stop]
+            block = np.asarray(self.source[:, own[0] : own[-1] + 1])[:, own - own[0]]
+        return block if self.rows is None else block[self.rows]
+
+
+def bad_columns(Y: Any, folds: Sequence[tuple[np.ndarray, np.ndarray]] = ()) -> np.ndarray:
+    """Return which targets hold NaN or infinity, or never change, bool (n_targets,).
+
+    Parameters
+    ----------
+    Y : array-like of shape (n_samples, n_targets)
+        Read in blocks.
+    folds : sequence of (train, test)
+        Targets must change in each of these sets of rows as well.
+    """
+    bad = np.zeros(Y.shape[1], dtype=bool)
+    for block in column_blocks(Y.shape[1], Y.shape[0] * np.dtype(Y.dtype).itemsize):
+        values = np.asarray(Y[:, block])
+        bad[block] = bad_targets(values)
+        for rows in (rows for fold in folds for rows in fold):
+            bad[block] |= np.ptp(values[rows], axis=0) == 0
+    return bad
+
+
+HDF5 = (".h5", ".hf5", ".hdf5", ".nc")
+
+
+def open_stored(place: str) -> Any:
+    """Open an array where it lies; nothing of it is read yet.
+
+    Parameters
+    ----------
+    place : str
+        ``file.npy``, ``file.h5:name``, ``folder.zarr`` or ``folder.zarr:name``.
+
+    Returns
+    -------
+    array-like
+        With ``shape``, ``dtype`` and slices.
+    """
+    file, name = split_place(place)
+    path = Path(file)
+    if not path.exists():
+        raise DataMissingError(f"{path}: no such file (of {place!r})")
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        found = _open_hdf5(path, name) if path.suffix in HDF5 else _open_zarr(path, name)
+    except (CorruptDataError, DataMissingError, UnknownNameError):
+        raise
+    except (ValueError, OSError) as error:
+        raise CorruptDataError(f"{path}: cannot be read ({error})") from error
+    if not hasattr(found, "shape"):
+        raise CorruptDataError(f"{place}: is a group, not an array; add ':name'")
+    return found
+
+
+def split_place(place: str) -> tuple[str, str]:
+    """Return file and name of the array in it (empty where there is none)."""
+    for suffix in (*HDF5, ".zarr"):
+        file, found, name = place.rpartition(f"{suffix}:")
+        if found:
+            return file + suffix, name
+    if Path(place).suffix not in (".npy", ".zarr", *HDF5):
+        raise CorruptDataError(
+            f"{place}: arrays are read from .npy, .zarr and {', '.join(HDF5)} (file.h5:name)"
+        )
+    return place, ""
+
+
+def _open_hdf5(path: Path, name: str) -> Any:
+    import h5py
+
+    file = h5py.File(path, "r")
+    if not name and len(file) == 1:
+        name = next(iter(file))
+    if not name:
+        raise CorruptDataError(f"{path}: name one of its arrays {list(file)}: {path.name}:NAME")
+    if name not in file:
+        raise unknown_name(f"array of {path}", name, file)
+    return file[name]
+
+
+def _open_zarr(path: Path, name: str) -> Any:
+    try:
+        import zarr
+    except ImportError:
+        raise DataMissingError(
+            f"{path}: Zarr is not installed: pip install 'brainlm[cluster]'"
+        ) from None
+    found: Any = zarr.open(str(path), mode="r")
+    if not name:
+        return found
+    if name not in found:
+        raise unknown_name(f"array of {path}", name, sorted(found.keys()))
+    return found[name]

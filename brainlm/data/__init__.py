@@ -1,0 +1,1 @@
+"""The nouns of the package: stimulus, recording, features and scores."""

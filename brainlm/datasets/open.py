@@ -1,0 +1,205 @@
+"""Data sets by name: list, fetch and open them, with every fact on their card checked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainlm._validation import is_mapped
+from brainlm.data.brain_maps import BrainMaps
+from brainlm.data.recording import Recording, sampling_interval
+from brainlm.data.stimulus import Stimulus
+from brainlm.data.word_pairs import WordPairs
+from brainlm.datasets.card import Card, read_card
+from brainlm.datasets.folders import check_file, choose_subject, find_folder
+from brainlm.errors import (
+    CorruptDataError,
+)
+from brainlm.io.registry import READERS
+from brainlm.storage.long_recordings import constant_columns
+from brainlm.storage.openneuro import check_finished
+
+__all__ = [
+    "open_dataset",
+    "open_maps",
+    "open_pairs",
+    "open_recording",
+    "open_responses",
+    "open_stimulus",
+    "read_card",
+]
+
+
+def open_dataset(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
+) -> tuple[Stimulus, Recording]:
+    """Open a data set: the words and what was recorded, checked against the card.
+
+    Parameters
+    ----------
+    name : str or path
+        Data set (see `list_datasets`), or the path of a card of your own.
+    subject : str, optional
+        One of `list_subjects`. Not needed where there is only one.
+    root : path, optional
+        Folder that holds the folder of the data set, or is it. Default: the environment variable
+        ``BRAINLM_DATA``, then the cache.
+
+    Returns
+    -------
+    stimulus : Stimulus
+    recording : Recording
+        Shape (n_samples, n_targets); its notes tell what was left out or changed.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such data set or subject.
+    DataMissingError
+        The data are not here; the message says where to get them and where to put them.
+    CorruptDataError
+        A file is not what its checksum says, a target is constant, or a number differs from the
+        facts on the card.
+    """
+    stimulus, recording = open_responses(name, subject, root)
+    if stimulus is None or recording is None:
+        lacks, function = (
+            ("recording", "open_stimulus") if recording is None else ("words", "open_recording")
+        )
+        raise ValueError(f"data set {str(name)!r} has no {lacks}: open it with {function}")
+    return stimulus, recording
+
+
+def open_stimulus(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
+) -> Stimulus:
+    """Open only the words of a data set, such as the word times of a story without responses.
+
+    Parameters and errors as in `open_dataset`.
+    """
+    stimulus, _ = open_responses(name, subject, root)
+    if stimulus is None:
+        raise ValueError(f"data set {str(name)!r} has no words: open it with open_recording")
+    return stimulus
+
+
+def open_recording(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
+) -> Recording:
+    """Open only the responses of a data set, such as trials whose words are not in the files.
+
+    Parameters and errors as in `open_dataset`.
+    """
+    _, recording = open_responses(name, subject, root)
+    if recording is None:
+        raise ValueError(f"data set {str(name)!r} has no recording: open it with open_stimulus")
+    return recording
+
+
+def open_pairs(name: str | Path, root: Path | str | None = None) -> WordPairs:
+    """Open a set of word pairs with their rated similarity.
+
+    Parameters and errors as in `open_dataset`.
+    """
+    card, content, where = _read(name, None, root, ("pairs",))
+    _check_facts(card, {"n_pairs": content.n_pairs, "unit": content.unit}, where)
+    return replace(content, notes=(*content.notes, *card.repairs))
+
+
+def open_maps(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
+) -> BrainMaps:
+    """Open the brain maps (statistics, noise ceilings, parcels) of a subject or group.
+
+    Parameters and errors as in `open_dataset`.
+    """
+    card, content, where = _read(name, subject, root, ("maps",))
+    found = {"n_maps": content.n_maps, "n_voxels": content.n_voxels, "unit": content.unit}
+    _check_facts(card, found, where)
+    return replace(content, notes=(*content.notes, *card.repairs))
+
+
+def open_responses(
+    name: str | Path, subject: str | None = None, root: Path | str | None = None
+) -> tuple[Stimulus | None, Recording | None]:
+    """Open the words and the recording of a data set, whichever of them it has.
+
+    Parameters and errors as in `open_dataset`.
+    """
+    card, (stimulus, recording), where = _read(name, subject, root, ("responses", "words"))
+    if recording is None:
+        found = {"n_words": stimulus.n_words, "n_runs": len(stimulus.runs)}
+        _check_facts(card, found, where)
+        return stimulus, None
+    _check_targets(recording, where)
+    _check_facts(card, _facts_of(stimulus, recording), where, recording)
+    return stimulus, replace(recording, notes=(*recording.notes, *card.repairs))
+
+
+def _read(
+    name: str | Path, subject: str | None, root: Path | str | None, kinds: tuple[str, ...]
+) -> tuple[Card, Any, str]:
+    """Return the card, what its reader gives, and where that comes from (for messages)."""
+    card = read_card(name)
+    if card.kind not in kinds:
+        function = {"maps": "open_maps", "pairs": "open_pairs"}.get(card.kind, "open_dataset")
+        raise ValueError(f"data set {card.name!r} holds {card.kind}: open it with {function}")
+    folder = find_folder(card, root)
+    subject = choose_subject(card, folder, subject)
+    paths = card.options.found_files(folder, subject)
+    check_finished(folder, paths)
+    for path in paths:
+        check_file(card, folder / path, card.checksums.get(path))
+    content = READERS[card.open.reader].function(folder, subject, **card.open.options)
+    return card, content, f"data set {card.name!r}, subject {subject!r}, file {folder / paths[0]}"
+
+
+def _check_targets(recording: Recording, where: str) -> None:
+    known = constant_columns(recording.data)  # of mapped data, without reading them
+    columns = (
+        np.isin(recording.targets.astype(str), recording.constant_targets)
+        if known is None
+        else np.isin(np.arange(recording.n_targets), known)
+    )
+    if not columns.any():
+        return
+    constant = recording.targets[columns]
+    n_zero = int((np.nan_to_num(recording.data[:, columns]) == 0).all(axis=0).sum())
+    raise CorruptDataError(
+        f"{where}: {len(constant)} of {recording.n_targets} targets are constant ({n_zero} of them "
+        f"zero throughout; the first: {', '.join(constant[:6])}): these are no responses; leave "
+        "this subject out, or fetch the file again"
+    )
+
+
+def _facts_of(stimulus: Stimulus | None, recording: Recording) -> dict[str, Any]:
+    found = {
+        "unit": recording.unit,
+        "n_samples": recording.n_samples,
+        "n_targets": recording.n_targets,
+        "n_runs": len(recording.runs),
+    }
+    if not is_mapped(recording.data):  # counting would read the whole file
+        found["n_missing"] = int(np.isnan(recording.data).sum())
+    return found if stimulus is None else {**found, "n_words": stimulus.n_words}
+
+
+def _check_facts(
+    card: Card, found: dict[str, Any], where: str, recording: Recording | None = None
+) -> None:
+    facts = card.facts
+    different = facts.differences(found)
+    if recording is not None and recording.modality != card.modality:
+        different.append(f"modality is {recording.modality!r}, expected {card.modality!r}")
+    if recording is not None and facts.sampling_interval is not None:
+        step = sampling_interval(recording.times[recording.run == recording.runs[0]])
+        if not np.isclose(step, facts.sampling_interval):
+            different.append(f"sampling_interval is {step}, expected {facts.sampling_interval}")
+    if different:
+        raise CorruptDataError(
+            f"{where}: {'; '.join(different)} (facts on the card): the file was cut off, or is "
+            "another version of the data"
+        )

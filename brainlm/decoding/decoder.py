@@ -1,0 +1,296 @@
+"""A decoder of stories: everything it needs is learned on training stories, then it reads a brain.
+
+Continuous mode, for time series. `fit_story_decoder` learns, on the training runs alone: the
+vocabulary, the space of words, the encoding model and its noise (Tang), the mapper to embeddings
+(MapGuide) and the word rate. `StoryDecoder.decode` gets responses and their times, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from brainlm.compute.lazy_arrays import TargetView
+from brainlm.compute.memory import check_memory
+from brainlm.decoding.beam_search import Beam, Reader, Reconstruction, decode_text, decode_texts
+from brainlm.decoding.embedding import EmbeddingDecoder, lagged
+from brainlm.decoding.encoding_model import EncodingModel, choose_targets, fit_encoding_model
+from brainlm.decoding.scorers import EmbeddingSimilarity, EncodingLikelihood, Guide
+from brainlm.decoding.stimulus_model import (
+    RowScale,
+    Timeline,
+    learn_row_scale,
+    learn_space,
+    row_times,
+    story_rows,
+    word_weights,
+)
+from brainlm.decoding.stories import StackedResponses, Story
+from brainlm.decoding.vocabulary import Vocabulary, build_vocabulary
+from brainlm.decoding.word_rate import WordRate, fit_word_rate
+from brainlm.decoding.words import clean_words, read_states
+from brainlm.language_models import LanguageModel
+
+__all__ = ["Settings", "StoryDecoder", "fit_story_decoder", "reduce_responses"]
+
+ROUNDING = 1e-8  # of the largest variance: that of values in single precision
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a story decoder.
+
+    Attributes
+    ----------
+    layer, context : int
+        Whose hidden states words are embedded by, and words of context: a word is read behind
+        ``context`` to ``2 * context - 1`` others (`brainlm.decoding.beam_cache`).
+    context_seconds : float, optional
+        Context in seconds, in place of words: ``context`` becomes the number of words that the
+        training stories have in so many seconds on average.
+    n_components : int
+        Principal components of the words' states.
+    n_targets : int
+        Voxels with the best cross-validated fit; published: 10,000.
+    n_inputs : int
+        Principal components of these voxels that the mapper sees.
+    delays : tuple of int
+        In samples.
+    shrinkage : float
+        Of the noise covariance to the identity; published: 2/3.
+    mapper : EmbeddingDecoder
+        Its ``n_lags`` is set to the number of delays. By default the inputs keep the scale of
+        their principal components: z-scored, the small ones bring as much noise as the large ones.
+    n_frequent : int
+        Most frequent words of the language that may be decoded besides those of the training
+        stories.
+    longest : int
+        Words of more tokens are not decoded; 1 saves a forward pass per word.
+    level : {"word", "character"}
+        Unit of Chinese; see `brainlm.decoding.words.clean_words`.
+    """
+
+    layer: int = 12
+    context: int = 16
+    context_seconds: float | None = None
+    n_components: int = 128
+    n_targets: int = 10_000
+    n_inputs: int = 128
+    delays: tuple[int, ...] = (1, 2, 3, 4)
+    shrinkage: float = 2 / 3
+    mapper: EmbeddingDecoder = field(default_factory=lambda: EmbeddingDecoder(standardize=False))
+    n_frequent: int = 5000
+    longest: int = 4
+    level: str = "word"
+
+
+@dataclass(frozen=True, eq=False)
+class StoryDecoder:
+    """What was learned on the training stories; see `fit_story_decoder`."""
+
+    reader: Reader
+    scale: RowScale
+    encoding: EncodingModel
+    targets: np.ndarray
+    inputs: PCA
+    mapper: EmbeddingDecoder
+    word_rate: WordRate
+    settings: Settings
+
+    @property
+    def before(self) -> int:
+        """Rows before the first sample: the longest delay."""
+        return max(self.settings.delays)
+
+    def timeline(self, middle: np.ndarray, times: np.ndarray) -> Timeline:
+        """Return the timeline of words at these times."""
+        return Timeline(word_weights(middle, row_times(times, self.before)), self.scale)
+
+    def likelihood(self, responses: np.ndarray) -> EncodingLikelihood:
+        """Return Tang's guide for responses (n_samples, n_targets), z-scored."""
+        return EncodingLikelihood(self.encoding, responses[:, self.targets], self.before)
+
+    def decoded_rows(self, responses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return decoded rows, (n_rows, n_features), and which of them were decoded."""
+        X, samples = lagged(self._components(responses), self.settings.delays)
+        rows = np.zeros((self.before + len(responses), len(self.scale.mean)), dtype=np.float32)
+        known = np.zeros(len(rows), dtype=bool)
+        rows[samples + self.before] = self.mapper.predict(X)
+        known[samples + self.before] = True
+        return rows, known
+
+    def similarity(self, responses: np.ndarray) -> EmbeddingSimilarity:
+        """Return MapGuide's guide for responses (n_samples, n_targets), z-scored."""
+        return EmbeddingSimilarity(*self.decoded_rows(responses))
+
+    def true_rows(self, story: Story) -> np.ndarray:
+        """Return the rows of a known text (for ceilings and scores of the mapping only)."""
+        embedding = self.reader.space.project(_states(self.reader, story.words))
+        rows = story_rows(embedding, story.middle, row_times(story.times, self.before))
+        return (rows - self.scale.mean) / self.scale.scale
+
+    def word_times(self, responses: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Return the middle of each word that the word-rate model hears, in seconds."""
+        return self.word_rate.predict(self._components(responses), times)
+
+    def decode(
+        self, guide: Guide, middle: np.ndarray, times: np.ndarray, beam: Beam | None = None
+    ) -> Reconstruction:
+        """Decode a text whose words lie at ``middle`` (predicted from the responses)."""
+        return decode_text(self.reader, self.timeline(middle, times), guide, beam)
+
+    def decode_all(
+        self, guides: Sequence[Guide], middle: np.ndarray, times: np.ndarray, beams: Sequence[Beam]
+    ) -> list[Reconstruction]:
+        """Decode several texts with the same word times; see `beam.decode_texts`."""
+        return decode_texts(self.reader, self.timeline(middle, times), guides, beams)
+
+    def _components(self, responses: np.ndarray) -> np.ndarray:
+        return self.inputs.transform(responses[:, self.targets]).astype(np.float32)
+
+
+def fit_story_decoder(
+    model: LanguageModel, stories: list[Story], settings: Settings, language: str = "en"
+) -> StoryDecoder:
+    """Learn a decoder on training stories.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        Causal.
+    stories : list of Story
+        At least two; never the one to be decoded.
+    settings : Settings
+    language : str
+
+    Raises
+    ------
+    ValueError
+        Fewer than two stories, differing TRs or voxels, an unfit model or vocabulary.
+    MemoryError
+        Said before the fit starts.
+    """
+    _check(stories, settings)
+    settings = _in_words(stories, settings)
+    vocabulary = _vocabulary(model, stories, settings, language)
+    reader = Reader(model, vocabulary, learn_space(np.eye(2)), settings.context, settings.layer)
+    states = [_states(reader, story.words) for story in stories]
+    space = learn_space(np.concatenate(states), settings.n_components)
+    reader = Reader(model, vocabulary, space, settings.context, settings.layer)
+    before = max(settings.delays)
+    words = [space.project(found) for found in states]
+    raw = [
+        story_rows(found, story.middle, row_times(story.times, before))
+        for found, story in zip(words, stories, strict=True)
+    ]
+    scale = learn_row_scale(np.concatenate(raw), np.concatenate(words))
+    rows = [((part - scale.mean) / scale.scale).astype(np.float32) for part in raw]
+    X = np.concatenate([delayed(part, settings.delays) for part in rows])
+    runs = np.repeat([story.name for story in stories], [len(s.times) for s in stories])
+    every = StackedResponses([story.responses for story in stories])
+    targets = choose_targets(X, TargetView(every), runs, settings.n_targets)
+    stories = [replace(story, responses=story.responses[:, targets]) for story in stories]
+    Y = np.concatenate([story.responses for story in stories])
+    encoding = fit_encoding_model(
+        X, Y, runs, delays=settings.delays, shrinkage=settings.shrinkage
+    )  # fmt: skip
+    inputs = reduce_responses(Y, settings.n_inputs)
+    mapper = _fit_mapper(stories, rows, inputs, settings)
+    rate = fit_word_rate(
+        [inputs.transform(story.responses) for story in stories], [s.times for s in stories],
+        [story.onset for story in stories], settings.delays,
+    )  # fmt: skip
+    return StoryDecoder(reader, scale, encoding, targets, inputs, mapper, rate, settings)
+
+
+def reduce_responses(Y: np.ndarray, n_components: int) -> PCA:
+    """Return the principal components of training responses (n_samples, n_targets).
+
+    Only those with more variance than rounding has: responses z-scored in k stories have at most
+    n_samples - k, and what z-scores an empty one later blows new samples up.
+    """
+    found = PCA(min(n_components, *Y.shape), random_state=0).fit(Y)
+    full = int((found.explained_variance_ > ROUNDING * found.explained_variance_[0]).sum())
+    return found if full == found.n_components_ else PCA(full, random_state=0).fit(Y)
+
+
+def _in_words(stories: list[Story], settings: Settings) -> Settings:
+    """Turn a context in seconds into words, at the mean rate of the training stories."""
+    if settings.context_seconds is None:
+        return settings
+    words = sum(len(story.words) for story in stories)
+    seconds = sum(story.middle[-1] - story.middle[0] for story in stories)
+    context = round(settings.context_seconds * words / seconds)
+    if context < 1:
+        raise ValueError(
+            f"context_seconds={settings.context_seconds:g} holds no word: the training stories "
+            f"have {words / seconds:.2g} words per second"
+        )
+    return replace(settings, context=context, context_seconds=None)
+
+
+def delayed(rows: np.ndarray, delays: tuple[int, ...]) -> np.ndarray:
+    """Return the rows that each sample responds to, side by side; rows begin max(delays) early."""
+    before, n = max(delays), len(rows) - max(delays)
+    return np.hstack([rows[before - d : before - d + n] for d in delays])
+
+
+def _fit_mapper(
+    stories: list[Story], rows: list[np.ndarray], inputs: PCA, given: Settings
+) -> EmbeddingDecoder:
+    from sklearn.base import clone
+
+    X, Y, runs = [], [], []
+    for story, part in zip(stories, rows, strict=True):
+        components = inputs.transform(story.responses).astype(np.float32)
+        seen, samples = lagged(components, given.delays)
+        X.append(seen)
+        Y.append(part[samples + max(given.delays)])
+        runs += [story.name] * len(samples)
+    mapper: Any = clone(given.mapper).set_params(n_lags=len(given.delays))
+    return mapper.fit(np.concatenate(X), np.concatenate(Y), runs)
+
+
+def _check(stories: list[Story], settings: Settings) -> None:
+    if len(stories) < 2:
+        raise ValueError(f"a decoder needs at least two training stories, got {len(stories)}")
+    if min(settings.delays) < 1:
+        raise ValueError(f"delays must be at least 1 sample, got {list(settings.delays)}")
+    widths = {story.name: story.responses.shape[1] for story in stories}
+    if len(set(widths.values())) > 1:
+        raise ValueError(f"stories differ in their voxels: {widths}")
+    n_samples, n_targets = sum(len(s.times) for s in stories), stories[0].responses.shape[1]
+    n_columns = settings.n_components * len(settings.delays)
+    n_kept = min(n_targets, settings.n_targets)
+    check_memory(
+        4 * (4 * n_samples * n_kept + 3 * n_columns * n_kept + 4 * n_samples * n_columns)
+        + 8 * min(n_samples, n_kept) ** 2,
+        f"{n_samples} samples x {n_kept} voxels with {n_columns} delayed features",
+        "use fewer voxels, components or stories",
+    )
+
+
+def _vocabulary(
+    model: LanguageModel, stories: list[Story], settings: Settings, language: str
+) -> Vocabulary:
+    import wordfreq
+
+    words = [word for story in stories for word in story.words]
+    code = language.split("-")[0]
+    frequent: list[str] = []
+    if settings.n_frequent and code in wordfreq.available_languages():
+        found = wordfreq.top_n_list(code, settings.n_frequent)
+        frequent, _ = clean_words(found, language, settings.level)
+    return build_vocabulary(
+        model.tokenizer, [*words, *frequent], language, longest=settings.longest
+    )
+
+
+def _states(reader: Reader, words: tuple[str, ...]) -> np.ndarray:
+    return read_states(
+        reader.model, words, reader.vocabulary.language, layer=reader.layer, context=reader.context
+    )

@@ -1,0 +1,1 @@
+"""Encoding: from features to responses, with held-out scores."""

@@ -1,0 +1,1 @@
+"""Ridge solvers behind the estimators of `brainlm.encoding`."""

@@ -1,0 +1,363 @@
+"""cross_validate: held-out scores of an encoder, fold by fold, with nested inner folds."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.base import clone
+
+from brainlm._validation import check_finite, check_targets, same_length
+from brainlm.compute.backend import host, is_accelerator, is_single, is_tensor, itemsize, place
+from brainlm.compute.inputs import checked_means
+from brainlm.compute.lazy_arrays import TargetView, bad_columns, column_blocks, on_disk
+from brainlm.compute.memory import check_memory, parse_bytes
+from brainlm.compute.streams import resident
+from brainlm.data.scores import Scores, pearson, r_squared
+from brainlm.encoding._ridge.solve import edge_counts
+from brainlm.encoding._ridge.streaming import fold_bytes, read_size, ridge_of, stream_fold
+from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder, edge_message
+from brainlm.encoding.splits import ContiguousBlocks, GapWarning, Split, as_split, checked_folds
+from brainlm.encoding.temporal_response import Delayer
+from brainlm.errors import unknown_name
+
+__all__ = ["cross_validate", "prepared", "score_in_folds"]
+
+METRICS = ("r", "spearman", "r2", "r2_score")
+Metric = str | Callable[[np.ndarray, np.ndarray], np.ndarray]
+LARGE = 1 << 28  # bytes of targets from which a ridge regression passes them in blocks
+
+
+def cross_validate(
+    encoder: Any,
+    X: Any,
+    Y: Any,
+    split: Any,
+    *,
+    metric: Metric = "r",
+    targets: Sequence[str] | None = None,
+    keep_predictions: bool = False,
+    mask_targets: bool = False,
+    max_memory: int | str | None = None,
+) -> Scores:
+    """Fit on the training samples of each fold, score on its test samples.
+
+    The score of a fold is computed inside the fold, so the means of different test folds never
+    mix. ``Scores.mean`` averages over the F folds, each with the same weight whatever its size::
+
+        r_v = tanh(1/F sum_f arctanh r_fv)        R2_v = 1/F sum_f R2_fv
+
+    Fisher's z lies further from 0 than the plain mean of r where folds differ. An encoder whose
+    ``cv`` is None chooses its penalties in inner folds of the same kind as ``split``, made of the
+    training samples only.
+
+    Parameters
+    ----------
+    encoder : scikit-learn estimator
+        Cloned for each fold; the caller's object stays unfitted.
+    X : array or DataFrame of shape (n_samples, n_features)
+    Y : array or DataFrame of shape (n_samples, n_targets) or (n_samples,)
+        The columns of a DataFrame name the targets. Or anything of that ``shape`` and a ``dtype``
+        that gives columns as ``Y[:, a:b]``: a memory map, an HDF5 data set, a Zarr array. A
+        ``RidgeEncoder`` (alone, or at the end of a pipeline) reads large targets in blocks and
+        never holds its weights; other encoders load them. X and Y may be torch tensors; a
+        ``RidgeEncoder(device="cuda")`` takes either to the card.
+    split : Split, int or sequence of (train, test)
+        From ``brainlm.encoding.splits``; a number of contiguous blocks (without a gap: for items,
+        not for time series); any scikit-learn splitter, or row numbers (inner folds are then the
+        encoder's
+        own).
+    metric : {"r", "spearman", "r2", "r2_score"} or callable
+        Pearson's or Spearman's correlation; R2 with the mean of the test fold removed from
+        prediction and data (`brainlm.data.scores.r_squared`); or scikit-learn's ``r2_score``, where
+        a wrong mean counts as an error. In slow series the mean of a block says nothing about the
+        features: use "r2".
+        A callable ``metric(predicted, truth)`` gets a fold, (n_test, n_targets) each, and returns
+        a score per target; folds are then averaged as they are.
+    targets : sequence of str, optional
+        Names of the targets.
+    keep_predictions : bool
+        Keep the out-of-fold predictions, shape (n_samples, n_targets).
+    mask_targets : bool
+        Leave targets out that are constant or hold NaN, as voxels at the edge of a brain do: their
+        scores are NaN, and the notes of the result count them. By default they are an error.
+    max_memory : int or str, optional
+        Bytes, or text such as "4GB", that a ridge regression may take beside ``X`` and what is in
+        memory of ``Y`` already, on the device of the encoder. Default: what is left there.
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    ValueError
+        For arrays that do not fit together, NaN in ``X``, and targets without a score.
+    MemoryError
+        Before anything is computed, when ``max_memory`` cannot suffice.
+
+    Warns
+    -----
+    AlphaEdgeWarning
+        Once, with the number of targets and folds that chose an alpha on the edge of the grid;
+        ``RidgeEncoder(warn_edge=False)`` leaves it to the notes of the result.
+    GapWarning
+        For ``ContiguousBlocks`` of a time series whose gap is 0 or shorter than the longest delay
+        of a ``Delayer`` in the encoder. A series is known by ``runs`` of the split or the delays.
+    """
+    if not callable(metric) and metric not in METRICS:
+        raise unknown_name("metric", metric, METRICS)
+    split = as_split(split)
+    _warn_of_gap(encoder, split)
+    if targets is None and hasattr(Y, "columns"):
+        targets = [str(name) for name in Y.columns]
+    elif targets is None and hasattr(Y, "to_numpy") and Y.ndim == 1:
+        targets = [str(Y.name)]
+    X = X.to_numpy() if hasattr(X, "to_numpy") else X
+    Y = Y.to_numpy() if hasattr(Y, "to_numpy") else Y
+    Y = Y if hasattr(Y, "shape") else np.asarray(Y)
+    if len(Y.shape) == 1:
+        Y = Y[:][:, None]
+    if len(Y.shape) != 2:
+        raise ValueError(f"Y must be (n_samples, n_targets) or (n_samples,), got {Y.shape}")
+    same_length({"rows of X": len(X), "rows of Y": Y.shape[0]})
+    check_finite(host(X), "X")
+    names = [str(i) for i in range(Y.shape[1])] if targets is None else list(targets)
+    same_length({"columns of Y": Y.shape[1], "targets": len(names)})
+    if mask_targets:
+        bad = bad_columns(Y)
+        if bad.all():
+            raise ValueError(f"Y: all {len(bad)} targets are constant or hold NaN")
+        if bad.any():
+            good = np.flatnonzero(~bad)
+            scores = cross_validate(
+                encoder, X, TargetView(Y, columns=good) if on_disk(Y) else Y[:, good], split,
+                metric=metric, targets=[names[i] for i in good],
+                keep_predictions=keep_predictions, max_memory=max_memory,
+            )  # fmt: skip
+            return _with_masked(scores, names, bad)
+    ridge, at_most = ridge_of(encoder), 0
+    if ridge is not None:  # on a card at once where they fit
+        Y = resident(Y, placed := place(X[:0], ridge.device))
+    if ridge is not None and is_tensor(placed):
+        checked_means(Y, placed, names)
+    else:
+        for block in column_blocks(Y.shape[1], Y.shape[0] * itemsize(Y)):
+            check_targets(host(Y[:, block]), names[block])
+    folds = checked_folds(split.split(X), len(X), f"split {split!r}")
+    n_bytes = Y.shape[0] * Y.shape[1] * itemsize(Y)
+    streams = on_disk(Y) or n_bytes > LARGE or max_memory is not None
+    if ridge is not None and streams:
+        at_most = _read_size(ridge, X, folds, max_memory, n_bytes if keep_predictions else 0)
+    elif on_disk(Y) and not is_tensor(Y):
+        check_memory(4 * n_bytes, f"Y for {type(encoder).__name__}", "use fewer targets at a time")
+        Y = np.asarray(Y[:, : Y.shape[1]])
+    predictions = np.full(Y.shape, np.nan) if keep_predictions else None
+    values, chosen, inner, alphas = [], [], [], None
+    for train, test in folds:
+        fresh = prepared(encoder, split, train)
+        if at_most:
+            *steps, ridge = fresh.named_steps.values() if hasattr(fresh, "steps") else (fresh,)
+            sides = X[train], X[test]
+            for step in steps:
+                sides = step.fit(sides[0]).transform(sides[0]), step.transform(sides[1])
+            result = stream_fold(
+                ridge, sides, Y, (train, test), lambda p, t: _score(p, t, metric),
+                at_most=at_most, keep_predictions=keep_predictions,
+            )  # fmt: skip
+            score, predicted = result.values, result.predictions
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AlphaEdgeWarning)  # summed up once, over all folds
+                predicted = fresh.fit(X[train], Y[train]).predict(X[test]).reshape(len(test), -1)
+            if is_tensor(predicted) != is_tensor(Y):
+                predicted = host(predicted)
+            score = host(_score(predicted, Y[test], metric))
+        values.append(score)
+        last = fresh[-1] if hasattr(fresh, "steps") else fresh  # of a pipeline
+        if isinstance(last, RidgeEncoder):
+            chosen.append(last.alpha_)
+            inner.append(last.cv_r2_)
+            alphas = last.alphas_ if alphas is None else np.union1d(alphas, last.alphas_)
+        if predictions is not None:
+            predictions[test] = host(predicted)
+    _check_defined(np.array(values))
+    return Scores(
+        values=np.array(values),
+        metric=metric if isinstance(metric, str) else getattr(metric, "__name__", repr(metric)),
+        targets=names,
+        encoder=re.sub(r"\s+", " ", repr(encoder)),
+        split=repr(split),
+        n_test=[len(test) for _, test in folds],
+        n_train=[len(train) for train, _ in folds],
+        alphas=np.array(chosen) if chosen else None,
+        predictions=predictions,
+        notes=_edge_note(chosen, alphas, warn=getattr(last, "warn_edge", True)),
+        inner=np.array(inner) if inner else None,
+    )
+
+
+def _warn_of_gap(encoder: Any, split: Split) -> None:
+    """Warn where samples known to be a time series have neighbours on both sides of a fold."""
+    if not isinstance(split, ContiguousBlocks):
+        return
+    steps = encoder.named_steps.values() if hasattr(encoder, "named_steps") else ()
+    delays = [abs(d) for step in steps if isinstance(step, Delayer) for d in step.delays]
+    least = max([*delays, int(split.runs is not None)], default=0)
+    if split.gap < least:
+        warnings.warn(
+            f"{split!r} of a time series: neighbouring samples share stimulus and noise; give "
+            f"ContiguousBlocks a gap of at least the longest delay, {least} or more samples",
+            GapWarning,
+            stacklevel=3,
+        )
+
+
+def _read_size(
+    ridge: RidgeEncoder, X: Any, folds: list, max_memory: int | str | None, kept: int
+) -> int:
+    """Return the bytes of targets to read at a time; raise where the memory cannot suffice."""
+    n_train, n_test = (max(len(fold[side]) for fold in folds) for side in (0, 1))
+    n_alphas = len(ridge.checked_alphas())
+    X = place(X[:0], ridge.device)
+    size = 4 if is_single(X) else 8
+    fixed = fold_bytes(n_train, n_test, X.shape[1], n_alphas, size)
+    limit = None if max_memory is None else parse_bytes(max_memory)
+    if is_accelerator(X):  # the predictions stay on the host
+        return read_size(fixed, limit, X)
+    return read_size(fixed + 2 * kept, limit, X)
+
+
+def _with_masked(scores: Scores, names: Sequence[str], bad: np.ndarray) -> Scores:
+    """Put NaN where targets were left out, and say so."""
+
+    def filled(values: np.ndarray | None) -> np.ndarray | None:
+        if values is None:
+            return None
+        full = np.full((len(values), len(bad)), np.nan)
+        full[:, ~bad] = values
+        return full
+
+    first = ", ".join(str(names[i]) for i in np.flatnonzero(bad)[:5])
+    note = f"{bad.sum()} of {len(bad)} targets are constant or hold NaN and have no score: {first}"
+    return replace(
+        scores,
+        values=filled(scores.values),
+        targets=list(names),
+        alphas=filled(scores.alphas),
+        inner=filled(scores.inner),
+        predictions=filled(scores.predictions),
+        notes=(*scores.notes, note),
+    )
+
+
+def score_in_folds(
+    predictions: np.ndarray,
+    Y: np.ndarray,
+    split: Split,
+    *,
+    encoder: str,
+    metric: str = "r",
+    targets: Sequence[str] | None = None,
+) -> Scores:
+    """Score predictions that are held out already, inside the test folds of a split.
+
+    For leave-one-out predictions (``brainlm.encoding.similarity.leave_one_out``), so that their
+    score and its spread stand beside cross-validated ones on the same blocks of samples.
+
+    Parameters
+    ----------
+    predictions, Y : array of shape (n_samples, n_targets)
+    split : Split
+    encoder : str
+        What made the predictions.
+    metric : {"r", "r2", "r2_score"}
+        As in ``cross_validate``.
+    targets : sequence of str, optional
+
+    Returns
+    -------
+    Scores
+    """
+    tests = [test for _, test in split.split(Y)]
+    values = np.array([_score(predictions[test], Y[test], metric) for test in tests])
+    _check_defined(values)
+    return Scores(
+        values=values,
+        metric=metric,
+        targets=[str(i) for i in range(Y.shape[1])] if targets is None else list(targets),
+        encoder=encoder,
+        split=repr(split),
+        n_test=[len(test) for test in tests],
+        n_train=[len(Y) - len(test) for test in tests],
+        predictions=predictions,
+    )
+
+
+def prepared(encoder: Any, split: Split, train: np.ndarray) -> Any:
+    """Return a clone whose inner folds, where it leaves them open, are those of ``split``.
+
+    Parameters
+    ----------
+    encoder : scikit-learn estimator
+        Or a pipeline; a parameter ``cv`` of None is set.
+    split : Split
+        The outer split.
+    train : array of int
+        Training samples of the outer fold.
+    """
+    fresh = clone(encoder)
+    if hasattr(split, "within"):
+        # A pipeline names the parameter step__cv.
+        own = [
+            k for k, v in fresh.get_params().items() if re.fullmatch(r"(.+__)?cv", k) and v is None
+        ]
+        fresh.set_params(**{name: split.within(train) for name in own})
+    return fresh
+
+
+def _score(predicted: np.ndarray, truth: np.ndarray, metric: Metric) -> np.ndarray:
+    if callable(metric) or metric == "spearman":
+        predicted, truth = host(predicted), host(truth)
+    if callable(metric):
+        found = np.asarray(metric(predicted, truth), dtype=float)
+        if found.shape != (truth.shape[1],):
+            raise ValueError(
+                f"metric must return a score for each of {truth.shape[1]} targets, got shape "
+                f"{found.shape}"
+            )
+        return found
+    if metric == "r":
+        return pearson(predicted, truth)
+    if metric == "spearman":
+        return pearson(rankdata(predicted, axis=0), rankdata(truth, axis=0))
+    return r_squared(predicted, truth, center=metric == "r2")
+
+
+def _check_defined(values: np.ndarray) -> None:
+    missing = int(np.isnan(values).sum())
+    if missing:
+        raise ValueError(
+            f"{missing} of {values.size} fold scores are undefined: those targets are constant in "
+            "a test fold. Use fewer folds, or leave these targets out"
+        )
+
+
+def _edge_note(
+    chosen: list[np.ndarray], alphas: np.ndarray | None, *, warn: bool
+) -> tuple[str, ...]:
+    if alphas is None or len(alphas) < 2:
+        return ()
+    picked = np.concatenate(chosen)
+    low, high = edge_counts(picked, alphas)
+    if low + high == 0:
+        return ()
+    message = edge_message(low, high, len(picked), alphas)
+    if warn:
+        warnings.warn(message, AlphaEdgeWarning, stacklevel=3)
+    return (message,)

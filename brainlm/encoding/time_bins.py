@@ -1,0 +1,108 @@
+"""Time-resolved responses: MEG or EEG around each word, in bins, as targets of their own.
+
+An encoder that scores every target then scores every channel at every latency; ``by_latency``
+brings the scores back into that shape.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from brainlm.data.recording import Recording, sampling_interval
+from brainlm.data.stimulus import Stimulus
+
+__all__ = ["by_latency", "word_locked"]
+
+BIN = 0.1  # seconds, as in public code of the MulCogBench group
+
+
+def word_locked(
+    stimulus: Stimulus,
+    recording: Recording,
+    *,
+    start: float = 0.0,
+    stop: float = 0.6,
+    width: float = BIN,
+) -> tuple[Stimulus, Recording]:
+    """Cut a time series around word onsets and average it in bins.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        With times.
+    recording : Recording
+        A time series of channels on the clock of the stimulus.
+    start, stop, width : float
+        Seconds after the onset of a word: bins of ``width`` from ``start`` to ``stop``.
+
+    Returns
+    -------
+    stimulus : Stimulus
+        The words whose window lies inside the recording of their run, each an item of its own.
+    recording : Recording
+        A row per word, targets ``"channel@latency"`` with the start of the bin in ms; its notes
+        count the words that were left out.
+
+    Raises
+    ------
+    ValueError
+        Words without times, no time series, bins shorter than a sample, or no word inside.
+    """
+    if not stimulus.timed or recording.times is None:
+        raise ValueError("word_locked needs timed words and a time series")
+    edges = np.arange(start, stop + width / 2, width)
+    if len(edges) < 2:
+        raise ValueError(f"no bin of {width} s fits between {start} and {stop} s")
+    kept, rows = np.zeros(stimulus.n_words, dtype=bool), []
+    for run in recording.runs:
+        times = recording.times[recording.run == run]
+        data = recording.data[recording.run == run]
+        step = sampling_interval(times, run)
+        if width < step:
+            raise ValueError(f"bins of {width} s are shorter than a sample ({step:g} s)")
+        words = np.flatnonzero(stimulus.run == run)
+        onset = stimulus.onset[words]
+        inside = (onset + start >= times[0]) & (onset + edges[-1] <= times[-1] + step)
+        kept[words[inside]] = True
+        total = np.vstack([np.zeros(data.shape[1]), np.cumsum(data, axis=0, dtype=float)])
+        # Half a sample of tolerance, so that a bin has its samples whatever the rounding.
+        place = np.searchsorted(times, onset[inside][:, None] + edges - step * 1e-6)
+        means = (total[place[:, 1:]] - total[place[:, :-1]]) / np.diff(place)[:, :, None]
+        rows.append(means.transpose(0, 2, 1).reshape(len(means), data.shape[1] * (len(edges) - 1)))
+    if not kept.any():
+        raise ValueError("no word lies inside the recording: put both on one clock")
+    items = [f"{i}/{word}" for i, word in enumerate(stimulus.words)]
+    whole = Stimulus(
+        stimulus.words, stimulus.language, stimulus.onset, stimulus.duration, run=stimulus.run,
+        text=stimulus.text, sentence=stimulus.sentence, item=items,
+    ).select(kept)  # fmt: skip
+    names = [f"{c}@{round(1000 * edge)}" for c in recording.targets for edge in edges[:-1]]
+    note = f"word-locked: {kept.sum()} of {len(kept)} words lie whole inside the recording"
+    return whole, Recording(
+        np.vstack(rows), names, recording.modality, recording.unit, items=whole.item,
+        subject=recording.subject, notes=(*recording.notes, note),
+    )  # fmt: skip
+
+
+def by_latency(values: np.ndarray, targets: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return channels, latencies in ms, and the values as (n_channels, n_latencies).
+
+    Parameters
+    ----------
+    values : array of shape (n_targets,)
+        Such as ``Scores.mean``.
+    targets : sequence of str
+        ``"channel@latency"``, as ``word_locked`` names them.
+    """
+    matches = [re.fullmatch(r"(.+)@(-?\d+)", str(target)) for target in targets]
+    if None in matches or len(matches) != len(values):
+        raise ValueError("targets must be 'channel@latency', one per value: see word_locked")
+    pairs = [(m.group(1), int(m.group(2))) for m in matches if m is not None]
+    channels = list(dict.fromkeys(channel for channel, _ in pairs))
+    latencies = np.array(sorted({latency for _, latency in pairs}))
+    found = np.full((len(channels), len(latencies)), np.nan)
+    for (channel, latency), value in zip(pairs, values, strict=True):
+        found[channels.index(channel), np.searchsorted(latencies, latency)] = value
+    return channels, latencies, found

@@ -1,0 +1,1 @@
+"""Feature spaces of words that need no language model."""

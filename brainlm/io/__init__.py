@@ -1,0 +1,28 @@
+"""Reading files into a Stimulus and a Recording: one module per format, and your own arrays.
+
+A reader is a function ``(folder, subject, **options)`` that knows a layout of files and no data
+set. `brainlm.io.registry` lists them under the names that cards use.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "bids": ["read_bids"],
+        "bids_contents": ["survey_bids"],
+        "item_maps": ["read_item_maps"],
+        "map_files": ["read_maps"],
+        "meeg": ["read_meeg"],
+        "patterns": ["read_patterns"],
+        "pickled": ["read_pickle"],
+        "rated_pairs": ["read_word_pairs"],
+        "ratings": ["read_tables"],
+        "sentence_patterns": ["read_passages"],
+        "stories": ["read_stories"],
+        "textgrid": ["read_textgrid"],
+        "timecourses": ["read_timecourses"],
+        "word_responses": ["read_word_responses"],
+        "word_times": ["read_word_times"],
+    },
+)

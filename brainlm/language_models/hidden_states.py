@@ -1,0 +1,157 @@
+"""Hidden states of a network at the places of its inputs, into memory or straight to disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brainlm.compute.memory import check_memory
+from brainlm.language_models.windows import Batch, Windows
+from brainlm.storage.store import cached_arrays, content_key, unbroken
+
+if TYPE_CHECKING:
+    from brainlm.language_models.model import LanguageModel
+
+__all__ = ["BATCH_TOKENS", "hidden_states"]
+
+BATCH_TOKENS = 4096  # padded tokens per forward pass where batch_size is not given
+CODE_VERSION = 2  # raise it when the same request would give other values
+
+
+def hidden_states(
+    model: LanguageModel, windows: Windows, layers: Sequence[int], progress: bool = False
+) -> tuple[np.ndarray, ...]:
+    """Return the pooled hidden states of each layer, (n_rows, n_features), float32.
+
+    In memory, or mapped from disk where the model has a cache: see ``brainlm.storage.store``.
+
+    Raises
+    ------
+    MemoryError
+        They do not fit into memory and there is no cache; said before anything is computed.
+    ValueError
+        They are not finite.
+    """
+    from tqdm import tqdm
+
+    batches = list(windows.batches(BATCH_TOKENS, model.batch_size))
+    bar = tqdm(total=len(batches), desc=f"embed with {model.name}", disable=not progress)
+
+    def compute(step: int) -> tuple[np.ndarray, Iterator[np.ndarray]]:
+        bar.update()
+        return batches[step].rows, _finite(model, _forward(model, batches[step], layers), layers)
+
+    with bar:
+        if model.cache is not None:
+            return _from_cache(model, model.cache, windows, layers, len(batches), compute)
+        shape = (len(layers), windows.n_rows, model.n_features)
+        check_memory(
+            4 * int(np.prod(shape)),
+            f"{shape[0]} layers x {shape[1]} rows x {shape[2]} features",
+            "choose fewer layers, or give the model a cache (LanguageModel(..., cache=True)), "
+            "which streams them to disk",
+        )
+        values = np.empty(shape, dtype=np.float32)
+        for step in range(len(batches)):
+            rows, found = compute(step)
+            runs = list(unbroken(rows))
+            for layer, pooled in zip(values, found, strict=True):
+                for first, last in runs:
+                    layer[rows[first] : rows[last - 1] + 1] = pooled[first:last]
+    return tuple(values)
+
+
+def _from_cache(
+    model: LanguageModel,
+    folder: Path,
+    windows: Windows,
+    layers: Sequence[int],
+    n_steps: int,
+    compute: Any,
+) -> tuple[np.ndarray, ...]:
+    import transformers
+
+    # The inputs stand for text, tokenizer, context and pooling: whatever changes one changes them.
+    contents = {
+        "revision": model.revision,
+        "config": _settings(model.config),
+        "dtype": model.dtype,
+        "layers": list(layers),
+        "code": [CODE_VERSION, transformers.__version__],
+    }
+    key = content_key(
+        {
+            **contents,
+            "inputs": windows.inputs,
+            "row": windows.row,
+            "window": windows.window,
+            "position": windows.position,
+        }
+    )
+    return cached_arrays(
+        folder,
+        key,
+        names=[f"layer {layer}" for layer in layers],
+        shape=(windows.n_rows, model.n_features),
+        n_steps=n_steps,
+        compute=compute,
+        plan=f"{model.device}, batch_size {model.batch_size}, {BATCH_TOKENS} tokens",
+        record={"model": model.name, "device": model.device, **contents},
+    )
+
+
+def _settings(config: Any) -> str:
+    """Return what in a configuration can change hidden states."""
+    settings = config.to_dict()
+    for name in ("transformers_version", "dtype", "_name_or_path", "architectures"):
+        settings.pop(name, None)
+    return json.dumps(settings, sort_keys=True, default=str)
+
+
+def _finite(
+    model: LanguageModel, values: Iterable[np.ndarray], layers: Sequence[int]
+) -> Iterator[np.ndarray]:
+    for layer, pooled in zip(layers, values, strict=True):
+        # One pass without a mask in the usual case: a sum is finite only if every entry is.
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(pooled.sum()) or np.isfinite(pooled).all()
+        if not finite:
+            raise ValueError(
+                f"layer {layer} of {model.name} is not finite in {model.dtype}: use "
+                "dtype='bfloat16' or 'float32'"
+            )
+        yield pooled
+
+
+def _forward(model: LanguageModel, batch: Batch, layers: Sequence[int]) -> Iterator[np.ndarray]:
+    """Run the network over a batch; return pooled states of each layer, (n_rows, n_features)."""
+    import torch
+
+    ids, mask = (
+        torch.from_numpy(a).to(model.device)
+        for a in batch.padded(model.tokenizer.pad_token_id or 0)
+    )
+    with torch.inference_mode():
+        states = model.network(
+            input_ids=ids,
+            attention_mask=mask.long(),
+            output_hidden_states=True,
+            **({"use_cache": False} if model.causal else {}),
+        ).hidden_states
+    order = np.argsort(batch.unit, kind="stable")  # places of one row side by side
+    place, unit = (torch.from_numpy(a[order]).to(model.device) for a in (batch.place, batch.unit))
+    count = torch.bincount(unit)[:, None]  # of places per row
+
+    # A layer at a time: memory for all of them at once would cost more time than the pooling.
+    def pool(layer: int) -> np.ndarray:
+        flat = states[layer].reshape(-1, model.n_features)  # (n_inputs * width, n_features)
+        found = flat[place].float()  # (n_places, n_features)
+        if len(found) > len(count):
+            found = torch.zeros_like(found[: len(count)]).index_add_(0, unit, found) / count
+        return found.cpu().numpy()
+
+    return map(pool, layers)

@@ -1,0 +1,123 @@
+"""Reconstructions under one changed factor at a time, and the mapping against the text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, shared_legend
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from brainlm.results.bundle import Bundle
+
+__all__ = ["ablations", "mapping_and_text", "plot_factor", "plot_mapping_and_text"]
+
+NAMES = {
+    "snr": "signal-to-noise ratio",
+    "lm_weight": "weight of the language model",
+    "width": "beam",
+    "extensions": "extensions of the best hypothesis",
+    "n_targets": "voxels",
+    "minutes": "minutes of training",
+    "n_inputs": "dimensions of the brain",
+    "n_components": "dimensions of the embedding",
+    "contrast": "weight of the contrastive term",
+    "masking": "share of masked inputs",
+}
+
+
+def _table(bundle: Bundle) -> pd.DataFrame:
+    return bundle.arrays["table"].to_dataframe().reset_index(drop=True)
+
+
+def _label(factor: str, value: str) -> str:
+    return "all" if factor == "minutes" and float(value) == 0 else value.removesuffix(".0")
+
+
+def plot_factor(table: pd.DataFrame, factor: str, metric: str, ax: Axes) -> Axes:
+    """Draw the gain at each value of a factor, with the interval over windows.
+
+    The band is what one more random reconstruction reaches: its 95 % prediction interval.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        See `brainlm.decoding.ablation.table_of`.
+    factor, metric : str
+    ax : matplotlib.axes.Axes
+    """
+    rows = table[(table["factor"] == factor) & (table["metric"] == metric)]
+    x = np.arange(len(rows))
+    reach = rows["null_half"].to_numpy(dtype=float)
+    ax.fill_between(
+        x, -reach, reach, color=COLOURS["random"], alpha=0.35, lw=0,
+        label="95 % of random reconstructions",
+    )  # fmt: skip
+    ax.axhline(0, color="black", lw=0.8, ls=":")
+    bars = ", 95 % over blocks of windows" if rows["half"].notna().any() else ""  # short text
+    ax.errorbar(x, rows["gain"], yerr=rows["half"], fmt="o", ms=4, color=COLOURS["layer"],
+                label=f"brain{bars}")  # fmt: skip
+    ax.set_xticks(x, [_label(factor, value) for value in rows["value"]])
+    ax.set_xlim(-0.3, len(rows) - 0.7)
+    ax.tick_params(axis="x", rotation=20 if rows["value"].str.len().max() > 6 else 0)
+    ax.set_xlabel(NAMES.get(factor, factor))
+    return ax
+
+
+def plot_mapping_and_text(table: pd.DataFrame, metric: str, ax: Axes) -> Axes:
+    """Draw gain against mapping accuracy: a colour per mapper, a marker per level of noise."""
+    rows = table[(table["factor"] == "grid") & (table["metric"] == metric)]
+    markers = dict(zip(sorted(rows["snr"].unique()), "ovs^D*P", strict=False))
+    for colour, (mapper, mine) in zip(
+        REFERENCE_COLOURS, rows.groupby("mapper", sort=False), strict=False
+    ):
+        for snr, points in mine.groupby("snr"):
+            ax.plot(points["mapping_r"], points["gain"], markers[snr], color=colour, ms=6,
+                    label=f"{mapper}, SNR {snr:g}")  # fmt: skip
+    ax.axhline(0, color="black", lw=0.8, ls=":")
+    r = np.corrcoef(rows["mapping_r"], rows["gain"])[0, 1]
+    ax.set_title(f"{metric}: r = {r:.2f} over {len(rows)} decoders", fontsize=9)
+    ax.set_xlabel("mapping accuracy (r over dimensions)")
+    ax.set_ylabel(f"gain in {metric} over the null")
+    return ax
+
+
+def ablations(bundle: Bundle) -> Figure:
+    """Draw every factor: rows of panels, the same scale in all."""
+    import matplotlib.pyplot as plt
+
+    table = _table(bundle)
+    metric = str(table["metric"].iloc[0])
+    factors = [name for name in table["factor"].unique() if name != "grid"]
+    n_rows = -(-len(factors) // 4)
+    figure, axes = plt.subplots(
+        n_rows, min(4, len(factors)), figsize=(11, 2.6 * n_rows + 0.8), sharey=True, squeeze=False
+    )
+    for ax in axes.ravel()[len(factors) :]:
+        ax.axis("off")
+    for ax, factor in zip(axes.ravel(), factors, strict=False):
+        plot_factor(table, factor, metric, ax)
+    for ax in axes[:, 0]:
+        ax.set_ylabel(f"gain in {metric}")
+    shared_legend(figure, axes[0, 0])
+    figure.suptitle(bundle.arrays["table"].attrs["title"], fontsize=10)
+    return figure
+
+
+def mapping_and_text(bundle: Bundle) -> Figure:
+    """Draw the gain against the accuracy of the mapping, a panel per metric."""
+    import matplotlib.pyplot as plt
+
+    table = _table(bundle)
+    metrics = list(table["metric"].unique())
+    figure, axes = plt.subplots(1, len(metrics), figsize=(4 * len(metrics), 4.4), squeeze=False)
+    for ax, metric in zip(axes[0], metrics, strict=True):
+        plot_mapping_and_text(table, metric, ax)
+    shared_legend(figure, axes[0, 0])
+    figure.suptitle(bundle.arrays["table"].attrs["title"], fontsize=10)
+    return figure

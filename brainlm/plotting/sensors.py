@@ -1,0 +1,213 @@
+"""MEG and EEG: scores over the head and over time, through mne."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from brainlm.encoding.temporal_response import time_curves
+from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, interval, shared_legend
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from brainlm.data.recording import Recording
+    from brainlm.results.bundle import Bundle
+
+__all__ = ["plot_time_course", "plot_topographies", "time_course", "topographies"]
+
+ALPHA = 0.05  # of the p values that are marked
+MOST_HEADS = 6
+STEP = 0.045  # between rows of squares, of the height of the axes
+
+
+def plot_time_course(
+    values: np.ndarray,
+    targets: Sequence[str],
+    ax: Axes,
+    *,
+    label: str,
+    colour: str = "#0072B2",
+    ratio: float = 0.0,
+) -> Axes:
+    """Draw the mean over channels of a score over time, and its 95 % interval over units.
+
+    Parameters
+    ----------
+    values : array of shape (n_units, n_targets)
+        Scores of subjects or folds.
+    targets : sequence of str
+        "channel@100ms"; see ``brainlm.encoding.temporal_response.time_curves``.
+    ax : Axes
+    label : str
+        Of the line.
+    colour : str
+    ratio : float
+        n_test / n_train where the units are folds, see `brainlm.stats.paired.fold_difference`.
+    """
+    channels, times, curves = time_curves(np.atleast_2d(values), targets)
+    mean, half = interval(np.nanmean(curves, axis=1), ratio)
+    ax.plot(1000 * times, mean, color=colour, label=label)
+    ax.fill_between(1000 * times, mean - half, mean + half, color=colour, alpha=0.2, lw=0)
+    ax.axhline(0, color="0.6", lw=0.8, zorder=0)
+    ax.set(
+        xlabel="time after word onset, ms",
+        ylabel=f"held-out r (mean of {len(channels)} channels)",
+    )
+    return ax
+
+
+def time_course(bundle: Bundle) -> Figure:
+    """Draw the score of each space over time; squares mark bins with a channel above chance."""
+    import matplotlib.pyplot as plt
+
+    scores = _over_time(bundle)
+    figure, ax = plt.subplots(figsize=(5, 3.6))
+    unit = "subject" if "subject" in scores["score"].dims else "fold"
+    ratio = float(scores.attrs.get("test_ratio", 0.0)) if unit == "fold" else 0.0
+    targets = scores["target"].values.tolist()
+    for row, (name, colour) in enumerate(_colours(scores)):
+        own = scores.sel(space=name)
+        values = own["score"].transpose(unit, "target").values
+        plot_time_course(values, targets, ax, label=name, colour=colour, ratio=ratio)
+        if "p" in scores:
+            _, times, p = time_curves(own["p"].values, targets)
+            found = 1000 * times[np.nanmin(p, axis=0) <= ALPHA]
+            height = np.full(len(found), 0.98 - STEP * row)
+            ax.plot(found, height, "s", ms=4, color=colour, transform=ax.get_xaxis_transform())
+    if "p" in scores:  # room for the squares above the curves
+        ax.plot([], [], "s", ms=4, color="0.3", label=f"a channel above chance, p ≤ {ALPHA}")
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, low + (high - low) / (1 - STEP * scores.sizes["space"]))
+    n = scores.sizes[unit]
+    ax.set_title(f"{scores.attrs['title']} ({n} {unit}s)", loc="left")
+    shared_legend(figure, ax)
+    return figure
+
+
+def _over_time(bundle: Bundle) -> xarray.Dataset:
+    """Scores of epochs by the first analysis of a bundle."""
+    scores = bundle.arrays.get("scores")
+    if scores is None or not all("@" in str(name) for name in scores["target"].values):
+        raise ValueError(
+            f"{bundle.folder}: has no scores of epochs (targets named 'channel@100ms'), as "
+            "`brainlm run encode_epochs` saves them"
+        )
+    return scores.isel(analysis=0)
+
+
+def _colours(scores: xarray.Dataset) -> list[tuple[str, str]]:
+    """Spaces with a colour each: those of their kind, references one after the other."""
+    references = iter(REFERENCE_COLOURS * scores.sizes["space"])
+    return [
+        (str(name), COLOURS[kind] if kind in COLOURS else next(references))
+        for name, kind in zip(scores["space"].values, scores["kind"].values.tolist(), strict=True)
+    ]
+
+
+def plot_topographies(
+    values: np.ndarray, recording: Recording, times: Sequence[float] | None = None
+) -> Figure:
+    """Draw scores over the head at some times.
+
+    Parameters
+    ----------
+    values : array of shape (n_targets,)
+        Score of each target of ``recording``.
+    recording : Recording
+        Of epochs; its ``positions`` are those of the channels.
+    times : sequence of float, optional
+        Seconds; the nearest time points are drawn. Default: four, evenly spread.
+    """
+    if recording.positions is None:
+        raise ValueError("recording: its channels have no positions, so there is no head to draw")
+    channels, known, curves = time_curves(values, recording.targets)
+    wanted = np.linspace(known[0], known[-1], 4) if times is None else np.asarray(times, float)
+    columns = np.unique([int(np.abs(known - time).argmin()) for time in wanted])
+    info = _layout(channels, recording.targets, recording.positions, recording.modality)
+    return _heads([("", curves, None)], known, columns, info)
+
+
+def topographies(bundle: Bundle) -> Figure:
+    """Draw the score over the head, a row per space; dots are channels above chance.
+
+    The times are evenly spread; the nearest of them gives way to the peak of the first space.
+    """
+    scores = _over_time(bundle)
+    if "position" not in scores:
+        raise ValueError(f"{bundle.folder}: its channels have no positions: no head to draw")
+    targets = scores["target"].values.tolist()
+    unit = "subject" if "subject" in scores["score"].dims else "fold"
+    mean = scores["score"].mean(unit).transpose("space", "target").values
+    channels, known, curves = time_curves(mean, targets)
+    above = [None] * len(curves)
+    if "p" in scores:
+        above = list(time_curves(scores["p"].transpose("space", "target").values, targets)[2]
+                     <= ALPHA)  # fmt: skip
+    columns = np.unique(np.linspace(0, len(known) - 1, min(MOST_HEADS, len(known))).astype(int))
+    peak = int(np.nanmax(curves[0], axis=0).argmax())
+    columns[np.abs(columns - peak).argmin()] = peak
+    position = scores["position"].transpose("target", "axis").values
+    info = _layout(channels, targets, position, scores.attrs["modality"])
+    names = [str(name) for name in scores["space"].values]
+    return _heads(list(zip(names, curves, above, strict=True)), known, columns, info)
+
+
+def _heads(
+    rows: Sequence[tuple[str, np.ndarray, np.ndarray | None]], times: np.ndarray,
+    columns: np.ndarray, info: Any,
+) -> Figure:  # fmt: skip
+    """Draw heads on one scale: a row for each (name, curves, channels to mark), a column a time."""
+    import matplotlib.pyplot as plt
+    import mne
+
+    limit = max(float(np.nanmax(np.abs(curves[:, columns]))) for _, curves, _ in rows)
+    n = len(columns)
+    size = (2 * n + 0.8, 2.4) if len(rows) == 1 else (1.2 * n + 1.6, 1.3 * len(rows) + 0.3)
+    figure, axes = plt.subplots(len(rows), n, figsize=size, squeeze=False)
+    drawn: Any = None
+    for line, (name, curves, above) in zip(axes, rows, strict=True):
+        for ax, column in zip(line, columns, strict=True):
+            drawn, _ = mne.viz.plot_topomap(
+                curves[:, column], info, axes=ax, show=False, vlim=(-limit, limit), cmap="RdBu_r",
+                mask=None if above is None else above[:, column],
+                mask_params={"markersize": 3, "markerfacecolor": "black"},
+            )  # fmt: skip
+        if name:
+            line[0].set_ylabel(name.replace(" (", "\n("), fontsize=8)
+    for ax, column in zip(axes[0], columns, strict=True):
+        ax.set_title(f"{1000 * times[column]:.0f} ms")
+    marks = "" if all(above is None for _, _, above in rows) else f"; dots: p ≤ {ALPHA}"
+    label = f"held-out r ({len(info['chs'])} channels{marks})"
+    figure.colorbar(drawn, ax=axes, label=label, shrink=0.8)
+    return figure
+
+
+def _layout(
+    channels: Sequence[str], targets: Sequence[str], positions: np.ndarray, modality: str
+) -> Any:
+    """Return what mne needs to draw a head; ``positions`` are those of the targets."""
+    import mne
+
+    names = [str(target).rsplit("@", 1)[0] for target in targets]
+    places = positions[[names.index(channel) for channel in channels]]
+    if len(np.unique(places.round(5), axis=0)) < len(places):
+        raise ValueError(
+            f"positions: {len(places)} channels lie in fewer places, as planar gradiometers do: "
+            "take magnetometers or EEG to draw heads"
+        )
+    kind = "mag" if modality == "meg" else "eeg"
+    info = mne.create_info(list(channels), 100.0, kind)
+    if kind == "eeg":
+        montage = mne.channels.make_dig_montage(
+            dict(zip(channels, places, strict=True)), coord_frame="head"
+        )
+        info.set_montage(montage)
+        return info
+    for channel, position in zip(info["chs"], places, strict=True):
+        channel["loc"][:3] = position
+    return info

@@ -1,6 +1,0 @@
-"""The report: result bundles as one HTML file that opens from disk, without a network."""
-
-from brainlm.report.page import report_page, write_report
-from brainlm.report.tables import bundle_tables, comparison_table
-
-__all__ = ["bundle_tables", "comparison_table", "report_page", "write_report"]

@@ -1,0 +1,231 @@
+"""Result bundles: a folder that holds everything a figure or a claim rests on.
+
+- ``bundle.json``: what was asked, of which data and models, with which settings, what was noted;
+- ``scores.nc``: scores with labelled dimensions, and the other arrays of the analysis, one file
+  each (predictions, folds ...);
+- ``log.txt``: what the run said and warned of, with times, when it was started as a command;
+- ``*.png``, ``*.pdf``: figures, each of which ``brainlm plot`` draws again from the files above.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from brainlm.errors import CorruptDataError, DataMissingError
+from brainlm.plotting import save_figures
+from brainlm._log import log_lines
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["ROOM", "Bundle", "check_output", "load_bundle", "save_bundle"]
+
+SCHEMA = 1
+ROOM = 20_000_000  # bytes
+PACKAGES = (
+    "brainlm",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "xarray",
+    "nilearn",
+    "torch",
+    "transformers",
+)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle.
+
+    Attributes
+    ----------
+    folder : Path
+    record : dict
+        Content of ``bundle.json``.
+    arrays : dict of str to xarray.Dataset
+        Content of the ``.nc`` files, by name.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    arrays: dict[str, xarray.Dataset]
+
+
+def check_output(folder: Path | str, *, overwrite: bool = False, needed: int = ROOM) -> Path:
+    """Raise when results cannot be written to ``folder``; called before hours are spent.
+
+    Parameters
+    ----------
+    folder : path
+    overwrite : bool
+    needed : int
+        Bytes that must be free. Default: what a bundle with a few figures takes.
+
+    Raises
+    ------
+    FileExistsError
+        The folder has content and ``overwrite`` is False, or the content is not a bundle (which is
+        never removed).
+    PermissionError
+        The nearest existing parent cannot be written to.
+    OSError
+        Its disk has less room than ``needed`` (errno ENOSPC).
+    """
+    folder = Path(folder)
+    parent = next(p for p in folder.absolute().parents if p.exists())
+    if not os.access(parent, os.W_OK):
+        raise PermissionError(f"{parent}: no permission to write there; choose another --out")
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise OSError(
+            errno.ENOSPC,
+            f"{free / 1e6:.0f} MB are free, about {needed / 1e6:.0f} MB are needed",
+            str(parent),
+        )
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return folder
+    if not (folder / "bundle.json").is_file():
+        raise FileExistsError(f"{folder}: exists and is not a result bundle; choose another --out")
+    if not overwrite:
+        raise FileExistsError(
+            f"{folder}: holds a result bundle already; choose another --out or pass --overwrite"
+        )
+    return folder
+
+
+def save_bundle(
+    folder: Path | str,
+    *,
+    analysis: str,
+    arrays: Mapping[str, xarray.Dataset],
+    config: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    notes: Sequence[str] = (),
+    figures: Sequence[str] = (),
+    overwrite: bool = False,
+) -> Path:
+    """Write a bundle, whole or not at all; then draw its figures into it.
+
+    A figure that cannot be drawn is a warning (`brainlm.plotting.FigureWarning`): hours of results
+    do not depend on it.
+
+    Parameters
+    ----------
+    folder : path
+        Made with its parents. An existing bundle is replaced only with ``overwrite``.
+    analysis : str
+        Name of the analysis.
+    arrays : mapping of str to xarray.Dataset
+        ``"scores"`` and whatever else the analysis keeps; one NetCDF file each.
+    config : mapping
+        Settings as they were given, JSON-able.
+    inputs : mapping
+        What went in: data files with their SHA-256, models with their revision.
+    notes : sequence of str
+        Warnings, exclusions and repairs.
+    figures : sequence of str
+        Names from ``brainlm.plotting.FIGURES``.
+    overwrite : bool
+        Replace an existing bundle.
+
+    Returns
+    -------
+    Path
+        ``folder``.
+    """
+    folder = check_output(folder, overwrite=overwrite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    record = {
+        "schema": SCHEMA,
+        "analysis": analysis,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": _command(),
+        "config": dict(config),
+        "inputs": dict(inputs),
+        "notes": list(dict.fromkeys(notes)),
+        "figures": list(figures),
+        "arrays": sorted(arrays),
+        "environment": _environment(),
+    }
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        for name, dataset in arrays.items():
+            dataset.to_netcdf(scratch / f"{name}.nc", engine="h5netcdf")
+        (scratch / "bundle.json").write_text(text + "\n", encoding="utf-8")
+        scratch.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    save_figures(load_bundle(folder))
+    if lines := log_lines():
+        (folder / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def load_bundle(folder: Path | str) -> Bundle:
+    """Load a bundle into memory.
+
+    Raises
+    ------
+    DataMissingError
+        ``folder`` is not a bundle, or one of its files is missing.
+    CorruptDataError
+        A file cannot be read.
+    """
+    import xarray
+
+    folder = Path(folder)
+    path = folder / "bundle.json"
+    if not path.is_file():
+        beside = [p.parent.name for p in sorted(folder.parent.glob("*/bundle.json"))]
+        near = difflib.get_close_matches(folder.name, beside, n=1)
+        hint = f". Did you mean {str(folder.parent / near[0])!r}?" if near else ""
+        raise DataMissingError(f"{folder}: not a result bundle (it has no bundle.json){hint}")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        names = record["arrays"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptDataError(f"{path}: not a readable bundle record ({error})") from error
+    arrays = {}
+    for name in names:
+        file = folder / f"{name}.nc"
+        if not file.is_file():
+            raise DataMissingError(f"{file}: missing from the bundle; run the analysis again")
+        try:
+            arrays[name] = xarray.load_dataset(file, engine="h5netcdf")
+        except (OSError, ValueError) as error:
+            raise CorruptDataError(f"{file}: not a readable NetCDF file ({error})") from error
+    return Bundle(folder, record, arrays)
+
+
+def _command() -> str:
+    program = Path(sys.argv[0])
+    name = program.stem if program.suffix == ".py" else program.name
+    return " ".join([name, *sys.argv[1:]])
+
+
+def _environment() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

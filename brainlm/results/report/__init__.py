@@ -1,0 +1,6 @@
+"""The report: result bundles as one HTML file that opens from disk, without a network."""
+
+from brainlm.results.report.page import report_page, write_report
+from brainlm.results.report.array_tables import bundle_tables, comparison_table
+
+__all__ = ["bundle_tables", "comparison_table", "report_page", "write_report"]

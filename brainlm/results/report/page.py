@@ -1,0 +1,281 @@
+"""One HTML page of one or several bundles."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from brainlm.data.brain_maps import BrainMaps, winners
+from brainlm.plotting.brain import brain_scale, bundle_maps, label_colours
+from brainlm.results.report.array_tables import bundle_tables, comparison_table
+
+if TYPE_CHECKING:
+    import pandas
+
+    from brainlm.results.bundle import Bundle
+    from brainlm.datasets.card import Card
+
+__all__ = ["report_page", "write_report"]
+
+# What a reader must be able to look for, and the words by which a note tells of it.
+CHECKS = {
+    "Edge of the penalty grid": ("edge of the grid",),
+    "Leakage": ("leakage probe", "without any language", "not apart"),
+    "Excluded data": ("excluded", "constant", "dropped", "left out", "has no score"),
+    "Coverage": ("cover", "imputed"),
+}
+
+MOST_VIEWERS = 12  # brains that one can turn; the first takes 4 MB of the page, others little
+# The libraries of a viewer, which begin with a comment, and its meshes, which are base64.
+LONG = re.compile(r"(?<=<script>)\s*/\*[!*].*?(?=</script>)|[A-Za-z0-9+/=]{2000,}", re.DOTALL)
+TABLE_LAYOUT = {
+    "topStart": "pageLength",
+    "topEnd": "search",
+    "bottomStart": "info",
+    "bottomEnd": "paging",
+}
+
+
+@dataclass(frozen=True)
+class _Figure:
+    name: str
+    image: str  # data URI
+
+
+@dataclass(frozen=True)
+class _Viewer:
+    name: str
+    packed: str  # HTML of nilearn's viewer, its long texts replaced by their numbers
+    key: tuple[tuple[str, str], ...] = ()  # label and colour
+
+
+class _Pieces:
+    """Long texts that the viewers share (meshes, scripts), each kept once."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, int] = {}
+
+    def shorten(self, html: str) -> str:
+        """Return ``html`` with every long text as ``@@number@@``."""
+        return LONG.sub(lambda m: f"@@{self.texts.setdefault(m[0], len(self.texts))}@@", html)
+
+
+def report_page(bundles: Sequence[Bundle], questions: Mapping[str, str] | None = None) -> str:
+    """Return the report of bundles as the text of one HTML file.
+
+    Parameters
+    ----------
+    bundles : sequence of Bundle
+        Several are compared in a table before each has its section.
+    questions : mapping of str to str, optional
+        Name of an analysis -> what it asks.
+
+    Returns
+    -------
+    str
+        Everything is inside: figures, tables, style, script.
+    """
+    from itables import options
+    from itables.javascript import generate_init_offline_itables_html
+    from jinja2 import Environment, FileSystemLoader
+
+    if not bundles:
+        raise ValueError("bundles is empty: give at least one result bundle")
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
+    )
+    pieces = _Pieces()
+    sections = [
+        _section(number, bundle, questions or {}, pieces)
+        for number, bundle in enumerate(bundles, start=1)
+    ]
+    compared = comparison_table(bundles) if len(bundles) > 1 else None
+    both = compared is not None and len(compared)
+    return environment.get_template("page.html").render(
+        title=", ".join(section["title"] for section in sections),
+        sections=sections,
+        comparison=_html(compared, "comparison") if both and compared is not None else "",
+        pieces=_packed(json.dumps(list(pieces.texts))) if pieces.texts else "",
+        tables_script=generate_init_offline_itables_html(options.dt_bundle),
+    )
+
+
+def _section(
+    number: int, bundle: Bundle, questions: Mapping[str, str], pieces: _Pieces
+) -> dict[str, Any]:
+    record = bundle.record
+    tables, left_out = bundle_tables(bundle)
+    cards = _cards(record)
+    notes = [str(note) for note in record.get("notes", [])]
+    brains = _brains(bundle)
+    viewers = [_viewer(name, maps, pieces) for name, maps in brains[:MOST_VIEWERS]]
+    shown = {
+        title: _html(table, f"t{number}-{i}") for i, (title, table) in enumerate(tables.items())
+    }
+    return {
+        "id": f"bundle-{number}",
+        "title": record["analysis"].replace("_", " "),
+        "question": questions.get(record["analysis"], ""),
+        "folder": bundle.folder.name,
+        "created": record.get("created", ""),
+        "command": record.get("command", ""),
+        "figures": _figures(bundle),
+        "viewers": viewers,
+        "unseen": [name for name, _ in brains[MOST_VIEWERS:]],
+        "log": _log(bundle.folder),
+        "tables": shown,
+        "left_out": left_out,
+        "checks": {name: _about(notes, words) for name, words in CHECKS.items()},
+        "other_notes": [n for n in notes if not any(_says(n, words) for words in CHECKS.values())],
+        "baseline": _baselines(bundle),
+        "settings": {k: _text(v) for k, v in record.get("config", {}).items()},
+        "data": [(card.title, _licence(card), list(card.known_problems)) for card in cards],
+        "inputs": json.dumps(record.get("inputs", {}), indent=1, ensure_ascii=False, default=str),
+        "models": _models(record),
+        "environment": record.get("environment", {}),
+        "citations": [
+            (r.text, (r.bibtex or "").strip()) for card in cards for r in card.references
+        ],
+    }
+
+
+def _figures(bundle: Bundle) -> list[_Figure]:
+    found = []
+    # In the order of the analysis: its main figure comes first.
+    named = list(bundle.record.get("figures", ()))
+    order = {name: i for i, name in enumerate(named)}
+    drawn = sorted(
+        bundle.folder.glob("*.png"), key=lambda p: (order.get(p.stem, len(named)), p.stem)
+    )
+    for path in drawn:
+        data = base64.b64encode(path.read_bytes()).decode("ascii")
+        found.append(_Figure(path.stem.replace("_", " "), f"data:image/png;base64,{data}"))
+    return found
+
+
+def _log(folder: Path) -> str:
+    path = folder / "log.txt"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _brains(bundle: Bundle) -> list[tuple[str, BrainMaps]]:
+    """Winners first, then each map, as maps whose first row is shown."""
+    found = []
+    for maps in bundle_maps(bundle).values():
+        if maps.affine is None:
+            continue  # vertices have no place without their mesh
+        if maps.n_maps > 1:
+            found.append((f"{maps.subject}: winner", winners(maps)))
+    for dataset in filter(BrainMaps.is_in, bundle.arrays.values()):
+        maps = BrainMaps.from_xarray(dataset)
+        if maps.affine is not None:
+            found += [(f"{maps.subject}: {name}", maps.only(str(name))) for name in maps.names]
+    return found
+
+
+def _viewer(name: str, maps: BrainMaps, pieces: _Pieces) -> _Viewer:
+    from matplotlib.colors import ListedColormap, to_hex
+    from nilearn.plotting import view_img_on_surf
+
+    shown = str(maps.names[0])
+    key: list[tuple[str, str]] = []
+    if maps.labels:
+        colours = label_colours(maps)
+        key = [(text, to_hex(colours[number - 1])) for number, text in maps.labels.items()]
+        options: dict[str, Any] = {
+            "cmap": ListedColormap(colours), "symmetric_cmap": False, "vmin": 1,
+            "vmax": max(len(colours), 2), "threshold": 0.5, "colorbar": False,
+            "vol_to_surf_kwargs": {"interpolation": "nearest_most_frequent"},
+        }  # fmt: skip
+    else:
+        options = {"cmap": "RdBu_r", "vmax": brain_scale(maps, shown), "threshold": 1e-9}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of nilearn, about its own arguments
+        viewer = view_img_on_surf(maps.image(shown), surf_mesh="fsaverage5", title=name, **options)
+        html = viewer.get_standalone()
+    return _Viewer(name, _packed(pieces.shorten(html)), tuple(key))
+
+
+def _packed(text: str) -> str:
+    """Return a text as the browser unpacks it: gzip, then base64."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")
+
+
+def _html(table: pandas.DataFrame, name: str) -> str:
+    from itables import to_html_datatable
+
+    return to_html_datatable(
+        table.astype(object).where(table.notna(), ""),  # an empty cell says more than NaN
+        table_id=name,
+        connected=False,
+        showIndex=False,
+        paging=len(table) > 25,
+        lengthMenu=[25, 100, 1000],
+        layout=TABLE_LAYOUT if len(table) > 25 else {**TABLE_LAYOUT, "topStart": None},
+        maxBytes=0,
+        text_in_header_can_be_selected=False,  # a click anywhere in a header sorts
+        classes="display compact",
+        style="table-layout:auto;width:auto",
+    )
+
+
+def _cards(record: Mapping[str, Any]) -> list[Card]:
+    """Cards of the data sets that the settings name."""
+    from brainlm.datasets.card import card_names, read_card
+
+    config = record.get("config", {})
+    names = [config[key] for key in ("dataset", "datasets") if key in config]
+    flat = [n for entry in names for n in (entry if isinstance(entry, list) else [entry])]
+    # Others are data of the user's own.
+    return [read_card(name) for name in dict.fromkeys(map(str, flat)) if name in card_names()]
+
+
+def _licence(card: Card) -> str:
+    return f"licence: {card.licence}" + ("; not for commercial use" if card.noncommercial else "")
+
+
+def _models(record: Mapping[str, Any]) -> list[str]:
+    features = record.get("inputs", {}).get("features", {})
+    found = {}
+    for origin in features.values():
+        if isinstance(origin, dict) and "model" in origin:
+            found[str(origin["model"])] = str(origin.get("revision", ""))
+    return [
+        f"{name} (revision {revision})" if revision else name for name, revision in found.items()
+    ]
+
+
+def _baselines(bundle: Bundle) -> str:
+    """Say whether random embeddings stand beside the layers, against anisotropy."""
+    for dataset in bundle.arrays.values():
+        if "kind" in dataset.coords and "random" in set(dataset["kind"].values.tolist()):
+            return "random embeddings with the geometry of each layer are in the tables and figures"
+    return ""
+
+
+def _about(notes: Sequence[str], words: Sequence[str]) -> list[str]:
+    return [note for note in notes if _says(note, words)]
+
+
+def _says(note: str, words: Sequence[str]) -> bool:
+    return any(word in note for word in words)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def write_report(path: Path, text: str, *, overwrite: bool = False) -> Path:
+    """Write a report, not over an existing file unless asked to."""
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path}: exists; choose another --out or pass --overwrite")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,1 @@
+"""Statistics: permutation tests, paired comparisons, rankings and noise ceilings."""

@@ -1,0 +1,1 @@
+"""Files on disk: downloads, archives, and the store of computed arrays."""

@@ -1,0 +1,156 @@
+"""Long recordings without long memory: blocks of samples go into an array, or into a file.
+
+Below a limit the array is in memory. Above it, it is written once into brainlm's cache and mapped
+from there, so that opening it again costs megabytes. In the file the samples of a target lie side
+by side, because encoding takes a block of targets over all samples: reading such a block costs that
+block.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from brainlm._validation import check_finite, mapped_file
+from brainlm.errors import CorruptDataError
+from brainlm.storage.downloads import cache_folder
+
+__all__ = ["LARGEST_IN_MEMORY", "constant_columns", "stack_blocks"]
+
+LARGEST_IN_MEMORY = 1 << 28  # bytes
+
+
+def stack_blocks(
+    blocks: Iterable[np.ndarray], shape: tuple[int, int], sources: Sequence[Path], options: Any
+) -> np.ndarray:
+    """Return blocks of rows as one read-only float32 array of the given shape.
+
+    Parameters
+    ----------
+    blocks : iterable of array of shape (n_rows, n_columns)
+        Only consumed when the result is not in the cache already.
+    shape : pair of int
+        Of the result.
+    sources : sequence of path
+        Files that the blocks come from; with ``options`` they name the cached file.
+    options : object
+        Whatever else decides about the values; its ``repr`` is used.
+
+    Returns
+    -------
+    array of shape (n_samples, n_targets)
+        In memory, or a memory map if it takes more than ``LARGEST_IN_MEMORY`` bytes.
+
+    Raises
+    ------
+    CorruptDataError
+        The blocks have more or fewer rows than the shape says, another width, or (where they are
+        mapped, so that nobody looks at all of them later) values that are not finite.
+    """
+    if int(np.prod(shape, dtype=object)) * 4 <= LARGEST_IN_MEMORY:
+        array = np.empty(shape, dtype=np.float32)
+        for row, block in _checked(blocks, shape, sources):
+            array[row : row + len(block)] = block
+        array.flags.writeable = False
+        return array
+    state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sources]
+    key = hashlib.sha256(repr(("by target", state, shape, options)).encode()).hexdigest()[:32]
+    path = cache_folder() / "series" / f"{key}.npy"
+    if not (path.exists() and _range_file(path).exists()):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, blocks, shape, sources)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _write(
+    path: Path, blocks: Iterable[np.ndarray], shape: tuple[int, int], sources: Sequence[Path]
+) -> None:
+    """Write the blocks target by target, and beside them the smallest and largest values."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    lowest, highest = np.full(shape[1], np.inf), np.full(shape[1], -np.inf)
+    try:
+        with open(part, "wb", buffering=0) as file:  # not mapped: dirty pages are memory, too
+            header = {"descr": "<f4", "fortran_order": True, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            start = file.tell()
+            for row, block in _gathered(_checked(blocks, shape, sources), shape):
+                _check_values(block, row, sources)
+                np.minimum(lowest, block.min(axis=0), out=lowest)
+                np.maximum(highest, block.max(axis=0), out=highest)
+                _write_columns(file, block, start + 4 * row, 4 * shape[0])
+        np.save(_range_file(path), np.stack([lowest, highest]))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _range_file(path: Path) -> Path:
+    return path.with_suffix(".range.npy")
+
+
+def _check_values(block: np.ndarray, row: int, sources: Sequence[Path]) -> None:
+    try:
+        check_finite(block, f"rows {row} to {row + len(block) - 1}")
+    except ValueError as error:
+        raise CorruptDataError(f"{sources[0]}: {error}") from error
+
+
+def _gathered(
+    blocks: Iterable[tuple[int, np.ndarray]], shape: tuple[int, int]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (row, block) in blocks as large as may be in memory: fewer, longer writes."""
+    n_rows = max(1, min(shape[0], LARGEST_IN_MEMORY // (4 * shape[1])))
+    held = np.empty((n_rows, shape[1]), dtype="<f4")
+    first, filled = 0, 0
+    for _, block in blocks:
+        done = 0
+        while done < len(block):
+            taken = min(n_rows - filled, len(block) - done)
+            held[filled : filled + taken] = block[done : done + taken]
+            filled, done = filled + taken, done + taken
+            if filled == n_rows:
+                yield first, held
+                first, filled = first + filled, 0
+    if filled:
+        yield first, held[:filled]
+
+
+def _write_columns(file: BinaryIO, block: np.ndarray, place: int, stride: int) -> None:
+    for start in range(0, block.shape[1], 4096):  # transposed in parts: a whole copy is memory
+        for i, column in enumerate(np.ascontiguousarray(block[:, start : start + 4096].T), start):
+            file.seek(place + i * stride)
+            file.write(column.data)
+
+
+def constant_columns(array: np.ndarray) -> np.ndarray | None:
+    """Return which columns of a mapped array never change, without reading them.
+
+    None where that is not known: the array is not one that `stack_blocks` mapped, whole.
+    """
+    path = mapped_file(array)
+    if path is None or not _range_file(path).exists():
+        return None
+    lowest, highest = np.load(_range_file(path), allow_pickle=False)
+    return None if len(lowest) != array.shape[1] else np.flatnonzero(~(highest > lowest))
+
+
+def _checked(
+    blocks: Iterable[np.ndarray], shape: tuple[int, int], sources: Sequence[Path]
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (row, block); raise unless the blocks fill the shape exactly."""
+    row = 0
+    for block in blocks:
+        if block.shape[1:] != shape[1:] or row + len(block) > shape[0]:
+            raise CorruptDataError(
+                f"{sources[0]}: a block of shape {block.shape} at row {row} does not fit into "
+                f"{shape}"
+            )
+        yield row, block
+        row += len(block)
+    if row != shape[0]:
+        raise CorruptDataError(f"{sources[0]}: {row} samples, its header says {shape[0]}")

@@ -36,10 +36,10 @@ from brainlm.comparison.study import (
     available_datasets,
     job_key,
     layer_part,
-    open_tasks,
+    open_assemblies,
     parse_models,
     rows_of,
-    sources_for,
+    spaces_of_models,
     spent,
     static_of,
     table_of,
@@ -98,9 +98,9 @@ def main(
     names, notes = available_datasets(datasets, DATASETS, spoken, root)
     if debug:
         permutations, layers = min(permutations, 20), "0,1,-1" if layers == "all" else layers
-    tasks = open_tasks(names, root, LIMITS, debug=debug, max_items=max_items)
+    tasks = open_assemblies(names, root, LIMITS, debug=debug, max_items=max_items)
     opened = perf_counter()
-    sources = sources_for(parse_models(models, spoken), layer_list(layers))
+    sources = spaces_of_models(parse_models(models, spoken), layer_list(layers))
     jobs, inputs = [], {}
     for task in tasks:
         own = [source for source in sources if source.speaks(task.language)]

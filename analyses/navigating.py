@@ -26,14 +26,14 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from brainlm.comparison.assembly import Task
+from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.feature_families import (
     common_words,
     layer_at,
     parse_spaces,
-    plausible_sources,
+    plausible_spaces,
 )
-from brainlm.comparison.feature_spaces import Source, permuted_source
+from brainlm.comparison.feature_spaces import FeatureSpace, permuted_space
 from brainlm.comparison.layer_statistics import compare_folds
 from brainlm.comparison.parts import PartStore, run_parts
 from brainlm.comparison.scoring import SpaceScores, fit_controls, score_ridge
@@ -41,7 +41,7 @@ from brainlm.comparison.study import (
     available_datasets,
     control_design,
     job_key,
-    open_tasks,
+    open_assemblies,
     parse_models,
     random_scores,
     rows_of,
@@ -111,11 +111,11 @@ def main(
     if debug:
         draws = min(draws, 3)
     n_random = 3 if debug else N_RANDOM
-    tasks = open_tasks(names, root, LIMITS, debug=debug, max_items=max_items)
+    tasks = open_assemblies(names, root, LIMITS, debug=debug, max_items=max_items)
     neural = [layer_at(name, own, depth) for name, own in parse_models(models, spoken).items()]
-    plausible: list[Source] = []
+    plausible: list[FeatureSpace] = []
     for language in spoken:
-        found, note = plausible_sources(language, root, tasks, files)
+        found, note = plausible_spaces(language, root, tasks, files)
         plausible += found
         notes.append(note)
     jobs, inputs = [], {}
@@ -171,8 +171,8 @@ def main(
 
 
 def race(
-    task: Task,
-    sources: list[Source],
+    task: Assembly,
+    sources: list[FeatureSpace],
     words: np.ndarray,
     components: int,
     draws: int,
@@ -187,7 +187,7 @@ def race(
         controls = fit_controls(base, Y, split)
         ceiling = on.ceiling()
         top = np.nan if ceiling is None else float(ceiling.mean())
-        permuted = [permuted_source(s) for s in sources if s.family in PLAUSIBLE]
+        permuted = [permuted_space(s) for s in sources if s.family in PLAUSIBLE]
         spaces = {
             s.name: (s, s.embed(task.stimulus, words, task.level)[0]) for s in [*sources, *permuted]
         }
@@ -228,7 +228,7 @@ def race(
     return compute
 
 
-def about(task: Task) -> dict:
+def about(task: Assembly) -> dict:
     """Columns that describe the data set in the smaller tables."""
     return {
         "dataset": task.name, "modality": task.modality, "language": task.language,
@@ -236,7 +236,7 @@ def about(task: Task) -> dict:
     }  # fmt: skip
 
 
-def winners_of(task: Task, scores: dict, names: list[str]) -> list[dict]:
+def winners_of(task: Assembly, scores: dict, names: list[str]) -> list[dict]:
     """Share of the targets that each space predicts best, among those with a score above 0."""
     values = np.array([scores[name][0].values.mean(axis=0) for name in names])
     predicted = values.max(axis=0) > 0
@@ -250,7 +250,7 @@ def winners_of(task: Task, scores: dict, names: list[str]) -> list[dict]:
     ]  # fmt: skip
 
 
-def partitioned(sources: list[Source]) -> list[str]:
+def partitioned(sources: list[FeatureSpace]) -> list[str]:
     """Three spaces to part the variance between: a language model, plausible ones, static vectors.
 
     The first language model named stands for all: two of them share almost all they explain.
@@ -261,7 +261,7 @@ def partitioned(sources: list[Source]) -> list[str]:
     return [*neural, *plausible, *static][:MOST_PARTS]
 
 
-def parts_of(task: Task, designs: dict[str, np.ndarray], draws: int) -> list[dict]:
+def parts_of(task: Assembly, designs: dict[str, np.ndarray], draws: int) -> list[dict]:
     """R2 of each space alone, of all in a banded ridge, and unique to it; half-widths over targets.
 
     Of 60 targets at most and on a third of the folds: each combination of the spaces is a banded
@@ -291,7 +291,7 @@ def parts_of(task: Task, designs: dict[str, np.ndarray], draws: int) -> list[dic
     ]  # fmt: skip
 
 
-def pairs_of(task: Task, scores: dict, names: list[str]) -> list[dict]:
+def pairs_of(task: Assembly, scores: dict, names: list[str]) -> list[dict]:
     """Differences of all spaces and of their matched versions, see ``compare_folds``."""
     rows = []
     matched = {

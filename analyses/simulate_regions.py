@@ -18,7 +18,7 @@ import pandas as pd
 import typer
 
 from brainlm.comparison.feature_families import EMBODIED, joined_norm, layer_at
-from brainlm.comparison.feature_spaces import norm_source, shared_words
+from brainlm.comparison.feature_spaces import norm_space, shared_words
 from brainlm.comparison.simulated_assemblies import simulate_regions
 from brainlm.comparison.study import table_of
 from brainlm.data.brain_maps import BrainMaps
@@ -59,7 +59,7 @@ def main(
     stimulus = open_stimulus(STORY, root)
     stimulus = stimulus.select(np.arange(min(words, stimulus.n_words)))
     norm = joined_norm("en", EMBODIED["en"], root)
-    sources = [layer_at(model, ("en",), depth), norm_source(norm, "embodied", "embodied")]
+    sources = [layer_at(model, ("en",), depth), norm_space(norm, "embodied", "embodied")]
     shared = shared_words(stimulus, sources)
     causes = [source.embed(stimulus, shared, "discourse")[0] for source in sources]
     spaces = [source.name for source in sources]

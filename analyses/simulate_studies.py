@@ -22,8 +22,8 @@ import pandas as pd
 import typer
 import xarray
 
-from brainlm.comparison.assembly import Task
-from brainlm.comparison.feature_spaces import Source
+from brainlm.comparison.assembly import Assembly
+from brainlm.comparison.feature_spaces import FeatureSpace
 from brainlm.comparison.layer_statistics import (
     LayerProfile,
     curve_agreement,
@@ -123,8 +123,8 @@ def main(
 
 
 def scored(
-    simulate: Callable[..., Task], cause: Features | None, hidden: tuple[Features, ...],
-    source: Source, permutations: int, method: str,
+    simulate: Callable[..., Assembly], cause: Features | None, hidden: tuple[Features, ...],
+    source: FeatureSpace, permutations: int, method: str,
 ) -> xarray.Dataset:  # fmt: skip
     """Simulate responses to one layer, or to nothing, and score all layers on them."""
     task = simulate(cause, hidden[0], n_targets=8, seed=3)
@@ -155,13 +155,15 @@ def first_words(stimulus: Stimulus, n: int) -> Stimulus:
     )
 
 
-def given(name: str, hidden: tuple[Features, ...], n_layers: int) -> Source:
+def given(name: str, hidden: tuple[Features, ...], n_layers: int) -> FeatureSpace:
     """Layers that are computed already, as a source."""
 
     def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
         return [layer.select_words(words) for layer in hidden]
 
-    return Source(name, "causal", (), lambda s: np.ones(s.n_words, dtype=bool), embed, n_layers, {})
+    return FeatureSpace(
+        name, "causal", (), lambda s: np.ones(s.n_words, dtype=bool), embed, n_layers, {}
+    )
 
 
 def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[dict], dict, dict]:

@@ -22,16 +22,16 @@ import pandas as pd
 import typer
 import xarray
 
-from brainlm.comparison.assembly import Task
+from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.feature_families import (
     common_words,
-    kneser_ney_source,
+    kneser_ney_space,
     layer_at,
     parse_spaces,
-    plausible_sources,
-    predictability_source,
+    plausible_spaces,
+    predictability_space,
 )
-from brainlm.comparison.feature_spaces import Source, control_source
+from brainlm.comparison.feature_spaces import FeatureSpace, control_space
 from brainlm.comparison.layer_statistics import compare_folds
 from brainlm.comparison.parts import PartStore, run_parts
 from brainlm.comparison.scoring import SpaceScores, fit_controls, score_ridge
@@ -40,7 +40,7 @@ from brainlm.comparison.study import (
     control_design,
     job_key,
     materials,
-    open_tasks,
+    open_assemblies,
     parse_models,
     random_scores,
     rows_of,
@@ -107,15 +107,15 @@ def main(
     if debug:
         permutations = min(permutations, 9)
     n_random = 3 if debug else N_RANDOM
-    tasks = open_tasks(names, root, LIMITS, debug=debug, max_items=max_items)
+    tasks = open_assemblies(names, root, LIMITS, debug=debug, max_items=max_items)
     texts = [task.stimulus for task in tasks if task.level != "word"]
     texts += [open_stimulus(name, root) for name in TEXTS if is_on_disk(name, root)]
     chosen = parse_models(models, spoken)
     neural = [layer_at(name, own, depth) for name, own in chosen.items()]
-    causal = [predictability_source(n, own) for n, own in chosen.items() if LanguageModel(n).causal]
-    plausible: list[Source] = []
+    causal = [predictability_space(n, own) for n, own in chosen.items() if LanguageModel(n).causal]
+    plausible: list[FeatureSpace] = []
     for language in spoken:
-        found, note = plausible_sources(language, root, tasks, files)
+        found, note = plausible_spaces(language, root, tasks, files)
         plausible += found
         notes.append(note)
     notes.append("not tested, no parses of these texts on this machine: syntactic counts, PCFG")
@@ -128,7 +128,7 @@ def main(
         embeddings, words, note = common_words(task, embeddings)
         notes.append(note)
         surprising = [s for s in causal if s.speaks(task.language)] if task.level != "word" else []
-        if surprising and (ngrams := kneser_ney_source(task, texts)):
+        if surprising and (ngrams := kneser_ney_space(task, texts)):
             surprising.insert(0, ngrams[0])
             notes.append(ngrams[1])
         inputs[task.name] = {"data": task.hashes, "words": [int(words.sum()), len(words)]}
@@ -183,9 +183,9 @@ def main(
 
 
 def race(
-    task: Task,
-    embeddings: Sequence[Source],
-    surprising: Sequence[Source],
+    task: Assembly,
+    embeddings: Sequence[FeatureSpace],
+    surprising: Sequence[FeatureSpace],
     words: np.ndarray,
     permutations: int,
     n_random: int,
@@ -204,7 +204,7 @@ def race(
         gains: list[dict] = []
         scored: dict[str, tuple[SpaceScores, list[SpaceScores]]] = {}
 
-        def add(features: str, source: Source, found: SpaceScores, n_features: int) -> None:
+        def add(features: str, source: FeatureSpace, found: SpaceScores, n_features: int) -> None:
             rows.append(record(
                 on, found, top, space=f"{source.name} ({features})", family=source.family,
                 model=source.name, layer=-1, depth=-1.0, n_features=n_features, features=features,
@@ -216,7 +216,7 @@ def race(
             found = score_ridge(X, Y, split, orders=orders, controls=controls)
             scored[source.name] = found, random_scores(on, space, n_random, controls)
             add("embedding", source, found, X.shape[1])
-        only = control_source(timed=on.timed)
+        only = control_space(timed=on.timed)
         alone = score_ridge(base, Y, split, orders=orders)
         add("embedding", only, alone, base.shape[1])
         scored["controls"] = alone, []
@@ -243,7 +243,7 @@ def race(
     return compute
 
 
-def about(on: Task) -> dict:
+def about(on: Assembly) -> dict:
     """Columns that describe the data set in the smaller tables."""
     return {
         "dataset": on.name, "modality": on.modality, "language": on.language, "level": on.level,
@@ -251,7 +251,7 @@ def about(on: Task) -> dict:
     }  # fmt: skip
 
 
-def compared(on: Task, first: tuple, second: tuple) -> dict:
+def compared(on: Assembly, first: tuple, second: tuple) -> dict:
     """Difference of two spaces, against null responses, folds and random embeddings."""
     (a, random_a), (b, random_b) = first, second
     draws = [np.array([each.by_fold.mean() for each in drawn]) for drawn in (random_a, random_b)]

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from brainlm.comparison.assembly import Task, open_task
+from brainlm.comparison.assembly import Assembly, open_assembly
 from brainlm.comparison.layer_statistics import (
     compare_folds,
     context_gain,
@@ -227,7 +227,7 @@ REAL = ("alice-fmri", "provo", "ucl-gaze", "geco", "zuco1-nr", "pereira2018")
 N_POOL, N_LAYERS, N_DRAWS = 240, 8, 20
 
 
-def random_embeddings(on: Task, first: int, n: int) -> list[SpaceScores]:
+def random_embeddings(on: Assembly, first: int, n: int) -> list[SpaceScores]:
     """Scores of random vectors, one per word type, beside the controls of the data set."""
     types, index = np.unique(on.stimulus.words.astype(str), return_inverse=True)
     orders = on.shuffled(99) if on.timed else ()
@@ -250,7 +250,7 @@ def real_shares(name: str, studies: int, seed: int) -> tuple[dict[str, float], l
     Each study draws from a pool: a "model" of eight embeddings, another embedding, and 20
     further models and embeddings by which they are judged.
     """
-    on = open_task(name, max_items=1500).scorable()
+    on = open_assembly(name, max_items=1500).scorable()
     pool = random_embeddings(on, 0, N_POOL)
     ratio, depths = pool[0].test_ratio, np.linspace(1 / N_LAYERS, 1, N_LAYERS)
     folds = np.array([s.by_fold for s in pool])

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from brainlm.comparison.assembly import Task
-from brainlm.comparison.feature_spaces import Source
+from brainlm.comparison.assembly import Assembly
+from brainlm.comparison.feature_spaces import FeatureSpace
 from brainlm.data.features import Features
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
@@ -20,7 +20,7 @@ def word_task(rng, signal, *, n_targets=5, noise=1.0, n_splits=5, subjects=()):
     Y = Y / Y.std(axis=0) + noise * rng.standard_normal((n_words, n))
     names = [f"{s}/t{i}" for s in subjects for i in range(n_targets)] if subjects else None
     recording = Recording(Y, names or [f"t{i}" for i in range(n)], "ratings", "z", items=words)
-    return Task(
+    return Assembly(
         "made", "ratings", "en", "word", stimulus, recording, tuple(subjects), n_splits,
         max(1, len(subjects)), {},
     )  # fmt: skip
@@ -35,7 +35,7 @@ def array_source(name, layers, family="causal"):
             for i, values in enumerate(layers)
         ]
 
-    return Source(
+    return FeatureSpace(
         name, family, ("en",), lambda s: np.ones(s.n_words, dtype=bool), embed, len(layers) - 1,
         {"name": name},
     )  # fmt: skip

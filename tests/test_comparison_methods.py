@@ -7,7 +7,7 @@ from comparison_tasks import array_source, word_task
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
-from brainlm.comparison.feature_spaces import Source, permuted_source, shared_words
+from brainlm.comparison.feature_spaces import FeatureSpace, permuted_space, shared_words
 from brainlm.comparison.scoring import (
     check_space,
     fit_controls,
@@ -150,13 +150,13 @@ def test_all_are_compared_on_the_words_that_all_have(rng):
     layer = rng.standard_normal((100, 20))
     task = word_task(rng, layer)
     every = array_source("m", [layer, layer])
-    half = Source("half", "static", ("en",), lambda s: np.arange(100) % 2 == 0, every.embed)
+    half = FeatureSpace("half", "static", ("en",), lambda s: np.arange(100) % 2 == 0, every.embed)
     words = shared_words(task.stimulus, [every, half])
     assert words.sum() == 50
     on = task.on_words(words)
     assert on.recording.n_samples == 50
     assert "50 of 100 items" in on.recording.notes[-1]
-    other = Source("other", "static", ("en",), lambda s: np.arange(100) % 2 == 1, every.embed)
+    other = FeatureSpace("other", "static", ("en",), lambda s: np.arange(100) % 2 == 1, every.embed)
     with pytest.raises(ValueError, match=r"no word is covered by all .*half 50%, other 50%"):
         shared_words(task.stimulus, [half, other])
     with pytest.raises(ValueError, match="made: the representations share the words of 10 of 100"):
@@ -170,7 +170,7 @@ def test_permuted_sources_keep_the_vectors_and_lose_the_words(rng):
     source = array_source("m", [layer])
     mask = np.ones(60, dtype=bool)
     plain = source.embed(task.stimulus, mask, "word")[0].values
-    moved = permuted_source(source).embed(task.stimulus, mask, "word")[0].values
+    moved = permuted_space(source).embed(task.stimulus, mask, "word")[0].values
     np.testing.assert_array_equal(np.sort(plain, axis=0), np.sort(moved, axis=0))
     assert (plain != moved).any(axis=1).mean() > 0.9
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from comparison_tasks import array_source, word_task
 
-from brainlm.comparison.assembly import _averaged, _check_words, open_task
+from brainlm.comparison.assembly import _averaged, _check_words, open_assembly
 from brainlm.comparison.feature_families import common_words, training_sentences
-from brainlm.comparison.feature_spaces import Source, control_source
+from brainlm.comparison.feature_spaces import FeatureSpace, control_space
 from brainlm.comparison.layer_statistics import depth_difference, layer_profile
 from brainlm.comparison.simulated_assemblies import (
     autoregressive,
@@ -57,7 +57,7 @@ def story():
 
 
 def profile_of(task, story, method):
-    source = Source(
+    source = FeatureSpace(
         "m", "causal", ("en",), lambda s: np.ones(s.n_words, dtype=bool),
         lambda s, words, level: story, 4, {},
     )  # fmt: skip
@@ -161,7 +161,7 @@ def test_families_with_low_coverage_are_left_out_and_named(rng):
     layer = rng.standard_normal((100, 20))
     task = word_task(rng, layer)
     every = array_source("m", [layer])
-    few = Source("few", "embodied", ("en",), lambda s: np.arange(100) < 5, every.embed)
+    few = FeatureSpace("few", "embodied", ("en",), lambda s: np.arange(100) < 5, every.embed)
     kept, words, note = common_words(task, [every, few])
     assert kept == [every]
     assert words.all()
@@ -176,7 +176,7 @@ def test_controls_have_the_word_rate_of_a_story_and_are_never_cut(story):
     # The last of six controls, at each of four delays, is the number of words (Lanczos).
     rate = Features("rate", np.ones((task.stimulus.n_words, 1)), task.stimulus)
     np.testing.assert_array_equal(whole[:, 5::6], task.design(rate))
-    names = control_source(timed=False).identity["controls"]
+    names = control_space(timed=False).identity["controls"]
     assert names == ["word_length", "zipf_frequency", "word_position"]
 
 
@@ -265,7 +265,7 @@ def test_options_are_read_and_bad_ones_refused(tmp_path):
 def test_data_sets_of_every_kind_become_tasks(name, options, level, n_samples):
     if not is_on_disk(name):
         pytest.skip(f"needs the data set {name}: brainlm datasets {name} says where it is")
-    task = open_task(name, **options)
+    task = open_assembly(name, **options)
     assert (task.level, task.recording.n_samples) == (level, n_samples)
     assert np.isfinite(task.recording.data).all()
     train, test = next(iter(task.split.split(task.recording.data)))

@@ -7,7 +7,7 @@ import pytest
 from comparison_tasks import word_task
 
 from brainlm.comparison import feature_families as families
-from brainlm.comparison.feature_families import parse_spaces, plausible_sources
+from brainlm.comparison.feature_families import parse_spaces, plausible_spaces
 from brainlm.errors import DataMissingError, UnknownNameError
 
 
@@ -60,7 +60,7 @@ def test_a_wrong_space_says_what_is_meant(text, error, message):
 
 def test_associations_become_a_network_that_knows_the_topics(swow, no_wordnet, tmp_path):
     task = word_task(np.random.default_rng(0), np.eye(60))
-    (source,), note = plausible_sources("en", tmp_path, [task], {("associations", "en"): swow})
+    (source,), note = plausible_spaces("en", tmp_path, [task], {("associations", "en"): swow})
     assert (source.name, source.family) == ("associations", "network")
     X = source.embed(task.stimulus, np.ones(60, dtype=bool), "word")[0].values
     assert X.shape == (60, families.SPACE_DIMENSIONS)
@@ -73,7 +73,7 @@ def test_associations_become_a_network_that_knows_the_topics(swow, no_wordnet, t
 
 def test_missing_spaces_are_named(no_wordnet, tmp_path):
     task = word_task(np.random.default_rng(0), np.eye(60))
-    found, note = plausible_sources("en", tmp_path, [task])
+    found, note = plausible_spaces("en", tmp_path, [task])
     assert found == []
     for name in ("lancaster", "concreteness", "word associations (SWOW)", "WordNet"):
         assert name in note
@@ -90,7 +90,7 @@ def test_cilin_is_a_taxonomic_space_of_chinese(tmp_path):
     task = word_task(np.random.default_rng(0), np.eye(120))
     stimulus = type(task.stimulus)(words, "zh", text=words)
     task = replace(task, language="zh", stimulus=stimulus)
-    found, note = plausible_sources("zh", tmp_path, [task], {("cilin", "zh"): path})
+    found, note = plausible_spaces("zh", tmp_path, [task], {("cilin", "zh"): path})
     assert [(s.name, s.family) for s in found] == [("cilin", "taxonomic")]
     assert found[0].covers(stimulus).all()
     assert "HowNet" in note

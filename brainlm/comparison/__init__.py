@@ -1,18 +1,18 @@
-"""Comparison: many representations, many data sets, one method; one table of scores.
+"""Comparison of many feature spaces on many data sets by one method, in one table of scores.
 
-The engine of the studies. ``open_task`` brings a data set into the one shape that all are compared
-in, ``shared_words`` keeps the words that every representation has, ``score_similarity`` and
-``score_ridge`` score each on the same folds with the same metric, ``run_parts`` keeps every part on
-disk, so that a killed run goes on, and ``tidy`` makes the table.
+``open_assembly`` brings a data set into the common shape of all comparisons. ``shared_words`` keeps
+the words that every feature space covers. ``score_similarity`` and ``score_ridge`` score each space
+on the same folds with the same metric. ``run_parts`` keeps every part on disk, so that an
+interrupted study resumes, and ``tidy`` makes the table.
 """
 
-from brainlm.comparison.assembly import Task, open_task
+from brainlm.comparison.assembly import Assembly, open_assembly
 from brainlm.comparison.feature_spaces import (
-    Source,
-    norm_source,
-    permuted_source,
+    FeatureSpace,
+    norm_space,
+    permuted_space,
     shared_words,
-    static_source,
+    static_space,
 )
 from brainlm.comparison.layer_statistics import (
     Contrast,
@@ -36,20 +36,20 @@ from brainlm.comparison.table import tidy
 
 __all__ = [
     "KINDS",
+    "Assembly",
     "Contrast",
+    "FeatureSpace",
     "LayerProfile",
     "PartStore",
-    "Source",
     "Space",
     "SpaceScores",
-    "Task",
     "compare_folds",
     "context_gain",
     "depth_difference",
     "layer_profile",
-    "norm_source",
-    "open_task",
-    "permuted_source",
+    "norm_space",
+    "open_assembly",
+    "permuted_space",
     "run_parts",
     "score_ridge",
     "score_similarity",
@@ -58,6 +58,6 @@ __all__ = [
     "stack_folds",
     "stack_predictions",
     "stack_scores",
-    "static_source",
+    "static_space",
     "tidy",
 ]

@@ -23,7 +23,7 @@ from brainlm.errors import CorruptDataError
 from brainlm.stats.noise_ceiling import leave_one_subject_out
 from brainlm.stats.permutation import circular_shift, permute_groups
 
-__all__ = ["Task", "in_text_order", "open_task"]
+__all__ = ["Assembly", "in_text_order", "open_assembly"]
 
 COARSE = 2.0  # seconds: faster volumes are averaged to about this interval
 GAP = 16.0  # seconds: the longest delay, the Lanczos window, and two to spare
@@ -31,7 +31,7 @@ FEWEST_TRIALS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Assembly:
     """A data set, ready to be compared on.
 
     Attributes
@@ -67,7 +67,7 @@ class Task:
         """Whether the responses are a time series."""
         return self.recording.times is not None
 
-    def on_words(self, words: np.ndarray) -> Task:
+    def on_words(self, words: np.ndarray) -> Assembly:
         """Return the task of the words in a mask: nothing is compared on others.
 
         Items without any word left are dropped, samples of a time series stay.
@@ -86,7 +86,7 @@ class Task:
         recording = self.recording.select_samples(kept, note)
         return replace(self, stimulus=stimulus, recording=recording)
 
-    def scorable(self) -> Task:
+    def scorable(self) -> Assembly:
         """Return the task without the targets that are constant in a test fold (noted).
 
         They have no correlation there. A target is left out for all subjects, so that subjects
@@ -194,7 +194,7 @@ class Task:
         return leave_one_subject_out(data.transpose(1, 0, 2), folds)
 
 
-def open_task(
+def open_assembly(
     name: str,
     root: Path | str | None = None,
     *,
@@ -202,7 +202,7 @@ def open_task(
     max_items: int | None = None,
     subjects: Sequence[str] | None = None,
     seed: int = 0,
-) -> Task:
+) -> Assembly:
     """Open a data set as a task.
 
     Parameters
@@ -265,7 +265,7 @@ def open_task(
         recording = high_pass(recording, period=128.0)
         first = recording.times[recording.run == recording.run[0]]
         recording = average_samples(recording, max(1, round(COARSE / sampling_interval(first))))
-    task = Task(
+    task = Assembly(
         card.name, card.modality, stimulus.language, card.level, stimulus, recording, named,
         6 if recording.times is not None else 10, len(people),
         {who: dataset_hashes(name, who if len(available) > 1 else None, root) for who in people},
@@ -387,7 +387,7 @@ def in_text_order(stimulus: Stimulus, recording: Recording) -> Recording:
     return recording.select_samples(order, "responses in the order of the text")
 
 
-def _fewer(task: Task, max_items: int | None, seed: int) -> Task:
+def _fewer(task: Assembly, max_items: int | None, seed: int) -> Assembly:
     """Cut texts, or draw isolated words, which come into the order of their letters."""
     recording = task.recording
     if task.timed:

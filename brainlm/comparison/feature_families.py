@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.comparison.assembly import Task
-from brainlm.comparison.feature_spaces import Source, model_source, norm_source, shared_words
+from brainlm.comparison.assembly import Assembly
+from brainlm.comparison.feature_spaces import FeatureSpace, model_space, norm_space, shared_words
 from brainlm.data.features import Features, concatenate
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.folders import is_on_disk
@@ -26,10 +26,10 @@ __all__ = [
     "common_words",
     "joined_norm",
     "layer_at",
-    "ngram_source",
+    "ngram_space",
     "parse_spaces",
-    "plausible_sources",
-    "predictability_source",
+    "plausible_spaces",
+    "predictability_space",
     "training_sentences",
 ]
 
@@ -50,10 +50,10 @@ SPACE_DIMENSIONS = 50
 LEAST_COVERAGE = 0.1
 
 
-def layer_at(name: str, languages: tuple[str, ...], depth: float) -> Source:
+def layer_at(name: str, languages: tuple[str, ...], depth: float) -> FeatureSpace:
     """Return one layer of a model, at a depth fixed before: nothing is chosen on the scores."""
-    n_layers = model_source(name, languages, layers=[0]).n_layers
-    return model_source(name, languages, layers=[round(depth * n_layers)])
+    n_layers = model_space(name, languages, layers=[0]).n_layers
+    return model_space(name, languages, layers=[round(depth * n_layers)])
 
 
 def parse_spaces(text: str) -> dict[tuple[str, str], Path]:
@@ -87,12 +87,12 @@ def parse_spaces(text: str) -> dict[tuple[str, str], Path]:
     return found
 
 
-def plausible_sources(
+def plausible_spaces(
     language: str,
     root: Path | None,
-    tasks: Sequence[Task],
+    tasks: Sequence[Assembly],
     files: Mapping[tuple[str, str], Path] | None = None,
-) -> tuple[list[Source], str]:
+) -> tuple[list[FeatureSpace], str]:
     """Return the embodied, network and taxonomic spaces of a language, and a note of the missing.
 
     Parameters
@@ -101,7 +101,7 @@ def plausible_sources(
         "en" or "zh".
     root : path, optional
         Folder of the data sets.
-    tasks : sequence of Task
+    tasks : sequence of Assembly
         The words of which graphs and taxonomies are cut to.
     files : mapping of (kind, language) to path, optional
         Spaces that the user has: see `parse_spaces`. WordNet is found by nltk.
@@ -111,7 +111,7 @@ def plausible_sources(
     missing = [name for name in EMBODIED.get(language, ()) if name not in names]
     found = []
     if names:
-        found.append(norm_source(joined_norm(language, names, root), "embodied", "embodied"))
+        found.append(norm_space(joined_norm(language, names, root), "embodied", "embodied"))
     words = sorted({
         form for t in tasks if t.language == language
         for word in t.stimulus.words for form in lookup_forms(str(word))
@@ -125,7 +125,7 @@ def plausible_sources(
             missing.append(SPACE_NAMES[kind])
             continue
         family = "network" if kind == "associations" else "taxonomic"
-        found.append(norm_source(norm, family, kind))
+        found.append(norm_space(norm, family, kind))
     note = f"{language}: embodied = {' + '.join(names) or 'none'}"
     if missing:
         note += f"; not tested, not on this machine: {', '.join(missing)}"
@@ -159,12 +159,14 @@ def joined_norm(language: str, names: Sequence[str], root: Path | None = None) -
     return Norm("embodied", language, words, np.hstack(values), None, origin)
 
 
-def common_words(task: Task, sources: Sequence[Source]) -> tuple[list[Source], np.ndarray, str]:
+def common_words(
+    task: Assembly, sources: Sequence[FeatureSpace]
+) -> tuple[list[FeatureSpace], np.ndarray, str]:
     """Return the sources that cover a tenth of the words or more, and the words all of them cover.
 
     Returns
     -------
-    sources : list of Source
+    sources : list of FeatureSpace
     words : array of bool, shape (n_words,)
     note : str
         Coverage of each, and who was left out.
@@ -180,7 +182,7 @@ def common_words(task: Task, sources: Sequence[Source]) -> tuple[list[Source], n
     return kept, words, note
 
 
-def predictability_source(name: str, languages: tuple[str, ...] = ()) -> Source:
+def predictability_space(name: str, languages: tuple[str, ...] = ()) -> FeatureSpace:
     """Return surprisal and entropy of a causal model as a space of two features."""
     model = LanguageModel(name)
     if not model.causal:
@@ -192,19 +194,19 @@ def predictability_source(name: str, languages: tuple[str, ...] = ()) -> Source:
         return [concatenate(list(both), f"{name} surprisal + entropy").select_words(words)]
 
     identity = {"model": model.identity, "features": "surprisal + entropy"}
-    return Source(name, "causal", languages, _all, embed, 0, identity)
+    return FeatureSpace(name, "causal", languages, _all, embed, 0, identity)
 
 
-def ngram_source(name: str, model: NgramModel, language: str, identity: Any) -> Source:
+def ngram_space(name: str, model: NgramModel, language: str, identity: Any) -> FeatureSpace:
     """Return the surprisal of an n-gram model as a space of one feature."""
 
     def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
         return [model.surprisal(stimulus).renamed(name).select_words(words)]
 
-    return Source(name, "n-gram", (language,), _all, embed, 0, identity)
+    return FeatureSpace(name, "n-gram", (language,), _all, embed, 0, identity)
 
 
-def training_sentences(task: Task, others: Sequence[Stimulus]) -> list[list[str]]:
+def training_sentences(task: Assembly, others: Sequence[Stimulus]) -> list[list[str]]:
     """Return the sentences of other texts of the language that do not stand in the task's text."""
     own = {" ".join(task.stimulus.words[rows]) for _, rows in task.stimulus.blocks("sentence")}
     found = []
@@ -218,21 +220,21 @@ def training_sentences(task: Task, others: Sequence[Stimulus]) -> list[list[str]
     return found
 
 
-def kneser_ney_source(
-    task: Task, others: Sequence[Stimulus], order: int = 3
-) -> tuple[Source, str] | None:
+def kneser_ney_space(
+    task: Assembly, others: Sequence[Stimulus], order: int = 3
+) -> tuple[FeatureSpace, str] | None:
     """Return a Kneser-Ney model of other texts of the language; None where there are none.
 
     Parameters
     ----------
-    task : Task
+    task : Assembly
         Its sentences are not trained on.
     others : sequence of Stimulus
     order : int
 
     Returns
     -------
-    source : Source
+    source : FeatureSpace
     note : str
         How many words it was trained on.
     """
@@ -242,7 +244,7 @@ def kneser_ney_source(
         return None
     model = train_kneser_ney(sentences, order)
     name = f"{order}-gram"
-    source = ngram_source(name, model, task.language, {"order": order, "n_words": n_words})
+    source = ngram_space(name, model, task.language, {"order": order, "n_words": n_words})
     return source, f"{task.name}: {name} model trained on {n_words} words of other texts"
 
 

@@ -20,19 +20,19 @@ from brainlm.features.norms import Norm
 from brainlm.language_models import LanguageModel
 
 __all__ = [
-    "Source",
-    "control_source",
-    "model_source",
-    "norm_source",
+    "FeatureSpace",
+    "control_space",
+    "model_space",
+    "norm_space",
     "permute_types",
-    "permuted_source",
+    "permuted_space",
     "shared_words",
-    "static_source",
+    "static_space",
 ]
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class FeatureSpace:
     """Where the features of one representation come from.
 
     Attributes
@@ -66,14 +66,14 @@ class Source:
         return not self.languages or language.split("-")[0] in self.languages
 
 
-def model_source(
+def model_space(
     name: str,
     languages: tuple[str, ...] = (),
     *,
     layers: Any = "all",
     family: str | None = None,
     dtype: str = "float32",
-) -> Source:
+) -> FeatureSpace:
     """Return the layers of a language model as a source.
 
     The context is none for isolated words, the sentence for sentences (their own text where a text
@@ -83,7 +83,7 @@ def model_source(
     """
     model = LanguageModel(name, dtype=dtype)
     if model.kind == "static":
-        return static_source(name, languages)
+        return static_space(name, languages)
     contexts: dict[str, int | str] = {"word": "none", "sentence": "sentence", "discourse": 256}
 
     def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
@@ -101,10 +101,12 @@ def model_source(
         "pooling": "mean",
     }
     family = family or ("causal" if model.causal else "masked")
-    return Source(name, family, languages, _all_words, embed, model.n_layers, identity)
+    return FeatureSpace(name, family, languages, _all_words, embed, model.n_layers, identity)
 
 
-def static_source(name: str, languages: tuple[str, ...] = (), label: str | None = None) -> Source:
+def static_space(
+    name: str, languages: tuple[str, ...] = (), label: str | None = None
+) -> FeatureSpace:
     """Return static word vectors as a source."""
     vectors: Any = LanguageModel(name)
 
@@ -112,10 +114,10 @@ def static_source(name: str, languages: tuple[str, ...] = (), label: str | None 
         return [vectors.embed(stimulus.select(words))[0].renamed(label or name)]
 
     identity = {"revision": vectors.revision}
-    return Source(label or name, "static", languages, vectors.covers, embed, 0, identity)
+    return FeatureSpace(label or name, "static", languages, vectors.covers, embed, 0, identity)
 
 
-def norm_source(norm: Norm, family: str, label: str | None = None) -> Source:
+def norm_space(norm: Norm, family: str, label: str | None = None) -> FeatureSpace:
     """Return a norm (ratings, associations, a taxonomy) as a source, on the words it covers."""
     language = norm.language.split("-")[0]
 
@@ -123,10 +125,10 @@ def norm_source(norm: Norm, family: str, label: str | None = None) -> Source:
         return [norm.embed(stimulus.select(words)).renamed(label or norm.name)]
 
     identity = {"norm": norm.name, "n_words": len(norm.words), "sum": float(norm.values.sum())}
-    return Source(label or norm.name, family, (language,), norm.covers, embed, 0, identity)
+    return FeatureSpace(label or norm.name, family, (language,), norm.covers, embed, 0, identity)
 
 
-def control_source(*, timed: bool) -> Source:
+def control_space(*, timed: bool) -> FeatureSpace:
     """Return word length, frequency and position, and the word rate of a time series.
 
     Controls are computed on all words, whichever the compared representations share: a word rate of
@@ -143,7 +145,7 @@ def control_source(*, timed: bool) -> Source:
         return [concatenate([function(stimulus) for function in functions], "controls")]
 
     identity = {"controls": [function.__name__ for function in functions], "words": "all"}
-    return Source("controls", "controls", (), _all_words, embed, 0, identity)
+    return FeatureSpace("controls", "controls", (), _all_words, embed, 0, identity)
 
 
 def permute_types(features: Features, seed: int = 0) -> Features:
@@ -160,7 +162,7 @@ def permute_types(features: Features, seed: int = 0) -> Features:
     return replace(features, name=f"permuted {features.name}", values=values)
 
 
-def permuted_source(source: Source, seed: int = 0) -> Source:
+def permuted_space(source: FeatureSpace, seed: int = 0) -> FeatureSpace:
     """Return a source whose vectors change places between word types: its shape without meaning.
 
     Coverage, dimensions, and the distribution of every feature stay; a score that this reaches
@@ -175,7 +177,7 @@ def permuted_source(source: Source, seed: int = 0) -> Source:
     return replace(source, name=name, embed=embed, identity=identity)
 
 
-def shared_words(stimulus: Stimulus, sources: Sequence[Source]) -> np.ndarray:
+def shared_words(stimulus: Stimulus, sources: Sequence[FeatureSpace]) -> np.ndarray:
     """Return the words that every source covers, bool (n_words,).
 
     Raises

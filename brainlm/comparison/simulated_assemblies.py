@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.comparison.assembly import Task
+from brainlm.comparison.assembly import Assembly
 from brainlm.data.features import Features
 from brainlm.data.preprocessing import high_pass
 from brainlm.data.recording import Recording
@@ -51,7 +51,7 @@ def simulate_fmri(
     noise: float = 2.0,
     step: float = 2.0,
     seed: int = 0,
-) -> Task:
+) -> Assembly:
     """Return voxels that respond to a feature space through a haemodynamic response.
 
     Parameters
@@ -70,7 +70,7 @@ def simulate_fmri(
 
     Returns
     -------
-    Task
+    Assembly
         Of the modality "fmri" and level "discourse", high-passed.
     """
     rng = np.random.default_rng(seed)
@@ -91,7 +91,7 @@ def simulate_regions(
     noise: float = 2.0,
     step: float = 2.0,
     seed: int = 0,
-) -> Task:
+) -> Assembly:
     """Return the voxels of one listener, of which each region responds to a space of its own.
 
     Parameters
@@ -153,14 +153,14 @@ def _fmri_task(
     noise: float,
     rng: np.random.Generator,
     seed: int,
-) -> Task:
+) -> Assembly:
     """Add drift and AR(1) noise, and high-pass."""
     stimulus = carrier.stimulus
     assert stimulus is not None
     data = signal + _unit(np.cumsum(rng.standard_normal(signal.shape), axis=0))
     data += noise * autoregressive(len(signal), signal.shape[1], rng)
     recording = high_pass(Recording(data, names, "fmri", "BOLD", **scan), period=128.0)
-    return Task(
+    return Assembly(
         name, "fmri", stimulus.language, "discourse", stimulus, recording, tuple(people), 6,
         max(1, len(people)), {"seed": seed},
     )  # fmt: skip
@@ -174,7 +174,7 @@ def simulate_meg(
     n_targets: int = 20,
     noise: float = 2.0,
     seed: int = 0,
-) -> Task:
+) -> Assembly:
     """Return word-locked sensors x bins that respond to a feature space at each word.
 
     Parameters as in ``simulate_fmri``; the noise is autocorrelated over words. Each occurrence of
@@ -191,7 +191,7 @@ def simulate_meg(
         signal = _unit(X @ rng.standard_normal((X.shape[1], n_targets)))
     data = np.tile(signal, (1, subjects)) + noise * autoregressive(n_words, len(names), rng)
     recording = Recording(data, names, "meg", "z", items=stimulus.item)
-    return Task(
+    return Assembly(
         "simulated MEG", "meg", stimulus.language, "discourse", stimulus, recording,
         tuple(people), 6, subjects, {"seed": seed},
     )  # fmt: skip

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.comparison.assembly import Task, open_task
+from brainlm.comparison.assembly import Assembly, open_assembly
 from brainlm.comparison.feature_spaces import (
-    Source,
-    control_source,
-    model_source,
+    FeatureSpace,
+    control_space,
+    model_space,
     permute_types,
-    static_source,
+    static_space,
 )
 from brainlm.comparison.scoring import (
     ControlFit,
@@ -49,7 +49,7 @@ __all__ = [
     "job_key",
     "layer_part",
     "materials",
-    "open_tasks",
+    "open_assemblies",
     "parse_models",
     "random_scores",
     "rows_of",
@@ -119,14 +119,14 @@ def available_datasets(
     return there, [f"not tested, not on this machine: {', '.join(missing)}"] if missing else []
 
 
-def open_tasks(
+def open_assemblies(
     names: Sequence[str],
     root: Path | None,
     limits: Mapping[str, Mapping[str, Any]],
     *,
     debug: bool,
     max_items: int,
-) -> list[Task]:
+) -> list[Assembly]:
     """Open the data sets of a study, each with its limits; small ones in debug."""
     tasks = []
     for name in names:
@@ -134,24 +134,24 @@ def open_tasks(
         if debug:
             most = 60 if name == "nieuwland2018" else 3
             limit = {"max_items": 120, "max_subjects": most}
-        task = open_task(name, root, **limit)
+        task = open_assembly(name, root, **limit)
         if debug:
             task = replace(task, n_splits=4)
         tasks.append(task)
     return tasks
 
 
-def static_of(language: str, sources: Sequence[Source] = ()) -> Source:
+def static_of(language: str, sources: Sequence[FeatureSpace] = ()) -> FeatureSpace:
     """Return the static vectors of a language under their own name: they differ by language.
 
     A language without shipped vectors has the input embeddings of the first of ``sources`` that
     speaks it, which know no context either.
     """
     if language in STATIC:
-        return static_source(STATIC[language], (language,))
+        return static_space(STATIC[language], (language,))
     for source in sources:
         if source.speaks(language):
-            inputs = model_source(source.name, (language,), layers=[0], family="static")
+            inputs = model_space(source.name, (language,), layers=[0], family="static")
             return replace(inputs, name=f"{source.name} input embeddings", n_layers=0)
     raise UnknownNameError(
         f"no static vectors for language {language!r} (there are some for {', '.join(STATIC)}), "
@@ -159,7 +159,9 @@ def static_of(language: str, sources: Sequence[Source] = ()) -> Source:
     )
 
 
-def job_key(task: Task, source: Source, words: np.ndarray, **settings: Any) -> dict[str, Any]:
+def job_key(
+    task: Assembly, source: FeatureSpace, words: np.ndarray, **settings: Any
+) -> dict[str, Any]:
     """Return everything that a part depends on."""
     return {
         "task": task.name, "hashes": task.hashes, "subjects": task.subjects,
@@ -171,8 +173,8 @@ def job_key(task: Task, source: Source, words: np.ndarray, **settings: Any) -> d
 
 
 def layer_part(
-    task: Task,
-    source: Source,
+    task: Assembly,
+    source: FeatureSpace,
     words: np.ndarray,
     *,
     n_permutations: int,
@@ -184,9 +186,9 @@ def layer_part(
 
     Parameters
     ----------
-    task : Task
+    task : Assembly
         Opened, on all its words.
-    source : Source
+    source : FeatureSpace
     words : array of bool, shape (n_words,)
         Words that all representations of the study share.
     n_permutations : int
@@ -272,12 +274,12 @@ def _beyond(scores: SpaceScores) -> np.ndarray:
     return scores.beyond
 
 
-def controls_on(on: Task, stimulus: Stimulus) -> ControlFit:
+def controls_on(on: Assembly, stimulus: Stimulus) -> ControlFit:
     """Fit the controls of a task, computed on all words of its stimulus.
 
     Parameters
     ----------
-    on : Task
+    on : Assembly
         On the words that are compared, targets that have a score.
     stimulus : Stimulus
         All words.
@@ -285,14 +287,14 @@ def controls_on(on: Task, stimulus: Stimulus) -> ControlFit:
     return fit_controls(control_design(on, stimulus), on.recording.data, on.split)
 
 
-def control_design(on: Task, stimulus: Stimulus) -> np.ndarray:
+def control_design(on: Assembly, stimulus: Stimulus) -> np.ndarray:
     """Return the controls of each sample or item, made of all words of the stimulus."""
     every = np.ones(stimulus.n_words, dtype=bool)
-    return on.design(control_source(timed=on.timed).embed(stimulus, every, on.level)[0])
+    return on.design(control_space(timed=on.timed).embed(stimulus, every, on.level)[0])
 
 
 def random_scores(
-    on: Task,
+    on: Assembly,
     features: Features,
     n_draws: int,
     controls: ControlFit | None = None,
@@ -307,7 +309,7 @@ def random_scores(
 
     Parameters
     ----------
-    on : Task
+    on : Assembly
     features : Features
     n_draws : int
     controls : ControlFit, optional
@@ -329,7 +331,7 @@ def random_scores(
     return found
 
 
-def materials(tasks: Sequence[Task]) -> dict[str, str]:
+def materials(tasks: Sequence[Assembly]) -> dict[str, str]:
     """Return the material of each data set: data sets that share half their items share one.
 
     Gaze, reading times and EEG of the same sentences, or ratings of the same words, are not
@@ -352,7 +354,7 @@ def materials(tasks: Sequence[Task]) -> dict[str, str]:
     return found
 
 
-def _pieces(task: Task) -> set[str]:
+def _pieces(task: Assembly) -> set[str]:
     """Words of a list of words, sentences of a text, in lower case."""
     level = "item" if task.level == "word" else "sentence"
     words = task.stimulus.words
@@ -393,7 +395,7 @@ def table_of(table: Any) -> xarray.Dataset:
     return xarray.Dataset({name: ("row", plain(table[name].to_numpy())) for name in table})
 
 
-def _labels(task: Task) -> list[str]:
+def _labels(task: Assembly) -> list[str]:
     """What each item is: its words."""
     written = dict(task.stimulus.blocks("item"))
     return [" ".join(task.stimulus.words[written[str(i)]]) for i in task.recording.items]
@@ -409,6 +411,8 @@ def _geometry(features: Features) -> dict[str, float]:
     }
 
 
-def sources_for(models: Mapping[str, tuple[str, ...]], layers: Any = "all") -> list[Source]:
+def spaces_of_models(
+    models: Mapping[str, tuple[str, ...]], layers: Any = "all"
+) -> list[FeatureSpace]:
     """Open the language models of a study."""
-    return [model_source(name, spoken, layers=layers) for name, spoken in models.items()]
+    return [model_space(name, spoken, layers=layers) for name, spoken in models.items()]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.comparison.assembly import Task
+from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.scoring import SpaceScores
 from brainlm.data.scores import fisher_mean
 from brainlm.stats.permutation import fdr
@@ -19,7 +19,7 @@ __all__ = ["record", "tidy"]
 
 
 def record(
-    task: Task, scores: SpaceScores, ceiling: float = np.nan, **about: Any
+    task: Assembly, scores: SpaceScores, ceiling: float = np.nan, **about: Any
 ) -> dict[str, Any]:
     """Return the row of one representation on one task: everything a reader must know.
 
@@ -28,7 +28,7 @@ def record(
 
     Parameters
     ----------
-    task : Task
+    task : Assembly
     scores : SpaceScores
     ceiling : float
         Mean of ``task.ceiling()``, computed once per task; NaN where there is none.

@@ -42,7 +42,7 @@ class Reference(_Table):
     url: Text | None = None
 
 
-class Source(_Table):
+class DataSource(_Table):
     """Where the files come from.
 
     Attributes
@@ -77,7 +77,7 @@ class Source(_Table):
     files: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
-    def _is_complete(self) -> Source:
+    def _is_complete(self) -> DataSource:
         given = {
             "wheel": bool(self.requirement and self.members),
             "url": self.base_url is not None or bool(self.urls),
@@ -190,7 +190,7 @@ class Card(_Table):
         Whether the data must not be used commercially; also set where no licence is stated.
     references : sequence of Reference
         What to cite.
-    source : Source
+    source : DataSource
         Where the files come from.
     folder : sequence of str
         Names that the folder may have under a root; the first is used for fetching. Default: the
@@ -217,7 +217,7 @@ class Card(_Table):
     licence: Text = "not stated"
     noncommercial: bool = True
     references: tuple[Reference, ...] = ()
-    source: Source = Source(how="manual", instructions="Your own data.")
+    source: DataSource = DataSource(how="manual", instructions="Your own data.")
     folder: Annotated[tuple[Text, ...], Field(min_length=1)]
     checksums: dict[str, Sha256] = {}
     subjects: tuple[Text, ...] = ()

@@ -16,14 +16,14 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.io.files import naming, parse_number, read_text
 
-__all__ = ["Interval", "read_intervals", "read_textgrid"]
+__all__ = ["TimedLabel", "read_intervals", "read_textgrid"]
 
 TOKEN = re.compile(r'"(?:[^"]|"")*"|[^\s"]+')
 SILENCES = ("sp", "sil")
 
 
 @dataclass(frozen=True)
-class Interval:
+class TimedLabel:
     """A labelled stretch of time, in seconds."""
 
     start: float
@@ -79,7 +79,7 @@ def read_textgrid(
         )
 
 
-def read_intervals(path: Path | str, tier: str | None = None) -> list[Interval]:
+def read_intervals(path: Path | str, tier: str | None = None) -> list[TimedLabel]:
     """Return the intervals of one tier, empty ones included; labels without outer spaces.
 
     Raises as `read_textgrid` does.
@@ -105,14 +105,14 @@ def read_intervals(path: Path | str, tier: str | None = None) -> list[Interval]:
     return tiers[name]
 
 
-def _read_tier(tokens: _Tokens, is_interval: bool) -> list[Interval]:
+def _read_tier(tokens: _Tokens, is_interval: bool) -> list[TimedLabel]:
     tokens.number()
     tokens.number()
     entries = []
     for _ in range(tokens.count()):
         start = tokens.number()
         end = tokens.number() if is_interval else start
-        entries.append(Interval(start, end, tokens.string().strip()))
+        entries.append(TimedLabel(start, end, tokens.string().strip()))
     return entries
 
 

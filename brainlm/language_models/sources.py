@@ -26,7 +26,7 @@ from brainlm.storage.downloads import (
     sha256_of,
 )
 
-__all__ = ["ShippedModel", "Source", "fetch_model", "find_source", "is_cached", "list_models"]
+__all__ = ["ModelFiles", "ShippedModel", "fetch_model", "find_source", "is_cached", "list_models"]
 
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
@@ -79,7 +79,7 @@ class ShippedModel:
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelFiles:
     """A model on this disk: its name, its folder and the exact version of its weights.
 
     ``separator`` and ``languages`` are declared of shipped models only.
@@ -143,8 +143,8 @@ def fetch_model(name: str, *, allow_pickles: bool = False) -> Path:
     return find_source(name, allow_pickles).folder
 
 
-def find_source(name: str | Path, allow_pickles: bool = False) -> Source:
-    """Return the local ``Source`` of a model, downloading it first where need be.
+def find_source(name: str | Path, allow_pickles: bool = False) -> ModelFiles:
+    """Return the local ``ModelFiles`` of a model, downloading it first where need be.
 
     Pip-shipped names come first, so that a folder of the same name in the working directory does
     not change results; write ``./minilm`` for the folder.
@@ -152,13 +152,13 @@ def find_source(name: str | Path, allow_pickles: bool = False) -> Source:
     if name in _shipped():
         model = _shipped()[str(name)]
         _fetch_shipped(model)
-        return Source(model.name, model.folder, model.weights, model.separator, model.languages)
+        return ModelFiles(model.name, model.folder, model.weights, model.separator, model.languages)
     folder = Path(name).expanduser()
     if folder.suffix == ".gguf" and folder.is_file():
         return _from_gguf(folder)
     if folder.is_dir():
         weights = _check_folder(folder, allow_pickles)
-        return Source(folder.resolve().name, folder, _revision_of(weights))
+        return ModelFiles(folder.resolve().name, folder, _revision_of(weights))
     if isinstance(name, Path) or name.startswith((".", "/", "~")):
         raise DataMissingError(f"{name}: no such folder; give the folder that holds config.json")
     if "/" not in name:
@@ -166,7 +166,7 @@ def find_source(name: str | Path, allow_pickles: bool = False) -> Source:
     return _from_hub(name, allow_pickles)
 
 
-def _from_gguf(path: Path) -> Source:
+def _from_gguf(path: Path) -> ModelFiles:
     """Convert a local GGUF file once; the folder in the cache is named by its checksum."""
     digest = sha256_of(check_content(path))
     folder = cache_folder() / "language_models" / f"gguf-{digest[:16]}"
@@ -174,7 +174,7 @@ def _from_gguf(path: Path) -> Source:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".convert-") as scratch:
             _install(path, Path(scratch), folder, {"sha256": digest, "file": path.name})
-    return Source(path.stem, folder, digest)
+    return ModelFiles(path.stem, folder, digest)
 
 
 def _install(gguf: Path, scratch: Path, folder: Path, record: Mapping[str, object]) -> None:
@@ -315,7 +315,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     (folder / "model.safetensors").chmod(0o644)  # caches are shared; safetensors writes 0600
 
 
-def _from_hub(name: str, allow_pickles: bool) -> Source:
+def _from_hub(name: str, allow_pickles: bool) -> ModelFiles:
     """Download ``org/model`` or ``org/model@revision``; the revision becomes the commit's SHA."""
     from huggingface_hub import snapshot_download
 
@@ -337,4 +337,4 @@ def _from_hub(name: str, allow_pickles: bool) -> Source:
             f"{', '.join(_shipped())} (in the cache: {', '.join(cached) or 'none'})"
         ) from error
     _check_folder(Path(folder), allow_pickles)
-    return Source(repository, Path(folder), Path(folder).name)
+    return ModelFiles(repository, Path(folder), Path(folder).name)

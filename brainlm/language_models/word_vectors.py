@@ -14,7 +14,7 @@ from brainlm.data.segmentation import check_script, chinese_script
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.language_models.model import LanguageModel
-from brainlm.language_models.sources import Source, find_source, list_models
+from brainlm.language_models.sources import ModelFiles, find_source, list_models
 from brainlm.language_models.vector_files import read_vectors
 from brainlm.language_models.windows import LEVELS, check_choices, choose_layers
 from brainlm.storage.downloads import check_content, sha256_of
@@ -77,7 +77,7 @@ class StaticVectors(LanguageModel):
         self.missing = missing
         if Path(name).is_file() and name not in {model.name for model in list_models()}:
             path = check_content(name)
-            self.source = Source(path.name, path.parent, sha256_of(path))
+            self.source = ModelFiles(path.name, path.parent, sha256_of(path))
             words, self.vectors = read_vectors(path)
         else:
             self.source = find_source(name)

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from brainlm.comparison.feature_spaces import model_source
+from brainlm.comparison.feature_spaces import model_space
 from brainlm.comparison.study import static_of
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, UnknownNameError
@@ -184,7 +184,7 @@ def test_words_without_a_vector_by_their_parts_or_left_out(tmp_path):
 
 
 def test_input_embeddings_stand_for_vectors_that_a_language_does_not_have(llama_folder):
-    source = model_source(str(llama_folder), ("da",))
+    source = model_space(str(llama_folder), ("da",))
     static = static_of("da", [source])
     assert (static.family, static.n_layers) == ("static", 0)
     words = Stimulus(["the", "dog", "the", "dog"], "da", sentence=["a", "a", "a", "a"])

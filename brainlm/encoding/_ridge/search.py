@@ -110,7 +110,7 @@ class Search:
         return cls(predictor, len(used), mixing, step)
 
 
-class Tally:
+class SquaredErrors:
     """Squared errors of a block of targets, gathered over the folds."""
 
     def __init__(self, search: Search, Yt: Any) -> None:
@@ -238,7 +238,7 @@ def cv_curves(
         Yt = as_rows(block)
         Yt = Yt - Yt.mean(axis=1, keepdims=True)
         begun = [each.predictor.begin(Yt) for each in searches]
-        tallies = [Tally(each, Yt) for each in searches]
+        tallies = [SquaredErrors(each, Yt) for each in searches]
         for number, (train, test) in enumerate(folds):
             side = Side.of(Yt, train, test)
             for each, start_of, tally in zip(searches, begun, tallies, strict=True):

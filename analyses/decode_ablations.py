@@ -106,13 +106,24 @@ def main(
         analysis="decode_ablations",
         arrays={"table": scores},
         config={
-            "model": model, "factors": names, "default": asdict(default), "snrs": snrs,
-            "minutes": minutes, "voxels": voxels, "seconds": seconds, "null": null,
-            "encoder": encoder, "text": source, "planted": planted,
-            "planted_layer": planted_layer, "same_model": same_model, "debug": debug,
+            "model": model,
+            "factors": names,
+            "default": asdict(default),
+            "snrs": snrs,
+            "minutes": minutes,
+            "voxels": voxels,
+            "seconds": seconds,
+            "null": null,
+            "encoder": encoder,
+            "text": source,
+            "planted": planted,
+            "planted_layer": planted_layer,
+            "same_model": same_model,
+            "debug": debug,
         },
         inputs={
-            "model": network.origin([]), "planted": source_model.origin([]),
+            "model": network.origin([]),
+            "planted": source_model.origin([]),
             "simulation": vars(Simulation(voxels, layer=planted_layer)),
         },
         notes=[
@@ -121,7 +132,7 @@ def main(
         ],
         figures=["ablations", *(["mapping_and_text"] if snrs else [])],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 

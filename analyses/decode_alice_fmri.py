@@ -94,20 +94,35 @@ def main(
         if mapper == "ridge":
             ridge = decoder
     part = replace(
-        test, responses=test.responses[test.times < test.times[0] + seconds],
+        test,
+        responses=test.responses[test.times < test.times[0] + seconds],
         times=test.times[test.times < test.times[0] + seconds],
-    )  # fmt: skip
+    )
     jobs = conditions(
-        ridge, part, stories[0].responses,
+        ridge,
+        part,
+        stories[0].responses,
         {"Tang": ("likelihood", Beam(beam)), "MapGuide": ("similarity", Beam(beam))},
-        n_draws=draws, other=OTHER,
-    )  # fmt: skip
+        n_draws=draws,
+        other=OTHER,
+    )
     study = reconstruct_story(
-        ridge, part, jobs, Judges.default(None, None), n_null=null, folder=work,
-        key=content_key({"responses": [each.responses for each in (*stories[:-1], part)],
-                         "layer": layers, "beam": beam, "revision": network.identity}),
+        ridge,
+        part,
+        jobs,
+        Judges.default(None, None),
+        n_null=null,
+        folder=work,
+        key=content_key(
+            {
+                "responses": [each.responses for each in (*stories[:-1], part)],
+                "layer": layers,
+                "beam": beam,
+                "revision": network.identity,
+            }
+        ),
         progress=True,
-    )  # fmt: skip
+    )
     for name in ("r", "2v2"):
         values = [score_of(found[mapper], name) for mapper in MAPPERS]
         nulls = np.array([[score_of(each, name) for each in shifted[m]] for m in MAPPERS])
@@ -124,18 +139,30 @@ def main(
         analysis="decode_alice_fmri",
         arrays={"scores": study},
         config={
-            "dataset": DATASET, "subjects": names, "model": model, "layer": layers,
-            "blocks": blocks, "gap": GAP, "shifts": shifts, "seconds": seconds, "beam": beam,
-            "null": null, "draws": draws, "training": vars(FAST), "debug": debug,
+            "dataset": DATASET,
+            "subjects": names,
+            "model": model,
+            "layer": layers,
+            "blocks": blocks,
+            "gap": GAP,
+            "shifts": shifts,
+            "seconds": seconds,
+            "beam": beam,
+            "null": null,
+            "draws": draws,
+            "training": vars(FAST),
+            "debug": debug,
         },
         inputs={"data": {name: dataset_hashes(DATASET, name, root) for name in names}},
         notes=[
-            *cautions(study), CAUTION, *notes,
+            *cautions(study),
+            CAUTION,
+            *notes,
             f"{OTHER}: {stories[0].name} of the same story, which the decoder was trained on",
         ],
         figures=["reconstruction_scores", "reconstruction_text"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 
@@ -168,10 +195,14 @@ def open_blocks(
         part = Y[rows] - Y[rows].mean(axis=0)
         stories.append(
             Story(
-                tuple(np.array(words, dtype=object)[inside]), onset[inside], middle[inside],
-                part / part.std(axis=0), times[rows], f"block {k + 1}",
+                tuple(np.array(words, dtype=object)[inside]),
+                onset[inside],
+                middle[inside],
+                part / part.std(axis=0),
+                times[rows],
+                f"block {k + 1}",
             )
-        )  # fmt: skip
+        )
     return stories, notes
 
 

@@ -124,8 +124,13 @@ def main(
             },
         },
         config={
-            "dataset": DATASET, "subjects": subject, "model": model, "layers": layers,
-            "permutations": permutations, "alphas": ALPHAS.tolist(), "debug": debug,
+            "dataset": DATASET,
+            "subjects": subject,
+            "model": model,
+            "layers": layers,
+            "permutations": permutations,
+            "alphas": ALPHAS.tolist(),
+            "debug": debug,
             "splits": {name: repr(split) for name, split in splits.items()},
         },
         inputs={
@@ -135,7 +140,7 @@ def main(
         notes=[*recording.notes, *notes],
         figures=["decoding_curve", "decoding_null"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 

@@ -114,25 +114,37 @@ def main(
             noise = like(X[train], len(test), rng)
             rows[f"permuted brain{number_of_draw}"] = decoded[moved]
             rows[f"noise input{number_of_draw}"] = decoder.decoded_rows(noise)
-        key = content_key({
-            "rows": list(rows.values()), "n_words": decoder.n_words(X[test]), "null": null,
-            "beam": beam, "chosen": chosen[test], "revision": network.identity,
-            "words": decoder.reader.vocabulary.words,
-        })  # fmt: skip
+        key = content_key(
+            {
+                "rows": list(rows.values()),
+                "n_words": decoder.n_words(X[test]),
+                "null": null,
+                "beam": beam,
+                "chosen": chosen[test],
+                "revision": network.identity,
+                "words": decoder.reader.vocabulary.words,
+            }
+        )
         texts_of_fold = kept_fold(work, key)
         if texts_of_fold is None:
             texts_of_fold = decode_fold(
-                decoder, rows, decoder.n_words(X[test]), np.flatnonzero(chosen[test]), Beam(beam),
-                null, number,
-            )  # fmt: skip
+                decoder,
+                rows,
+                decoder.n_words(X[test]),
+                np.flatnonzero(chosen[test]),
+                Beam(beam),
+                null,
+                number,
+            )
             keep_fold(work, key, texts_of_fold)
         for name, each in texts_of_fold.items():
             said.setdefault(name, []).extend(each)
     order = np.concatenate([test[chosen[test]] for _, test in folds])
     true = [texts[i] for i in order]
     r, pairwise, rank = np.mean(found, axis=0)
-    typer.echo(f"mapping, mean of {len(folds)} folds: r {r:.3f}, 2v2 {pairwise:.3f}, "
-               f"rank {rank:.3f}")  # fmt: skip
+    typer.echo(
+        f"mapping, mean of {len(folds)} folds: r {r:.3f}, 2v2 {pairwise:.3f}, rank {rank:.3f}"
+    )
     judge = LanguageModel(encoder)
     dataset = tabulate(said, true, passages[order], topics[order], judge, null)
     dataset["mapping_r"], dataset["mapping_2v2"], dataset["mapping_rank"] = r, pairwise, rank
@@ -148,9 +160,17 @@ def main(
         analysis="decode_pereira2018_text",
         arrays={"scores": dataset},
         config={
-            "dataset": DATASET, "subject": subject, "model": model, "layer": layers,
-            "mapper": mapper, "sentences": len(true), "beam": beam, "null": null, "draws": draws,
-            "alphas": ALPHAS.tolist(), "debug": debug,
+            "dataset": DATASET,
+            "subject": subject,
+            "model": model,
+            "layer": layers,
+            "mapper": mapper,
+            "sentences": len(true),
+            "beam": beam,
+            "null": null,
+            "draws": draws,
+            "alphas": ALPHAS.tolist(),
+            "debug": debug,
         },
         inputs={"data": dataset_hashes(DATASET, subject, root), "model": network.origin([])},
         notes=[
@@ -161,7 +181,7 @@ def main(
         ],
         figures=["reconstruction_scores"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 
@@ -175,9 +195,15 @@ def fit(network, texts, patterns, topics, layer: int, mapper: str):
     folds = list(Groups(topics, 5).split(patterns))
     fitted = EmbeddingDecoder(mapper, alphas=ALPHAS, cv=folds, standardize=False)
     return fit_sentence_decoder(
-        network, vocabulary, texts, patterns, layer=layer, n_components=100, mapper=fitted,
+        network,
+        vocabulary,
+        texts,
+        patterns,
+        layer=layer,
+        n_components=100,
+        mapper=fitted,
         groups=np.array([f"topic {topic}" for topic in topics]),
-    )  # fmt: skip
+    )
 
 
 def decode_fold(
@@ -202,8 +228,9 @@ def decode_fold(
         tasks = [((name, -1), guide(), search) for name, (guide, search) in blind.items()]
         tasks += [
             ((name, i), EmbeddingSimilarity(each[i][None]), beam)
-            for name, each in rows.items() for i in mine
-        ]  # fmt: skip
+            for name, each in rows.items()
+            for i in mine
+        ]
         for start in range(0, len(tasks), together):
             keys, guides, beams = zip(*tasks[start : start + together], strict=True)
             found = decoder.decode_all(guides, length, beams)
@@ -284,20 +311,20 @@ def tabulate(said, true, passages, topics, judge: LanguageModel, n_null: int) ->
     table = np.array(
         [
             [
-                [compare_to_null(values[c, m], values[len(names) :, m], block=1)[s]
-                 for m in range(len(metrics))]
+                [
+                    compare_to_null(values[c, m], values[len(names) :, m], block=1)[s]
+                    for m in range(len(metrics))
+                ]
                 for c in range(len(names))
             ]
             for s in statistics
         ]
-    )  # fmt: skip
+    )
     dims = ("condition", "metric")
     data = {("null_mean" if s == "null" else s): (dims, table[i]) for i, s in enumerate(statistics)}
     means = unit_means(values[: len(names)], topics)
     data["half"] = (dims, np.apply_along_axis(half_width, -1, means))  # sentences of a topic depend
-    tests = compare_over_units(
-        values[: len(names)], names, metrics, topics, values[len(names) :]
-    )  # fmt: skip
+    tests = compare_over_units(values[: len(names)], names, metrics, topics, values[len(names) :])
     return tests.assign_coords(condition=names).assign(
         {
             **data,

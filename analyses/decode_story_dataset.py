@@ -93,10 +93,13 @@ def main(
     train, wrong, reference = held_out(every, test, dataset)
     train = train[:stories] if stories else train
     settings = Settings(
-        layer=layer, context_seconds=context, n_targets=voxels, level=level,
+        layer=layer,
+        context_seconds=context,
+        n_targets=voxels,
+        level=level,
         delays=tuple(delays_between(step * average)),
         mapper=EmbeddingDecoder(mapper, standardize=False),
-    )  # fmt: skip
+    )
     if debug:
         train, beam, null, draws, seconds = train[:4], min(beam, 3), 5, min(draws, 2), 50
         settings = replace(settings, n_components=16, n_targets=40, n_inputs=30, n_frequent=100)
@@ -113,16 +116,31 @@ def main(
     decoder = fit_story_decoder(network, train, settings, stimulus.language)
     judge = LanguageModel(encoder) if encoder else None
     judges = Judges.default(judge, idf_of_stories(train), stimulus.language, level)
-    key = content_key({
-        "stories": [story_key(wrong), story_key(reference)],
-        "data": hashes, "train": [each.name for each in train], "average": average,
-        "period": period, "beam": beam, "mapper": mapper, "revision": network.identity,
-        "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
-    })  # fmt: skip
+    key = content_key(
+        {
+            "stories": [story_key(wrong), story_key(reference)],
+            "data": hashes,
+            "train": [each.name for each in train],
+            "average": average,
+            "period": period,
+            "beam": beam,
+            "mapper": mapper,
+            "revision": network.identity,
+            "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
+        }
+    )
     study = compare_guides(
-        decoder, reference, ("wrong story", wrong.responses), judges, beam=beam, n_null=null,
-        n_draws=draws, folder=work, key=key, n_jobs=jobs,
-    )  # fmt: skip
+        decoder,
+        reference,
+        ("wrong story", wrong.responses),
+        judges,
+        beam=beam,
+        n_null=null,
+        n_draws=draws,
+        folder=work,
+        key=key,
+        n_jobs=jobs,
+    )
     study.attrs["title"] = (
         f"{dataset}, {subject}, run {reference.name}: {len(train)} training stories, beam {beam}"
     )
@@ -132,13 +150,27 @@ def main(
         analysis="decode_story_dataset",
         arrays={"scores": study},
         config={
-            "dataset": dataset, "subject": subject, "test": reference.name, "model": network.name,
-            "layer": layer, "context": decoder.settings.context, "voxels": len(decoder.targets),
-            "average": average, "period": period, "mapper": mapper, "seconds": seconds,
-            "beam": beam, "null": null, "draws": draws, "level": level, "debug": debug,
+            "dataset": dataset,
+            "subject": subject,
+            "test": reference.name,
+            "model": network.name,
+            "layer": layer,
+            "context": decoder.settings.context,
+            "voxels": len(decoder.targets),
+            "average": average,
+            "period": period,
+            "mapper": mapper,
+            "seconds": seconds,
+            "beam": beam,
+            "null": null,
+            "draws": draws,
+            "level": level,
+            "debug": debug,
         },
         inputs={
-            "data": hashes, "train": [each.name for each in train], "model": network.origin([]),
+            "data": hashes,
+            "train": [each.name for each in train],
+            "model": network.origin([]),
         },
         notes=[
             *cautions(study),
@@ -149,7 +181,7 @@ def main(
         ],
         figures=["reconstruction_scores", "reconstruction_text"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     write_pages(study, out)
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 

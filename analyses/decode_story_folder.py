@@ -31,9 +31,24 @@ from brainlm.storage.store import content_key
 from brainlm.workflow.options import Debug, Model, Out, Overwrite, choose, run
 
 SKIP = (
-    "sentence_start", "sentence_end", "br", "lg", "ls", "ns", "sp", "sil",
-    "{BR}", "{LG}", "{LS}", "{NS}", "{SP}", "{SL}", "{CG}", "{IG}", "{OG}",
-)  # fmt: skip
+    "sentence_start",
+    "sentence_end",
+    "br",
+    "lg",
+    "ls",
+    "ns",
+    "sp",
+    "sil",
+    "{BR}",
+    "{LG}",
+    "{LS}",
+    "{NS}",
+    "{SP}",
+    "{SL}",
+    "{CG}",
+    "{IG}",
+    "{OG}",
+)
 
 
 def main(
@@ -96,15 +111,28 @@ def main(
     decoder = fit_story_decoder(network, train, settings, language)
     judge = LanguageModel(encoder) if encoder else None
     judges = Judges.default(judge, idf_of_stories(train), language)
-    key = content_key({
-        "stories": [story_key(each) for each in (*train, wrong, reference)], "beam": beam,
-        "mapper": mapper, "language": language, "revision": network.identity,
-        "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
-    })  # fmt: skip
+    key = content_key(
+        {
+            "stories": [story_key(each) for each in (*train, wrong, reference)],
+            "beam": beam,
+            "mapper": mapper,
+            "language": language,
+            "revision": network.identity,
+            "settings": {k: v for k, v in vars(decoder.settings).items() if k != "mapper"},
+        }
+    )
     study = compare_guides(
-        decoder, reference, (other, wrong.responses), judges, beam=beam, n_null=null,
-        n_draws=draws, folder=work, key=key, n_jobs=jobs,
-    )  # fmt: skip
+        decoder,
+        reference,
+        (other, wrong.responses),
+        judges,
+        beam=beam,
+        n_null=null,
+        n_draws=draws,
+        folder=work,
+        key=key,
+        n_jobs=jobs,
+    )
     study.attrs["title"] = f"{subject}, {chosen}: {len(train)} training stories, beam {beam}"
     typer.echo(show_story(study))
     save_bundle(
@@ -112,8 +140,15 @@ def main(
         analysis="decode_story_folder",
         arrays={"scores": study},
         config={
-            "subject": subject, "story": chosen, "model": model, "layer": layer, "mapper": mapper,
-            "context": decoder.settings.context, "beam": beam, "null": null, "draws": draws,
+            "subject": subject,
+            "story": chosen,
+            "model": model,
+            "layer": layer,
+            "mapper": mapper,
+            "context": decoder.settings.context,
+            "beam": beam,
+            "null": null,
+            "draws": draws,
             "debug": debug,
             **clock,
         },
@@ -121,7 +156,7 @@ def main(
         notes=[*cautions(study), CAUTION, f"{other}: {wrong.name}"],
         figures=["reconstruction_scores", "reconstruction_text"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     write_pages(study, out)
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
@@ -138,11 +173,16 @@ def open_side(folder: Path, side: str, subject: str, inner: str, clock: dict) ->
         )
     return stories_of(
         *read_stories(
-            base, subject, pattern=f"{side}_response/{{subject}}/{inner}{{story}}.hf5",
-            words=f"{side}_stimulus/{inner}{{story}}.TextGrid", skip=SKIP,
-            unit="BOLD (z within story)", **counts, **clock,
+            base,
+            subject,
+            pattern=f"{side}_response/{{subject}}/{inner}{{story}}.hf5",
+            words=f"{side}_stimulus/{inner}{{story}}.TextGrid",
+            skip=SKIP,
+            unit="BOLD (z within story)",
+            **counts,
+            **clock,
         )
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -62,8 +62,7 @@ Planted = Annotated[
 ]
 PlantedLayer = Annotated[int, typer.Option(min=1, help="Layer of the planted states.")]
 SameModel = Annotated[
-    bool,
-    typer.Option("--same-model", help="Plant the decoder's own model: a closed circle."),
+    bool, typer.Option("--same-model", help="Plant the decoder's own model: a closed circle.")
 ]
 
 
@@ -156,22 +155,39 @@ def main(
             for label, name in used.items()
         }
         found = conditions(
-            decoder, part, told[test - 1].responses,
-            {label: (used[label], each) for label, each in beams.items()}, weights=shares,
-            n_draws=draws, seed=seed,
-        )  # fmt: skip
-        key = content_key({
-            "responses": [each.responses for each in (*train, part)], "beam": beam, "seed": seed,
-            "words": [each.words for each in train], "mapper": mapper,
-            "revision": network.identity,
-            "settings": {k: v for k, v in vars(settings).items() if k != "mapper"},
-            "weights": [*shares, *(b.lm_weight for b in beams.values())],
-        })  # fmt: skip
+            decoder,
+            part,
+            told[test - 1].responses,
+            {label: (used[label], each) for label, each in beams.items()},
+            weights=shares,
+            n_draws=draws,
+            seed=seed,
+        )
+        key = content_key(
+            {
+                "responses": [each.responses for each in (*train, part)],
+                "beam": beam,
+                "seed": seed,
+                "words": [each.words for each in train],
+                "mapper": mapper,
+                "revision": network.identity,
+                "settings": {k: v for k, v in vars(settings).items() if k != "mapper"},
+                "weights": [*shares, *(b.lm_weight for b in beams.values())],
+            }
+        )
         judges = Judges.default(judge, idf_of_stories(train), language, level)
         each = reconstruct_story(
-            decoder, part, found, judges, n_null=null, seed=seed, folder=work, key=key,
-            n_jobs=jobs, progress=True,
-        )  # fmt: skip
+            decoder,
+            part,
+            found,
+            judges,
+            n_null=null,
+            seed=seed,
+            folder=work,
+            key=key,
+            n_jobs=jobs,
+            progress=True,
+        )
         quality = map_story(decoder, part)
         each["mapping_r"], each["mapping_2v2"] = float(np.mean(quality.r)), quality.pairwise
         each["encoding_r2"] = float(np.median(decoder.encoding.r2))
@@ -204,16 +220,34 @@ def main(
         analysis="decode_story_simulated",
         arrays=arrays,
         config={
-            "model": model, "layer": layer, "planted": planted, "planted_layer": planted_layer,
-            "same_model": same_model, "snrs": levels, "voxels": voxels, "mapper": mapper,
-            "beam": beam, "seconds": seconds, "guides": list(used), "context": context,
-            "null": null, "draws": draws, "score": score, "weights": tried, "text": source,
-            "language": language, "level": level, "sections": len(stimulus.runs),
-            "stories": stories, "subjects": subjects,
-            "settings": {k: v for k, v in vars(settings).items() if k != "mapper"}, "debug": debug,
+            "model": model,
+            "layer": layer,
+            "planted": planted,
+            "planted_layer": planted_layer,
+            "same_model": same_model,
+            "snrs": levels,
+            "voxels": voxels,
+            "mapper": mapper,
+            "beam": beam,
+            "seconds": seconds,
+            "guides": list(used),
+            "context": context,
+            "null": null,
+            "draws": draws,
+            "score": score,
+            "weights": tried,
+            "text": source,
+            "language": language,
+            "level": level,
+            "sections": len(stimulus.runs),
+            "stories": stories,
+            "subjects": subjects,
+            "settings": {k: v for k, v in vars(settings).items() if k != "mapper"},
+            "debug": debug,
         },
         inputs={
-            "model": network.origin([]), "planted": source_model.origin([]),
+            "model": network.origin([]),
+            "planted": source_model.origin([]),
             "simulation": vars(Simulation(voxels, layer=planted_layer)),
         },
         notes=[
@@ -223,7 +257,7 @@ def main(
         ],
         figures=["reconstruction_scores", "reconstruction_gain", "reconstruction_text"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 
@@ -268,18 +302,28 @@ def through_folder(
     with tempfile.TemporaryDirectory() as scratch:
         folder = write_layout(Path(scratch) / "study", "S1", stimulus, responses, tests)
         options = {
-            "language": stimulus.language, "tier": "word", "first_sample": LEAD,
-            "sampling_interval": simulation.step, "unit": "simulated (a.u.)",
-        }  # fmt: skip
+            "language": stimulus.language,
+            "tier": "word",
+            "first_sample": LEAD,
+            "sampling_interval": simulation.step,
+            "unit": "simulated (a.u.)",
+        }
         train = read_stories(
-            folder / "data_train", "S1", pattern="train_response/{subject}/{story}.hf5",
-            words="train_stimulus/{story}.TextGrid", counts="respdict.json", trimmed=10, **options,
-        )  # fmt: skip
+            folder / "data_train",
+            "S1",
+            pattern="train_response/{subject}/{story}.hf5",
+            words="train_stimulus/{story}.TextGrid",
+            counts="respdict.json",
+            trimmed=10,
+            **options,
+        )
         test = read_stories(
-            folder / "data_test", "S1",
+            folder / "data_test",
+            "S1",
             pattern="test_response/{subject}/perceived_speech/{story}.hf5",
-            words="test_stimulus/perceived_speech/{story}.TextGrid", **options,
-        )  # fmt: skip
+            words="test_stimulus/perceived_speech/{story}.TextGrid",
+            **options,
+        )
     return [*stories_of(*train, level), *stories_of(*test, level)]
 
 
@@ -340,8 +384,10 @@ def report(scores: xarray.Dataset, comparison: xarray.Dataset | None) -> None:
             typer.echo(f"\n{metric}\n{table.round(3).to_string()}")
     if comparison is not None:
         given = comparison.attrs
-        typer.echo(f"\n{given['first']} minus {given['second']}, gain over noise input in "
-                   f"{given['metric']}, interval over stories and subjects")  # fmt: skip
+        typer.echo(
+            f"\n{given['first']} minus {given['second']}, gain over noise input in "
+            f"{given['metric']}, interval over stories and subjects"
+        )
         table = comparison[["difference", "low", "high", "verdict"]].to_dataframe()
         typer.echo(table.round(3).to_string())
 

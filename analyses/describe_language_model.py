@@ -81,14 +81,18 @@ def main(
         analysis="describe_language_model",
         arrays=arrays,
         config={
-            "model": model, "text": None if text is None else text.name, "language": language,
-            "context": context, "layers": layers, "debug": debug,
+            "model": model,
+            "text": None if text is None else text.name,
+            "language": language,
+            "context": context,
+            "layers": layers,
+            "debug": debug,
         },
         inputs=inputs,
         notes=notes,
         figures=list(arrays),
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 

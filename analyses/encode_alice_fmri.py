@@ -107,9 +107,12 @@ def main(
 
     names = [recording.subject for recording in recordings]
     dataset = stack_scores(
-        {RIDGE: scores}, spaces, label="held-out r (mean of folds)",
-        title=f"{model}: listening to a story", subjects=names,
-    )  # fmt: skip
+        {RIDGE: scores},
+        spaces,
+        label="held-out r (mean of folds)",
+        title=f"{model}: listening to a story",
+        subjects=names,
+    )
     if len(recordings) > 1:
         data = np.stack([recording.data for recording in recordings])
         folds = [test for _, test in split.split(everyone.data)]
@@ -124,21 +127,32 @@ def main(
             "folds": stack_folds(split, everyone.n_samples),
         },
         config={
-            "dataset": DATASET, "subjects": names, "model": model, "layers": layers,
-            "context_words": 256, "lags_s": LAGS, "delays": delays, "gap_s": GAP,
-            "high_pass_s": 128, "split": repr(split), "encoder": scores[0].encoder, "debug": debug,
+            "dataset": DATASET,
+            "subjects": names,
+            "model": model,
+            "layers": layers,
+            "context_words": 256,
+            "lags_s": LAGS,
+            "delays": delays,
+            "gap_s": GAP,
+            "high_pass_s": 128,
+            "split": repr(split),
+            "encoder": scores[0].encoder,
+            "debug": debug,
         },
         inputs={
             "data": {name: dataset_hashes(DATASET, name, root) for name in names},
             "features": {space.name: dict(space.features.origin) for space in spaces},
         },
         notes=[
-            str(probe), *excluded, *recordings[0].notes,
+            str(probe),
+            *excluded,
+            *recordings[0].notes,
             *(note for each in scores for note in each.notes),
         ],
         figures=["layer_curve", "target_bars", "alphas"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 
@@ -177,9 +191,14 @@ def side_by_side(recordings: list[Recording]) -> Recording:
     first = recordings[0]
     targets = [f"{r.subject}/{target}" for r in recordings for target in r.targets]
     return Recording(
-        np.hstack([r.data for r in recordings]), targets, first.modality, "z", times=first.times,
-        run=first.run, notes=first.notes,
-    )  # fmt: skip
+        np.hstack([r.data for r in recordings]),
+        targets,
+        first.modality,
+        "z",
+        times=first.times,
+        run=first.run,
+        notes=first.notes,
+    )
 
 
 def cases(

@@ -152,23 +152,27 @@ def main(
         analysis="encode_epochs",
         arrays={"scores": scores},
         config={
-            "dataset": name, "subjects": [each.subject for each in fitted],
+            "dataset": name,
+            "subjects": [each.subject for each in fitted],
             "model": None if controls_only else model,
-            "depth": None if controls_only else depth, "permutations": permutations,
-            "block": BLOCK, "encoder": fitted[0].scores[0].encoder,
-            "split": fitted[0].scores[0].split, "noise": noise if simulate else None,
+            "depth": None if controls_only else depth,
+            "permutations": permutations,
+            "block": BLOCK,
+            "encoder": fitted[0].scores[0].encoder,
+            "split": fitted[0].scores[0].split,
+            "noise": noise if simulate else None,
             "debug": debug,
         },
         inputs={
-            "data": {STORY: dataset_hashes(STORY, root=root)} if simulate else {
-                each.subject: dataset_hashes(source, each.subject, root) for each in fitted
-            },
+            "data": {STORY: dataset_hashes(STORY, root=root)}
+            if simulate
+            else {each.subject: dataset_hashes(source, each.subject, root) for each in fitted},
             "features": {s.name: dict(s.features.origin) for s in fitted[0].spaces},
         },
         notes=[*excluded, *dict.fromkeys(note for each in fitted for note in each.notes)],
         figures=drawn,
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 
@@ -246,9 +250,12 @@ def fit(
     Y = ((recording.data - recording.data.mean(axis=0)) / recording.data.std(axis=0)).astype("f4")
     place = {item: i for i, item in enumerate(stimulus.item.tolist())}
     orders = shared_orders(
-        stimulus.words, stimulus.run, np.array([place[item] for item in recording.items.tolist()]),
-        block=BLOCK, n_permutations=permutations,
-    )  # fmt: skip
+        stimulus.words,
+        stimulus.run,
+        np.array([place[item] for item in recording.items.tolist()]),
+        block=BLOCK,
+        n_permutations=permutations,
+    )
     scores, null = [], []
     for space in spaces:
         X = align(space.features, recording).X.astype("f4")
@@ -270,8 +277,11 @@ def together(fitted: list[Fitted], title: str) -> xarray.Dataset:
     nulls, in which subjects who heard the same words share each permutation.
     """
     first = fitted[0]
-    common = [t for t in first.scores[0].targets
-              if all(t in set(each.scores[0].targets) for each in fitted)]  # fmt: skip
+    common = [
+        t
+        for t in first.scores[0].targets
+        if all(t in set(each.scores[0].targets) for each in fitted)
+    ]
     if not common:
         raise CorruptDataError("the subjects share no channel and time: name one by --subjects")
     parts, observed, null = [], [], []
@@ -280,7 +290,7 @@ def together(fitted: list[Fitted], title: str) -> xarray.Dataset:
         columns = [place[target] for target in common]
         part = stack_scores(
             {RIDGE: each.scores}, each.spaces, label="held-out r", title=title
-        ).isel(target=columns, column=columns)  # fmt: skip
+        ).isel(target=columns, column=columns)
         mean = np.array([score.mean for score in each.scores])[:, columns]
         observed.append(mean)
         null.append(each.null[:, :, columns])
@@ -309,9 +319,12 @@ def together(fitted: list[Fitted], title: str) -> xarray.Dataset:
             scores["position"] = (("target", "axis"), own)
     lost = len({t for each in fitted for t in each.scores[0].targets}) - len(common)
     return scores.assign_attrs(
-        n_samples=min(each.n_words for each in fitted), n_permutations=first.null.shape[1],
-        n_channels=len(channels), n_times=len(times), lost_targets=lost,
-    )  # fmt: skip
+        n_samples=min(each.n_words for each in fitted),
+        n_permutations=first.null.shape[1],
+        n_channels=len(channels),
+        n_times=len(times),
+        lost_targets=lost,
+    )
 
 
 def summary(scores: xarray.Dataset) -> list[str]:
@@ -330,14 +343,18 @@ def summary(scores: xarray.Dataset) -> list[str]:
         if found.any():
             when = 1000 * scores["time"].values[found]
             n_channels = len(set(scores["channel"].values[found].tolist()))
-            text += (f"; above chance: {int(found.sum())} channel-times, {n_channels} channels, "
-                     f"{when.min():.0f} to {when.max():.0f} ms")  # fmt: skip
+            text += (
+                f"; above chance: {int(found.sum())} channel-times, {n_channels} channels, "
+                f"{when.min():.0f} to {when.max():.0f} ms"
+            )
         else:
             text += "; nowhere above chance"
         if "planted" in scores:
             planted = scores["planted"].values
-            text += (f" ({int((found & planted).sum())} of {int(planted.sum())} planted, "
-                     f"{int((found & ~planted).sum())} elsewhere)")  # fmt: skip
+            text += (
+                f" ({int((found & planted).sum())} of {int(planted.sum())} planted, "
+                f"{int((found & ~planted).sum())} elsewhere)"
+            )
         lines.append(text)
     return lines
 
@@ -351,16 +368,27 @@ def simulated(
     story = open_stimulus(STORY, root)
     story = story.select(np.arange(min(n_words, story.n_words)))
     stimulus = Stimulus(
-        story.words, story.language, story.onset, story.duration, run=story.run, text=story.text,
+        story.words,
+        story.language,
+        story.onset,
+        story.duration,
+        run=story.run,
+        text=story.text,
         item=[f"w{i}" for i in range(story.n_words)],
-    )  # fmt: skip
+    )
     cause = represent(stimulus)[0].features
     positions = mne.channels.make_standard_montage(MONTAGE).get_positions()["ch_pos"]
     planted = [[is_planted(f"{c}@{1000 * t:.0f}ms") for t in BINS] for c in positions]
     recording = simulate_epochs(
-        cause, cause, positions=positions, times=BINS, planted=np.array(planted), noise=noise,
-        subject=subject, seed=number,
-    )  # fmt: skip
+        cause,
+        cause,
+        positions=positions,
+        times=BINS,
+        planted=np.array(planted),
+        noise=noise,
+        subject=subject,
+        seed=number,
+    )
     return stimulus, recording.noted(
         f"simulated responses: {cause.name} planted at {', '.join(SENSORS)} in the bins from "
         f"{WINDOW[0]} to {WINDOW[1]} s, in AR(1) noise over words"

@@ -108,8 +108,13 @@ def main(
             "folds": stack_folds(split, recording.n_samples),
         },
         config={
-            "dataset": "human-ratings", "subjects": subjects, "model": model, "layers": layers,
-            "split": repr(split), "debug": debug, "n_words": stimulus.n_words,
+            "dataset": "human-ratings",
+            "subjects": subjects,
+            "model": model,
+            "layers": layers,
+            "split": repr(split),
+            "debug": debug,
+            "n_words": stimulus.n_words,
             "encoders": {analysis: each[0].encoder for analysis, each in scores.items()},
         },
         inputs={
@@ -119,7 +124,7 @@ def main(
         notes=[*recording.notes, *(n for each in scores.values() for s in each for n in s.notes)],
         figures=["layer_curve", "target_bars", "target_heat_map", "alphas"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 
@@ -130,18 +135,25 @@ def score_space(
     ridge = cross_validate(RidgeEncoder(), X, Y, split, targets=targets, keep_predictions=True)
     if X.shape[1] < 3:  # a correlation over two features is 1 or -1, whatever they are
         undefined = replace(
-            ridge, values=np.full_like(ridge.values, np.nan), encoder="undefined: two features",
-            alphas=None, predictions=np.full(Y.shape, np.nan), notes=(),
-        )  # fmt: skip
+            ridge,
+            values=np.full_like(ridge.values, np.nan),
+            encoder="undefined: two features",
+            alphas=None,
+            predictions=np.full(Y.shape, np.nan),
+            notes=(),
+        )
         return {RIDGE: ridge, SIMILARITY: undefined, PUBLISHED: undefined}
     # The MulCogBench form needs no word-by-word matrix: 16 spaces of 31,000 words take seconds.
     similarity = cross_validate(
         SimilarityEncoder("mulcogbench"), X, Y, split, targets=targets, keep_predictions=True
     )
     published = score_in_folds(
-        leave_one_out(X, Y, center=False), Y, split, targets=targets,
+        leave_one_out(X, Y, center=False),
+        Y,
+        split,
+        targets=targets,
         encoder="MulCogBench leave-one-out, not centred",
-    )  # fmt: skip
+    )
     return {RIDGE: ridge, SIMILARITY: similarity, PUBLISHED: published}
 
 

@@ -63,18 +63,32 @@ from brainlm.workflow.options import (
 )
 
 DATASETS = (
-    "binder-en", "binder-zh", "lancaster", "questions-218",
-    "ucl-gaze", "provo", "geco", "zuco1-nr", "bsc-gaze", "words-zh-gaze", "ucl-erp",
-    "nieuwland2018", "pereira2018", "alice-fmri",
-    "mulcogbench-zh-words", "mulcogbench-zh-gaze", "mulcogbench-zh-stories",
-    "mulcogbench-en-stories", "mulcogbench-zh-meg", "concepts-zh-fmri", "smn4lang-fmri",
+    "binder-en",
+    "binder-zh",
+    "lancaster",
+    "questions-218",
+    "ucl-gaze",
+    "provo",
+    "geco",
+    "zuco1-nr",
+    "bsc-gaze",
+    "words-zh-gaze",
+    "ucl-erp",
+    "nieuwland2018",
+    "pereira2018",
+    "alice-fmri",
+    "mulcogbench-zh-words",
+    "mulcogbench-zh-gaze",
+    "mulcogbench-zh-stories",
+    "mulcogbench-en-stories",
+    "mulcogbench-zh-meg",
+    "concepts-zh-fmri",
+    "smn4lang-fmri",
     "smn4lang-meg",
-)  # fmt: skip
+)
 
 
-PAIR_COLUMNS = [
-    "model", "first", "second", "first_modality", "second_modality", "difference", "p",
-]  # fmt: skip
+PAIR_COLUMNS = ["model", "first", "second", "first_modality", "second_modality", "difference", "p"]
 MODALITY_COLUMNS = ["model", "first", "second", "n_first", "n_second", "difference", "p"]
 LIMITS = {"nieuwland2018": {"max_subjects": 100}}  # of 334: opening each takes most of a second
 
@@ -117,13 +131,19 @@ def main(
                 columns="z-scored",
                 debug=debug,
             )
-            jobs.append((
-                f"{task.name} | {source.name}", key,
-                lambda task=task, source=source, words=words: layer_part(
-                    task, source, words, n_permutations=permutations,
-                    n_random=3 if debug else 10,
-                ),
-            ))  # fmt: skip
+            jobs.append(
+                (
+                    f"{task.name} | {source.name}",
+                    key,
+                    lambda task=task, source=source, words=words: layer_part(
+                        task,
+                        source,
+                        words,
+                        n_permutations=permutations,
+                        n_random=3 if debug else 10,
+                    ),
+                )
+            )
     store = PartStore.beside(out)
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
     table = tidy([row for part in parts.values() for row in rows_of(part)])
@@ -137,19 +157,28 @@ def main(
         out,
         analysis="mulcogbench",
         arrays={
-            "table": table_of(table), "gains": table_of(gains), "profiles": table_of(profiles),
-            "languages": table_of(agreement), "time": table_of(times), "pairs": table_of(pairs),
+            "table": table_of(table),
+            "gains": table_of(gains),
+            "profiles": table_of(profiles),
+            "languages": table_of(agreement),
+            "time": table_of(times),
+            "pairs": table_of(pairs),
             "modalities": table_of(modalities),
         },
         config={
-            "models": models, "datasets": names, "languages": spoken, "layers": layers,
-            "permutations": permutations, "max_items": max_items, "debug": debug,
+            "models": models,
+            "datasets": names,
+            "languages": spoken,
+            "layers": layers,
+            "permutations": permutations,
+            "max_items": max_items,
+            "debug": debug,
         },
         inputs=inputs,
         notes=[*notes, *(f"{t.name}: {note}" for t in tasks for note in t.recording.notes)],
         figures=["model_by_dataset", "layers_by_modality", "coverage", "context_gains"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     store.clear()
     typer.echo(spent(seconds, perf_counter() - start))
     typer.echo(f"result bundle: {out}")
@@ -161,24 +190,36 @@ def ask(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.DataFrame]:
     for (dataset, model), rows in layers_of(table):
         part = parts[f"{dataset} | {model}"]
         about = {
-            "dataset": dataset, "model": model,
+            "dataset": dataset,
+            "model": model,
             **rows.iloc[0][["modality", "language", "level", "n_items", "n_units"]],
-        }  # fmt: skip
+        }
         gains.append({**about, **gains_of(part, static_part(table, parts, dataset), rows)})
         if (rows["depth"] > 0).sum() >= 2:
             scores = part["fold_score"].sel(space=list(rows["space"])).values.T
             found = layer_profile(
-                scores, rows["depth"].to_numpy(), part.attrs["test_ratio"],
+                scores,
+                rows["depth"].to_numpy(),
+                part.attrs["test_ratio"],
                 chance=chance_of(part, rows),
                 random=part["random"].mean("fold").transpose("draw", "layer").values,
-            )  # fmt: skip
-            profiles.append({
-                **about, "best_depth": found.best_depth, "depth_low": found.low,
-                "depth_high": found.high, "slope": found.slope.mean, "low": found.slope.low,
-                "high": found.slope.high, "p": found.p, "relative": found.relative,
-                "relative_error": found.relative_error, "smallest_q": rows["q"].min(),
-                "profile": found,
-            })  # fmt: skip
+            )
+            profiles.append(
+                {
+                    **about,
+                    "best_depth": found.best_depth,
+                    "depth_low": found.low,
+                    "depth_high": found.high,
+                    "slope": found.slope.mean,
+                    "low": found.slope.low,
+                    "high": found.slope.high,
+                    "p": found.p,
+                    "relative": found.relative,
+                    "relative_error": found.relative_error,
+                    "smallest_q": rows["q"].min(),
+                    "profile": found,
+                }
+            )
     gains, profiles = pd.DataFrame(gains), pd.DataFrame(profiles)
     for name in ("", "over_random_", "beyond_", "static_beyond_"):
         gains[f"{name}q"] = fdr(gains[f"{name}p"].to_numpy())
@@ -214,15 +255,20 @@ def gains_of(part, static, rows: pd.DataFrame) -> dict:
         "static_beyond_": compare_folds(added, 0 * own, ratio, random=(static_beyond, nothing)),
     }
     found = {
-        "controls": float(part["control"].mean()), "random": chance, "static": float(own.mean()),
+        "controls": float(part["control"].mean()),
+        "random": chance,
+        "static": float(own.mean()),
         "smallest_q": rows["q"].min(),
-    }  # fmt: skip
+    }
     for name, each in contrasts.items():
         found |= {
-            f"{name}gain": each.mean, f"{name}low": each.low, f"{name}high": each.high,
-            f"{name}p": each.p, f"{name}p_stimuli": each.p_stimuli,
+            f"{name}gain": each.mean,
+            f"{name}low": each.low,
+            f"{name}high": each.high,
+            f"{name}p": each.p,
+            f"{name}p_stimuli": each.p_stimuli,
             f"{name}p_random": each.p_random,
-        }  # fmt: skip
+        }
     return found
 
 
@@ -252,18 +298,31 @@ def compare_modalities(profiles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
             for b in rows[i + 1 :]:
                 if a.modality != b.modality:
                     d, p = depth_difference(a.profile, b.profile)
-                    pairs.append({
-                        "model": model, "first": a.dataset, "second": b.dataset,
-                        "first_modality": a.modality, "second_modality": b.modality,
-                        "difference": d, "p": p,
-                    })  # fmt: skip
+                    pairs.append(
+                        {
+                            "model": model,
+                            "first": a.dataset,
+                            "second": b.dataset,
+                            "first_modality": a.modality,
+                            "second_modality": b.modality,
+                            "difference": d,
+                            "p": p,
+                        }
+                    )
         of = {name: list(each["profile"]) for name, each in own.groupby("modality", sort=False)}
         for first, second in combinations(of, 2):
             d, p = modality_difference(of[first], of[second])
-            modalities.append({
-                "model": model, "first": first, "second": second, "n_first": len(of[first]),
-                "n_second": len(of[second]), "difference": d, "p": p,
-            })  # fmt: skip
+            modalities.append(
+                {
+                    "model": model,
+                    "first": first,
+                    "second": second,
+                    "n_first": len(of[first]),
+                    "n_second": len(of[second]),
+                    "difference": d,
+                    "p": p,
+                }
+            )
     return with_q(pairs, PAIR_COLUMNS), with_q(modalities, MODALITY_COLUMNS)
 
 
@@ -295,15 +354,24 @@ def compare_languages(table: pd.DataFrame, parts: dict) -> pd.DataFrame:
             spaces = [s for s in shared if s.startswith(f"{model} layer")]
             if len(spaces) < 4:
                 continue
-            null = np.array([
-                parts[f"{pair.dataset_zh} | {b.loc[s, 'model']}"]["null"].sel(space=s).values
-                for s in spaces
-            ]).T  # fmt: skip
+            null = np.array(
+                [
+                    parts[f"{pair.dataset_zh} | {b.loc[s, 'model']}"]["null"].sel(space=s).values
+                    for s in spaces
+                ]
+            ).T
             tau, p = curve_agreement(a.loc[spaces, "score"], b.loc[spaces, "score"], null)
-            rows.append({
-                "modality": pair.modality, "english": pair.dataset_en, "chinese": pair.dataset_zh,
-                "model": model, "n": len(spaces), "tau": tau, "p": p,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "modality": pair.modality,
+                    "english": pair.dataset_en,
+                    "chinese": pair.dataset_zh,
+                    "model": model,
+                    "n": len(spaces),
+                    "tau": tau,
+                    "p": p,
+                }
+            )
     return pd.DataFrame(rows, columns=["modality", "english", "chinese", "model", "n", "tau", "p"])
 
 
@@ -322,9 +390,23 @@ def report(table, gains, profiles, modalities, agreement) -> None:
     best["random"] = [
         random.get((d, m)) for d, m in zip(best["dataset"], best["model"], strict=True)
     ]
-    shown = ["dataset", "level", "space", "score", "low", "high", "centred", "published",
-             "random",
-             "beyond_controls", "ceiling", "n_items", "n_subjects", "p", "q"]  # fmt: skip
+    shown = [
+        "dataset",
+        "level",
+        "space",
+        "score",
+        "low",
+        "high",
+        "centred",
+        "published",
+        "random",
+        "beyond_controls",
+        "ceiling",
+        "n_items",
+        "n_subjects",
+        "p",
+        "q",
+    ]
     typer.echo(
         "\nBest layer of each model (chosen on these scores: for its held-out value see gains)"
     )
@@ -333,13 +415,19 @@ def report(table, gains, profiles, modalities, agreement) -> None:
         .round(3)
         .to_string(index=False)
     )
-    for title, name in (("Gain over static vectors", ""), ("Gain over random embeddings",
-                        "over_random_"), ("Gain over the controls alone", "beyond_")):  # fmt: skip
+    for title, name in (
+        ("Gain over static vectors", ""),
+        ("Gain over random embeddings", "over_random_"),
+        ("Gain over the controls alone", "beyond_"),
+    ):
         columns = [f"{name}{each}" for each in ("gain", "low", "high", "p", "q")]
         typer.echo(f"\n{title} (layer chosen on the other folds)")
         typer.echo(gains[["dataset", "model", *columns]].round(4).to_string(index=False))
-    for title, frame in (("Preferred depth", profiles), ("Depth by modality", modalities),
-                         ("Agreement of English and Chinese", agreement)):  # fmt: skip
+    for title, frame in (
+        ("Preferred depth", profiles),
+        ("Depth by modality", modalities),
+        ("Agreement of English and Chinese", agreement),
+    ):
         typer.echo(
             f"\n{title}\n{frame.round(3).to_string(index=False) if len(frame) else 'too few'}"
         )

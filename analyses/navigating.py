@@ -69,11 +69,24 @@ from brainlm.workflow.options import (
 )
 
 DATASETS = (
-    "ucl-gaze", "provo", "geco", "zuco1-nr", "bsc-gaze", "words-zh-gaze", "ucl-erp",
-    "nieuwland2018", "pereira2018", "alice-fmri",
-    "mulcogbench-zh-words", "mulcogbench-zh-gaze", "mulcogbench-zh-stories", "concepts-zh-fmri",
-    "mulcogbench-en-stories", "smn4lang-fmri", "moth",
-)  # fmt: skip
+    "ucl-gaze",
+    "provo",
+    "geco",
+    "zuco1-nr",
+    "bsc-gaze",
+    "words-zh-gaze",
+    "ucl-erp",
+    "nieuwland2018",
+    "pereira2018",
+    "alice-fmri",
+    "mulcogbench-zh-words",
+    "mulcogbench-zh-gaze",
+    "mulcogbench-zh-stories",
+    "concepts-zh-fmri",
+    "mulcogbench-en-stories",
+    "smn4lang-fmri",
+    "moth",
+)
 N_RANDOM = 12  # random embeddings of each space: ridge regressions each
 MOST_PARTS = 3  # seven combinations
 PLAUSIBLE = ("embodied", "network", "taxonomic")
@@ -121,9 +134,10 @@ def main(
     jobs, inputs = [], {}
     for task in tasks:
         sources = [
-            *(s for s in neural if s.speaks(task.language)), static_of(task.language, neural),
+            *(s for s in neural if s.speaks(task.language)),
+            static_of(task.language, neural),
             *(s for s in plausible if s.speaks(task.language)),
-        ]  # fmt: skip
+        ]
         sources, words, note = common_words(task, sources)
         notes.append(note)
         inputs[task.name] = {"data": task.hashes, "words": [int(words.sum()), len(words)]}
@@ -135,9 +149,7 @@ def main(
         }
         identities = [[s.name, s.identity] for s in sources]
         key = job_key(task, sources[0], words, sources=identities, **settings)
-        jobs.append((
-            task.name, key, race(task, sources, words, components, draws, n_random)
-        ))  # fmt: skip
+        jobs.append((task.name, key, race(task, sources, words, components, draws, n_random)))
     store = PartStore.beside(out)
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
     table = tidy([row for part in parts.values() for row in rows_of(part)])
@@ -152,19 +164,28 @@ def main(
         out,
         analysis="navigating",
         arrays={
-            "table": table_of(table), "winners": table_of(winners),
-            "partition": table_of(partition), "pairs": table_of(pairs), "time": table_of(times),
+            "table": table_of(table),
+            "winners": table_of(winners),
+            "partition": table_of(partition),
+            "pairs": table_of(pairs),
+            "time": table_of(times),
         },
         config={
-            "models": models, "datasets": names, "languages": spoken, "depth": depth,
-            "components": components, "draws": draws, "spaces": spaces, "max_items": max_items,
+            "models": models,
+            "datasets": names,
+            "languages": spoken,
+            "depth": depth,
+            "components": components,
+            "draws": draws,
+            "spaces": spaces,
+            "max_items": max_items,
             "debug": debug,
         },
         inputs=inputs,
         notes=[*notes, *(f"{t.name}: {note}" for t in tasks for note in t.recording.notes)],
         figures=["model_by_dataset", "winners", "paired_bars", "coverage", "unique_variance"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     store.clear()
     typer.echo(spent(seconds, perf_counter() - start))
     typer.echo(f"result bundle: {out}")
@@ -195,10 +216,19 @@ def race(
         scores: dict[str, tuple[SpaceScores, np.ndarray]] = {}
 
         def add(space: str, family: str, found: SpaceScores, n_features: int) -> None:
-            rows.append(record(
-                on, found, top, space=space, family=family, model=space, layer=-1, depth=-1.0,
-                n_features=n_features,
-            ))  # fmt: skip
+            rows.append(
+                record(
+                    on,
+                    found,
+                    top,
+                    space=space,
+                    family=family,
+                    model=space,
+                    layer=-1,
+                    depth=-1.0,
+                    n_features=n_features,
+                )
+            )
 
         for name, (source, features) in spaces.items():
             family = "random" if source in permuted else source.family
@@ -211,18 +241,20 @@ def race(
             for space, (encoder, n_features) in versions.items():
                 found = score_ridge(X, Y, split, encoder=encoder, controls=controls)
                 drawn = (
-                    [] if source in permuted
+                    []
+                    if source in permuted
                     else random_scores(on, features, n_random, encoder=encoder)
-                )  # fmt: skip
+                )
                 scores[space] = found, np.array([each.by_fold.mean() for each in drawn])
                 add(space, family, found, n_features)
         add("controls", "controls", score_ridge(base, Y, split), base.shape[1])
         mains = [s.name for s in sources]
         attrs = {
-            "rows": rows, "winners": winners_of(on, scores, mains),
+            "rows": rows,
+            "winners": winners_of(on, scores, mains),
             "partition": parts_of(on, {n: designs[n] for n in partitioned(sources)}, draws),
             "pairs": pairs_of(on, scores, mains),
-        }  # fmt: skip
+        }
         return xarray.Dataset(attrs={key: json.dumps(value) for key, value in attrs.items()})
 
     return compute
@@ -231,9 +263,13 @@ def race(
 def about(task: Assembly) -> dict:
     """Columns that describe the data set in the smaller tables."""
     return {
-        "dataset": task.name, "modality": task.modality, "language": task.language,
-        "level": task.level, "n_items": task.recording.n_samples, "n_subjects": task.n_people,
-    }  # fmt: skip
+        "dataset": task.name,
+        "modality": task.modality,
+        "language": task.language,
+        "level": task.level,
+        "n_items": task.recording.n_samples,
+        "n_subjects": task.n_people,
+    }
 
 
 def winners_of(task: Assembly, scores: dict, names: list[str]) -> list[dict]:
@@ -243,11 +279,13 @@ def winners_of(task: Assembly, scores: dict, names: list[str]) -> list[dict]:
     best = values[:, predicted].argmax(axis=0)
     return [
         {
-            **about(task), "space": name, "n_targets": int(predicted.sum()),
+            **about(task),
+            "space": name,
+            "n_targets": int(predicted.sum()),
             "share": float(np.mean(best == i)) if predicted.any() else 0.0,
         }
         for i, name in enumerate(names)
-    ]  # fmt: skip
+    ]
 
 
 def partitioned(sources: list[FeatureSpace]) -> list[str]:
@@ -282,13 +320,18 @@ def parts_of(task: Assembly, designs: dict[str, np.ndarray], draws: int) -> list
 
     return [
         {
-            **about(task), "space": name, "alone": float(found.r2[(name,)].mean()),
-            "unique": float(found.unique(name).mean()), "joint": float(found.joint.mean()),
-            "alone_half": half(found.r2[(name,)]), "unique_half": half(found.unique(name)),
-            "n_targets": len(few), "note": found.note(name),
+            **about(task),
+            "space": name,
+            "alone": float(found.r2[(name,)].mean()),
+            "unique": float(found.unique(name).mean()),
+            "joint": float(found.joint.mean()),
+            "alone_half": half(found.r2[(name,)]),
+            "unique_half": half(found.unique(name)),
+            "n_targets": len(few),
+            "note": found.note(name),
         }
         for name in designs
-    ]  # fmt: skip
+    ]
 
 
 def pairs_of(task: Assembly, scores: dict, names: list[str]) -> list[dict]:
@@ -307,18 +350,38 @@ def pairs_of(task: Assembly, scores: dict, names: list[str]) -> list[dict]:
                     a.test_ratio,
                     random=None if task.level == "word" else (random_a, random_b),
                 )
-                rows.append({
-                    **about(task), "version": version, "first": first, "second": second,
-                    "difference": found.mean, "low": found.low, "high": found.high, "p": found.p,
-                    "p_stimuli": found.p_stimuli, "p_random": found.p_random,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        **about(task),
+                        "version": version,
+                        "first": first,
+                        "second": second,
+                        "difference": found.mean,
+                        "low": found.low,
+                        "high": found.high,
+                        "p": found.p,
+                        "p_stimuli": found.p_stimuli,
+                        "p_random": found.p_random,
+                    }
+                )
     return rows
 
 
 def report(table: pd.DataFrame, partition: pd.DataFrame, pairs: pd.DataFrame) -> None:
     """Print the tables."""
-    shown = ["dataset", "space", "n_features", "score", "low", "high", "beyond_controls",
-             "normalised", "n_items", "n_subjects", "n_units"]  # fmt: skip
+    shown = [
+        "dataset",
+        "space",
+        "n_features",
+        "score",
+        "low",
+        "high",
+        "beyond_controls",
+        "normalised",
+        "n_items",
+        "n_subjects",
+        "n_units",
+    ]
     ordered = table.sort_values(["dataset", "score"], ascending=[True, False])
     typer.echo(ordered[shown].round(3).to_string(index=False))
     typer.echo("\nR2 alone, unique and joint (banded ridge), means of the test folds removed")

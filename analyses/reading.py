@@ -57,9 +57,20 @@ from brainlm.workflow.options import (
 )
 
 DATASETS = (
-    "ucl-gaze", "ucl-spr", "ucl-erp", "provo", "geco", "zuco1-nr", "zuco2-nr", "bsc-gaze",
-    "nieuwland2018", "natural-stories", "geco-cn", "meco-en", "meco-zh",
-)  # fmt: skip
+    "ucl-gaze",
+    "ucl-spr",
+    "ucl-erp",
+    "provo",
+    "geco",
+    "zuco1-nr",
+    "zuco2-nr",
+    "bsc-gaze",
+    "nieuwland2018",
+    "natural-stories",
+    "geco-cn",
+    "meco-en",
+    "meco-zh",
+)
 CONTROLS = ["length", "frequency", "position", "length before", "frequency before"]
 EARLIER = ["length 2 back", "frequency 2 back"]  # controls of spill-over
 SPILLED = ["surprisal", "surprisal 1 back", "surprisal 2 back"]
@@ -108,10 +119,14 @@ def main(
                 continue
             opened.setdefault(model, LanguageModel(model))
             key = {
-                "study": "reading", "data": inputs[name], "model": opened[model].identity,
-                "max_items": max_items, "mixed_items": mixed_items, "debug": debug,
+                "study": "reading",
+                "data": inputs[name],
+                "model": opened[model].identity,
+                "max_items": max_items,
+                "mixed_items": mixed_items,
+                "debug": debug,
                 "max_subjects": max_subjects,
-            }  # fmt: skip
+            }
             title = read_card(name).name
             jobs.append((f"{title} | {model}", key, part_of(name, opened[model], root, key)))
     store = PartStore.beside(out)
@@ -126,19 +141,22 @@ def main(
     save_bundle(
         out,
         analysis="reading",
-        arrays={
-            "gains": table_of(gains), "mixed": table_of(mixed), "time": table_of(times),
-        },
+        arrays={"gains": table_of(gains), "mixed": table_of(mixed), "time": table_of(times)},
         config={
-            "models": models, "datasets": names, "languages": spoken, "max_items": max_items,
-            "mixed_items": mixed_items, "max_subjects": max_subjects, "controls": CONTROLS,
+            "models": models,
+            "datasets": names,
+            "languages": spoken,
+            "max_items": max_items,
+            "mixed_items": mixed_items,
+            "max_subjects": max_subjects,
+            "controls": CONTROLS,
             "debug": debug,
         },
         inputs={**inputs, "models": {name: model.revision for name, model in opened.items()}},
         notes=[*notes, *(n for part in parts.values() for n in part.attrs["notes"].split("\n"))],
         figures=["reading_gains"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     store.clear()
     typer.echo(spent(seconds, perf_counter() - start))
     typer.echo(f"result bundle: {out}")
@@ -168,9 +186,11 @@ def part_of(name: str, model: LanguageModel, root: Path | None, key: dict) -> Ca
                     notes.append(f"{title}, {measure}, {model.name}: no mixed model: {error}")
         return xarray.Dataset(
             attrs={
-                "gains": json.dumps(gains), "mixed": json.dumps(mixed), "notes": "\n".join(notes),
+                "gains": json.dumps(gains),
+                "mixed": json.dumps(mixed),
+                "notes": "\n".join(notes),
             }
-        )  # fmt: skip
+        )
 
     return compute
 
@@ -255,14 +275,20 @@ def with_predictors(trials: tuple[pd.DataFrame, dict[str, Stimulus]], model: Lan
 
     words = pd.DataFrame(
         {
-            "item": stimulus.item.astype(str), "sentence": stimulus.sentence.astype(str),
-            "surprisal": surprisal.values[:, 0], "length": length.values[:, 0],
-            "frequency": zipf.values[:, 0], "position": word_position(stimulus).values[:, 0],
-            "length before": back(length, 1), "frequency before": back(zipf, 1),
-            "length 2 back": back(length, 2), "frequency 2 back": back(zipf, 2),
-            "surprisal 1 back": back(surprisal, 1), "surprisal 2 back": back(surprisal, 2),
+            "item": stimulus.item.astype(str),
+            "sentence": stimulus.sentence.astype(str),
+            "surprisal": surprisal.values[:, 0],
+            "length": length.values[:, 0],
+            "frequency": zipf.values[:, 0],
+            "position": word_position(stimulus).values[:, 0],
+            "length before": back(length, 1),
+            "frequency before": back(zipf, 1),
+            "length 2 back": back(length, 2),
+            "frequency 2 back": back(zipf, 2),
+            "surprisal 1 back": back(surprisal, 1),
+            "surprisal 2 back": back(surprisal, 2),
         }
-    )[~first]  # fmt: skip
+    )[~first]
     words = words.drop_duplicates("item")
     merged = table.merge(words, on="item", how="inner", validate="many_to_one")
     order = {label: i for i, label in enumerate(dict.fromkeys(words["sentence"]))}
@@ -292,16 +318,31 @@ def held_out(name: str, model: str, table: pd.DataFrame, measure: str, effect: s
     controls = controls_of(z, [*CONTROLS, *further])
     tested = [each for each in controls_of(z, [*controls, *tested]) if each not in controls]
     gain, log_likelihood = held_out_gain(
-        z, measure, controls, tested, groups="sentence",
-        subject="subject" if several else None, n_splits=min(FOLDS, z["sentence"].nunique()),
-    )  # fmt: skip
+        z,
+        measure,
+        controls,
+        tested,
+        groups="sentence",
+        subject="subject" if several else None,
+        n_splits=min(FOLDS, z["sentence"].nunique()),
+    )
     return {
-        "dataset": name, "measure": measure, "model": model, "effect": effect, "gain": gain.mean,
-        "low": gain.low, "high": gain.high, "p": gain.p, "log_likelihood": log_likelihood,
-        "n_trials": len(table), "controls": ", ".join(controls),
-        "n_words": int(table["item"].nunique()), "n_subjects": int(table["subject"].nunique()),
-        "folds": gain.n_units, "null": "corrected resampled t over folds of sentences",
-    }  # fmt: skip
+        "dataset": name,
+        "measure": measure,
+        "model": model,
+        "effect": effect,
+        "gain": gain.mean,
+        "low": gain.low,
+        "high": gain.high,
+        "p": gain.p,
+        "log_likelihood": log_likelihood,
+        "n_trials": len(table),
+        "controls": ", ".join(controls),
+        "n_words": int(table["item"].nunique()),
+        "n_subjects": int(table["subject"].nunique()),
+        "folds": gain.n_units,
+        "null": "corrected resampled t over folds of sentences",
+    }
 
 
 def fewer_words(table: pd.DataFrame, most: int, seed: int = 0) -> pd.DataFrame:
@@ -328,16 +369,27 @@ def mixed_row(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
     effect = larger.terms.loc["surprisal"]
     return {
         **{f"t, {name}": float(spilled.terms["t"].get(name, np.nan)) for name in SPILLED},
-        "dataset": name, "measure": measure, "model": model,
-        "coefficient": float(effect["coefficient"]), "se": float(effect["se"]),
-        "t": float(effect["t"]), "p_t": float(effect["p"]),
-        "chi2": gain.chi2, "df": gain.df, "df_residual": gain.df_residual, "p": gain.p,
+        "dataset": name,
+        "measure": measure,
+        "model": model,
+        "coefficient": float(effect["coefficient"]),
+        "se": float(effect["se"]),
+        "t": float(effect["t"]),
+        "p_t": float(effect["p"]),
+        "chi2": gain.chi2,
+        "df": gain.df,
+        "df_residual": gain.df_residual,
+        "p": gain.p,
         "per_trial": gain.per_trial,
-        "n_trials": larger.n_trials, "n_subjects": larger.n_subjects, "n_words": larger.n_items,
-        "sd": float(table[measure].std()), "variance_subject": larger.variances["subject"],
+        "n_trials": larger.n_trials,
+        "n_subjects": larger.n_subjects,
+        "n_words": larger.n_items,
+        "sd": float(table[measure].std()),
+        "variance_subject": larger.variances["subject"],
         "variance_slope": larger.variances["surprisal by subject"],
-        "variance_item": larger.variances["item"], "residual": larger.variances["residual"],
-    }  # fmt: skip
+        "variance_item": larger.variances["item"],
+        "residual": larger.variances["residual"],
+    }
 
 
 def report(gains: pd.DataFrame, mixed: pd.DataFrame) -> None:

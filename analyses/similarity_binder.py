@@ -108,15 +108,21 @@ def main(
         analysis="similarity_binder",
         arrays={"english": tables[0], "chinese": tables[1], "rdms": languages},
         config={
-            "datasets": ["binder-en", "binder-zh"], "model": model, "model_zh": model_zh,
-            "vectors": vectors, "vectors_zh": vectors_zh, "layers": layers,
-            "permutations": n_permutations, "context": "none", "debug": debug,
+            "datasets": ["binder-en", "binder-zh"],
+            "model": model,
+            "model_zh": model_zh,
+            "vectors": vectors,
+            "vectors_zh": vectors_zh,
+            "layers": layers,
+            "permutations": n_permutations,
+            "context": "none",
+            "debug": debug,
         },
         inputs=inputs,
         notes=notes,
         figures=["similarity_and_rsa", "rdm_pair"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 
@@ -137,10 +143,13 @@ def select_items(ratings: Ratings, items: list[str]) -> Ratings:
     rows = np.isin(ratings.recording.items.astype(str), items)
     words = np.isin(ratings.stimulus.sentence.astype(str), items)
     return Ratings(
-        ratings.language, ratings.dataset, ratings.vectors, ratings.model,
+        ratings.language,
+        ratings.dataset,
+        ratings.vectors,
+        ratings.model,
         ratings.stimulus.select(words),
         ratings.recording.select_samples(rows, f"kept {rows.sum()} of {len(rows)} items"),
-    )  # fmt: skip
+    )
 
 
 def embed_words(ratings: Ratings, layers: str) -> tuple[list[Space], str]:
@@ -212,8 +221,11 @@ def compare_languages(both: list[Ratings], n_permutations: int) -> xarray.Datase
     rho = compare_rdms(first, second)
     return xarray.Dataset(
         {
-            "first": ("pair", first), "second": ("pair", second),
-            "rho": rho, "p": permutation_p(rho, null), "null": ("permutation", null),
+            "first": ("pair", first),
+            "second": ("pair", second),
+            "rho": rho,
+            "p": permutation_p(rho, null),
+            "null": ("permutation", null),
             "attribute_r": ("attribute", r),
         },
         coords={"item": [str(item) for item in order], "attribute": attributes},
@@ -221,13 +233,15 @@ def compare_languages(both: list[Ratings], n_permutations: int) -> xarray.Datase
             "labels": ["English: 1 - r between words", "Chinese: 1 - r between words"],
             "title": f"Attribute ratings of {len(order)} concepts, Spearman rho = {rho:.2f}",
         },
-    )  # fmt: skip
+    )
 
 
 def report(ratings: Ratings, table: xarray.Dataset, note: str) -> None:
     """Print one language."""
-    typer.echo(f"\n{ratings.dataset}: {int(table['n_words'])} words x {table.sizes['attribute']} "
-               f"attributes; vectors {ratings.vectors}, model {ratings.model}")  # fmt: skip
+    typer.echo(
+        f"\n{ratings.dataset}: {int(table['n_words'])} words x {table.sizes['attribute']} "
+        f"attributes; vectors {ratings.vectors}, model {ratings.model}"
+    )
     typer.echo(note)
     typer.echo(f"{'':26s}{'similarity':>11s}{'published':>11s}{'RSA rho':>9s}{'p':>8s}")
     mean = table["score"].mean("attribute")

@@ -75,9 +75,14 @@ def main(
             RidgeEncoder(warn_edge=False), X, Y, task.split, keep_predictions=True
         )
         null = permuted_scores(
-            X, Y, task.split, found, block=BLOCK, runs=task.recording.run,
+            X,
+            Y,
+            task.split,
+            found,
+            block=BLOCK,
+            runs=task.recording.run,
             n_permutations=permutations,
-        )  # fmt: skip
+        )
         scores[name], p[name] = found.mean, max_statistic_p(found.mean, null)
         light[name] = pattern_searchlight(np.asarray(found.predictions), Y, task.split, places)
         typer.echo(f"{name}: {perf_counter() - start:.0f} s", err=True)
@@ -98,8 +103,13 @@ def main(
             "searchlight": maps_of(mask, above, "2v2 accuracy - .5", "searchlight").to_xarray(),
         },
         config={
-            "model": model, "depth": depth, "words": words, "noise": noise,
-            "resolution": resolution, "permutations": permutations, "debug": debug,
+            "model": model,
+            "depth": depth,
+            "words": words,
+            "noise": noise,
+            "resolution": resolution,
+            "permutations": permutations,
+            "debug": debug,
             "regions": {name: [*map(float, at), size] for name, (at, size) in REGIONS.items()},
         },
         inputs={STORY: dataset_hashes(STORY, root=root), "words": [int(shared.sum()), len(shared)]},
@@ -110,7 +120,7 @@ def main(
         ],
         figures=["winner_brain", "searchlight_brain"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     typer.echo(f"time: {perf_counter() - start:.0f} s")
     typer.echo(f"result bundle: {out}")
 
@@ -152,14 +162,20 @@ def recovered(
     for k, (place, name) in enumerate(zip([*REGIONS], spaces, strict=True)):
         own, outside = region == k, region < 0
         hits = own & found.any(axis=0)
-        rows.append({
-            "region": place, "planted": name, "n_voxels": int(own.sum()),
-            "r": float(r[k, own].mean()), "found": float(found[k, own].mean()),
-            "won_by_planted": float((best[hits] == k).mean()) if hits.any() else np.nan,
-            "searchlight": float(np.nanmean(light[name][own])),
-            "n_outside": int(outside.sum()), "found_outside": int(found[k, outside].sum()),
-            "searchlight_away": float(np.nanmean(light[name][away])),
-        })  # fmt: skip
+        rows.append(
+            {
+                "region": place,
+                "planted": name,
+                "n_voxels": int(own.sum()),
+                "r": float(r[k, own].mean()),
+                "found": float(found[k, own].mean()),
+                "won_by_planted": float((best[hits] == k).mean()) if hits.any() else np.nan,
+                "searchlight": float(np.nanmean(light[name][own])),
+                "n_outside": int(outside.sum()),
+                "found_outside": int(found[k, outside].sum()),
+                "searchlight_away": float(np.nanmean(light[name][away])),
+            }
+        )
     return pd.DataFrame(rows)
 
 

@@ -71,26 +71,35 @@ def main(
     jobs = []
     for language, story in STORIES.items():
         for modality, simulate, n in (
-            ("MEG", simulate_meg, words), ("fMRI", simulate_fmri, 3 * words)
-        ):  # fmt: skip
+            ("MEG", simulate_meg, words),
+            ("fMRI", simulate_fmri, 3 * words),
+        ):
             stimulus = first_words(open_stimulus(story, root), n)
             hidden = language_model.embed(stimulus, layers, context=256, pooling="mean")
             source = given(model, hidden, n_layers)
             for cause in ("planted", "nothing"):
                 layer = layers.index(planted[modality])
                 key = {
-                    "study": "simulate", "data": dataset_hashes(story, root=root), "words": words,
-                    "model": language_model.identity, "layers": layers, "cause": cause,
-                    "modality": modality, "layer": layer, "permutations": permutations,
+                    "study": "simulate",
+                    "data": dataset_hashes(story, root=root),
+                    "words": words,
+                    "model": language_model.identity,
+                    "layers": layers,
+                    "cause": cause,
+                    "modality": modality,
+                    "layer": layer,
+                    "permutations": permutations,
                     "columns": "z-scored",
-                }  # fmt: skip
+                }
                 which = hidden[layer] if cause == "planted" else None
                 for method in METHODS:
-                    jobs.append((
-                        f"{cause} | {modality} | {language} | {method}",
-                        {**key, "method": method},
-                        partial(scored, simulate, which, hidden, source, permutations, method),
-                    ))  # fmt: skip
+                    jobs.append(
+                        (
+                            f"{cause} | {modality} | {language} | {method}",
+                            {**key, "method": method},
+                            partial(scored, simulate, which, hidden, source, permutations, method),
+                        )
+                    )
     store = PartStore.beside(out)
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
     profiles, curves, nulls = answers(parts, planted, n_layers)
@@ -105,27 +114,39 @@ def main(
         out,
         analysis="simulate_studies",
         arrays={
-            "table": table_of(table), "profiles": table_of(frame),
-            "modalities": table_of(differences), "languages": table_of(languages),
+            "table": table_of(table),
+            "profiles": table_of(frame),
+            "modalities": table_of(differences),
+            "languages": table_of(languages),
         },
         config={
-            "model": model, "shallow": shallow, "deep": deep, "words": words, "layers": layers,
-            "planted_layers": planted, "permutations": permutations, "debug": debug,
+            "model": model,
+            "shallow": shallow,
+            "deep": deep,
+            "words": words,
+            "layers": layers,
+            "planted_layers": planted,
+            "permutations": permutations,
+            "debug": debug,
         },
         inputs={story: dataset_hashes(story, root=root) for story in STORIES.values()},
         notes=["simulated responses: AR(1) noise, twice the signal, and a slow drift in fMRI"],
         figures=["layers_by_modality"],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     store.clear()
     typer.echo(spent(seconds, perf_counter() - start))
     typer.echo(f"result bundle: {out}")
 
 
 def scored(
-    simulate: Callable[..., Assembly], cause: Features | None, hidden: tuple[Features, ...],
-    source: FeatureSpace, permutations: int, method: str,
-) -> xarray.Dataset:  # fmt: skip
+    simulate: Callable[..., Assembly],
+    cause: Features | None,
+    hidden: tuple[Features, ...],
+    source: FeatureSpace,
+    permutations: int,
+    method: str,
+) -> xarray.Dataset:
     """Simulate responses to one layer, or to nothing, and score all layers on them."""
     task = simulate(cause, hidden[0], n_targets=8, seed=3)
     every = np.ones(task.stimulus.n_words, dtype=bool)
@@ -177,23 +198,37 @@ def answers(parts: dict, planted: dict[str, int], n_layers: int) -> tuple[list[d
         depths = np.array([row["depth"] for row in table])
         null = part["null"].sel(space=spaces).values
         found: LayerProfile = layer_profile(
-            scores, depths, part.attrs["test_ratio"], chance=null.mean(axis=1),
+            scores,
+            depths,
+            part.attrs["test_ratio"],
+            chance=null.mean(axis=1),
             random=part["random"].mean("fold").transpose("draw", "layer").values,
-        )  # fmt: skip
+        )
         centred = np.array([row["centred"] for row in table])
         curves[method, cause, modality, language] = scores.mean(axis=0)
         nulls[method, cause, modality, language] = null.T
         truth = planted[modality] / n_layers if cause == "planted" else np.nan
-        rows.append({
-            "method": method, "cause": cause, "modality": modality, "language": language,
-            "planted_depth": truth, "best_depth": found.best_depth, "depth_low": found.low,
-            "depth_high": found.high,
-            "best_depth_centred": np.nan if np.isnan(centred).any() else depths[centred.argmax()],
-            "slope": found.slope.mean, "slope_p": found.p,
-            "best_score": float(scores.mean(axis=0).max()),
-            "smallest_q": float(tidy(table)["q"].min()), "n_folds": len(scores),
-            "profile": found,
-        })  # fmt: skip
+        rows.append(
+            {
+                "method": method,
+                "cause": cause,
+                "modality": modality,
+                "language": language,
+                "planted_depth": truth,
+                "best_depth": found.best_depth,
+                "depth_low": found.low,
+                "depth_high": found.high,
+                "best_depth_centred": np.nan
+                if np.isnan(centred).any()
+                else depths[centred.argmax()],
+                "slope": found.slope.mean,
+                "slope_p": found.p,
+                "best_score": float(scores.mean(axis=0).max()),
+                "smallest_q": float(tidy(table)["q"].min()),
+                "n_folds": len(scores),
+                "profile": found,
+            }
+        )
     return rows, curves, nulls
 
 
@@ -208,9 +243,9 @@ def contrasts(profiles: list[dict], curves: dict, nulls: dict) -> tuple[pd.DataF
         for language in STORIES:
             fmri, meg = (found[method, cause, m, language] for m in ("fMRI", "MEG"))
             d, p = depth_difference(fmri, meg)
-            differences.append({
-                **about, "language": language, "fMRI minus MEG, relative slopes": d, "p": p,
-            })  # fmt: skip
+            differences.append(
+                {**about, "language": language, "fMRI minus MEG, relative slopes": d, "p": p}
+            )
         for modality in ("MEG", "fMRI"):
             en, zh = (curves[method, cause, modality, language] for language in STORIES)
             tau, p = curve_agreement(en, zh, nulls[method, cause, modality, "zh"])

@@ -70,17 +70,35 @@ from brainlm.workflow.options import (
 )
 
 DATASETS = (
-    "ucl-gaze", "ucl-spr", "provo", "geco", "zuco1-nr", "bsc-gaze", "ucl-erp", "nieuwland2018",
-    "pereira2018", "alice-fmri", "binder-en", "lancaster", "questions-218", "binder-zh",
-    "natural-stories", "geco-cn", "meco-en", "meco-zh", "mulcogbench-zh-stories",
-    "mulcogbench-en-stories", "concepts-zh-fmri",
-)  # fmt: skip
+    "ucl-gaze",
+    "ucl-spr",
+    "provo",
+    "geco",
+    "zuco1-nr",
+    "bsc-gaze",
+    "ucl-erp",
+    "nieuwland2018",
+    "pereira2018",
+    "alice-fmri",
+    "binder-en",
+    "lancaster",
+    "questions-218",
+    "binder-zh",
+    "natural-stories",
+    "geco-cn",
+    "meco-en",
+    "meco-zh",
+    "mulcogbench-zh-stories",
+    "mulcogbench-en-stories",
+    "concepts-zh-fmri",
+)
 TEXTS = ("littleprince-en-words", "littleprince-zh-words")  # more to train n-grams on
 N_RANDOM = 12  # random embeddings of each space: ridge regressions each
 LIMITS = {
-    "nieuwland2018": {"max_subjects": 100}, "geco": {"max_subjects": 6},
+    "nieuwland2018": {"max_subjects": 100},
+    "geco": {"max_subjects": 6},
     "lancaster": {"max_items": 1000},
-}  # fmt: skip
+}
 
 
 def main(
@@ -124,7 +142,7 @@ def main(
         embeddings = [
             static_of(task.language, neural),
             *(s for s in [*neural, *plausible] if s.speaks(task.language)),
-        ]  # fmt: skip
+        ]
         embeddings, words, note = common_words(task, embeddings)
         notes.append(note)
         surprising = [s for s in causal if s.speaks(task.language)] if task.level != "word" else []
@@ -147,10 +165,14 @@ def main(
         )
     store = PartStore.beside(out)
     parts, seconds = run_parts(jobs, store, lambda line: typer.echo(line, err=True))
-    table = pd.concat([
-        tidy(list(rows)) for kind in ("embedding", "predictability")
-        if (rows := [r for p in parts.values() for r in rows_of(p) if r["features"] == kind])
-    ], ignore_index=True)  # fmt: skip
+    table = pd.concat(
+        [
+            tidy(list(rows))
+            for kind in ("embedding", "predictability")
+            if (rows := [r for p in parts.values() for r in rows_of(p) if r["features"] == kind])
+        ],
+        ignore_index=True,
+    )
     gains, pairs = (
         pd.DataFrame([row for part in parts.values() for row in json.loads(part.attrs[name])])
         for name in ("gains", "pairs")
@@ -165,18 +187,27 @@ def main(
         out,
         analysis="survey",
         arrays={
-            "table": table_of(table), "ranks": table_of(ranks), "predictability": table_of(gains),
-            "pairs": table_of(pairs), "time": table_of(times),
+            "table": table_of(table),
+            "ranks": table_of(ranks),
+            "predictability": table_of(gains),
+            "pairs": table_of(pairs),
+            "time": table_of(times),
         },
         config={
-            "models": models, "datasets": names, "languages": spoken, "depth": depth,
-            "permutations": permutations, "spaces": spaces, "max_items": max_items, "debug": debug,
+            "models": models,
+            "datasets": names,
+            "languages": spoken,
+            "depth": depth,
+            "permutations": permutations,
+            "spaces": spaces,
+            "max_items": max_items,
+            "debug": debug,
         },
         inputs=inputs,
         notes=[*notes, *(f"{t.name}: {note}" for t in tasks for note in t.recording.notes)],
         figures=["model_by_dataset", "coverage", *(["critical_difference"] if len(ranks) else [])],
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     store.clear()
     typer.echo(spent(seconds, perf_counter() - start))
     typer.echo(f"result bundle: {out}")
@@ -205,10 +236,20 @@ def race(
         scored: dict[str, tuple[SpaceScores, list[SpaceScores]]] = {}
 
         def add(features: str, source: FeatureSpace, found: SpaceScores, n_features: int) -> None:
-            rows.append(record(
-                on, found, top, space=f"{source.name} ({features})", family=source.family,
-                model=source.name, layer=-1, depth=-1.0, n_features=n_features, features=features,
-            ))  # fmt: skip
+            rows.append(
+                record(
+                    on,
+                    found,
+                    top,
+                    space=f"{source.name} ({features})",
+                    family=source.family,
+                    model=source.name,
+                    layer=-1,
+                    depth=-1.0,
+                    n_features=n_features,
+                    features=features,
+                )
+            )
 
         for source in embeddings:
             space = source.embed(task.stimulus, words, task.level)[0]
@@ -221,11 +262,18 @@ def race(
         add("embedding", only, alone, base.shape[1])
         scored["controls"] = alone, []
         for first, second in combinations(scored, 2):
-            pairs.append({**about(on), "first": first, "second": second,
-                          **compared(on, scored[first], scored[second])})  # fmt: skip
+            pairs.append(
+                {
+                    **about(on),
+                    "first": first,
+                    "second": second,
+                    **compared(on, scored[first], scored[second]),
+                }
+            )
         for name in (source.name for source in embeddings):
-            gains.append({**about(on), "features": "embedding", "model": name,
-                          **added(*scored[name])})  # fmt: skip
+            gains.append(
+                {**about(on), "features": "embedding", "model": name, **added(*scored[name])}
+            )
         if surprising:
             add("predictability", only, alone, base.shape[1])
         for source in surprising:
@@ -235,8 +283,14 @@ def race(
             random = random_scores(on, space, n_random, controls)
             both = score_ridge(np.hstack([base, X]), Y, split, orders=orders)
             add("predictability", source, both, X.shape[1])
-            gains.append({**about(on), "features": "predictability", "model": source.name,
-                          **added(found, random)})  # fmt: skip
+            gains.append(
+                {
+                    **about(on),
+                    "features": "predictability",
+                    "model": source.name,
+                    **added(found, random),
+                }
+            )
         attrs = {"rows": rows, "gains": gains, "pairs": pairs}
         return xarray.Dataset(attrs={name: json.dumps(value) for name, value in attrs.items()})
 
@@ -246,9 +300,13 @@ def race(
 def about(on: Assembly) -> dict:
     """Columns that describe the data set in the smaller tables."""
     return {
-        "dataset": on.name, "modality": on.modality, "language": on.language, "level": on.level,
-        "n_items": on.recording.n_samples, "n_subjects": on.n_people,
-    }  # fmt: skip
+        "dataset": on.name,
+        "modality": on.modality,
+        "language": on.language,
+        "level": on.level,
+        "n_items": on.recording.n_samples,
+        "n_subjects": on.n_people,
+    }
 
 
 def compared(on: Assembly, first: tuple, second: tuple) -> dict:
@@ -257,23 +315,40 @@ def compared(on: Assembly, first: tuple, second: tuple) -> dict:
     draws = [np.array([each.by_fold.mean() for each in drawn]) for drawn in (random_a, random_b)]
     # The controls have no random embedding: beside them, only that of the other space counts.
     n_random = max(map(len, draws))
-    draws = [d if len(d) else np.full(n_random, s.by_fold.mean())
-             for d, s in zip(draws, (a, b), strict=True)]  # fmt: skip
+    draws = [
+        d if len(d) else np.full(n_random, s.by_fold.mean())
+        for d, s in zip(draws, (a, b), strict=True)
+    ]
     found = compare_folds(
-        a.by_fold, b.by_fold, a.test_ratio, null=(a.null, b.null) if on.timed else None,
+        a.by_fold,
+        b.by_fold,
+        a.test_ratio,
+        null=(a.null, b.null) if on.timed else None,
         random=None if on.level == "word" else (draws[0], draws[1]),
-    )  # fmt: skip
-    return {"difference": found.mean, "low": found.low, "high": found.high, "p": found.p,
-            "p_stimuli": found.p_stimuli, "p_random": found.p_random}  # fmt: skip
+    )
+    return {
+        "difference": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+        "p_stimuli": found.p_stimuli,
+        "p_random": found.p_random,
+    }
 
 
 def added(scores: SpaceScores, random: list[SpaceScores]) -> dict:
     """Gain of a space over the controls, and that of random embeddings."""
     gain, drawn = scores.beyond.mean(axis=1), np.array([each.beyond.mean() for each in random])
     found = compare_folds(gain, 0 * gain, scores.test_ratio, random=(drawn, 0 * drawn))
-    return {"gain": found.mean, "low": found.low, "high": found.high, "p": found.p,
-            "p_stimuli": found.p_stimuli, "p_random": found.p_random,
-            "random_gain": float(drawn.mean())}  # fmt: skip
+    return {
+        "gain": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+        "p_stimuli": found.p_stimuli,
+        "p_random": found.p_random,
+        "random_gain": float(drawn.mean()),
+    }
 
 
 def rank(
@@ -307,15 +382,23 @@ def rank(
             known = pairs["dataset"].isin(complete.index) & (kind == "embedding")
             for i, model in enumerate(found.models):
                 better = signed(pairs[known], model, found.models)
-                rows.append({
-                    "features": f"{kind}, {what}", "model": model, "mean_rank": found.mean[i],
-                    "low": found.low[i], "high": found.high[i], "wins": int(found.wins[i]),
-                    "lost": int((better < 0).any(axis=1).sum()),
-                    "won": int((better > 0).all(axis=1).sum()) if len(better) else 0,
-                    "tested": int(known.any()),
-                    "n_datasets": len(complete), "n_materials": len(found.ranks), "p": found.p,
-                    "critical_difference": found.critical_difference,
-                })  # fmt: skip
+                rows.append(
+                    {
+                        "features": f"{kind}, {what}",
+                        "model": model,
+                        "mean_rank": found.mean[i],
+                        "low": found.low[i],
+                        "high": found.high[i],
+                        "wins": int(found.wins[i]),
+                        "lost": int((better < 0).any(axis=1).sum()),
+                        "won": int((better > 0).all(axis=1).sum()) if len(better) else 0,
+                        "tested": int(known.any()),
+                        "n_datasets": len(complete),
+                        "n_materials": len(found.ranks),
+                        "p": found.p,
+                        "critical_difference": found.critical_difference,
+                    }
+                )
     return pd.DataFrame(rows), notes
 
 
@@ -323,18 +406,33 @@ def signed(pairs: pd.DataFrame, model: str, models: Sequence[str]) -> pd.DataFra
     """Sign of the significant differences (0: none) of a model from others, by data set."""
     own = pairs[pairs["first"].isin(models) & pairs["second"].isin(models)]
     ahead, behind = own[own["first"] == model], own[own["second"] == model]
-    rows = pd.concat([
-        ahead.assign(other=ahead["second"], sign=np.sign(ahead["difference"])),
-        behind.assign(other=behind["first"], sign=-np.sign(behind["difference"])),
-    ])  # fmt: skip
+    rows = pd.concat(
+        [
+            ahead.assign(other=ahead["second"], sign=np.sign(ahead["difference"])),
+            behind.assign(other=behind["first"], sign=-np.sign(behind["difference"])),
+        ]
+    )
     rows["sign"] = rows["sign"].where(rows["q"] <= 0.05, 0)
     return rows.pivot(index="dataset", columns="other", values="sign")
 
 
 def report(table: pd.DataFrame, ranks: pd.DataFrame, gains: pd.DataFrame) -> None:
     """Print the tables."""
-    shown = ["dataset", "space", "family", "n_features", "score", "low", "high", "normalised",
-             "rank", "p", "q", "n_items", "n_subjects"]  # fmt: skip
+    shown = [
+        "dataset",
+        "space",
+        "family",
+        "n_features",
+        "score",
+        "low",
+        "high",
+        "normalised",
+        "rank",
+        "p",
+        "q",
+        "n_items",
+        "n_subjects",
+    ]
     ordered = table.sort_values(["dataset", "features", "rank"])
     typer.echo(ordered[shown].round(3).to_string(index=False))
     typer.echo("\nRanks over data sets (1 = best)")

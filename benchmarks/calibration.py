@@ -36,12 +36,7 @@ from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks, Groups
 from brainlm.mixed_models.regression import MixedModelWarning, fit_mixed, likelihood_gain
 from brainlm.stats.paired import block_means, paired_difference
-from brainlm.stats.permutation import (
-    circular_shift,
-    max_statistic_p,
-    permutation_p,
-    permute_groups,
-)
+from brainlm.stats.permutation import circular_shift, max_statistic_p, permutation_p, permute_groups
 
 N_SAMPLES, N_FEATURES, RHO = 240, 5, 0.7
 N_NULL = 99
@@ -158,10 +153,12 @@ def readers(rng: np.random.Generator, effect: float) -> float:
     y = level[subject] + (effect + slope[subject]) * surprisal[item] + 0.2 * difficulty[item]
     table = pd.DataFrame(
         {
-            "y": y + rng.standard_normal(len(y)), "surprisal": surprisal[item],
-            "subject": subject.astype(str), "item": item.astype(str),
+            "y": y + rng.standard_normal(len(y)),
+            "surprisal": surprisal[item],
+            "subject": subject.astype(str),
+            "item": item.astype(str),
         }
-    )  # fmt: skip
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MixedModelWarning)  # a variance of zero is rightly found
         try:
@@ -186,9 +183,13 @@ def epochs(shared: float) -> Test:
         noise = np.sqrt(shared) * autoregressive(N_SAMPLES, 4, rng, rho=RHO)
         mean, null = np.zeros(4), np.zeros((N_NULL, 4))
         orders = shared_orders(
-            words, np.zeros(N_SAMPLES), np.arange(N_SAMPLES), block=20, n_permutations=N_NULL,
+            words,
+            np.zeros(N_SAMPLES),
+            np.arange(N_SAMPLES),
+            block=20,
+            n_permutations=N_NULL,
             seed=int(rng.integers(2**31)),
-        )  # fmt: skip
+        )
         for _ in range(6):
             own = np.sqrt(1 - shared) * autoregressive(N_SAMPLES, 4, rng, rho=RHO)
             Y = signal + noise + own
@@ -221,7 +222,7 @@ TESTS: dict[str, Test] = {
         for n in (6, 12, 27)
         for shared in (0.0, 0.1, 0.3, 0.5)
     },
-}  # fmt: skip
+}
 
 REAL = ("alice-fmri", "provo", "ucl-gaze", "geco", "zuco1-nr", "pereira2018")
 N_POOL, N_LAYERS, N_DRAWS = 240, 8, 20
@@ -270,14 +271,19 @@ def real_shares(name: str, studies: int, seed: int) -> tuple[dict[str, float], l
             folds[layers].T, folds[other], ratio, null=shift[0], random=(random, singles)
         )
         pair = compare_folds(
-            folds[first], folds[other], ratio, null=shift[1],
+            folds[first],
+            folds[other],
+            ratio,
+            null=shift[1],
             random=(folds[models[:, 0]].mean(axis=1), singles),
-        )  # fmt: skip
+        )
         profile = layer_profile(folds[layers].T, depths, ratio, random=folds[models].mean(axis=2))
         added = compare_folds(
-            beyond[first], 0 * beyond[first], ratio,
+            beyond[first],
+            0 * beyond[first],
+            ratio,
             random=(beyond[models[:, 0]].mean(axis=1), np.zeros(N_DRAWS)),
-        )  # fmt: skip
+        )
         hits.append([pair.p, gain.p, profile.p, added.p])
         profiles.append(profile)
     names = ("pairs", "context gain", "depth slope", "beyond controls")

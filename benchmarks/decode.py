@@ -79,9 +79,13 @@ def random_model(n_features: int, n_targets: int) -> tuple[EncodingModel, np.nda
     rng = np.random.default_rng(0)
     draw = lambda *shape: rng.standard_normal(shape, dtype=np.float32)  # noqa: E731
     model = EncodingModel(
-        draw(4 * n_features, n_targets), draw(n_targets), draw(1500, n_targets) / 40, 2 / 3,
-        (1, 2, 3, 4), np.zeros(n_targets),
-    )  # fmt: skip
+        draw(4 * n_features, n_targets),
+        draw(n_targets),
+        draw(1500, n_targets) / 40,
+        2 / 3,
+        (1, 2, 3, 4),
+        np.zeros(n_targets),
+    )
     return model, draw(300, n_targets)
 
 
@@ -118,9 +122,12 @@ def likelihood(n_features: int, n_targets: int, n_candidates: int) -> dict:
         np.einsum("rv,rv->", difference @ precision, difference)
     dense = (time.perf_counter() - start) / 2
     return {
-        "once_s": once, "products_s": products, "dense_s": dense, "ratio": dense / products,
+        "once_s": once,
+        "products_s": products,
+        "dense_s": dense,
+        "ratio": dense / products,
         "precision_GiB_not_made": 4 * n_targets**2 / 2**30,
-    }  # fmt: skip
+    }
 
 
 def story(model: LanguageModel, vocabulary, width: int, n_words: int, n_targets: int) -> dict:
@@ -136,9 +143,11 @@ def story(model: LanguageModel, vocabulary, width: int, n_words: int, n_targets:
     found = decode_text(reader, timeline(n_words, n_features), guide, Beam(width))
     seconds = (time.perf_counter() - start) / n_words
     return {
-        "s_per_word": seconds, "candidates_per_word": found.n_candidates / n_words,
-        "ten_minutes_min": seconds * 600 * RATE / 60, "estimate_GiB": room / 2**30,
-    }  # fmt: skip
+        "s_per_word": seconds,
+        "candidates_per_word": found.n_candidates / n_words,
+        "ten_minutes_min": seconds * 600 * RATE / 60,
+        "estimate_GiB": room / 2**30,
+    }
 
 
 def main() -> None:
@@ -164,9 +173,11 @@ def main() -> None:
         print(name, json.dumps(found[name]), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     values = (
-        found["proposals, beam 200"]["ratio"], found["likelihood"]["ratio"],
-        found["search, beam 50"]["ten_minutes_min"], peak,
-    )  # fmt: skip
+        found["proposals, beam 200"]["ratio"],
+        found["likelihood"]["ratio"],
+        found["search, beam 50"]["ten_minutes_min"],
+        peak,
+    )
     for (name, target), value in zip(TARGETS.items(), values, strict=True):
         print(f"{name:52s}{value:10.1f}   {target}")
     record = {"given": vars(given), "machine": platform.machine(), "peak_GiB": peak, **found}

@@ -410,9 +410,11 @@ def null(bench: Bench) -> None:
         for c in (1, 3)
     ]
     bench.add(
-        "null, one permutation", brainlm_s=each, processor_s=(slow[1] - slow[0]) / 2 * v / part,
+        "null, one permutation",
+        brainlm_s=each,
+        processor_s=(slow[1] - slow[0]) / 2 * v / part,
         **{"refit / permutation": refit / each, "refit, s": refit},
-    )  # fmt: skip
+    )
 
 
 def banded(bench: Bench) -> None:
@@ -433,9 +435,12 @@ def banded(bench: Bench) -> None:
             params = {"n_iter": 10, "alphas": ALPHAS, "progress_bar": False}
             params |= {"n_targets_batch": targets, "n_alphas_batch": alphas}
             return MultipleKernelRidgeCV(
-                kernels="precomputed", solver="random_search", cv=folds, solver_params=params,
+                kernels="precomputed",
+                solver="random_search",
+                cv=folds,
+                solver_params=params,
                 random_state=0,
-            ).fit(kernels, Y)  # fmt: skip
+            ).fit(kernels, Y)
 
         times = {b: bench.once(lambda b=b: fit(*b)) for b in ((None, 5), (v // 4, None))}
         extra["himalaya_s"] = min(times.values())
@@ -477,9 +482,13 @@ def likelihood_model(n_features: int, n_targets: int) -> tuple[EncodingModel, np
     rng = np.random.default_rng(0)
     draw = lambda *shape: rng.standard_normal(shape, dtype=np.float32)  # noqa: E731
     model = EncodingModel(
-        draw(4 * n_features, n_targets), draw(n_targets), draw(1500, n_targets) / 40, 2 / 3,
-        (1, 2, 3, 4), np.zeros(n_targets),
-    )  # fmt: skip
+        draw(4 * n_features, n_targets),
+        draw(n_targets),
+        draw(1500, n_targets) / 40,
+        2 / 3,
+        (1, 2, 3, 4),
+        np.zeros(n_targets),
+    )
     return model, draw(300, n_targets)
 
 
@@ -512,9 +521,11 @@ def decode(bench: Bench) -> None:
     count = bench.pick(2000, 100)
     slow, fast = (bench.seconds(gain_of(m, Y, n_features, count), 5) for m in (model, there))
     bench.add(
-        "likelihood, 2,000 candidates", brainlm_s=fast, processor_s=slow,
+        "likelihood, 2,000 candidates",
+        brainlm_s=fast,
+        processor_s=slow,
         **{k: v for k, v in bench.facts.items() if k.startswith("likelihood")},
-    )  # fmt: skip
+    )
     X, Z = bench.tensor(bench.pick(3000, 200), v), bench.tensor(bench.pick(3000, 200), 768, seed=1)
     taken = bench.seconds(lambda: EmbeddingDecoder(alphas=ALPHAS).fit(X, Z), 2)
     Xh, Zh = X.cpu().numpy(), Z.cpu().numpy()
@@ -558,10 +569,12 @@ def embed(bench: Bench) -> None:
     agree = {"smallest r of bfloat16 with float32": float(min(r))}
     for dtype, taken in times.items():
         bench.add(
-            f"embed, {len(stimulus.words)} words, {dtype}", brainlm_s=taken,
+            f"embed, {len(stimulus.words)} words, {dtype}",
+            brainlm_s=taken,
             processor_s=slow_s * len(stimulus.words) / len(few.words),
-            **{"words per second": len(stimulus.words) / taken}, **agree,
-        )  # fmt: skip
+            **{"words per second": len(stimulus.words) / taken},
+            **agree,
+        )
 
 
 class Generated:
@@ -600,17 +613,28 @@ def larger(bench: Bench) -> None:
     same = (found[0].alphas[:, :width] == again.alphas).all(axis=0)  # ties go either way
     off = np.abs(found[0].values[:, :width] - again.values)[:, same].max()
     bench.add(
-        "larger than the card, cross_validate", brainlm_s=taken, targets=v,
-        GiB=4.0 * n * v / 2**30, **{"GB/s": 4e-9 * n * v / taken},
+        "larger than the card, cross_validate",
+        brainlm_s=taken,
+        targets=v,
+        GiB=4.0 * n * v / 2**30,
+        **{"GB/s": 4e-9 * n * v / taken},
         **{"same penalties as a fit of its first block": float(same.mean())},
         **{"largest difference of r there": float(off)},
-    )  # fmt: skip
+    )
 
 
 ROWS: dict[str, Callable[[Bench], None]] = {
-    "gemm": gemm, "ridge": ridge, "host": host, "layers": layers, "null": null, "banded": banded,
-    "similarity": similarity, "decode": decode, "embed": embed, "larger": larger,
-}  # fmt: skip
+    "gemm": gemm,
+    "ridge": ridge,
+    "host": host,
+    "layers": layers,
+    "null": null,
+    "banded": banded,
+    "similarity": similarity,
+    "decode": decode,
+    "embed": embed,
+    "larger": larger,
+}
 
 
 def main() -> None:

@@ -78,9 +78,11 @@ def by_statsmodels(table: pd.DataFrame) -> tuple[float, float]:
     from statsmodels.regression.mixed_linear_model import MixedLM
 
     model = MixedLM.from_formula(
-        "y ~ x + w", table.assign(one=1), groups="one",
+        "y ~ x + w",
+        table.assign(one=1),
+        groups="one",
         vc_formula={"reader": "0 + C(reader)", "word": "0 + C(word)"},
-    )  # fmt: skip
+    )
     seconds, found = timed(model.fit)
     return seconds, float(found.llf)
 
@@ -113,11 +115,14 @@ def main() -> None:
     theirs, likelihood = by_statsmodels(small)
     rows.append(
         {
-            "model": f"statsmodels, 20 readers x {options.small_words} words", "brainlm": seconds,
-            "log_likelihood": fit.log_likelihood, "other": theirs, "ratio": theirs / seconds,
+            "model": f"statsmodels, 20 readers x {options.small_words} words",
+            "brainlm": seconds,
+            "log_likelihood": fit.log_likelihood,
+            "other": theirs,
+            "ratio": theirs / seconds,
             "theirs": likelihood,
         }
-    )  # fmt: skip
+    )
     seconds, _ = timed(
         lambda: held_out_gain(table, "y", ["w"], ["x"], groups="word", subject="reader")
     )

@@ -56,9 +56,14 @@ def measure(folder: str, block: int) -> None:
 
     before, start = peak(), perf_counter()
     _, recording = read_bids(
-        folder, "1", pattern="sub-{subject}_run-{run}_bold.nii", mask="mask.nii", word="word",
-        language="en", unit="BOLD",
-    )  # fmt: skip
+        folder,
+        "1",
+        pattern="sub-{subject}_run-{run}_bold.nii",
+        mask="mask.nii",
+        word="word",
+        language="en",
+        unit="BOLD",
+    )
     found = {
         "open_s": perf_counter() - start,
         "open_MiB": peak() - before,
@@ -93,9 +98,11 @@ def main() -> None:
         for name in ("first opening", "second opening"):
             done = subprocess.run(
                 [sys.executable, __file__, "--measure", folder, "--block", str(options.block)],
-                env=os.environ | {"BRAINLM_CACHE": cache}, check=True, capture_output=True,
+                env=os.environ | {"BRAINLM_CACHE": cache},
+                check=True,
+                capture_output=True,
                 text=True,
-            )  # fmt: skip
+            )
             found = json.loads(done.stdout.splitlines()[-1])
             print(f"{name}: " + ", ".join(f"{key} {value:.2f}" for key, value in found.items()))
 

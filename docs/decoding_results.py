@@ -111,9 +111,11 @@ def ablations(bundle: Bundle) -> str:
     """Gains of all points, and how far the mapping foretells the text."""
     table = bundle.arrays["table"].to_dataframe()
     wide = table.pivot_table(
-        index=["factor", "value", "snr", "minutes", "mapper", "mapping_r"], columns="metric",
-        values="gain", sort=False,
-    ).reset_index()  # fmt: skip
+        index=["factor", "value", "snr", "minutes", "mapper", "mapping_r"],
+        columns="metric",
+        values="gain",
+        sort=False,
+    ).reset_index()
     wide.columns.name = None
     parts = ["## Ablations: one factor at a time", settings(bundle), markdown(wide)]
     for metric, rows in table[table["factor"] == "grid"].groupby("metric", sort=False):

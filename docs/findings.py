@@ -87,15 +87,24 @@ def mulcogbench(bundle: Bundle) -> str:
     languages, modalities = frame(bundle, "languages"), frame(bundle, "modalities")
     first = table.drop_duplicates("dataset").set_index("dataset")
     scores = gains[["dataset", "modality", "language", "level", "model"]].assign(
-        r=interval(gains, "score_"), static=gains["static"], controls=gains["controls"],
-        permuted=gains["random"], ceiling=gains["dataset"].map(first["ceiling"]),
-        n_items=gains["n_items"], n_subjects=gains["dataset"].map(first["n_subjects"]),
-    )  # fmt: skip
+        r=interval(gains, "score_"),
+        static=gains["static"],
+        controls=gains["controls"],
+        permuted=gains["random"],
+        ceiling=gains["dataset"].map(first["ceiling"]),
+        n_items=gains["n_items"],
+        n_subjects=gains["dataset"].map(first["n_subjects"]),
+    )
     contrasts = gains[["dataset", "model", "level"]].assign(
-        **{"over controls": interval(gains, "beyond_"), "q controls": gains["beyond_q"],
-           "over static": interval(gains, ""), "q static": gains["q"],
-           "over permuted": interval(gains, "over_random_"), "q permuted": gains["over_random_q"]}
-    )  # fmt: skip
+        **{
+            "over controls": interval(gains, "beyond_"),
+            "q controls": gains["beyond_q"],
+            "over static": interval(gains, ""),
+            "q static": gains["q"],
+            "over permuted": interval(gains, "over_random_"),
+            "q permuted": gains["over_random_q"],
+        }
+    )
     similar = gains[gains["smallest_q"] <= ALPHA]
     meaning = gains[(gains["over_random_q"] <= ALPHA) & (gains["over_random_gain"] > 0)]
     added = gains[(gains["beyond_q"] <= ALPHA) & (gains["beyond_gain"] > 0)]
@@ -110,8 +119,11 @@ def mulcogbench(bundle: Bundle) -> str:
     published = table[table["family"] != "random"][["score", "published"]].dropna()
     fallen = int((published["published"] < published["score"] - 0.1).sum())
     text = [
-        "## MulCogBench: similarity encoding of every layer", settings(bundle), "",
-        markdown(scores), "",
+        "## MulCogBench: similarity encoding of every layer",
+        settings(bundle),
+        "",
+        markdown(scores),
+        "",
         f"- *Every model is significantly similar to cognitive data*: {verdict(every or None)}. "
         f"{len(similar)} of {len(gains)} pairs of data set and model have a layer with q <= .05 "
         f"against null responses, and {len(meaning)} are better than the same model with word "
@@ -122,8 +134,11 @@ def mulcogbench(bundle: Bundle) -> str:
         f"({names(better)}) and worse in {len(worse)} ({names(worse)}).",
         "- *Context-aware models gain as stimuli grow from words to discourse*: not tested. Levels "
         "differ in modality and noise, and raw gains of data sets with r from .05 to .8 have no "
-        "common scale.", "",
-        "Differences with their intervals:", markdown(contrasts), "",
+        "common scale.",
+        "",
+        "Differences with their intervals:",
+        markdown(contrasts),
+        "",
         f"- *Shallow layers fit MEG, deep layers fit fMRI*: {verdict(None)}.{meg} Scores rise with "
         f"depth significantly in {len(deep)} of {len(profiles)} pairs of data set and model "
         f"({names(deep)}) and fall in {len(shallow)} ({names(shallow)}). Between modalities, with "
@@ -137,7 +152,7 @@ def mulcogbench(bundle: Bundle) -> str:
         markdown(languages) if len(languages) else "",
         f"- The published form of similarity encoding is more than .1 below the z-scored one for "
         f"{fallen} of {len(published)} representations: see `brainlm/similarity.py`.",
-    ]  # fmt: skip
+    ]
     return "\n".join(text)
 
 
@@ -146,8 +161,9 @@ def interval(rows: pd.DataFrame, prefix: str) -> pd.Series:
     columns = (rows[f"{prefix}{name}"] for name in ("gain", "low", "high"))
     return pd.Series(
         [f"{m:.3f} [{low:.3f}, {high:.3f}]" for m, low, high in zip(*columns, strict=True)],
-        index=rows.index, dtype=str,
-    )  # fmt: skip
+        index=rows.index,
+        dtype=str,
+    )
 
 
 def names(rows: pd.DataFrame) -> str:
@@ -163,17 +179,23 @@ def navigating(bundle: Bundle) -> str:
     main = table[table["space"].isin([*spaces, "controls"])]
     text = [
         "## Navigating: neural, static, embodied and taxonomic spaces by ridge encoding",
-        settings(bundle), "", "Held-out r of each space alone:",
-        markdown(wide(main, "score")), "", "What each space adds to the controls:",
-        markdown(wide(main[main["space"] != "controls"], "beyond_controls")), "",
-    ]  # fmt: skip
+        settings(bundle),
+        "",
+        "Held-out r of each space alone:",
+        markdown(wide(main, "score")),
+        "",
+        "What each space adds to the controls:",
+        markdown(wide(main[main["space"] != "controls"], "beyond_controls")),
+        "",
+    ]
     families = table.drop_duplicates("space").set_index("space")["family"]
     plausible = [n for n in spaces if families[n] in ("embodied", "network", "taxonomic")]
     for space, version in product(plausible, ("full", "PCA-matched")):
         own = pairs[
-            (pairs["version"] == version) & (pairs["second"] == space)
+            (pairs["version"] == version)
+            & (pairs["second"] == space)
             & ~pairs["first"].isin(plausible)
-        ]  # fmt: skip
+        ]
         worse = own[(own["q"] <= ALPHA) & (own["difference"] > 0)]
         better = own[(own["q"] <= ALPHA) & (own["difference"] < 0)]
         holds = None if bool(len(better)) == bool(len(worse)) else len(better) > 0
@@ -184,10 +206,14 @@ def navigating(bundle: Bundle) -> str:
         )
     columns = ["dataset", "space", "alone", "unique", "joint", "n_targets", "note"]
     text += [
-        "", "R2 alone and unique, from banded ridge (joint: all spaces together; the means of each "
-        "test fold are removed):", markdown(partition[columns], 4), "",
-        "Share of targets that each space predicts best:", markdown(wide(shares, "share"), 2),
-    ]  # fmt: skip
+        "",
+        "R2 alone and unique, from banded ridge (joint: all spaces together; the means of each "
+        "test fold are removed):",
+        markdown(partition[columns], 4),
+        "",
+        "Share of targets that each space predicts best:",
+        markdown(wide(shares, "share"), 2),
+    ]
     return "\n".join(text)
 
 
@@ -210,17 +236,31 @@ def survey(bundle: Bundle) -> str:
         tested = (
             f"another model is significantly better on {int(first['lost'])} of {n} data sets, and "
             f"it is significantly better than all others on {int(first['won'])}"
-            if first["tested"] else "pairs were not tested"
-        )  # fmt: skip
+            if first["tested"]
+            else "pairs were not tested"
+        )
         text += [
             f"- {kind}: *no model wins everywhere* {verdict(holds if first['tested'] else None)}. "
             f"{first['model']} has the best mean rank ({first['mean_rank']:.2f}) over "
             f"{int(first['n_materials'])} materials ({n} data sets; those of the same sentences or "
             f"words count once); {tested}. Friedman p = {first['p']:.2g}, critical difference "
             f"{first['critical_difference']:.2f}.",
-            "", markdown(own[["model", "mean_rank", "low", "high", "wins",
-                              *(["lost"] if first["tested"] else [])]], 2), "",
-        ]  # fmt: skip
+            "",
+            markdown(
+                own[
+                    [
+                        "model",
+                        "mean_rank",
+                        "low",
+                        "high",
+                        "wins",
+                        *(["lost"] if first["tested"] else []),
+                    ]
+                ],
+                2,
+            ),
+            "",
+        ]
     for features, own in gains.groupby("features", sort=False) if len(gains) else ():
         positive = own[(own["q"] <= ALPHA) & (own["gain"] > 0)]
         what = "Surprisal and entropy add" if features == "predictability" else "Embeddings add"
@@ -229,8 +269,11 @@ def survey(bundle: Bundle) -> str:
         )
         text += [
             f"- {what} significantly to the controls in {len(positive)} of {len(own)} pairs of "
-            f"data set and model: {names(positive)}.", "", markdown(shown), "",
-        ]  # fmt: skip
+            f"data set and model: {names(positive)}.",
+            "",
+            markdown(shown),
+            "",
+        ]
     return "\n".join(text)
 
 
@@ -243,28 +286,65 @@ def reading(bundle: Bundle) -> str:
     positive = gains[(gains["q"] <= ALPHA) & (gains["gain"] > 0)]
     text = [
         "## Reading and N400: surprisal over length, frequency and spill-over",
-        settings(bundle), "",
+        settings(bundle),
+        "",
         f"- On held-out sentences surprisal adds log-likelihood in {len(positive)} of {len(gains)} "
         "measures and models (q <= .05 over all of them, and over those of the next line).",
         "- With the surprisal of the two words before, over their length and frequency too, in "
-        f"{len(wide)} of {len(spilled)}; the table has the first.", "",
-        markdown(gains[["dataset", "measure", "model", "gain", "low", "high", "q", "n_words",
-                        "n_subjects"]], 4),
-    ]  # fmt: skip
+        f"{len(wide)} of {len(spilled)}; the table has the first.",
+        "",
+        markdown(
+            gains[
+                ["dataset", "measure", "model", "gain", "low", "high", "q", "n_words", "n_subjects"]
+            ],
+            4,
+        ),
+    ]
     if len(mixed):
         hit = mixed[mixed["q"] <= ALPHA]
         text += [
-            "", "- In mixed models of single trials (crossed random intercepts, slopes of "
+            "",
+            "- In mixed models of single trials (crossed random intercepts, slopes of "
             f"surprisal by subject) surprisal is significant in {len(hit)} of {len(mixed)} "
-            "(likelihood ratio, F with subjects as units, q <= .05).", "",
-            markdown(mixed[["dataset", "measure", "model", "coefficient", "se", "chi2",
-                            "df_residual", "q", "variance_slope", "n_trials", "n_subjects",
-                            "n_words"]], 4), "",
+            "(likelihood ratio, F with subjects as units, q <= .05).",
+            "",
+            markdown(
+                mixed[
+                    [
+                        "dataset",
+                        "measure",
+                        "model",
+                        "coefficient",
+                        "se",
+                        "chi2",
+                        "df_residual",
+                        "q",
+                        "variance_slope",
+                        "n_trials",
+                        "n_subjects",
+                        "n_words",
+                    ]
+                ],
+                4,
+            ),
+            "",
             "t of surprisal, of the word and of the two before it, in one model with the length "
-            "and frequency of all three:", "",
-            markdown(mixed[["dataset", "measure", "model", "t, surprisal", "t, surprisal 1 back",
-                            "t, surprisal 2 back"]], 2),
-        ]  # fmt: skip
+            "and frequency of all three:",
+            "",
+            markdown(
+                mixed[
+                    [
+                        "dataset",
+                        "measure",
+                        "model",
+                        "t, surprisal",
+                        "t, surprisal 1 back",
+                        "t, surprisal 2 back",
+                    ]
+                ],
+                2,
+            ),
+        ]
     return "\n".join(text)
 
 
@@ -279,25 +359,47 @@ def simulated(bundle: Bundle) -> str:
     ways = [
         ("ridge encoding", planted[planted["method"] == "ridge"], "best_depth"),
         ("similarity encoding", planted[planted["method"] == "similarity"], "best_depth"),
-        ("similarity encoding with columns centred only",
-         planted[planted["method"] == "similarity"], "best_depth_centred"),
-    ]  # fmt: skip
+        (
+            "similarity encoding with columns centred only",
+            planted[planted["method"] == "similarity"],
+            "best_depth_centred",
+        ),
+    ]
     found = "; ".join(
         f"{int(((own[column] - own['planted_depth']).abs() <= 0.15).sum())} of {len(own)} by {way}"
         for way, own, column in ways
     )
     text = [
-        "## Simulated companions: the answer is known", settings(bundle), "",
+        "## Simulated companions: the answer is known",
+        settings(bundle),
+        "",
         f"- The best layer lies within .15 of the planted depth in {found}. Where nothing was "
-        f"planted, a layer has q <= .05 in {false} of {len(nothing)}.", "",
-        markdown(profiles[["method", "cause", "modality", "language", "planted_depth",
-                           "best_depth", "depth_low", "depth_high", "best_depth_centred",
-                           "best_score", "smallest_q"]]), "",
+        f"planted, a layer has q <= .05 in {false} of {len(nothing)}.",
+        "",
+        markdown(
+            profiles[
+                [
+                    "method",
+                    "cause",
+                    "modality",
+                    "language",
+                    "planted_depth",
+                    "best_depth",
+                    "depth_low",
+                    "depth_high",
+                    "best_depth_centred",
+                    "best_score",
+                    "smallest_q",
+                ]
+            ]
+        ),
+        "",
         "Difference of the relative slopes over depth, fMRI minus MEG (-: no clear score):",
-        markdown(modalities), "",
+        markdown(modalities),
+        "",
         "Agreement of English and Chinese over layers, against curves of null responses:",
         markdown(languages),
-    ]  # fmt: skip
+    ]
     return "\n".join(text)
 
 
@@ -305,14 +407,19 @@ def regions(bundle: Bundle) -> str:
     """Whether a map shows which space drives which region."""
     table = frame(bundle, "table")
     false, outside = int(table["found_outside"].sum()), int(table["n_outside"].sum())
-    return "\n".join([
-        "## Simulated regions: which space drives which voxels", settings(bundle), "",
-        f"- Outside the planted regions {false} of {outside} voxels (both spaces) lie above chance "
-        "at p <= .05 over all voxels of a space; of the planted ones that are found, the share "
-        "that the right space wins is `won_by_planted`. `searchlight` is the 2v2 accuracy of "
-        "held-out samples in the region, `searchlight_away` where no planted voxel is near.", "",
-        markdown(table, 3),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "## Simulated regions: which space drives which voxels",
+            settings(bundle),
+            "",
+            f"- Outside the planted regions {false} of {outside} voxels (both spaces) lie above chance "
+            "at p <= .05 over all voxels of a space; of the planted ones that are found, the share "
+            "that the right space wins is `won_by_planted`. `searchlight` is the 2v2 accuracy of "
+            "held-out samples in the region, `searchlight_away` where no planted voxel is near.",
+            "",
+            markdown(table, 3),
+        ]
+    )
 
 
 def decoded(bundle: Bundle, title: str) -> str:
@@ -336,16 +443,29 @@ def decoded(bundle: Bundle, title: str) -> str:
             for mean, low, high, p in zip(*columns, strict=True)
         ]
         if np.isfinite(here["over"].values).any():
-            over.append({"brain - control": f"{brain} - {control}",
-                         **dict(zip(metrics, cells, strict=True))})  # fmt: skip
+            over.append(
+                {
+                    "brain - control": f"{brain} - {control}",
+                    **dict(zip(metrics, cells, strict=True)),
+                }
+            )
     units = scores.attrs.get("units", "draws of the control: one text")
-    return "\n".join([
-        f"## {title}", "", *(f"**{line}.**\n" for line in cautions(scores)), settings(bundle), "",
-        f"Mapping to embeddings, held out: {mapping(scores)}. Gain over random reconstructions:",
-        "", markdown(pd.DataFrame(rows)), "",
-        f"Brain minus control, 95 % interval (p) over {units}; single tests, q is in the bundle:",
-        "", markdown(pd.DataFrame(over)),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"## {title}",
+            "",
+            *(f"**{line}.**\n" for line in cautions(scores)),
+            settings(bundle),
+            "",
+            f"Mapping to embeddings, held out: {mapping(scores)}. Gain over random reconstructions:",
+            "",
+            markdown(pd.DataFrame(rows)),
+            "",
+            f"Brain minus control, 95 % interval (p) over {units}; single tests, q is in the bundle:",
+            "",
+            markdown(pd.DataFrame(over)),
+        ]
+    )
 
 
 def mapping(scores: xarray.Dataset) -> str:

@@ -33,9 +33,11 @@ print("the data set:", *own.words, "  jieba:", *segment("图书馆的门", "zh")
 # frequency of its parts.
 
 for word, length, zipf in zip(
-    by_word.words, word_length(by_word).values[:, 0], zipf_frequency(by_word).values[:, 0],
+    by_word.words,
+    word_length(by_word).values[:, 0],
+    zipf_frequency(by_word).values[:, 0],
     strict=True,
-):  # fmt: skip
+):
     print(f"{word:\u3000<4s} {length:.0f} characters, Zipf {zipf:.1f}")
 
 # %%

@@ -23,9 +23,8 @@ folds = ContiguousBlocks(6)
 def accuracy(targets):
     """2v2 and rank accuracy, each inside its test fold, averaged over folds."""
     decoded = cross_validate(
-        RidgeEncoder(alpha_per="all", warn_edge=False), brain, targets, folds,
-        keep_predictions=True,
-    ).predictions  # fmt: skip
+        RidgeEncoder(alpha_per="all", warn_edge=False), brain, targets, folds, keep_predictions=True
+    ).predictions
     found = []
     for train, test in folds.split(brain):
         mean = targets[train].mean(axis=0)

@@ -68,9 +68,13 @@ simulation = Simulation(n_targets=300, snr=5.0)
 responses = simulate_stories(model, stimulus, simulation)
 times = np.concatenate([LEAD + simulation.step * np.arange(len(Y)) for Y in responses.values()])
 recording = Recording(
-    np.vstack(list(responses.values())), [f"voxel {i}" for i in range(300)], "fmri", "simulated",
-    times=times, run=np.repeat(list(responses), [len(Y) for Y in responses.values()]),
-)  # fmt: skip
+    np.vstack(list(responses.values())),
+    [f"voxel {i}" for i in range(300)],
+    "fmri",
+    "simulated",
+    times=times,
+    run=np.repeat(list(responses), [len(Y) for Y in responses.values()]),
+)
 stories = stories_of(stimulus, recording)
 
 # %%
@@ -83,7 +87,7 @@ stories = stories_of(stimulus, recording)
 
 settings = Settings(
     layer=6, n_components=40, n_targets=300, n_inputs=100, n_frequent=200, longest=1
-)  # fmt: skip
+)
 decoder = fit_story_decoder(model, stories[:-1], settings)
 test = stories[-1]
 mapping = map_story(decoder, test)
@@ -95,9 +99,10 @@ print(f"mapping: r = {mapping.r.mean():.3f}, 2v2 = {mapping.pairwise:.3f}")
 
 noise = smooth_noise(test.responses.shape, rng)
 guides = {
-    "brain": decoder.similarity(test.responses), "noise": decoder.similarity(noise),
+    "brain": decoder.similarity(test.responses),
+    "noise": decoder.similarity(noise),
     "no brain": NoGuide(),
-}  # fmt: skip
+}
 middle = decoder.word_times(test.responses, test.times)  # when words are heard
 beam = Beam(8, nucleus=Nucleus(most=20))
 found = {

@@ -48,9 +48,12 @@ fitted = [
     for s in spaces
 ]
 scores = stack_scores(
-    {"ridge encoding": fitted}, spaces, label="held-out r (mean of folds)",
-    title="Simulated layers", subjects=subjects,
-)  # fmt: skip
+    {"ridge encoding": fitted},
+    spaces,
+    label="held-out r (mean of folds)",
+    title="Simulated layers",
+    subjects=subjects,
+)
 folds = [test for _, test in split.split(Y)]
 scores["ceiling"] = (("subject", "target"), leave_one_subject_out(data, folds))
 print(score_table(scores).round(3).to_string())

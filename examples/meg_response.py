@@ -54,9 +54,12 @@ stimulus = Stimulus(words, "en", onset, np.full(n_words, 0.2), item=words)
 epochs = epoch_words(raw, stimulus, tmin=-0.1, tmax=0.5, baseline=None)
 recording = from_epochs(epochs, stimulus, bin_width=0.05)
 found = cross_validate(
-    RidgeEncoder(warn_edge=False), surprisal[:, None], recording.data, ContiguousBlocks(5),
+    RidgeEncoder(warn_edge=False),
+    surprisal[:, None],
+    recording.data,
+    ContiguousBlocks(5),
     targets=recording.targets,
-)  # fmt: skip
+)
 channels, bins, curves = time_curves(found.mean, found.targets)
 fig, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 ax.plot(bins + 0.025, curves.T, label=channels)

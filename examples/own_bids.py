@@ -67,9 +67,14 @@ for key, value in found.items():
 from brainlm.plotting.summary import describe  # noqa: E402
 
 stimulus, recording = read_bids(
-    folder, "01", pattern=found["pattern"], mask=found["mask"], word="word", language="en",
+    folder,
+    "01",
+    pattern=found["pattern"],
+    mask=found["mask"],
+    word="word",
+    language="en",
     unit="BOLD (a.u.)",
-)  # fmt: skip
+)
 print(describe(stimulus, recording))
 
 # %%
@@ -108,6 +113,8 @@ from brainlm.plotting import surface_views  # noqa: E402
 (mask_path, *_) = sorted(prepared.glob("*_mask.nii.gz"))
 maps = paint(scores.mean[None], recording.targets, mask_path, ["word rate + length"], "held-out r")
 inside = planted[brain]
-print(f"r: {scores.mean[inside].mean():.2f} in the planted voxels, "
-      f"{scores.mean[~inside].mean():.2f} elsewhere")  # fmt: skip
+print(
+    f"r: {scores.mean[inside].mean():.2f} in the planted voxels, "
+    f"{scores.mean[~inside].mean():.2f} elsewhere"
+)
 surface_views(maps, threshold=0.15)

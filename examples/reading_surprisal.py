@@ -48,19 +48,24 @@ print(*(f"{word} {bits:.1f}" for word, bits in zip(words[:9], surprisal, strict=
 
 predictors = pd.DataFrame(
     {
-        "item": [f"w{i:03d}" for i in range(len(words))], "sentence": stimulus.sentence,
-        "surprisal": surprisal, "length": word_length(stimulus).values[:, 0],
+        "item": [f"w{i:03d}" for i in range(len(words))],
+        "sentence": stimulus.sentence,
+        "surprisal": surprisal,
+        "length": word_length(stimulus).values[:, 0],
         "frequency": zipf_frequency(stimulus).values[:, 0],
         "invented": rng.standard_normal(len(words)),
     }
-)  # fmt: skip
+)
 difficulty = rng.normal(0, 15, len(words))
 frames = []
 for reader in range(8):
     ms = (
-        rng.normal(230, 25) + rng.normal(12, 6) * surprisal + 8 * predictors["length"] + difficulty
+        rng.normal(230, 25)
+        + rng.normal(12, 6) * surprisal
+        + 8 * predictors["length"]
+        + difficulty
         + rng.normal(0, 60, len(words))
-    )  # fmt: skip
+    )
     frames.append(predictors.assign(reader=f"r{reader}", ms=ms))
 trials = pd.concat(frames, ignore_index=True)
 

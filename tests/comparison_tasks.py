@@ -21,9 +21,17 @@ def word_task(rng, signal, *, n_targets=5, noise=1.0, n_splits=5, subjects=()):
     names = [f"{s}/t{i}" for s in subjects for i in range(n_targets)] if subjects else None
     recording = Recording(Y, names or [f"t{i}" for i in range(n)], "ratings", "z", items=words)
     return Assembly(
-        "made", "ratings", "en", "word", stimulus, recording, tuple(subjects), n_splits,
-        max(1, len(subjects)), {},
-    )  # fmt: skip
+        "made",
+        "ratings",
+        "en",
+        "word",
+        stimulus,
+        recording,
+        tuple(subjects),
+        n_splits,
+        max(1, len(subjects)),
+        {},
+    )
 
 
 def array_source(name, layers, family="causal"):
@@ -36,6 +44,11 @@ def array_source(name, layers, family="causal"):
         ]
 
     return FeatureSpace(
-        name, family, ("en",), lambda s: np.ones(s.n_words, dtype=bool), embed, len(layers) - 1,
+        name,
+        family,
+        ("en",),
+        lambda s: np.ones(s.n_words, dtype=bool),
+        embed,
+        len(layers) - 1,
         {"name": name},
-    )  # fmt: skip
+    )

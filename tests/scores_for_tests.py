@@ -22,9 +22,16 @@ def spaces():
 def _scores(rng, targets, level):
     values = np.clip(rng.standard_normal((4, len(targets))) * 0.05 + level, -1, 1)
     return Scores(
-        values, "r", targets, "encoder", "split", n_test=[5] * 4, n_train=[15] * 4,
-        alphas=np.ones((4, len(targets))), predictions=rng.standard_normal((20, len(targets))),
-    )  # fmt: skip
+        values,
+        "r",
+        targets,
+        "encoder",
+        "split",
+        n_test=[5] * 4,
+        n_train=[15] * 4,
+        alphas=np.ones((4, len(targets))),
+        predictions=rng.standard_normal((20, len(targets))),
+    )
 
 
 def by_fold(rng):

@@ -22,10 +22,14 @@ def serving(files):
         def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
             listed = [
-                {"filename": name, "urls": [self.server.url + name.replace(" ", "%20")],
-                 "size": len(content), "id": name}
+                {
+                    "filename": name,
+                    "urls": [self.server.url + name.replace(" ", "%20")],
+                    "size": len(content),
+                    "id": name,
+                }
                 for name, content in files.items()
-            ]  # fmt: skip
+            ]
             snapshot = {"id": self.server.snapshot, "files": listed}
             body = json.dumps({"data": {"dataset": {"latestSnapshot": snapshot}}}).encode()
             self.send_response(200)
@@ -49,8 +53,11 @@ def serving(files):
             if content is None or flaw == "error":
                 self.send_error(404)
                 return
-            content = {"html": b"<!DOCTYPE html><html>Log in</html>", "other": b"x" * len(content),
-                       "empty": b""}.get(flaw, content)  # fmt: skip
+            content = {
+                "html": b"<!DOCTYPE html><html>Log in</html>",
+                "other": b"x" * len(content),
+                "empty": b"",
+            }.get(flaw, content)
             first = 0
             if start and flaw != "no-range":
                 first = int(start.removeprefix("bytes=").removesuffix("-"))

@@ -119,11 +119,12 @@ def test_words_before_the_first_sample_are_seen_through_the_delays(rng):
 def test_runs_are_aligned_each_by_itself(rng):
     one, two = _story(rng, run="a"), _story(rng, run="b")
     stimulus = Stimulus(
-        [*one.stimulus.words, *two.stimulus.words], "en",
+        [*one.stimulus.words, *two.stimulus.words],
+        "en",
         np.r_[one.stimulus.onset, two.stimulus.onset],
         np.r_[one.stimulus.duration, two.stimulus.duration],
         run=["a"] * 120 + ["b"] * 120,
-    )  # fmt: skip
+    )
     both = Features("x", np.vstack([one.values, two.values]), stimulus)
     data, times = rng.standard_normal((48, 2)), np.tile(TR * np.arange(24), 2)
     run = np.repeat(["a", "b"], 24)

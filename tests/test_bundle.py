@@ -16,9 +16,12 @@ from brainlm.results.bundle import check_output, load_bundle, save_bundle
 def _save(folder, **options):
     scores = xarray.Dataset({"score": ("target", [0.1, 0.2])}, coords={"target": ["a", "b"]})
     settings = {
-        "analysis": "test", "arrays": {"scores": scores}, "config": {"delays": [1, 2]},
-        "inputs": {"data": {"file": "sha"}}, "notes": ["said twice", "said twice"],
-    }  # fmt: skip
+        "analysis": "test",
+        "arrays": {"scores": scores},
+        "config": {"delays": [1, 2]},
+        "inputs": {"data": {"file": "sha"}},
+        "notes": ["said twice", "said twice"],
+    }
     return save_bundle(folder, **(settings | options))
 
 
@@ -102,9 +105,11 @@ def test_the_log_of_a_command_goes_into_its_bundle(tmp_path, capsys, monkeypatch
     assert re.fullmatch(r"started 20\d\d-.*", lines[0])
     texts = [re.fullmatch(r" +\d+\.\d s  (.*)", line)[1] for line in lines[1:]]
     assert texts == [
-        "table of scores", "not on this machine", "warning: UserWarning: edge of the grid",
+        "table of scores",
+        "not on this machine",
+        "warning: UserWarning: edge of the grid",
         "bundle is written",
-    ]  # fmt: skip
+    ]
 
 
 def test_without_a_command_there_is_no_log(tmp_path):

@@ -29,9 +29,7 @@ def test_built_arrays_are_the_computed_ones_and_read_only(tmp_path):
     arrays = build(tmp_path)
     np.testing.assert_array_equal(np.stack(arrays), VALUES)
     assert not arrays[0].flags.writeable
-    assert sorted(path.name for path in (tmp_path / "k").iterdir()) == [
-        "entry.json", "values.npy",
-    ]  # fmt: skip
+    assert sorted(path.name for path in (tmp_path / "k").iterdir()) == ["entry.json", "values.npy"]
     np.testing.assert_array_equal(np.load(tmp_path / "k" / "values.npy"), VALUES)
 
 
@@ -120,10 +118,17 @@ def test_key_follows_names_values_types_and_shapes():
     keys = [
         content_key(parts)
         for parts in (
-            {"x": x}, {"y": x}, {"x": x + 1}, {"x": x.astype(np.int32)}, {"x": x.reshape(2, 2)},
-            {"x": [x[:1], x[1:]]}, {"x": [x[:2], x[2:]]}, {"x": "a"}, {"x": ["a"]},
+            {"x": x},
+            {"y": x},
+            {"x": x + 1},
+            {"x": x.astype(np.int32)},
+            {"x": x.reshape(2, 2)},
+            {"x": [x[:1], x[1:]]},
+            {"x": [x[:2], x[2:]]},
+            {"x": "a"},
+            {"x": ["a"]},
         )
-    ]  # fmt: skip
+    ]
     assert len(set(keys)) == len(keys)
     assert content_key({"a": 1, "b": x}) == content_key({"b": x.copy(), "a": 1})
 

@@ -176,16 +176,24 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
     """A real interrupt of a real process: exit code, word, parts; the next run takes them over."""
     path = write_study(tmp_path / "study")
     command = [
-        sys.executable, "-m", "brainlm.cli.app", "encode", str(path), "--out",
+        sys.executable,
+        "-m",
+        "brainlm.cli.app",
+        "encode",
+        str(path),
+        "--out",
         str(tmp_path / "out"),
-        "--set", "targets_per_task=1",
-    ]  # fmt: skip
+        "--set",
+        "targets_per_task=1",
+    ]
     parts = tmp_path / "out.parts"
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True,
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
         # What a shell starts in the background ignores the interrupt, and its children with it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:  # fmt: skip
+    ) as process:
         deadline = time.monotonic() + 120
         while len(list(parts.glob("*.npz"))) < 3 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -222,10 +230,15 @@ def main_ok():
 
 def test_an_error_that_nobody_foresaw_keeps_its_traceback():
     done = subprocess.run(
-        [sys.executable, "-c", "import brainlm.cli.app as c; "
-         "c.list_analyses = lambda: 1 / 0; c.main()",
-         "run"], capture_output=True, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "import brainlm.cli.app as c; c.list_analyses = lambda: 1 / 0; c.main()",
+            "run",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr
 
@@ -242,13 +255,20 @@ def test_an_error_that_nobody_foresaw_keeps_its_traceback():
 )
 def test_the_shell_completes_commands_and_names(words, expected):
     environment = os.environ | {
-        "_BRAINLM_COMPLETE": "complete_bash", "COMP_WORDS": words,
+        "_BRAINLM_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split()) - 1),
-    }  # fmt: skip
+    }
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.argv = ['brainlm']; import brainlm.cli.app as c; "
-         "c.main()"], capture_output=True, text=True, env=environment,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv = ['brainlm']; import brainlm.cli.app as c; c.main()",
+        ],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
     assert done.stdout.split() == expected
 
 

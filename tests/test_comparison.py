@@ -15,9 +15,7 @@ def test_stacked_scores_keep_every_value_in_its_place(rng):
     assert dict(dataset.sizes) == {"analysis": 2, "space": 5, "fold": 4, "target": 2, "column": 2}
     subjects = by_subject(rng)
     assert dict(subjects["score"].sizes) == {"analysis": 1, "space": 5, "subject": 3, "target": 2}
-    assert dict(subjects["fold_score"].sizes) == {
-        "analysis": 1, "space": 5, "fold": 4, "target": 2,
-    }  # fmt: skip
+    assert dict(subjects["fold_score"].sizes) == {"analysis": 1, "space": 5, "fold": 4, "target": 2}
     np.testing.assert_allclose(
         subjects["fold_score"].mean("fold"), subjects["score"].mean("subject"), atol=0.01
     )

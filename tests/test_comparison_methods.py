@@ -139,9 +139,7 @@ def test_folds_are_units_and_subjects_give_a_ceiling(rng):
         task, array_source("m", [layer, layer]), np.ones(150, dtype=bool), n_permutations=9
     )
     row = rows_of(part)[2]
-    assert (row["unit"], row["n_units"], row["n_subjects"], row["n_targets"]) == (
-        "fold", 5, 4, 5,
-    )  # fmt: skip
+    assert (row["unit"], row["n_units"], row["n_subjects"], row["n_targets"]) == ("fold", 5, 4, 5)
     assert row["ceiling"] > 0.8
     assert tidy([row])["normalised"].iloc[0] == pytest.approx(row["score"] / row["ceiling"])
 

@@ -47,9 +47,12 @@ def story():
     duration = rng.uniform(0.2, 0.5, n_words)
     onset = np.r_[0, np.cumsum(duration)[:-1]]
     stimulus = Stimulus(
-        [f"w{i % 300}" for i in range(n_words)], "en", onset, duration,
+        [f"w{i % 300}" for i in range(n_words)],
+        "en",
+        onset,
+        duration,
         item=[f"i{i}" for i in range(n_words)],
-    )  # fmt: skip
+    )
     values = [rng.standard_normal((n_words, 20))]
     for _ in range(4):
         values.append(0.6 * values[-1] + 0.8 * rng.standard_normal((n_words, 20)))
@@ -58,9 +61,14 @@ def story():
 
 def profile_of(task, story, method):
     source = FeatureSpace(
-        "m", "causal", ("en",), lambda s: np.ones(s.n_words, dtype=bool),
-        lambda s, words, level: story, 4, {},
-    )  # fmt: skip
+        "m",
+        "causal",
+        ("en",),
+        lambda s: np.ones(s.n_words, dtype=bool),
+        lambda s, words, level: story,
+        4,
+        {},
+    )
     words = np.ones(task.stimulus.n_words, dtype=bool)
     part = layer_part(task, source, words, n_permutations=19, method=method, n_random=4)
     rows = [row for row in rows_of(part) if row["family"] != "random"]
@@ -185,9 +193,12 @@ def test_delays_and_gaps_are_those_of_seconds_whatever_the_interval(story, step,
     stimulus = story[0].stimulus
     n = int(stimulus.onset[-1] // step) + 2
     recording = Recording(
-        np.random.default_rng(0).standard_normal((n, 2)), ["a", "b"], "fmri", "z",
+        np.random.default_rng(0).standard_normal((n, 2)),
+        ["a", "b"],
+        "fmri",
+        "z",
         times=step * np.arange(n),
-    )  # fmt: skip
+    )
     task = replace(simulate_fmri(None, story[0], n_targets=2, subjects=3), recording=recording)
     assert task.design(story[0]).shape == (n, delays * 20)
     assert task.gap == np.ceil(16 / step)
@@ -201,9 +212,11 @@ def test_sentences_move_with_their_text_in_the_null(rng):
     items = list(dict.fromkeys(sentences))
     recording = Recording(rng.standard_normal((80, 2)), ["a", "b"], "fmri", "z", items=items)
     task = replace(
-        word_task(rng, rng.standard_normal((80, 5))), stimulus=stimulus, recording=recording,
+        word_task(rng, rng.standard_normal((80, 5))),
+        stimulus=stimulus,
+        recording=recording,
         level="sentence",
-    )  # fmt: skip
+    )
     order = task.shuffled(1)[0].reshape(20, 4)
     assert (np.diff(order, axis=1) == 1).all()
     assert (order[:, 0] % 4 == 0).all()
@@ -215,8 +228,12 @@ def test_data_sets_of_the_same_sentences_are_one_material(rng):
         words = [w for s in sentences for w in s.split()]
         labels = [str(i) for i, s in enumerate(sentences) for _ in s.split()]
         stimulus = Stimulus(words, "en", text=labels, sentence=labels)
-        return replace(word_task(rng, rng.standard_normal((9, 5))), name=name, level="sentence",
-                       stimulus=stimulus)  # fmt: skip
+        return replace(
+            word_task(rng, rng.standard_normal((9, 5))),
+            name=name,
+            level="sentence",
+            stimulus=stimulus,
+        )
 
     gaze, eeg = text("gaze", ["a b", "c d", "e f"]), text("eeg", ["A b", "c d", "x y", "z z"])
     other = text("other", ["a d", "b c", "e e"])
@@ -236,8 +253,9 @@ def test_sentences_of_the_task_are_no_training_text():
 
 def test_options_are_read_and_bad_ones_refused(tmp_path):
     assert parse_models("minilm:en, gemma3", ["en", "zh"]) == {
-        "minilm": ("en",), "gemma3": ("en", "zh"),
-    }  # fmt: skip
+        "minilm": ("en",),
+        "gemma3": ("en", "zh"),
+    }
     with pytest.raises(UnknownNameError, match="twice"):
         parse_models("a,a", ["en"])
     with pytest.raises(UnknownNameError, match="empty"):

@@ -162,9 +162,14 @@ def test_masked_targets_have_no_score_and_are_counted(rng):
     with pytest.raises(ValueError, match="NaN"):
         cross_validate(RidgeEncoder([1.0]), X, Y, ContiguousBlocks(3))
     scores = cross_validate(
-        RidgeEncoder([1.0]), X, Y, ContiguousBlocks(3),
-        targets=["a", "b", "c", "d"], mask_targets=True, keep_predictions=True,
-    )  # fmt: skip
+        RidgeEncoder([1.0]),
+        X,
+        Y,
+        ContiguousBlocks(3),
+        targets=["a", "b", "c", "d"],
+        mask_targets=True,
+        keep_predictions=True,
+    )
     assert np.isnan(scores.mean).tolist() == [False, True, False, True]
     np.testing.assert_allclose(scores.mean[[0, 2]], whole.mean[[0, 2]])
     assert "2 of 4 targets are constant or hold NaN and have no score: b, d" in scores.notes[-1]

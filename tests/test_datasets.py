@@ -341,8 +341,7 @@ def test_what_is_here_is_not_fetched_again(tiny, root):
 
 def test_a_wheel_is_fetched_into_the_cache_and_opens(tiny, monkeypatch, tmp_path):
     fetchable(
-        tiny,
-        'how = "wheel"\nrequirement = "tiny==1.0"\nmembers = ["t/story.TextGrid", "t/s1.txt"]',
+        tiny, 'how = "wheel"\nrequirement = "tiny==1.0"\nmembers = ["t/story.TextGrid", "t/s1.txt"]'
     )
     calls = []
 

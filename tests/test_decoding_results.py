@@ -10,8 +10,13 @@ import xarray
 from brainlm.results.bundle import save_bundle
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "decoding_results.py"
-CONDITIONS = ["Tang: brain", "Tang: noise input", "MapGuide: brain", "MapGuide: noise input",
-              "ceiling"]  # fmt: skip
+CONDITIONS = [
+    "Tang: brain",
+    "Tang: noise input",
+    "MapGuide: brain",
+    "MapGuide: noise input",
+    "ceiling",
+]
 
 
 @pytest.fixture(scope="module")
@@ -29,39 +34,53 @@ def test_numbers_are_those_of_the_bundles(results, tmp_path, capsys):
     )
     scores = xarray.Dataset(
         {
-            "score": (dims, gain + 0.2), "gain": (dims, gain), "gain_low": (dims, gain - 0.02),
-            "gain_high": (dims, gain + 0.02), "null_mean": (dims, gain * 0 + 0.2),
+            "score": (dims, gain + 0.2),
+            "gain": (dims, gain),
+            "gain_low": (dims, gain - 0.02),
+            "gain_high": (dims, gain + 0.02),
+            "null_mean": (dims, gain * 0 + 0.2),
             "n_draws": ("condition", [1, 3, 1, 3, 1]),
-            "mapping_r": ("snr", [0.5, 0.0]), "mapping_2v2": ("snr", [1.0, 0.5]),
+            "mapping_r": ("snr", [0.5, 0.0]),
+            "mapping_2v2": ("snr", [1.0, 0.5]),
         },
         coords={"snr": [2.0, 0.0], "condition": CONDITIONS, "metric": ["bleu-1"]},
-    )  # fmt: skip
+    )
     comparison = xarray.Dataset(
         {
-            "difference": ("snr", [0.03, -0.02]), "low": ("snr", [0.01, -0.05]),
-            "high": ("snr", [0.05, 0.01]), "difference_raw": ("snr", [0.05, 0.02]),
+            "difference": ("snr", [0.03, -0.02]),
+            "low": ("snr", [0.01, -0.05]),
+            "high": ("snr", [0.05, 0.01]),
+            "difference_raw": ("snr", [0.05, 0.02]),
             "verdict": ("snr", ["MapGuide gains more", "undecided"]),
             "cell_difference": (("snr", "story", "subject"), np.zeros((2, 5, 3))),
         },
         coords={"snr": [2.0, 0.0]},
         attrs={"metric": "bleu-1", "first": "MapGuide", "second": "Tang"},
-    )  # fmt: skip
+    )
     table = xarray.Dataset(
         {
-            "factor": ("row", ["width", "grid", "grid"]), "value": ("row", ["8", "", ""]),
-            "snr": ("row", [1.0, 0.0, 2.0]), "minutes": ("row", [0.0] * 3),
-            "mapper": ("row", ["ridge"] * 3), "mapping_r": ("row", [0.3, 0.1, 0.4]),
-            "metric": ("row", ["bleu-1"] * 3), "gain": ("row", [0.0625, 0.01, 0.08]),
+            "factor": ("row", ["width", "grid", "grid"]),
+            "value": ("row", ["8", "", ""]),
+            "snr": ("row", [1.0, 0.0, 2.0]),
+            "minutes": ("row", [0.0] * 3),
+            "mapper": ("row", ["ridge"] * 3),
+            "mapping_r": ("row", [0.3, 0.1, 0.4]),
+            "metric": ("row", ["bleu-1"] * 3),
+            "gain": ("row", [0.0625, 0.01, 0.08]),
         }
-    )  # fmt: skip
+    )
     for name, arrays in (
         ("decode_story_simulated", {"scores": scores, "comparison": comparison}),
         ("decode_ablations", {"table": table}),
     ):
         save_bundle(
-            tmp_path / name, analysis=name, arrays=arrays, config={"beam": 8, "debug": True},
-            inputs={}, figures=[],
-        )  # fmt: skip
+            tmp_path / name,
+            analysis=name,
+            arrays=arrays,
+            config={"beam": 8, "debug": True},
+            inputs={},
+            figures=[],
+        )
     results.main(tmp_path)
     text = capsys.readouterr().out
     assert "| MapGuide: brain | 0.150 [0.130, 0.170] |" in text

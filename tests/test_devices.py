@@ -150,8 +150,10 @@ def test_layers_correlation_and_groups_equal_numpy(rng, device):
         RidgeEncoder(alpha_per="all", standardize=False),
         RidgeEncoder([1.0, 10.0], widen=True),
     ):
-        expected = [each.predict(layer) for each, layer in
-                    zip(encoder.fit_layers(layers, Y), layers, strict=True)]  # fmt: skip
+        expected = [
+            each.predict(layer)
+            for each, layer in zip(encoder.fit_layers(layers, Y), layers, strict=True)
+        ]
         found = encoder.fit_layers(tensors, torch.from_numpy(Y).to(device))
         for each, layer, right in zip(found, tensors, expected, strict=True):
             _close(each.predict(layer), right, 1e-9)
@@ -174,8 +176,11 @@ def test_banded_ridge_equals_numpy(rng, device, dtype, shape):
         assert type(predicted) is type(seen) is type(found.coef_)
         _close(_host(predicted)[:, same], expected.predict(X)[:, same], 5 * LIMIT[dtype])
         parts = found.predict_bands(seen)
-        _close(_host(parts.sum(axis=0))[:, same], (expected.predict(X) - Y.mean(axis=0))[:, same],
-               10 * LIMIT[dtype])  # fmt: skip
+        _close(
+            _host(parts.sum(axis=0))[:, same],
+            (expected.predict(X) - Y.mean(axis=0))[:, same],
+            10 * LIMIT[dtype],
+        )
         split = found.split_scores(seen, Y)
         _close(split[:, same], expected.split_scores(X, Y)[:, same], 1e-4)
 
@@ -374,13 +379,20 @@ def test_streaming_to_a_card_equals_what_is_on_it(rng):
 
 def test_models_stay_where_they_are_put(rng):
     model = EncodingModel(
-        rng.standard_normal((8, 5)), np.zeros(5), rng.standard_normal((9, 5)), 0.5, (1, 2),
+        rng.standard_normal((8, 5)),
         np.zeros(5),
-    )  # fmt: skip
+        rng.standard_normal((9, 5)),
+        0.5,
+        (1, 2),
+        np.zeros(5),
+    )
     assert isinstance(model.on("cpu").weights, torch.Tensor)
     assert isinstance(model.weights, np.ndarray)
-    _close(replace(model.on("cpu"), shrinkage=1.0).products(np.ones((3, 5)))[1],
-           replace(model, shrinkage=1.0).products(np.ones((3, 5)))[1], 1e-12)  # fmt: skip
+    _close(
+        replace(model.on("cpu"), shrinkage=1.0).products(np.ones((3, 5)))[1],
+        replace(model, shrinkage=1.0).products(np.ones((3, 5)))[1],
+        1e-12,
+    )
 
 
 def test_numpy_alone_does_not_load_torch():

@@ -32,16 +32,29 @@ ELSEWHERE = {
     ("command-line.md", "toml", 1): "here: test_settings_of_the_page_are_taken",
     ("command-line.md", "", 1): "here: test_settings_of_the_page_are_taken",
     ("own-bids.md", "", 1): "test_own_bids.py: test_five_commands_lead_to_a_score",
-    **{("own-bids.md", "python", k): "test_own_bids.py: test_five_commands_lead_to_a_score"
-       for k in range(1, 5)},
+    **{
+        ("own-bids.md", "python", k): "test_own_bids.py: test_five_commands_lead_to_a_score"
+        for k in range(1, 5)
+    },
     ("own-meeg.md", "", 1): "test_own_meeg.py: test_five_commands_lead_to_a_curve_over_time",
-    **{("own-meeg.md", "python", k):
-       "test_own_meeg.py: test_five_commands_lead_to_a_curve_over_time" for k in range(1, 5)},
-    **{("own-data.md", "python", k):
-       "test_own_data.py: test_tables_and_arrays_become_stimuli_and_recordings"
-       for k in range(1, 4)},
+    **{
+        (
+            "own-meeg.md",
+            "python",
+            k,
+        ): "test_own_meeg.py: test_five_commands_lead_to_a_curve_over_time"
+        for k in range(1, 5)
+    },
+    **{
+        (
+            "own-data.md",
+            "python",
+            k,
+        ): "test_own_data.py: test_tables_and_arrays_become_stimuli_and_recordings"
+        for k in range(1, 4)
+    },
     ("own-data.md", "toml", 1): "test_own_data.py: test_a_card_of_your_own_opens_and_is_described",
-}  # fmt: skip
+}
 NEEDS = {  # beginning of a command -> why no test runs it
     "make ": "installs a whole environment; .ci/run does it",
     "brainlm fetch": "downloads",

@@ -36,8 +36,9 @@ def registry(tmp_path, monkeypatch):
 def test_named_members_and_nothing_else_are_copied(registry, tmp_path):
     folder = fetch_wheel("pack==1.0", DIGESTS, tmp_path / "new" / "folder")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
-        "a.txt": b"alpha", "b.txt": b"beta",
-    }  # fmt: skip
+        "a.txt": b"alpha",
+        "b.txt": b"beta",
+    }
 
 
 def test_wheel_is_downloaded_and_never_installed_or_built(registry, tmp_path):

@@ -117,10 +117,13 @@ def test_metadata_name_the_words_of_epochs(raw, words):
 @pytest.mark.parametrize(
     ("kind", "modality", "unit"),
     [
-        ("seeg", "ieeg", "V"), ("ecog", "ieeg", "V"), ("hbo", "fnirs", "M"),
-        ("pupil", "pupil", "m"), ("gsr", "skin-conductance", "S"),
+        ("seeg", "ieeg", "V"),
+        ("ecog", "ieeg", "V"),
+        ("hbo", "fnirs", "M"),
+        ("pupil", "pupil", "m"),
+        ("gsr", "skin-conductance", "S"),
     ],
-)  # fmt: skip
+)
 def test_other_signals_are_recordings_too(rng, kind, modality, unit):
     info = mne.create_info(["one", "two"], RATE, kind)
     raw = mne.io.RawArray(rng.normal(size=(2, 100)), info, verbose="error")

@@ -61,9 +61,12 @@ def test_an_example_runs_as_the_notebook_that_the_gallery_offers(name, tmp_path)
         function = module.split()[-1]
         code = f"import sys; from {module}; sys.exit({function}())"
         done = subprocess.run(
-            [sys.executable, "-c", code, argument], capture_output=True, text=True, timeout=300,
+            [sys.executable, "-c", code, argument],
+            capture_output=True,
+            text=True,
+            timeout=300,
             cwd=tmp_path,
-        )  # fmt: skip
+        )
         assert done.returncode == 0, done.stderr
 
 

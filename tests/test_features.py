@@ -21,9 +21,11 @@ from brainlm.features.baselines import (
 )
 
 STIMULUS = Stimulus(
-    ["Don't", "stop", "stop", "qzxv!"], "en", text=["t1", "t1", "t2", "t2"],
+    ["Don't", "stop", "stop", "qzxv!"],
+    "en",
+    text=["t1", "t1", "t2", "t2"],
     sentence=["s1", "s1", "s2", "s2"],
-)  # fmt: skip
+)
 
 
 def test_controls_by_hand():
@@ -70,9 +72,13 @@ def test_random_embeddings_keep_shape_norm_and_mean_similarity(rng):
 def test_random_walk_is_smooth_standardised_and_restarts_in_each_run():
     run = np.repeat(["a", "b"], 100)
     recording = Recording(
-        np.random.default_rng(0).random((200, 1)), ["x"], "fmri", "BOLD",
-        times=np.tile(np.arange(100.0), 2), run=run,
-    )  # fmt: skip
+        np.random.default_rng(0).random((200, 1)),
+        ["x"],
+        "fmri",
+        "BOLD",
+        times=np.tile(np.arange(100.0), 2),
+        run=run,
+    )
     walk = random_walk(recording, 5).values
     for label in ("a", "b"):
         part = walk[run == label]

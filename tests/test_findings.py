@@ -23,17 +23,37 @@ def findings():
 
 
 def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
-    gains = pd.DataFrame({
-        "dataset": ["a", "a", "b"], "measure": ["FFD", "TRT", "N400"], "model": ["m"] * 3,
-        "effect": "surprisal",
-        "gain": [0.1234, 0.02, -0.01], "low": 0.0, "high": 0.2, "q": [0.01, 0.2, 0.01],
-        "n_words": 100, "n_subjects": 12,
-    })  # fmt: skip
-    ranks = pd.DataFrame({
-        "features": "embedding", "model": ["x", "y", "z"], "mean_rank": [1.25, 1.75, 3.0],
-        "low": 1.0, "high": 3.0, "wins": [3, 1, 0], "n_datasets": 4, "n_materials": 3, "p": 0.03,
-        "critical_difference": 1.1, "lost": [1, 2, 3], "won": 0, "tested": 1,
-    })  # fmt: skip
+    gains = pd.DataFrame(
+        {
+            "dataset": ["a", "a", "b"],
+            "measure": ["FFD", "TRT", "N400"],
+            "model": ["m"] * 3,
+            "effect": "surprisal",
+            "gain": [0.1234, 0.02, -0.01],
+            "low": 0.0,
+            "high": 0.2,
+            "q": [0.01, 0.2, 0.01],
+            "n_words": 100,
+            "n_subjects": 12,
+        }
+    )
+    ranks = pd.DataFrame(
+        {
+            "features": "embedding",
+            "model": ["x", "y", "z"],
+            "mean_rank": [1.25, 1.75, 3.0],
+            "low": 1.0,
+            "high": 3.0,
+            "wins": [3, 1, 0],
+            "n_datasets": 4,
+            "n_materials": 3,
+            "p": 0.03,
+            "critical_difference": 1.1,
+            "lost": [1, 2, 3],
+            "won": 0,
+            "tested": 1,
+        }
+    )
     none = pd.DataFrame({"dataset": [], "measure": []})
     notes = ["en: not tested, not on this machine: WordNet"]
     for name, arrays in (
@@ -41,9 +61,13 @@ def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
         ("survey", {"ranks": table_of(ranks), "predictability": table_of(none)}),
     ):
         save_bundle(
-            tmp_path / name, analysis=name, arrays=arrays, config={"debug": True}, inputs={},
+            tmp_path / name,
+            analysis=name,
+            arrays=arrays,
+            config={"debug": True},
+            inputs={},
             notes=notes,
-        )  # fmt: skip
+        )
     findings.main(tmp_path)
     text = capsys.readouterr().out
     assert "adds log-likelihood in 1 of 3 measures" in text  # the third one is significantly worse
@@ -67,44 +91,75 @@ def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
 def test_the_verdict_on_one_model_everywhere_needs_a_significant_loss(
     findings, tmp_path, lost, won, tested, expected
 ):
-    ranks = pd.DataFrame({
-        "features": "embedding, en", "model": ["x", "y", "z"], "mean_rank": [1.2, 2.0, 2.8],
-        "low": 1.0, "high": 3.0, "wins": [3, 1, 0], "n_datasets": 4, "n_materials": 4, "p": 0.5,
-        "critical_difference": 1.1, "lost": lost, "won": won, "tested": tested,
-    })  # fmt: skip
+    ranks = pd.DataFrame(
+        {
+            "features": "embedding, en",
+            "model": ["x", "y", "z"],
+            "mean_rank": [1.2, 2.0, 2.8],
+            "low": 1.0,
+            "high": 3.0,
+            "wins": [3, 1, 0],
+            "n_datasets": 4,
+            "n_materials": 4,
+            "p": 0.5,
+            "critical_difference": 1.1,
+            "lost": lost,
+            "won": won,
+            "tested": tested,
+        }
+    )
     none = pd.DataFrame({"dataset": []})
     save_bundle(
-        tmp_path / "b", analysis="survey", config={"debug": False}, inputs={},
+        tmp_path / "b",
+        analysis="survey",
+        config={"debug": False},
+        inputs={},
         arrays={"ranks": table_of(ranks), "predictability": table_of(none)},
-    )  # fmt: skip
+    )
     assert f"**{expected} here**" in findings.survey(load_bundle(tmp_path / "b"))
 
 
 def test_each_plausible_space_is_judged_by_corrected_tests(findings, tmp_path):
     spaces = ["lm", "static", "embodied", "wordnet"]
-    table = pd.DataFrame({
-        "dataset": "a", "space": [*spaces, "permuted embodied", "permuted wordnet"],
-        "family": ["causal", "static", "embodied", "taxonomic", "random", "random"],
-        "score": [0.5, 0.4, 0.3, 0.2, 0.1, 0.25], "beyond_controls": 0.015,
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "dataset": "a",
+            "space": [*spaces, "permuted embodied", "permuted wordnet"],
+            "family": ["causal", "static", "embodied", "taxonomic", "random", "random"],
+            "score": [0.5, 0.4, 0.3, 0.2, 0.1, 0.25],
+            "beyond_controls": 0.015,
+        }
+    )
     shares = pd.DataFrame({"dataset": "a", "space": spaces, "share": [0.5, 0.2, 0.2, 0.1]})
     pairs = pd.DataFrame(
         [
-            ("full", "lm", "embodied", 0.2, 0.01), ("full", "static", "embodied", 0.1, 0.2),
-            ("full", "lm", "wordnet", 0.3, 0.01), ("full", "embodied", "wordnet", -0.1, 0.01),
+            ("full", "lm", "embodied", 0.2, 0.01),
+            ("full", "static", "embodied", 0.1, 0.2),
+            ("full", "lm", "wordnet", 0.3, 0.01),
+            ("full", "embodied", "wordnet", -0.1, 0.01),
             ("PCA-matched", "lm", "embodied", -0.1, 0.01),
         ],
         columns=["version", "first", "second", "difference", "q"],
-    )  # fmt: skip
+    )
     partition = pd.DataFrame(
-        {"dataset": ["a"], "space": ["lm"], "alone": 0.2, "unique": 0.1, "joint": 0.3,
-         "n_targets": 5, "note": ""}
-    )  # fmt: skip
+        {
+            "dataset": ["a"],
+            "space": ["lm"],
+            "alone": 0.2,
+            "unique": 0.1,
+            "joint": 0.3,
+            "n_targets": 5,
+            "note": "",
+        }
+    )
     tables = {"table": table, "winners": shares, "pairs": pairs, "partition": partition}
     save_bundle(
-        tmp_path / "b", analysis="navigating", config={"debug": False}, inputs={},
+        tmp_path / "b",
+        analysis="navigating",
+        config={"debug": False},
+        inputs={},
         arrays={name: table_of(each) for name, each in tables.items()},
-    )  # fmt: skip
+    )
     text = findings.navigating(load_bundle(tmp_path / "b"))
     assert "embodied space is best*, full dimensions: **does not hold here**. Of 2 compar" in text
     assert "0 favour it and 1 the other" in text
@@ -114,15 +169,27 @@ def test_each_plausible_space_is_judged_by_corrected_tests(findings, tmp_path):
 
 
 def test_regions_count_what_was_found_elsewhere(findings, tmp_path):
-    table = pd.DataFrame({
-        "region": ["temporal", "motor"], "planted": ["lm", "embodied"], "n_voxels": 10, "r": 0.2,
-        "found": 0.5, "won_by_planted": 1.0, "searchlight": 0.8, "n_outside": 100,
-        "found_outside": [1, 2], "searchlight_away": 0.5,
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "region": ["temporal", "motor"],
+            "planted": ["lm", "embodied"],
+            "n_voxels": 10,
+            "r": 0.2,
+            "found": 0.5,
+            "won_by_planted": 1.0,
+            "searchlight": 0.8,
+            "n_outside": 100,
+            "found_outside": [1, 2],
+            "searchlight_away": 0.5,
+        }
+    )
     save_bundle(
-        tmp_path / "b", analysis="simulate_regions", config={"debug": False}, inputs={},
+        tmp_path / "b",
+        analysis="simulate_regions",
+        config={"debug": False},
+        inputs={},
         arrays={"table": table_of(table)},
-    )  # fmt: skip
+    )
     assert "3 of 200 voxels" in findings.regions(load_bundle(tmp_path / "b"))
 
 
@@ -131,16 +198,31 @@ def test_text_from_people_is_judged_beside_what_had_no_brain(findings, tmp_path)
     dims, controlled = ("condition", "metric"), ("brain", "control", "metric")
     over = np.array([[[0.05, -0.1], [0.09, 0.1]]])
     scores = xarray.Dataset(
-        {"gain": (dims, gain), "score": (dims, gain + 0.1), "mapping_r": 0.125, "mapping_2v2": 0.75,
-         "over": (controlled, over), "over_low": (controlled, over - 0.02),
-         "over_high": (controlled, over + 0.02), "over_p": (controlled, 0 * over + 0.004)},
-        coords={"condition": ["brain", "permuted brain", "noise input", "noise input 2", "ceiling"],
-                "metric": ["bleu-1", "bertscore"],
-                "brain": ["brain"], "control": ["permuted brain", "noise input"]},
+        {
+            "gain": (dims, gain),
+            "score": (dims, gain + 0.1),
+            "mapping_r": 0.125,
+            "mapping_2v2": 0.75,
+            "over": (controlled, over),
+            "over_low": (controlled, over - 0.02),
+            "over_high": (controlled, over + 0.02),
+            "over_p": (controlled, 0 * over + 0.004),
+        },
+        coords={
+            "condition": ["brain", "permuted brain", "noise input", "noise input 2", "ceiling"],
+            "metric": ["bleu-1", "bertscore"],
+            "brain": ["brain"],
+            "control": ["permuted brain", "noise input"],
+        },
         attrs={"units": "48 topics"},
-    )  # fmt: skip
-    save_bundle(tmp_path / "x", analysis="decode_pereira2018_text", arrays={"scores": scores},
-                config={"debug": False}, inputs={})  # fmt: skip
+    )
+    save_bundle(
+        tmp_path / "x",
+        analysis="decode_pereira2018_text",
+        arrays={"scores": scores},
+        config={"debug": False},
+        inputs={},
+    )
     text = findings.decoded(load_bundle(tmp_path / "x"), "Sentences")
     assert "r 0.125, 2v2 0.750" in text
     assert "| noise input (mean of 2 draws) | 0.010 | 0.100 |" in text

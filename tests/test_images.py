@@ -33,9 +33,12 @@ def test_grayordinates_keep_values_names_and_clock_however_small_the_blocks(cift
     recording = from_cifti(path, first_sample=1)
     np.testing.assert_array_equal(recording.data, data)
     assert recording.targets.tolist() == [
-        "CORTEX_LEFT 0", "CORTEX_LEFT 2", "CORTEX_RIGHT 1", "THALAMUS_LEFT 1,1,1",
+        "CORTEX_LEFT 0",
+        "CORTEX_LEFT 2",
+        "CORTEX_RIGHT 1",
+        "THALAMUS_LEFT 1,1,1",
         "THALAMUS_LEFT 1,1,2",
-    ]  # fmt: skip
+    ]
     assert recording.times.tolist() == (1 + 2 * np.arange(8)).tolist()
     assert recording.positions is None  # vertices have no place without their mesh
 

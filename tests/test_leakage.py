@@ -36,18 +36,25 @@ def test_shuffled_folds_leak_and_are_told(recording):
 
 def test_white_noise_does_not_leak_even_when_shuffled(rng):
     white = Recording(
-        rng.standard_normal((200, 10)), list("abcdefghij"), "fmri", "BOLD",
+        rng.standard_normal((200, 10)),
+        list("abcdefghij"),
+        "fmri",
+        "BOLD",
         times=2 * np.arange(200.0),
-    )  # fmt: skip
+    )
     probe = leakage_probe(white, KFold(5, shuffle=True, random_state=0), n_draws=6)
     assert abs(probe.mean) < 0.05
 
 
 @pytest.mark.parametrize(
     ("step", "modality", "width", "samples"),
-    [(2.0, "fmri", None, 2.0), (0.5, "fmri", None, 8.0), (0.01, "meg", None, 2.0),
-     (0.5, "fmri", 1.0, 2.0)],
-)  # fmt: skip
+    [
+        (2.0, "fmri", None, 2.0),
+        (0.5, "fmri", None, 8.0),
+        (0.01, "meg", None, 2.0),
+        (0.5, "fmri", 1.0, 2.0),
+    ],
+)
 def test_noise_is_smooth_for_as_long_as_blood_remembers(
     rng, monkeypatch, step, modality, width, samples
 ):

@@ -92,9 +92,10 @@ def test_profile_is_the_likelihood_of_the_dense_model(rng, monkeypatch, reml, sh
     y, codes = table["y"].to_numpy(), [pd.factorize(table[name])[0] for name in ("i", "s")]
     codes.append(codes[1] // 3)
     factors = [
-        Factor(codes[0], X[:, [0, 2]], (2,)), Factor(codes[1], X, (2, 1)),
+        Factor(codes[0], X[:, [0, 2]], (2,)),
+        Factor(codes[1], X, (2, 1)),
         Factor(codes[2], X[:, :1], (1,)),
-    ]  # fmt: skip
+    ]
     roots = [rng.standard_normal((k, k)) for k in (2, 3, 1)]
     roots[1] = scipy.linalg.block_diag(roots[1][:2, :2], 0.3)
     products = cross_products(y, X, factors)
@@ -202,9 +203,10 @@ def test_formulas_of_one_model_agree(rng):
     table = study(rng).assign(**{"a name": lambda t: t["x"], "half": lambda t: t["s"] % 2})
     bars = fit_formula("y ~ x + (1 + x || s) + (1 | i)", table)
     for formula in (
-        "y ~ 1 + x + (1 | s) + (0 + x | s) + (1 | i)", "y ~ (1 | i) + (1 + x || s) + x",
+        "y ~ 1 + x + (1 | s) + (0 + x | s) + (1 | i)",
+        "y ~ (1 | i) + (1 + x || s) + x",
         "y ~ `a name` + (1 + `a name` || s) + (1 | i)",
-    ):  # fmt: skip
+    ):
         other = fit_formula(formula, table)
         assert other.log_likelihood == pytest.approx(bars.log_likelihood, abs=1e-6)
     assert list(other.terms.index) == ["Intercept", "a name"]

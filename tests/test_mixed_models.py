@@ -20,11 +20,14 @@ def trials(rng, *, effect=0.5, n_subjects=20, n_items=30):
     y = y + 0.3 * rng.standard_normal(n_items)[item] + rng.standard_normal(len(item))
     return pd.DataFrame(
         {
-            "rt": y, "surprisal": surprisal[item], "length": length[item],
-            "subject": subject.astype(str), "item": item.astype(str),
+            "rt": y,
+            "surprisal": surprisal[item],
+            "length": length[item],
+            "subject": subject.astype(str),
+            "item": item.astype(str),
             "sentence": (item // 3).astype(str),
         }
-    )  # fmt: skip
+    )
 
 
 def test_crossed_effects_are_those_of_the_formula_interface(rng):
@@ -35,9 +38,11 @@ def test_crossed_effects_are_those_of_the_formula_interface(rng):
         table, "rt", ["surprisal", "length"], subject="subject", item="item", slopes=()
     )
     theirs = mixedlm(
-        "rt ~ surprisal + length", table.assign(one=1), groups="one",
+        "rt ~ surprisal + length",
+        table.assign(one=1),
+        groups="one",
         vc_formula={"subject": "0 + C(subject)", "item": "0 + C(item)"},
-    ).fit(reml=False)  # fmt: skip
+    ).fit(reml=False)
     np.testing.assert_allclose(found.terms["coefficient"], theirs.fe_params, atol=1e-4)
     assert found.log_likelihood == pytest.approx(theirs.llf, abs=1e-4)
     np.testing.assert_allclose(found.terms["se"], theirs.bse_fe * np.sqrt(20 / 19), rtol=1e-3)
@@ -50,9 +55,9 @@ def test_crossed_effects_are_those_of_the_formula_interface(rng):
 def slopes_vary(table, rng, sd=0.7):
     n = table["subject"].nunique()
     return table.assign(
-        rt=table["rt"] + (sd * rng.standard_normal(n))[table["subject"].astype(int)]
-        * table["surprisal"]
-    )  # fmt: skip
+        rt=table["rt"]
+        + (sd * rng.standard_normal(n))[table["subject"].astype(int)] * table["surprisal"]
+    )
 
 
 @pytest.mark.parametrize(("effect", "least", "most"), [(0.7, 0, 0.01), (0.0, 0.05, 1)])
@@ -133,8 +138,13 @@ def test_slopes_by_item_exist_where_a_predictor_varies_within_items(rng):
     table["rt"] += table["load"] * rng.standard_normal(20)[table["subject"].astype(int)]
     found = fit_mixed(table, "rt", ["surprisal", "load"], subject="subject", item="item")
     assert set(found.variances) == {
-        "subject", "surprisal by subject", "load by subject", "item", "load by item", "residual",
-    }  # fmt: skip
+        "subject",
+        "surprisal by subject",
+        "load by subject",
+        "item",
+        "load by item",
+        "residual",
+    }
     assert (found.n_units, found.df) == (15, 13)  # one item goes to surprisal, one to the mean
     assert found.terms["p"].notna().all()
 
@@ -159,9 +169,14 @@ def test_held_out_gain_is_that_of_dummies(rng):
     table = trials(rng, n_subjects=6).iloc[rng.permutation(180)[:150]]
     table["age"] = rng.standard_normal(6)[table["subject"].astype(int)]  # constant within subjects
     gain, log_likelihood = held_out_gain(
-        table, "rt", ["length", "age"], ["surprisal"], groups="sentence", subject="subject",
+        table,
+        "rt",
+        ["length", "age"],
+        ["surprisal"],
+        groups="sentence",
+        subject="subject",
         n_splits=4,
-    )  # fmt: skip
+    )
     y, dummies = table["rt"].to_numpy(), pd.get_dummies(table["subject"]).to_numpy(float)
     found = []
     for names in (["length"], ["length", "surprisal"]):  # age is a sum of the dummies

@@ -74,10 +74,12 @@ def test_surprisal_of_words_starts_anew_with_each_sentence():
     stimulus = Stimulus(["The", "dog", "ran", "the", "zebra"], "en", sentence=list("aaabb"))
     found = model.surprisal(stimulus)
     expected = [
-        model.log10("the", [START]), model.log10("dog", [START, "the"]),
-        model.log10("ran", ["the", "dog"]), model.log10("the", [START]),
+        model.log10("the", [START]),
+        model.log10("dog", [START, "the"]),
+        model.log10("ran", ["the", "dog"]),
+        model.log10("the", [START]),
         model.log10(UNKNOWN, [START, "the"]),
-    ]  # fmt: skip
+    ]
     np.testing.assert_allclose(found.values[:, 0], -np.array(expected) / math.log10(2))
     assert found.origin["unknown_words"] == 1
     assert found.name == "3-gram surprisal"
@@ -149,15 +151,25 @@ def test_levels_above_the_unigrams_are_those_of_nltk(order):
 # the counts from which it would estimate other discounts: log10 p, log10 back-off weight.
 SMALL = ["the dog ran", "the cat ran", "a dog sat", "a cat sat", "home", "well", "well"]
 LMPLZ = {
-    "<unk>": (-1.3748162, 0), "</s>": (-0.61028033, 0), "the": (-1.2379782, -0.12493875),
-    "dog": (-0.91968924, -0.12493875), "ran": (-0.91968924, -0.42596874),
-    "home": (-1.2379782, -0.12493875), "ran </s>": (-0.14448558, 0), "home </s>": (-0.3625259, 0),
-    "<s> the": (-0.69175965, -0.12493875), "the dog": (-0.6670884, -0.12493875),
-    "dog ran": (-0.6670884, -0.12493875), "<s> home": (-1.2183087, -0.12493875),
-    "<s> well": (-0.69175965, -0.42596874), "dog ran </s>": (-0.10361481, 0),
-    "<s> home </s>": (-0.23996353, 0), "<s> well </s>": (-0.10361481, 0),
-    "<s> the dog": (-0.54298794, 0), "the dog ran": (-0.3857085, 0),
-}  # fmt: skip
+    "<unk>": (-1.3748162, 0),
+    "</s>": (-0.61028033, 0),
+    "the": (-1.2379782, -0.12493875),
+    "dog": (-0.91968924, -0.12493875),
+    "ran": (-0.91968924, -0.42596874),
+    "home": (-1.2379782, -0.12493875),
+    "ran </s>": (-0.14448558, 0),
+    "home </s>": (-0.3625259, 0),
+    "<s> the": (-0.69175965, -0.12493875),
+    "the dog": (-0.6670884, -0.12493875),
+    "dog ran": (-0.6670884, -0.12493875),
+    "<s> home": (-1.2183087, -0.12493875),
+    "<s> well": (-0.69175965, -0.42596874),
+    "dog ran </s>": (-0.10361481, 0),
+    "<s> home </s>": (-0.23996353, 0),
+    "<s> well </s>": (-0.10361481, 0),
+    "<s> the dog": (-0.54298794, 0),
+    "the dog ran": (-0.3857085, 0),
+}
 
 
 def test_model_is_that_of_kenlms_own_training():

@@ -191,9 +191,12 @@ def test_chinese_ratings_in_their_layout_become_features(
 def test_eigenvectors_give_the_similarity_back():
     position = {"a": 0.0, "b": 1.0, "c": 3.0}
     norm = similarity_features(
-        list(position), lambda a, b: float(np.exp(-abs(position[a] - position[b]))), 3,
-        name="line", language="en",
-    )  # fmt: skip
+        list(position),
+        lambda a, b: float(np.exp(-abs(position[a] - position[b]))),
+        3,
+        name="line",
+        language="en",
+    )
     expected = np.exp(-np.abs(np.subtract.outer([0, 1, 3], [0, 1, 3])))
     np.testing.assert_allclose(norm.values @ norm.values.T, expected, atol=1e-12)
     assert norm.origin["share_of_similarity"] == pytest.approx(1)
@@ -216,9 +219,13 @@ def test_responses_are_counted_and_null_is_a_word(tmp_path):
     pairs = read_associations(tmp_path / "swow.csv")
     counts = {(c, r): n for c, r, n in pairs.itertuples(index=False)}
     assert counts == {
-        ("dog", "cat"): 2, ("dog", "bone"): 1, ("dog", "null"): 1, ("cat", "dog"): 1,
-        ("bone", "dog"): 2, ("bone", "cat"): 1,
-    }  # fmt: skip
+        ("dog", "cat"): 2,
+        ("dog", "bone"): 1,
+        ("dog", "null"): 1,
+        ("cat", "dog"): 1,
+        ("bone", "dog"): 2,
+        ("bone", "cat"): 1,
+    }
 
 
 def test_strength_files_are_read(tmp_path):

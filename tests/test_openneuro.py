@@ -70,8 +70,10 @@ def test_a_subject_is_fetched_and_opens(card, server, tmp_path):
     assert folder == tmp_path / "cache" / "data" / "ds000001"
     found = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert found == {
-        "dataset_description.json", "derivatives/sub-2/sub-2_bold.txt", "stimuli/a story.TextGrid",
-    }  # fmt: skip
+        "dataset_description.json",
+        "derivatives/sub-2/sub-2_bold.txt",
+        "stimuli/a story.TextGrid",
+    }
     assert list_subjects(card) == ["2"]
     assert open_dataset(card, "2")[1].n_samples == 4
     n = len(server.requests)

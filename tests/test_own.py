@@ -166,9 +166,16 @@ def test_arrays_become_words_and_responses():
     )
     assert recording.items.tolist() == stimulus.item.tolist() == ["1", "2"]
     stimulus, recording = from_arrays(
-        ["a", "dog"], np.ones((3, 2)), language="en", modality="fmri", unit="a.u.",
-        onset=[0, 1], duration=[1, 1], times=[0, 2, 4], targets=["L", "R"],
-    )  # fmt: skip
+        ["a", "dog"],
+        np.ones((3, 2)),
+        language="en",
+        modality="fmri",
+        unit="a.u.",
+        onset=[0, 1],
+        duration=[1, 1],
+        times=[0, 2, 4],
+        targets=["L", "R"],
+    )
     assert recording.targets.tolist() == ["L", "R"]
     with pytest.raises(ValueError, match="data has 3 samples for 2 words: give times"):
         from_arrays(["a", "b"], np.ones(3), language="en", modality="fmri", unit="a.u.")

@@ -74,9 +74,14 @@ def test_events_of_the_raw_data_apply_to_derivatives_only_where_entities_agree(s
     (study / "sub-01" / "func" / "sub-01_task-story_run-2_events.tsv").unlink()
     with pytest.raises(DataMissingError, match=r"run-2_.*no _events.tsv applies"):
         read_bids(
-            study, "01", pattern=survey["pattern"], mask=survey["mask"], word="word",
-            language="en", unit="a.u.",
-        )  # fmt: skip
+            study,
+            "01",
+            pattern=survey["pattern"],
+            mask=survey["mask"],
+            word="word",
+            language="en",
+            unit="a.u.",
+        )
 
 
 def test_a_folder_without_recordings_says_what_is_wanted(tmp_path):

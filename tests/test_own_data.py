@@ -40,8 +40,9 @@ def card(tmp_path, rng):
     (card.parent / "words.csv").write_text("\n".join(["word,sentence,item", *rows]) + "\n")
     trials = [
         f"r{reader},{i},{150 + 20 * len(w) + 20 * rng.standard_normal():.1f}"
-        for reader in range(6) for i, (_, w) in enumerate(words)
-    ]  # fmt: skip
+        for reader in range(6)
+        for i, (_, w) in enumerate(words)
+    ]
     (card.parent / "trials.csv").write_text("\n".join(["reader,item,gaze", *trials]) + "\n")
     return card
 
@@ -60,8 +61,19 @@ def test_a_card_of_your_own_opens_and_is_described(card):
 @pytest.mark.parametrize("extra", [[], ["--debug"]])
 def test_reading_takes_a_card_of_your_own(card, tmp_path, extra):
     out = tmp_path / "out"
-    arguments = ["run", "reading", "--datasets", str(card), "--models", "smollm2:en", "--languages",
-                 "en", "--out", str(out), *extra]  # fmt: skip
+    arguments = [
+        "run",
+        "reading",
+        "--datasets",
+        str(card),
+        "--models",
+        "smollm2:en",
+        "--languages",
+        "en",
+        "--out",
+        str(out),
+        *extra,
+    ]
     found = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert found.exit_code == 0, found.output
     assert "my-reading" in found.output

@@ -112,9 +112,17 @@ def test_electrocorticography_is_found_and_scored_by_a_card(tmp_path, rng):
     (root / "sub-01/ieeg/sub-01_task-story_run-1_ieeg.vhdr").touch()  # what BIDS has in its place
     looked = CliRunner().invoke(app, ["bids", str(root)], catch_exceptions=False).output
     assert "sub-{subject}/ieeg/sub-{subject}_task-story_run-{run}_ieeg.vhdr" in looked
-    arguments = ["run", "encode_epochs", "--dataset", str(root / "my-ecog.toml"),
-                 "--controls-only", "--permutations", "19", "--out",
-                 str(tmp_path / "out")]  # fmt: skip
+    arguments = [
+        "run",
+        "encode_epochs",
+        "--dataset",
+        str(root / "my-ecog.toml"),
+        "--controls-only",
+        "--permutations",
+        "19",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     found = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert found.exit_code == 0, found.output
     scores = load_bundle(tmp_path / "out").arrays["scores"]

@@ -18,9 +18,8 @@ def test_import_is_light():
         "('torch', 'transformers', 'numpy', 'scipy', 'sklearn', 'nilearn', 'mne', 'pandas')])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        cwd=ROOT.parent,
-    )  # fmt: skip
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -76,8 +76,10 @@ def test_a_difference_is_judged_by_the_null_of_both_models():
 
 def test_random_embeddings_differ_from_each_other_as_often_as_said(rng):
     scores = rng.normal(0.4, 0.05, (2000, 21))  # the first of 21 draws is the observed one
-    hits = [random_difference_p(x[0] - y[0], x[1:], y[1:]) <= 0.05
-            for x, y in zip(scores[:1000], scores[1000:], strict=True)]  # fmt: skip
+    hits = [
+        random_difference_p(x[0] - y[0], x[1:], y[1:]) <= 0.05
+        for x, y in zip(scores[:1000], scores[1000:], strict=True)
+    ]
     assert 36 <= sum(hits) <= 66  # binomial(1000, .05), 95 %
     # One score against 20 draws is the prediction interval of a t distribution.
     from scipy.stats import t

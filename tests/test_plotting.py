@@ -44,9 +44,13 @@ def test_bars_show_the_held_out_layer_and_the_references(rng):
 @pytest.mark.parametrize("make", [lambda rng: by_fold(rng)[1], by_subject])
 def test_figures_are_drawn_from_the_bundle_and_drawn_again_alike(rng, tmp_path, make):
     folder = save_bundle(
-        tmp_path / "bundle", analysis="test", arrays={"scores": make(rng)}, config={}, inputs={},
+        tmp_path / "bundle",
+        analysis="test",
+        arrays={"scores": make(rng)},
+        config={},
+        inputs={},
         figures=["layer_curve", "target_bars"],
-    )  # fmt: skip
+    )
     for path in save_figures(load_bundle(folder), tmp_path / "again"):
         assert path.stat().st_size > 5000
         if path.suffix == ".png":
@@ -59,9 +63,13 @@ def test_rdm_pair_and_unknown_figures(rng, tmp_path):
         attrs={"labels": ["first", "second"], "title": "two"},
     )
     folder = save_bundle(
-        tmp_path / "bundle", analysis="test", arrays={"rdms": rdms}, config={}, inputs={},
+        tmp_path / "bundle",
+        analysis="test",
+        arrays={"rdms": rdms},
+        config={},
+        inputs={},
         figures=["rdm_pair"],
-    )  # fmt: skip
+    )
     assert (folder / "rdm_pair.pdf").read_bytes().startswith(b"%PDF")
     with pytest.raises(ValueError, match="Did you mean 'rdm_pair'"):
         draw(load_bundle(folder), "rdm_pairs")
@@ -77,19 +85,24 @@ def text_arrays(rng, words):
     return {
         "geometry": xarray.Dataset(table, coords={"layer": [0, 1, 2]}, attrs=whose),
         "surprisal": xarray.Dataset(
-            {"surprisal": ("word", bits)}, coords={"text": ("word", words)},
+            {"surprisal": ("word", bits)},
+            coords={"text": ("word", words)},
             attrs={**whose, "context": "3"},
         ),
-    }  # fmt: skip
+    }
 
 
 def test_geometry_and_surprisal_are_drawn_from_the_bundle_and_show_their_numbers(rng, tmp_path):
     words = [f"word{i}" for i in range(70)]
     arrays = text_arrays(rng, words)
     folder = save_bundle(
-        tmp_path / "bundle", analysis="test", arrays=arrays, config={}, inputs={},
+        tmp_path / "bundle",
+        analysis="test",
+        arrays=arrays,
+        config={},
+        inputs={},
         figures=["geometry", "surprisal"],
-    )  # fmt: skip
+    )
     bundle = load_bundle(folder)
     for path in save_figures(bundle, tmp_path / "again"):
         if path.suffix == ".png":
@@ -129,7 +142,10 @@ def test_targets_and_spaces_of_the_heat_map_are_those_of_the_scores(rng, tmp_pat
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a", "b"]
     assert [t.get_text() for t in ax.get_xticklabels()] == ["layer 0", "layer 1", "GloVe"]
     mean = dataset["score"].sel(analysis="one").mean("fold")
-    expected = [f"{float(mean.sel(space=s, target=t)):.2f}"
-                for t in "ab" for s in ("layer 0", "layer 1", "GloVe")]  # fmt: skip
+    expected = [
+        f"{float(mean.sel(space=s, target=t)):.2f}"
+        for t in "ab"
+        for s in ("layer 0", "layer 1", "GloVe")
+    ]
     assert [text.get_text() for text in ax.texts] == expected
     plt.close("all")

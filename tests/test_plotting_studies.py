@@ -24,11 +24,20 @@ def layered(rng):
         for model in ("tiny", "large"):
             for layer in range(4):
                 for family in ("causal", "random"):
-                    rows.append({
-                        "dataset": dataset, "modality": modality, "level": level, "language": "en",
-                        "model": model, "layer": layer, "depth": layer / 3, "family": family,
-                        "score": rng.random() * (family == "causal"), "method": "similarity",
-                    })  # fmt: skip
+                    rows.append(
+                        {
+                            "dataset": dataset,
+                            "modality": modality,
+                            "level": level,
+                            "language": "en",
+                            "model": model,
+                            "layer": layer,
+                            "depth": layer / 3,
+                            "family": family,
+                            "score": rng.random() * (family == "causal"),
+                            "method": "similarity",
+                        }
+                    )
     return pd.DataFrame(rows)
 
 
@@ -41,33 +50,65 @@ def bundle(tmp_path_factory):
     table = layered(np.random.default_rng(0))
     halves = {"alone_half": 0.01, "unique_half": 0.01}
     gains = [
-        {**about(*s), "model": m, "gain": 0.1, "low": 0.0, "high": 0.2, "q": 0.01, "measure": "FFD",
-         "effect": "surprisal"}
-        for s in SETS for m in ("tiny", "large")
-    ]  # fmt: skip
+        {
+            **about(*s),
+            "model": m,
+            "gain": 0.1,
+            "low": 0.0,
+            "high": 0.2,
+            "q": 0.01,
+            "measure": "FFD",
+            "effect": "surprisal",
+        }
+        for s in SETS
+        for m in ("tiny", "large")
+    ]
     shares = [
         {**about(*s), "space": m, "share": x} for s in SETS for m, x in (("a", 0.3), ("b", 0.7))
     ]
     parts = [
         {**about(*s), "space": m, "alone": 0.2, "unique": 0.1, **halves}
-        for s in SETS for m in ("a", "b")
-    ]  # fmt: skip
+        for s in SETS
+        for m in ("a", "b")
+    ]
     ranks = [
-        {"features": "embedding", "model": m, "mean_rank": r, "low": r - 0.3, "high": r + 0.3,
-         "n_datasets": 3, "n_materials": 3, "p": 0.04, "critical_difference": 1.1}
+        {
+            "features": "embedding",
+            "model": m,
+            "mean_rank": r,
+            "low": r - 0.3,
+            "high": r + 0.3,
+            "n_datasets": 3,
+            "n_materials": 3,
+            "p": 0.04,
+            "critical_difference": 1.1,
+        }
         for m, r in (("a", 1.0), ("b", 1.9), ("c", 3.0))
-    ]  # fmt: skip
+    ]
     frames = {
-        "table": table, "gains": pd.DataFrame(gains), "winners": pd.DataFrame(shares),
-        "partition": pd.DataFrame(parts), "ranks": pd.DataFrame(ranks),
-    }  # fmt: skip
-    names = ["model_by_dataset", "layers_by_modality", "context_gains", "winners",
-             "unique_variance", "critical_difference", "reading_gains"]  # fmt: skip
+        "table": table,
+        "gains": pd.DataFrame(gains),
+        "winners": pd.DataFrame(shares),
+        "partition": pd.DataFrame(parts),
+        "ranks": pd.DataFrame(ranks),
+    }
+    names = [
+        "model_by_dataset",
+        "layers_by_modality",
+        "context_gains",
+        "winners",
+        "unique_variance",
+        "critical_difference",
+        "reading_gains",
+    ]
     folder = save_bundle(
-        tmp_path_factory.mktemp("studies") / "bundle", analysis="test", config={}, inputs={},
+        tmp_path_factory.mktemp("studies") / "bundle",
+        analysis="test",
+        config={},
+        inputs={},
         figures=names,
         arrays={name: table_of(frame) for name, frame in frames.items()},
-    )  # fmt: skip
+    )
     for name in names:
         assert (folder / f"{name}.png").stat().st_size > 5000
     return load_bundle(folder), table
@@ -92,9 +133,11 @@ def test_layer_lines_and_forest_points_are_the_numbers_of_the_table(bundle):
     for family in ("causal", "random"):
         assert tuple(own.loc[own["family"] == family, "score"]) in drawn
     points = [
-        line.get_xdata()[0] for ax in draw(loaded, "context_gains").axes for line in ax.lines
+        line.get_xdata()[0]
+        for ax in draw(loaded, "context_gains").axes
+        for line in ax.lines
         if len(line.get_xdata()) == 1
-    ]  # fmt: skip
+    ]
     assert points == [0.1] * 6
     widths = [bar.get_width() for bar in draw(loaded, "winners").axes[0].patches]
     np.testing.assert_allclose(sorted(widths), [0.3] * 3 + [0.7] * 3)
@@ -118,18 +161,33 @@ def compared(tmp_path):
     rows, pairs = [], []
     for dataset, modality, level in SETS[:2]:
         for space, score in (("a", 0.5), ("b", 0.4), ("c", 0.1), ("controls", 0.3)):
-            rows.append({
-                **about(dataset, modality, level), "space": space, "score": score,
-                "low": score - 0.05, "high": score + 0.1, "metric": "r", "unit": "fold",
-                "family": "controls" if space == "controls" else "causal",
-                "n_units": 10, "n_items": 200, "n_targets": 4, "n_subjects": 12,
-            })  # fmt: skip
+            rows.append(
+                {
+                    **about(dataset, modality, level),
+                    "space": space,
+                    "score": score,
+                    "low": score - 0.05,
+                    "high": score + 0.1,
+                    "metric": "r",
+                    "unit": "fold",
+                    "family": "controls" if space == "controls" else "causal",
+                    "n_units": 10,
+                    "n_items": 200,
+                    "n_targets": 4,
+                    "n_subjects": 12,
+                }
+            )
         for first, second, p in (("a", "b", 0.2), ("a", "c", 0.001), ("b", "c", 0.04)):
             for version, value in (("full", p), ("PCA-matched", 0.0001)):
-                pairs.append({
-                    **about(dataset, modality, level), "version": version, "first": first,
-                    "second": second, "p": value,
-                })  # fmt: skip
+                pairs.append(
+                    {
+                        **about(dataset, modality, level),
+                        "version": version,
+                        "first": first,
+                        "second": second,
+                        "p": value,
+                    }
+                )
     arrays = {"table": table_of(pd.DataFrame(rows)), "pairs": table_of(pd.DataFrame(pairs))}
     folder = save_bundle(tmp_path / "b", analysis="t", config={}, inputs={}, arrays=arrays)
     return load_bundle(folder)

@@ -73,10 +73,7 @@ def test_false_positives_of_rsa_are_at_their_nominal_level(rng):
         (lambda: rdm(np.zeros((3, 4)), "cosine"), "all-zero rows"),
         (lambda: compare_rdms(np.ones(3), np.ones(6)), "same items"),
         (lambda: compare_rdms(np.ones(3), np.ones(3), "tau"), "spearman, pearson, cosine, kendall"),
-        (
-            lambda: permuted_comparisons(np.ones((2, 3)), np.ones(6), n_permutations=1),
-            "same items",
-        ),
+        (lambda: permuted_comparisons(np.ones((2, 3)), np.ones(6), n_permutations=1), "same items"),
     ],
 )
 def test_bad_rdms_are_refused(make, message):

@@ -190,8 +190,11 @@ def test_sentences_of_a_passage_are_one_text():
     assert (len(set(stimulus.text)), len(set(stimulus.sentence))) == (55, 134)
     stimulus, _ = real("geco", "pp35")
     assert [len(set(stimulus.sentence[rows])) for _, rows in stimulus.blocks("text")] == [
-        1379, 1465, 1425, 1015,
-    ]  # fmt: skip
+        1379,
+        1465,
+        1425,
+        1015,
+    ]
 
 
 def test_responses_meet_their_own_words():

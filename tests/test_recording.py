@@ -32,9 +32,13 @@ def test_high_pass_removes_drift_inside_runs_and_keeps_fast_signals(rng):
     run = np.repeat(["a", "b"], 200)
     drift = times / 50 + np.where(run == "a", 100, 300)
     recording = Recording(
-        np.stack([fast + drift, fast], axis=1), ["drifting", "clean"], "fmri", "BOLD",
-        times=times, run=run,
-    )  # fmt: skip
+        np.stack([fast + drift, fast], axis=1),
+        ["drifting", "clean"],
+        "fmri",
+        "BOLD",
+        times=times,
+        run=run,
+    )
     filtered = high_pass(recording, period=128)
     for name in ("a", "b"):
         rows = filtered.run == name

@@ -40,10 +40,15 @@ def _relative(found, expected):
 
 @settings(deadline=None, max_examples=40)
 @given(
-    n=st.integers(20, 60), p=st.integers(1, 90), v=st.sampled_from([1, 5, 70]),
-    scale=st.floats(1e-6, 1e6), collinear=st.booleans(), gap=st.integers(0, 2),
-    dtype=st.sampled_from([np.float32, np.float64]), seed=st.integers(0, 10**6),
-)  # fmt: skip
+    n=st.integers(20, 60),
+    p=st.integers(1, 90),
+    v=st.sampled_from([1, 5, 70]),
+    scale=st.floats(1e-6, 1e6),
+    collinear=st.booleans(),
+    gap=st.integers(0, 2),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 10**6),
+)
 def test_curve_equals_scikit_learn_for_every_shape(n, p, v, scale, collinear, gap, dtype, seed):
     rng = np.random.default_rng(seed)
     X = (scale * rng.standard_normal((n, p))).astype(dtype)

@@ -184,8 +184,10 @@ def test_the_bootstrap_over_items_is_that_of_rsatoolbox(rng):
     rdms, models = simulated(rng)
     theirs = rsatoolbox.inference.eval_bootstrap_pattern(
         [rsatoolbox.model.ModelFixed(str(i), model) for i, model in enumerate(models)],
-        rsatoolbox_rdms(rdms), method="rho-a", N=400,
-    )  # fmt: skip
+        rsatoolbox_rdms(rdms),
+        method="rho-a",
+        N=400,
+    )
     found = bootstrap_rdms(rdms, models, over=("items",), n_draws=400)
     np.testing.assert_allclose(found.standard_error**2, theirs.model_var, rtol=0.35)
 

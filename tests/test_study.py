@@ -30,9 +30,11 @@ def test_a_task_is_the_cross_validation_of_its_block(tmp_path):
     study = read_study(write_study(tmp_path), ["delays=[1,2]", "targets_per_task=7"])
     tasks = study.tasks()
     assert [t.label for t in tasks if t.space == "B"] == [
-        "S1 / B / targets 0:7", "S1 / B / targets 7:12", "S2 / B / targets 0:7",
+        "S1 / B / targets 0:7",
+        "S1 / B / targets 7:12",
+        "S2 / B / targets 0:7",
         "S2 / B / targets 7:9",
-    ]  # fmt: skip
+    ]
     found = study.compute(Task("S1", "B", 7, 12))
     X, Y = np.load(tmp_path / "b_S1.npy"), zarr.open(str(tmp_path / "S1.zarr"))[:]
     expected = cross_validate(
@@ -246,9 +248,11 @@ def test_a_study_with_an_image_of_its_targets_keeps_brain_maps(tmp_path):
 
 @pytest.mark.parametrize(
     ("brain", "error", "message"),
-    [("S1.nii.gz", CorruptDataError, "1 voxels .* have 12 targets"),
-     ("none.nii", DataMissingError, "no such file")],
-)  # fmt: skip
+    [
+        ("S1.nii.gz", CorruptDataError, "1 voxels .* have 12 targets"),
+        ("none.nii", DataMissingError, "no such file"),
+    ],
+)
 def test_an_image_that_does_not_fit_is_named_before_anything_is_computed(
     tmp_path, brain, error, message
 ):
@@ -261,9 +265,10 @@ def test_an_image_that_does_not_fit_is_named_before_anything_is_computed(
 def test_command_function_and_object_give_the_same_scores(tmp_path):
     path = write_study(tmp_path / "study")
     said = CliRunner().invoke(
-        app, ["encode", str(path), "--out", str(tmp_path / "a"), "--set", "targets_per_task=5"],
+        app,
+        ["encode", str(path), "--out", str(tmp_path / "a"), "--set", "targets_per_task=5"],
         catch_exceptions=False,
-    )  # fmt: skip
+    )
     assert said.exit_code == 0
     list(encode_study(path, tmp_path / "b", settings=["targets_per_task=5"]))
     study = Study.model_validate(read_study(path).model_dump() | {"targets_per_task": 5})

@@ -34,9 +34,7 @@ def card(tmp_path, server, monkeypatch):
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
     names = ("story.TextGrid", "s1.txt", "s2.txt")
     sums = "".join(f'"{n}" = "{hashlib.sha256(FILES[n]).hexdigest()}"\n' for n in names)
-    text = CARD.replace(
-        'how = "manual"', f'how = "url"\nbase_url = "{server.url}"'
-    )  # fmt: skip
+    text = CARD.replace('how = "manual"', f'how = "url"\nbase_url = "{server.url}"')
     path = tmp_path / "tiny.toml"
     path.write_text(f"{text}\n[checksums]\n{sums}")
     return path
@@ -117,9 +115,11 @@ def test_only_the_wanted_subjects_are_fetched(card, server):
 
 
 def test_a_licence_against_commercial_use_is_accepted_first(card, server):
-    text = card.read_text().replace("CC0-1.0", "CC-BY-NC-4.0").replace(
-        "noncommercial = false", "noncommercial = true"
-    )  # fmt: skip
+    text = (
+        card.read_text()
+        .replace("CC0-1.0", "CC-BY-NC-4.0")
+        .replace("noncommercial = false", "noncommercial = true")
+    )
     card.write_text(text)
     with pytest.raises(ValueError, match=r"CC-BY-NC-4\.0; not for commercial use.*accept_licence"):
         fetch_dataset(card)

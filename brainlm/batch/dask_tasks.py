@@ -62,9 +62,12 @@ def open_cluster(address: str) -> Iterator[Any]:
     with dask.config.set({"distributed.scheduler.allowed-failures": TRIES}):
         if kind == "local":
             made: Any = LocalCluster(
-                n_workers=int(number), threads_per_worker=1, processes=True,
-                dashboard_address=None, memory_limit=available_memory() // int(number),
-            )  # fmt: skip
+                n_workers=int(number),
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address=None,
+                memory_limit=available_memory() // int(number),
+            )
         elif kind == "slurm":
             from dask_jobqueue import SLURMCluster
 
@@ -114,8 +117,13 @@ def run_study(
     key = study.digest(hashes)
     paths = [folder / f"{key}-{_name(task)}.npz" for task in tasks]
     missing = [(t, p) for t, p in zip(tasks, paths, strict=True) if not _whole(p)]
-    bar = tqdm(total=len(tasks), initial=len(tasks) - len(missing), desc="encode",
-               unit="task", disable=not progress)  # fmt: skip
+    bar = tqdm(
+        total=len(tasks),
+        initial=len(tasks) - len(missing),
+        desc="encode",
+        unit="task",
+        disable=not progress,
+    )
     with bar:
         for _ in _finished(study, missing, client):
             bar.update()

@@ -109,9 +109,10 @@ def encode_study(
     if cluster is None or cluster.startswith("local:"):
         at_once = 1 if cluster is None else int(cluster.partition(":")[2] or 1)
         check_memory(
-            need.memory_bytes * min(at_once, need.n_tasks), "this study",
+            need.memory_bytes * min(at_once, need.n_tasks),
+            "this study",
             "set targets_per_task lower, or use fewer workers",
-        )  # fmt: skip
+        )
     hashes = hash_inputs(study, progress=True)
     parts = out.with_name(out.name + ".parts")
     with nullcontext() if cluster is None else open_cluster(cluster) as client:
@@ -120,9 +121,15 @@ def encode_study(
     notes += leakage_notes(arrays)
     maps, figures = brain_maps_of(study, arrays)
     save_bundle(
-        out, analysis="encode", arrays=arrays | maps, config=study.model_dump(),
-        inputs={"data": hashes}, notes=notes, figures=figures, overwrite=overwrite,
-    )  # fmt: skip
+        out,
+        analysis="encode",
+        arrays=arrays | maps,
+        config=study.model_dump(),
+        inputs={"data": hashes},
+        notes=notes,
+        figures=figures,
+        overwrite=overwrite,
+    )
     shutil.rmtree(parts)
     for name, scores in arrays.items():
         for space in study.spaces:
@@ -152,9 +159,13 @@ def brain_maps_of(
         image = study.brain_of(subject)
         score = arrays[f"scores_{subject}"].score.mean("fold").sel(space=study.spaces)
         painted = paint(
-            score.values, targets_of(image), image, study.spaces, f"held-out {study.metric}",
+            score.values,
+            targets_of(image),
+            image,
+            study.spaces,
+            f"held-out {study.metric}",
             subject=subject,
-        )  # fmt: skip
+        )
         maps[f"maps_{subject}"] = painted.to_xarray()
     rows = len(maps) * len(study.spaces)
     figures = [] if not maps or rows > MOST_ROWS else ["brain_maps"]

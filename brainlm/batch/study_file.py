@@ -364,9 +364,13 @@ class Study(BaseModel):
             X = np.asarray(open_stored(self._place(space, subject))[...])
             return X if X.dtype in (np.float32, np.float64) else X.astype(np.float32)
         clock = Recording(
-            np.arange(len(runs))[:, None], ["clock"], "fmri", "1",
-            times=np.arange(len(runs), dtype=float), run=runs,
-        )  # fmt: skip
+            np.arange(len(runs))[:, None],
+            ["clock"],
+            "fmri",
+            "1",
+            times=np.arange(len(runs), dtype=float),
+            run=runs,
+        )
         return random_walk(clock).values.astype(np.float32)
 
     def _shape(self, subject: str, space: str) -> tuple[int, int, int]:

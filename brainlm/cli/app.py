@@ -175,8 +175,7 @@ def models() -> None:
 @app.command()
 def fetch(
     names: Annotated[
-        list[str],
-        typer.Argument(help="Data sets or language models.", autocompletion=_fetchable),
+        list[str], typer.Argument(help="Data sets or language models.", autocompletion=_fetchable)
     ],
     root: RootOption = None,
     subjects: Annotated[

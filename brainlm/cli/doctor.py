@@ -14,9 +14,19 @@ from brainlm.storage.downloads import cache_folder
 __all__ = ["Finding", "examine"]
 
 PACKAGES = (
-    "numpy", "scipy", "scikit-learn", "nilearn", "nibabel", "mne", "torch", "transformers",
-    "xarray", "matplotlib", "wordfreq", "jieba",
-)  # fmt: skip
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "nilearn",
+    "nibabel",
+    "mne",
+    "torch",
+    "transformers",
+    "xarray",
+    "matplotlib",
+    "wordfreq",
+    "jieba",
+)
 
 
 @dataclass(frozen=True)

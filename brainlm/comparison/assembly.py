@@ -266,10 +266,17 @@ def open_assembly(
         first = recording.times[recording.run == recording.run[0]]
         recording = average_samples(recording, max(1, round(COARSE / sampling_interval(first))))
     task = Assembly(
-        card.name, card.modality, stimulus.language, card.level, stimulus, recording, named,
-        6 if recording.times is not None else 10, len(people),
+        card.name,
+        card.modality,
+        stimulus.language,
+        card.level,
+        stimulus,
+        recording,
+        named,
+        6 if recording.times is not None else 10,
+        len(people),
         {who: dataset_hashes(name, who if len(available) > 1 else None, root) for who in people},
-    )  # fmt: skip
+    )
     return _fewer(task, max_items, seed)
 
 

@@ -40,12 +40,17 @@ EMBODIED: Mapping[str, tuple[str, ...]] = {
 }
 # Spaces that are no ratings, and the languages that each can have.
 SPACES: Mapping[str, tuple[str, ...]] = {
-    "associations": ("en", "zh"), "wordnet": ("en",), "cilin": ("zh",), "hownet": ("zh",),
-}  # fmt: skip
+    "associations": ("en", "zh"),
+    "wordnet": ("en",),
+    "cilin": ("zh",),
+    "hownet": ("zh",),
+}
 SPACE_NAMES = {
-    "associations": "word associations (SWOW)", "wordnet": "WordNet", "cilin": "Cilin",
+    "associations": "word associations (SWOW)",
+    "wordnet": "WordNet",
+    "cilin": "Cilin",
     "hownet": "HowNet",
-}  # fmt: skip
+}
 SPACE_DIMENSIONS = 50
 LEAST_COVERAGE = 0.1
 
@@ -112,10 +117,15 @@ def plausible_spaces(
     found = []
     if names:
         found.append(norm_space(joined_norm(language, names, root), "embodied", "embodied"))
-    words = sorted({
-        form for t in tasks if t.language == language
-        for word in t.stimulus.words for form in lookup_forms(str(word))
-    })  # fmt: skip
+    words = sorted(
+        {
+            form
+            for t in tasks
+            if t.language == language
+            for word in t.stimulus.words
+            for form in lookup_forms(str(word))
+        }
+    )
     for kind, languages in SPACES.items():
         if language not in languages or not words:
             continue

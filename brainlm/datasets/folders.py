@@ -6,16 +6,8 @@ import os
 from pathlib import Path
 
 from brainlm.datasets.card import Card, card_names, read_card
-from brainlm.errors import (
-    CorruptDataError,
-    DataMissingError,
-    unknown_name,
-)
-from brainlm.storage.downloads import (
-    cache_folder,
-    check_content,
-    sha256_of,
-)
+from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.storage.downloads import cache_folder, check_content, sha256_of
 
 __all__ = ["dataset_hashes", "is_on_disk", "list_datasets", "list_subjects"]
 

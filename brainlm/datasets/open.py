@@ -15,9 +15,7 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.data.word_pairs import WordPairs
 from brainlm.datasets.card import Card, read_card
 from brainlm.datasets.folders import check_file, choose_subject, find_folder
-from brainlm.errors import (
-    CorruptDataError,
-)
+from brainlm.errors import CorruptDataError
 from brainlm.io.registry import READERS
 from brainlm.storage.long_recordings import constant_columns
 from brainlm.storage.openneuro import check_finished

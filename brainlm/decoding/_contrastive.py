@@ -267,8 +267,11 @@ class _State:
         for place, state in optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{place}.{n}": v.contiguous() for n, v in state.items()}
         record = {
-            "key": self.key, "epoch": self.epoch, "waited": self.waited, "best": self.best_score,
-        }  # fmt: skip
+            "key": self.key,
+            "epoch": self.epoch,
+            "waited": self.waited,
+            "best": self.best_score,
+        }
         part = self.folder / "training.part"
         save_file(tensors, part, metadata={"record": json.dumps(record)})
         part.replace(self.folder / "training.safetensors")

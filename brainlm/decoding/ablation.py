@@ -171,9 +171,12 @@ def fit_point(bench: Bench, point: Point, train: list[Story]) -> StoryDecoder:
     training = Training(masking=point.masking, contrast=point.contrast)
     mapper = EmbeddingDecoder(point.mapper, standardize=False, settings=training)
     settings = replace(
-        bench.settings, n_targets=point.n_targets, n_inputs=point.n_inputs,
-        n_components=point.n_components, mapper=mapper,
-    )  # fmt: skip
+        bench.settings,
+        n_targets=point.n_targets,
+        n_inputs=point.n_inputs,
+        n_components=point.n_components,
+        mapper=mapper,
+    )
     return fit_story_decoder(bench.model, train, settings)
 
 
@@ -182,9 +185,11 @@ def hear(train: list[Story], story: Story, settings: Settings) -> np.ndarray:
     Y = np.concatenate([each.responses for each in train])
     inputs = reduce_responses(Y, settings.n_inputs)
     rate = fit_word_rate(
-        [inputs.transform(each.responses) for each in train], [each.times for each in train],
-        [each.onset for each in train], settings.delays,
-    )  # fmt: skip
+        [inputs.transform(each.responses) for each in train],
+        [each.times for each in train],
+        [each.onset for each in train],
+        settings.delays,
+    )
     return rate.predict(inputs.transform(story.responses), story.times)
 
 
@@ -215,16 +220,24 @@ def decode_point(bench: Bench, point: Point) -> dict[str, dict[str, float]]:
     nulls = {
         f"null {k}": Job(RandomGuide(k), middle, test.times, search) for k in range(bench.n_null)
     }
-    key = content_key({"middle": middle, "width": point.width, "extensions": point.extensions,
-                       "words": decoder.reader.vocabulary.words,
-                       "revision": bench.model.identity})  # fmt: skip
+    key = content_key(
+        {
+            "middle": middle,
+            "width": point.width,
+            "extensions": point.extensions,
+            "words": decoder.reader.vocabulary.words,
+            "revision": bench.model.identity,
+        }
+    )
     found = decode_jobs(decoder, jobs) | decode_jobs(decoder, nulls, bench.folder, key=key)
     starts = Window().starts(max(middle[0], test.middle[0]), min(middle[-1], test.middle[-1]))
     language = decoder.reader.vocabulary.language
     scores = np.array(
-        [score_windows(each, middle, test, starts, bench.judges, language)
-         for each in found.values()]
-    )  # fmt: skip
+        [
+            score_windows(each, middle, test, starts, bench.judges, language)
+            for each in found.values()
+        ]
+    )
     result = {
         metric: compare_to_null(scores[0, m], scores[1:, m])
         for m, metric in enumerate(bench.judges.names)
@@ -232,8 +245,10 @@ def decode_point(bench: Bench, point: Point) -> dict[str, dict[str, float]]:
     }
     quality = map_story(decoder, test)
     result["mapping"] = {
-        "r": float(quality.r.mean()), "cosine": quality.cosine, "2v2": quality.pairwise,
-    }  # fmt: skip
+        "r": float(quality.r.mean()),
+        "cosine": quality.cosine,
+        "2v2": quality.pairwise,
+    }
     return result
 
 
@@ -280,12 +295,19 @@ def _path(bench: Bench, point: Point) -> Path | None:
     kept = {f.name: getattr(bench.settings, f.name) for f in fields(bench.settings)}
     del kept["mapper"]
     stories = bench.stories(point.snr)
-    key = content_key({
-        "point": asdict(point), "settings": kept, "judges": bench.judges.names,
-        "seconds": bench.seconds, "n_null": bench.n_null, "revision": bench.model.identity,
-        "responses": [story.responses for story in stories], "statistics": "t over nulls",
-        "words": [story.words for story in stories],
-    })  # fmt: skip
+    key = content_key(
+        {
+            "point": asdict(point),
+            "settings": kept,
+            "judges": bench.judges.names,
+            "seconds": bench.seconds,
+            "n_null": bench.n_null,
+            "revision": bench.model.identity,
+            "responses": [story.responses for story in stories],
+            "statistics": "t over nulls",
+            "words": [story.words for story in stories],
+        }
+    )
     return bench.folder / f"point-{key[:32]}.json"
 
 

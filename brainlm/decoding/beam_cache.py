@@ -102,9 +102,10 @@ class Prefixes:
         n_tokens = 1 + int(np.ceil(2 * self.context * mean))
         n_bytes = width * (3 * per_token * n_tokens + 3 * 4 * config.vocab_size)
         check_memory(
-            n_bytes, f"a beam of {width} with {2 * self.context} words of context",
+            n_bytes,
+            f"a beam of {width} with {2 * self.context} words of context",
             "use a smaller beam or context, or dtype='bfloat16'",
-        )  # fmt: skip
+        )
         return n_bytes
 
     def advance(self, parents: np.ndarray, words: np.ndarray) -> None:
@@ -244,9 +245,12 @@ class Prefixes:
         mask = torch.zeros(visible.shape, dtype=dtype, device=ids.device)
         mask.masked_fill_(~visible, torch.finfo(dtype).min)
         return self.model.network(
-            input_ids=ids, attention_mask=mask[:, None], position_ids=positions,
-            past_key_values=cache, use_cache=True,
-        ).last_hidden_state  # fmt: skip
+            input_ids=ids,
+            attention_mask=mask[:, None],
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
 
 
 def _torch() -> Any:

@@ -235,8 +235,9 @@ def _proposals(prefixes: Prefixes, beam: Beam, owner: np.ndarray, *, first: bool
     least = min(beam.width, len(prefixes.vocabulary)) if first else 0
     proposals = propose(prefixes, beam.nucleus, least)
     for looser in (
-        replace(beam.nucleus, mass=1.0, ratio=WIDE), replace(beam.nucleus, no_repeats=False),
-    ):  # fmt: skip
+        replace(beam.nucleus, mass=1.0, ratio=WIDE),
+        replace(beam.nucleus, no_repeats=False),
+    ):
         lacking = np.setdiff1d(owner, owner[proposals.parent])
         if not len(lacking):
             break

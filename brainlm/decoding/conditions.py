@@ -229,9 +229,11 @@ def decode_jobs(
     def make(names: list[str]) -> dict[str, Reconstruction]:
         batch = [jobs[name] for name in names]
         results = decoder.decode_all(
-            [job.guide for job in batch], batch[0].middle, batch[0].times,
+            [job.guide for job in batch],
+            batch[0].middle,
+            batch[0].times,
             [job.beam for job in batch],
-        )  # fmt: skip
+        )
         for name, result in zip(names, results, strict=True):
             _save(folder, key, name, result)
         return dict(zip(names, results, strict=True))

@@ -190,10 +190,12 @@ def _tabulate(
         table[:, brains.index(brain), controls.index(control)] = rows
     dims = ("brain", "control", "metric")
     return xarray.Dataset(
-        {**{name: (dims, table[i]) for i, name in enumerate(names)},
-         "over_q": (dims, known_fdr(table[names.index("over_p")]))},
+        {
+            **{name: (dims, table[i]) for i, name in enumerate(names)},
+            "over_q": (dims, known_fdr(table[names.index("over_p")])),
+        },
         coords={"brain": brains, "control": controls, "metric": list(metrics)},
-    )  # fmt: skip
+    )
 
 
 def cautions(scores: xarray.Dataset) -> list[str]:

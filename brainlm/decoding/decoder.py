@@ -195,15 +195,15 @@ def fit_story_decoder(
     targets = choose_targets(X, TargetView(every), runs, settings.n_targets)
     stories = [replace(story, responses=story.responses[:, targets]) for story in stories]
     Y = np.concatenate([story.responses for story in stories])
-    encoding = fit_encoding_model(
-        X, Y, runs, delays=settings.delays, shrinkage=settings.shrinkage
-    )  # fmt: skip
+    encoding = fit_encoding_model(X, Y, runs, delays=settings.delays, shrinkage=settings.shrinkage)
     inputs = reduce_responses(Y, settings.n_inputs)
     mapper = _fit_mapper(stories, rows, inputs, settings)
     rate = fit_word_rate(
-        [inputs.transform(story.responses) for story in stories], [s.times for s in stories],
-        [story.onset for story in stories], settings.delays,
-    )  # fmt: skip
+        [inputs.transform(story.responses) for story in stories],
+        [s.times for s in stories],
+        [story.onset for story in stories],
+        settings.delays,
+    )
     return StoryDecoder(reader, scale, encoding, targets, inputs, mapper, rate, settings)
 
 

@@ -150,14 +150,20 @@ class EmbeddingDecoder(Encoder):
             return Batches(
                 self._inputs.apply(X[rows]).astype(np.float32),
                 self._targets.apply(Y[rows]).astype(np.float32),
-                runs[rows], position[rows],
-            )  # fmt: skip
+                runs[rows],
+                position[rows],
+            )
 
         held = batches(held_out)
         self._network = train_mapper(
-            self.mapper, batches(train), held, n_lags=self.n_lags, settings=settings,
-            seed=self.seed, checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
-        )  # fmt: skip
+            self.mapper,
+            batches(train),
+            held,
+            n_lags=self.n_lags,
+            settings=settings,
+            seed=self.seed,
+            checkpoint=None if self.checkpoint is None else Path(self.checkpoint),
+        )
         raw = run_network(self._network, held.X)
         self.gain_ = (raw * held.Y).sum(axis=0) / np.maximum((raw**2).sum(axis=0), 1e-12)
         self.gain_ = np.maximum(self.gain_, 0)  # one that points the wrong way says nothing
@@ -218,10 +224,13 @@ def score_mapping(
     cosine = float(np.mean((a * b).sum(axis=1) / np.where(size > 0, size, 1)))
     similarity = pattern_correlations(a, b)
     return MappingScores(
-        pearson(decoded, true), cosine, pairwise_accuracy(similarity, groups),
-        float(rank_accuracy(similarity).mean()), top_k_accuracy(similarity, 1),
+        pearson(decoded, true),
+        cosine,
+        pairwise_accuracy(similarity, groups),
+        float(rank_accuracy(similarity).mean()),
+        top_k_accuracy(similarity, 1),
         top_k_accuracy(similarity, min(10, len(similarity))),
-    )  # fmt: skip
+    )
 
 
 def lagged(responses: np.ndarray, lags: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

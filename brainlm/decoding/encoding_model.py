@@ -160,9 +160,13 @@ def fit_encoding_model(
         variance = float((residual**2).sum(axis=0).mean())
         parts.append(residual / (variance * len(folds)) ** 0.5)
     return EncodingModel(
-        like(encoder.coef_.T, X), encoder.intercept_, namespace(X).concatenate(parts), shrinkage,
-        tuple(delays), encoder.cv_r2_,
-    )  # fmt: skip
+        like(encoder.coef_.T, X),
+        encoder.intercept_,
+        namespace(X).concatenate(parts),
+        shrinkage,
+        tuple(delays),
+        encoder.cv_r2_,
+    )
 
 
 def choose_targets(

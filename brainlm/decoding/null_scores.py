@@ -10,14 +10,7 @@ from scipy.stats import norm, t
 
 from brainlm._validation import same_length
 
-__all__ = [
-    "Window",
-    "compare_to_null",
-    "cut_windows",
-    "identify_windows",
-    "null_reach",
-    "null_z",
-]
+__all__ = ["Window", "compare_to_null", "cut_windows", "identify_windows", "null_reach", "null_z"]
 
 
 @dataclass(frozen=True)

@@ -78,10 +78,15 @@ class Proposals:
         """Return the candidates of both, hypothesis after hypothesis."""
         order = np.argsort(np.concatenate([self.parent, other.parent]), kind="stable")
         return Proposals(
-            *(np.concatenate(pair)[order] for pair in (
-                (self.parent, other.parent), (self.word, other.word), (self.log_p, other.log_p),
-            ))
-        )  # fmt: skip
+            *(
+                np.concatenate(pair)[order]
+                for pair in (
+                    (self.parent, other.parent),
+                    (self.word, other.word),
+                    (self.log_p, other.log_p),
+                )
+            )
+        )
 
 
 def propose(prefixes: Prefixes, nucleus: Nucleus, least: int = 0) -> Proposals:

@@ -145,9 +145,12 @@ def _intervals(gain: xarray.DataArray) -> dict[str, xarray.DataArray]:
         return np.array([found.low, found.high])
 
     found = xarray.apply_ufunc(
-        bounds, gain, input_core_dims=[["story", "subject"]], output_core_dims=[["bound"]],
+        bounds,
+        gain,
+        input_core_dims=[["story", "subject"]],
+        output_core_dims=[["bound"]],
         vectorize=True,
-    )  # fmt: skip
+    )
     low, high = found.isel(bound=0), found.isel(bound=1)
     return {"gain_low": low, "gain_high": high, "half": (high - low) / 2}
 
@@ -198,13 +201,15 @@ def compare_gains(
     ]
     return xarray.Dataset(
         {
-            "difference": difference.mean(("story", "subject")), "low": found["gain_low"],
+            "difference": difference.mean(("story", "subject")),
+            "low": found["gain_low"],
             "high": found["gain_high"],
             "difference_raw": (raw[0] - raw[1]).mean(("story", "subject")),
-            "verdict": ("snr", verdicts), "cell_difference": difference,
+            "verdict": ("snr", verdicts),
+            "cell_difference": difference,
         },
         attrs={"metric": metric, "first": first, "second": second},
-    ).drop_vars("metric", errors="ignore")  # fmt: skip
+    ).drop_vars("metric", errors="ignore")
 
 
 def verdict(low: float, high: float, sizes: tuple[int, int], first: str, second: str) -> str:

@@ -132,9 +132,13 @@ def fit_sentence_decoder(
 def _states(reader: Reader, sentences: list[list[str]]) -> np.ndarray:
     words = [word for sentence in sentences for word in sentence]
     return read_states(
-        reader.model, words, reader.vocabulary.language, layer=reader.layer,
-        context=reader.context, lengths=[len(sentence) for sentence in sentences],
-    )  # fmt: skip
+        reader.model,
+        words,
+        reader.vocabulary.language,
+        layer=reader.layer,
+        context=reader.context,
+        lengths=[len(sentence) for sentence in sentences],
+    )
 
 
 def _rows(reader: Reader, sentences: list[list[str]]) -> np.ndarray:

@@ -107,9 +107,11 @@ def decode_by_similarity(
         for k in top:
             hits[k].append(top_k_accuracy(s, k) if k <= len(test) else np.nan)
     return SimilarityDecoding(
-        np.array(pairwise), np.array(rank), {k: np.array(v) for k, v in hits.items()},
+        np.array(pairwise),
+        np.array(rank),
+        {k: np.array(v) for k, v in hits.items()},
         np.array(sizes),
-    )  # fmt: skip
+    )
 
 
 def _informative(brain: np.ndarray, embedding: np.ndarray, n_targets: int) -> np.ndarray:

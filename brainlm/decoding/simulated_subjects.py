@@ -17,14 +17,7 @@ from brainlm.decoding.words import clean_words, read_states
 from brainlm.encoding.align import resample
 from brainlm.language_models import LanguageModel
 
-__all__ = [
-    "LEAD",
-    "Simulation",
-    "invent_stories",
-    "simulate_stories",
-    "time_words",
-    "write_layout",
-]
+__all__ = ["LEAD", "Simulation", "invent_stories", "simulate_stories", "time_words", "write_layout"]
 
 LEAD = 10.0  # seconds between the start of the sound and the first saved sample
 
@@ -101,13 +94,16 @@ def simulate_stories(
     begins ``LEAD + k * step`` seconds after the sound; five samples follow the last word.
     """
     rng = np.random.default_rng(simulation.seed)
-    words = {run: clean_words(stimulus.words[stimulus.run == run], stimulus.language)
-             for run in stimulus.runs}  # fmt: skip
+    words = {
+        run: clean_words(stimulus.words[stimulus.run == run], stimulus.language)
+        for run in stimulus.runs
+    }
     states = {
-        run: read_states(model, found, stimulus.language, layer=simulation.layer,
-                         context=simulation.context)
+        run: read_states(
+            model, found, stimulus.language, layer=simulation.layer, context=simulation.context
+        )
         for run, (found, _) in words.items()
-    }  # fmt: skip
+    }
     every = np.concatenate(list(states.values()))
     mean, scale = every.mean(axis=0), every.std(axis=0)
     _, vectors = np.linalg.eigh(np.cov(((every - mean) / scale).T))
@@ -277,7 +273,9 @@ def invent_stories(
     times = [time_words(words, rng) for words in stories]
     runs = np.repeat([f"story {i + 1}" for i in range(n_stories)], n_words)
     return Stimulus(
-        [word for words in stories for word in words], language,
+        [word for words in stories for word in words],
+        language,
         np.concatenate([onset for onset, _ in times]),
-        np.concatenate([duration for _, duration in times]), run=runs,
-    )  # fmt: skip
+        np.concatenate([duration for _, duration in times]),
+        run=runs,
+    )

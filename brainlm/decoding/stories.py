@@ -164,9 +164,13 @@ def stories_of(
     for run in recording.runs:
         rows, mine = np.flatnonzero(recording.run == run), stimulus.run == run
         responses = RunResponses(
-            recording.data, slice(rows[0], rows[-1] + 1), step_of(recording.times[rows], run),
-            average, period, str(run),
-        )  # fmt: skip
+            recording.data,
+            slice(rows[0], rows[-1] + 1),
+            step_of(recording.times[rows], run),
+            average,
+            period,
+            str(run),
+        )
         times = recording.times[rows][: len(responses) * average : average]
         words, place = clean_words(stimulus.words[mine], stimulus.language, level)
         onset, duration = stimulus.onset[mine][place], stimulus.duration[mine][place]
@@ -175,10 +179,14 @@ def stories_of(
         start = onset + duration * order / repeats
         stories.append(
             Story(
-                tuple(words), start, start + duration / repeats / 2,
-                responses if on_disk(recording.data) else responses[:, :], times, str(run),
+                tuple(words),
+                start,
+                start + duration / repeats / 2,
+                responses if on_disk(recording.data) else responses[:, :],
+                times,
+                str(run),
             )
-        )  # fmt: skip
+        )
     return stories
 
 
@@ -195,7 +203,12 @@ def first_seconds(story: Story, seconds: float) -> Story:
 
 def story_key(story: Story) -> str:
     """Return the SHA-256 of a story; responses on disk are read once through."""
-    return content_key({
-        "words": list(story.words), "onset": story.onset, "middle": story.middle,
-        "times": story.times, "responses": np.asarray(story.responses),
-    })  # fmt: skip
+    return content_key(
+        {
+            "words": list(story.words),
+            "onset": story.onset,
+            "middle": story.middle,
+            "times": story.times,
+            "responses": np.asarray(story.responses),
+        }
+    )

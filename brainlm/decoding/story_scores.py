@@ -201,9 +201,16 @@ def compare_guides(
     guides = {"Tang": ("likelihood", Beam(beam)), "MapGuide": ("similarity", Beam(beam))}
     jobs = conditions(decoder, story, other[1], guides, n_draws=n_draws, other=other[0])
     study = reconstruct_story(
-        decoder, story, jobs, judges, n_null=n_null, folder=folder, key=key, n_jobs=n_jobs,
+        decoder,
+        story,
+        jobs,
+        judges,
+        n_null=n_null,
+        folder=folder,
+        key=key,
+        n_jobs=n_jobs,
         progress=True,
-    )  # fmt: skip
+    )
     quality = map_story(decoder, story)
     study["mapping_r"], study["mapping_2v2"] = float(quality.r.mean()), quality.pairwise
     return study
@@ -264,9 +271,7 @@ def map_story(decoder: StoryDecoder, story: Story) -> MappingScores:
     apart = slice(None, None, max(decoder.settings.delays) + 1)
     thin = score_mapping(rows[known][apart], true[known][apart], np.zeros(rows.shape[1]))
     whole = score_mapping(rows[known], true[known], np.zeros(rows.shape[1]))
-    return MappingScores(
-        whole.r, whole.cosine, thin.pairwise, thin.rank, thin.top_1, thin.top_10
-    )  # fmt: skip
+    return MappingScores(whole.r, whole.cosine, thin.pairwise, thin.rank, thin.top_1, thin.top_10)
 
 
 def _sentences(
@@ -281,9 +286,11 @@ def _sentences(
     kept = np.array([bool(a) and bool(b) for a, b in zip(true, said, strict=True)])
     if kept.any():
         similarity = sentence_similarity(
-            model, [t for t, k in zip(true, kept, strict=True) if k],
-            [s for s, k in zip(said, kept, strict=True) if k], language,
-        )  # fmt: skip
+            model,
+            [t for t, k in zip(true, kept, strict=True) if k],
+            [s for s, k in zip(said, kept, strict=True) if k],
+            language,
+        )
         own[kept] = np.diag(similarity)
         there = starts[kept]
         if (np.abs(there[:, None] - there) >= length).any(axis=1).all():

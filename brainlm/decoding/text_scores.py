@@ -198,10 +198,13 @@ def _metrics(language: str) -> dict[str, Callable[[list[str], list[str]], float]
     table: dict[str, Callable[[list[str], list[str]], float]] = {
         "1-wer": lambda true, said: 1 - jiwer.wer(" ".join(true), " ".join(said)),
         _meteor_name(): _meteor,
-        "chrf": lambda true, said: chrf.sentence_score(
-            (" " if spaced else "").join(said), [(" " if spaced else "").join(true)]
-        ).score / 100,
-    }  # fmt: skip
+        "chrf": lambda true, said: (
+            chrf.sentence_score(
+                (" " if spaced else "").join(said), [(" " if spaced else "").join(true)]
+            ).score
+            / 100
+        ),
+    }
     for order in (1, 2, 3, 4):
         table[f"bleu-{order}"] = partial(
             _bleu, BLEU(tokenize="none", max_ngram_order=order, effective_order=True)

@@ -43,11 +43,13 @@ def _lines(
         inside, heard = ((at >= start) & (at < start + seconds) for at in (true_at, said_at))
         rows.append(
             (
-                float(start), [w for w, k in zip(reference, inside, strict=True) if k],
+                float(start),
+                [w for w, k in zip(reference, inside, strict=True) if k],
                 [w for w, k in zip(said, heard, strict=True) if k],
-                float(scores[near]), float(null[near]),
+                float(scores[near]),
+                float(null[near]),
             )
-        )  # fmt: skip
+        )
     return rows
 
 

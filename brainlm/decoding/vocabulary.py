@@ -125,9 +125,13 @@ def build_vocabulary(
         _insert(root, ids, index, float(given.get(word, 0.0)) + 1e-9)
     names = tuple(word for word, _ in kept)
     return Vocabulary(
-        names, tuple(ids for _, ids in kept), content_stems(names, language), root, left_out,
+        names,
+        tuple(ids for _, ids in kept),
+        content_stems(names, language),
+        root,
+        left_out,
         language,
-    )  # fmt: skip
+    )
 
 
 def content_stems(words: Iterable[str], language: str) -> np.ndarray:

@@ -120,12 +120,23 @@ def _run(model: LanguageModel, windows: Windows, layer: int) -> np.ndarray:
             values[rows] = found
         return values
     parts = {
-        "revision": model.revision, "dtype": model.dtype, "layer": layer, "code": "decoding 1",
-        "inputs": windows.inputs, "row": windows.row, "window": windows.window,
+        "revision": model.revision,
+        "dtype": model.dtype,
+        "layer": layer,
+        "code": "decoding 1",
+        "inputs": windows.inputs,
+        "row": windows.row,
+        "window": windows.window,
         "position": windows.position,
-    }  # fmt: skip
+    }
     plan = f"{model.device}, batch_size {model.batch_size}, {BATCH_TOKENS} tokens"
     return cached_arrays(
-        model.cache, content_key(parts), names=[f"layer {layer}"], shape=shape,
-        n_steps=len(batches), compute=compute, plan=plan, record={"model": model.name},
-    )[0]  # fmt: skip
+        model.cache,
+        content_key(parts),
+        names=[f"layer {layer}"],
+        shape=shape,
+        n_steps=len(batches),
+        compute=compute,
+        plan=plan,
+        record={"model": model.name},
+    )[0]

@@ -73,9 +73,11 @@ def lanczos_weights(
     first = np.searchsorted(old_times, new_times - half_width, side="left")
     last = np.searchsorted(old_times, new_times + half_width, side="right")
     return _sparse_rows(
-        first, last, len(old_times),
+        first,
+        last,
+        len(old_times),
         lambda row, column: _lanczos(cutoff * (new_times[row] - old_times[column]), n_lobes),
-    )  # fmt: skip
+    )
 
 
 def _lanczos(t: np.ndarray, n_lobes: int) -> np.ndarray:
@@ -91,9 +93,11 @@ def _hrf_weights(old_times: np.ndarray, new_times: np.ndarray) -> sparse.csr_arr
     first = np.searchsorted(old_times, new_times - HRF_LENGTH, side="left")
     last = np.searchsorted(old_times, new_times, side="right")
     return _sparse_rows(
-        first, last, len(old_times),
+        first,
+        last,
+        len(old_times),
         lambda row, column: np.interp(new_times[row] - old_times[column], grid, response),
-    )  # fmt: skip
+    )
 
 
 def _bin_weights(old_times: np.ndarray, new_times: np.ndarray, step: float) -> sparse.csr_array:
@@ -320,9 +324,10 @@ def _align_words(
         # negative one); each delayed copy is a slice of it.
         before, after = max(0, *delays), max(0, *(-d for d in delays))
         grid = np.r_[
-            times[0] - step * np.arange(before, 0, -1), times,
+            times[0] - step * np.arange(before, 0, -1),
+            times,
             times[-1] + step * np.arange(1, after + 1),
-        ]  # fmt: skip
+        ]
         values = features.values[words]
         resampled = resample(values, onset, duration, grid, method=method, n_lobes=n_lobes)
         for k, shift in enumerate(delays):

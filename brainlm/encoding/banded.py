@@ -225,9 +225,14 @@ class BandedRidgeEncoder(RidgeEncoder):
             raise ValueError(f"n_steps needs alpha_per='target', got {self.alpha_per!r}")
         columns = [np.flatnonzero(self._band == b) for b in range(len(self.bands_))]
         shares, alpha = descend(
-            [Z[:, own] for own in columns], Y, folds, self.shares_, self.alpha_,
-            n_steps=int(self.n_steps), seed=self.seed,
-        )  # fmt: skip
+            [Z[:, own] for own in columns],
+            Y,
+            folds,
+            self.shares_,
+            self.alpha_,
+            n_steps=int(self.n_steps),
+            seed=self.seed,
+        )
         r2 = np.empty(Y.shape[1])
         for v in range(Y.shape[1]):  # by our own measure, the same as that of the draws
             scaled = self._scaled(Z, shares[:, v])

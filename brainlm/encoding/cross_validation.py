@@ -136,10 +136,15 @@ def cross_validate(
         if bad.any():
             good = np.flatnonzero(~bad)
             scores = cross_validate(
-                encoder, X, TargetView(Y, columns=good) if on_disk(Y) else Y[:, good], split,
-                metric=metric, targets=[names[i] for i in good],
-                keep_predictions=keep_predictions, max_memory=max_memory,
-            )  # fmt: skip
+                encoder,
+                X,
+                TargetView(Y, columns=good) if on_disk(Y) else Y[:, good],
+                split,
+                metric=metric,
+                targets=[names[i] for i in good],
+                keep_predictions=keep_predictions,
+                max_memory=max_memory,
+            )
             return _with_masked(scores, names, bad)
     ridge, at_most = ridge_of(encoder), 0
     if ridge is not None:  # on a card at once where they fit
@@ -167,9 +172,14 @@ def cross_validate(
             for step in steps:
                 sides = step.fit(sides[0]).transform(sides[0]), step.transform(sides[1])
             result = stream_fold(
-                ridge, sides, Y, (train, test), lambda p, t: _score(p, t, metric),
-                at_most=at_most, keep_predictions=keep_predictions,
-            )  # fmt: skip
+                ridge,
+                sides,
+                Y,
+                (train, test),
+                lambda p, t: _score(p, t, metric),
+                at_most=at_most,
+                keep_predictions=keep_predictions,
+            )
             score, predicted = result.values, result.predictions
         else:
             with warnings.catch_warnings():

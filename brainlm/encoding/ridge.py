@@ -16,12 +16,7 @@ from brainlm.compute.inputs import Encoder
 from brainlm.compute.streams import affine, free_memory
 from brainlm.encoding._ridge.correlation import correlation_curve
 from brainlm.encoding._ridge.search import cv_curves, is_exact
-from brainlm.encoding._ridge.solve import (
-    DEFAULT_ALPHAS,
-    RidgeFit,
-    edge_counts,
-    fit_ridge,
-)
+from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS, RidgeFit, edge_counts, fit_ridge
 from brainlm.encoding.splits import as_split, checked_folds
 from brainlm.errors import unknown_name
 
@@ -212,12 +207,7 @@ class RidgeEncoder(Encoder):
         return fit_ridge(X, standardize=self.standardize, smallest_alpha=smallest)
 
     def choose(
-        self,
-        X: np.ndarray,
-        Y: Any,
-        *,
-        fit: RidgeFit | None = None,
-        curve: np.ndarray | None = None,
+        self, X: np.ndarray, Y: Any, *, fit: RidgeFit | None = None, curve: np.ndarray | None = None
     ) -> RidgeFit:
         """Choose the penalties only; weights are not formed.
 

@@ -27,19 +27,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from brainlm.compute.backend import (
-    empty,
-    full,
-    host,
-    is_tensor,
-    like,
-)
+from brainlm.compute.backend import empty, full, host, is_tensor, like
 from brainlm.compute.inputs import Encoder
 from brainlm.compute.streams import block_bytes, column_stream
 from brainlm.data.scores import pearson, standardize_rows
-from brainlm.encoding._ridge.solve import (
-    Standardizer,
-)
+from brainlm.encoding._ridge.solve import Standardizer
 from brainlm.errors import unknown_name
 
 __all__ = [
@@ -82,12 +74,7 @@ def column_shift_and_scale(
 
 
 def similarity_predict(
-    X_test: Any,
-    X_train: Any,
-    Y_train: Any,
-    *,
-    center: bool = True,
-    standardize: bool = False,
+    X_test: Any, X_train: Any, Y_train: Any, *, center: bool = True, standardize: bool = False
 ) -> Any:
     """Predict responses by Anderson's rule.
 

@@ -75,15 +75,26 @@ def word_locked(
         raise ValueError("no word lies inside the recording: put both on one clock")
     items = [f"{i}/{word}" for i, word in enumerate(stimulus.words)]
     whole = Stimulus(
-        stimulus.words, stimulus.language, stimulus.onset, stimulus.duration, run=stimulus.run,
-        text=stimulus.text, sentence=stimulus.sentence, item=items,
-    ).select(kept)  # fmt: skip
+        stimulus.words,
+        stimulus.language,
+        stimulus.onset,
+        stimulus.duration,
+        run=stimulus.run,
+        text=stimulus.text,
+        sentence=stimulus.sentence,
+        item=items,
+    ).select(kept)
     names = [f"{c}@{round(1000 * edge)}" for c in recording.targets for edge in edges[:-1]]
     note = f"word-locked: {kept.sum()} of {len(kept)} words lie whole inside the recording"
     return whole, Recording(
-        np.vstack(rows), names, recording.modality, recording.unit, items=whole.item,
-        subject=recording.subject, notes=(*recording.notes, note),
-    )  # fmt: skip
+        np.vstack(rows),
+        names,
+        recording.modality,
+        recording.unit,
+        items=whole.item,
+        subject=recording.subject,
+        notes=(*recording.notes, note),
+    )
 
 
 def by_latency(values: np.ndarray, targets: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:

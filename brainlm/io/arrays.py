@@ -160,9 +160,14 @@ def from_trials(
     for name, own in kept.groupby(subject, sort=False):
         order = own["item"].map(place).argsort(kind="stable")
         made, recordings[str(name)] = from_tables(
-            words, own.iloc[order].drop(columns=subject), language=language, modality=modality,
-            unit=unit, subject=str(name), missing=missing,
-        )  # fmt: skip
+            words,
+            own.iloc[order].drop(columns=subject),
+            language=language,
+            modality=modality,
+            unit=unit,
+            subject=str(name),
+            missing=missing,
+        )
         stimulus = stimulus or made
     if stimulus is None:
         raise ValueError("trials is empty")
@@ -377,9 +382,14 @@ def from_surfaces(
     series = open_surfaces(left, right)
     kept = changing([series])
     recording = _from_series(
-        series.select(kept), sampling_interval, (),
-        first_sample=first_sample, run=run, subject=subject, unit=unit,
-    )  # fmt: skip
+        series.select(kept),
+        sampling_interval,
+        (),
+        first_sample=first_sample,
+        run=run,
+        subject=subject,
+        unit=unit,
+    )
     n_empty = int((~kept).sum())
     return recording.noted(*([f"{n_empty} vertices without data left out"] if n_empty else []))
 

@@ -321,9 +321,13 @@ def _read_words(folder: Path, given: BidsOptions, paths: list[Path], runs: list[
         told = sheet.take(rows)
         speaker = [""] * len(rows) if given.speaker is None else told.texts(given.speaker)
         found += zip(
-            [texts[i] for i in rows], told.numbers("onset").tolist(),
-            told.numbers("duration", ["n/a"]).tolist(), [run] * len(rows), speaker, strict=True,
-        )  # fmt: skip
+            [texts[i] for i in rows],
+            told.numbers("onset").tolist(),
+            told.numbers("duration", ["n/a"]).tolist(),
+            [run] * len(rows),
+            speaker,
+            strict=True,
+        )
     if not found:
         raise CorruptDataError(f"{paths[0]}: its events hold no words in {given.word!r}")
     words, onsets, durations, run_of, speakers = zip(*found, strict=True)

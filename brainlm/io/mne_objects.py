@@ -18,11 +18,18 @@ __all__ = ["CHANNELS", "epoch_words", "event_onsets", "from_epochs", "from_raw",
 
 # Channel types of mne: modality, unit.
 CHANNELS = {
-    "mag": ("meg", "T"), "grad": ("meg", "T/m"), "eeg": ("eeg", "V"),
-    "ecog": ("ieeg", "V"), "seeg": ("ieeg", "V"), "dbs": ("ieeg", "V"),
-    "hbo": ("fnirs", "M"), "hbr": ("fnirs", "M"), "fnirs_od": ("fnirs", "optical density"),
-    "pupil": ("pupil", "m"), "gsr": ("skin-conductance", "S"),
-}  # fmt: skip
+    "mag": ("meg", "T"),
+    "grad": ("meg", "T/m"),
+    "eeg": ("eeg", "V"),
+    "ecog": ("ieeg", "V"),
+    "seeg": ("ieeg", "V"),
+    "dbs": ("ieeg", "V"),
+    "hbo": ("fnirs", "M"),
+    "hbr": ("fnirs", "M"),
+    "fnirs_od": ("fnirs", "optical density"),
+    "pupil": ("pupil", "m"),
+    "gsr": ("skin-conductance", "S"),
+}
 
 
 def event_onsets(events: Any, raw: mne.io.BaseRaw) -> np.ndarray:
@@ -284,6 +291,13 @@ def epoch_words(
         raise ValueError("stimulus: two words begin in the same sample of raw: merge them")
     events = np.column_stack([samples + raw.first_samp, np.zeros_like(samples), samples * 0 + 1])
     return mne.Epochs(
-        raw, events, tmin=tmin, tmax=tmax, baseline=baseline, decim=decimate, reject=reject,
-        preload=True, verbose="error",
-    )  # fmt: skip
+        raw,
+        events,
+        tmin=tmin,
+        tmax=tmax,
+        baseline=baseline,
+        decim=decimate,
+        reject=reject,
+        preload=True,
+        verbose="error",
+    )

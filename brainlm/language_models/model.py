@@ -381,9 +381,14 @@ class LanguageModel:
         read = units(stimulus, context, level)
         tokens = tokenize(self.tokenizer, read.texts, stimulus.language, read.isolated.tolist())
         check_language(
-            self.name, self.source.languages, stimulus.language, read.texts, tokens,
-            self._n_unknown(tokens), len(self.tokenizer),
-        )  # fmt: skip
+            self.name,
+            self.source.languages,
+            stimulus.language,
+            read.texts,
+            tokens,
+            self._n_unknown(tokens),
+            len(self.tokenizer),
+        )
         shared = sum(text.n_shared for text in tokens)
         if shared and self.causal:
             warnings.warn(

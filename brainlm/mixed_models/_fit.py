@@ -231,9 +231,12 @@ def _minimise(start: _Objective) -> tuple[np.ndarray, _Derivatives]:
 
     for _ in range(10):
         found = minimize(
-            target, whole.pack(roots), jac=True, method="L-BFGS-B",
+            target,
+            whole.pack(roots),
+            jac=True,
+            method="L-BFGS-B",
             options={"ftol": 1e-10, "gtol": 1e-3, "maxiter": 500},
-        )  # fmt: skip
+        )
         roots = list(map(_triangular, whole.unpack(found.x)))
         theta, promised, derivatives = _newton(start, start.pack(roots))
         better = _off_zero(start, start.unpack(theta))

@@ -148,19 +148,29 @@ def fit_formula(formula: str, table: pandas.DataFrame, *, reml: bool = True) -> 
     se = np.sqrt(np.diag(found.covariance))
     t = found.coefficients / se
     columns = {
-        "coefficient": found.coefficients, "se": se, "df": found.df, "t": t,
+        "coefficient": found.coefficients,
+        "se": se,
+        "df": found.df,
+        "t": t,
         "p": 2 * student.sf(np.abs(t), found.df),
-    }  # fmt: skip
+    }
     covariances = {}
     for (group, factor), covariance in zip(factors.items(), found.covariances, strict=True):
         block = np.repeat(np.arange(len(factor.blocks)), factor.blocks)
         together = np.where(block[:, None] == block, covariance, np.nan)
         covariances[group] = pandas.DataFrame(together, effects[group], effects[group])
     return FormulaFit(
-        pandas.DataFrame(columns, index=names), covariances, found.residual, found.log_likelihood,
-        reml, len(y), {group: factor.n_levels for group, factor in factors.items()},
-        found.n_parameters, formula, notes,
-    )  # fmt: skip
+        pandas.DataFrame(columns, index=names),
+        covariances,
+        found.residual,
+        found.log_likelihood,
+        reml,
+        len(y),
+        {group: factor.n_levels for group, factor in factors.items()},
+        found.n_parameters,
+        formula,
+        notes,
+    )
 
 
 def likelihood_ratio(smaller: FormulaFit, larger: FormulaFit) -> LikelihoodRatio:

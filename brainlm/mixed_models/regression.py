@@ -204,10 +204,18 @@ def fit_mixed(
         for kind, column in factors.items()
     ]
     return MixedFit(
-        terms, fitted.log_likelihood, {**variances, "residual": fitted.residual}, correlations,
-        len(data), levels["subject"], levels.get("item", 0), n_units, df,
-        f"{_quoted(response)} ~ {' + '.join(['1', *map(_quoted, fixed), *random])}", notes,
-    )  # fmt: skip
+        terms,
+        fitted.log_likelihood,
+        {**variances, "residual": fitted.residual},
+        correlations,
+        len(data),
+        levels["subject"],
+        levels.get("item", 0),
+        n_units,
+        df,
+        f"{_quoted(response)} ~ {' + '.join(['1', *map(_quoted, fixed), *random])}",
+        notes,
+    )
 
 
 def _factor(data: pandas.DataFrame, column: str, slopes: Sequence[str], correlated: bool) -> Factor:

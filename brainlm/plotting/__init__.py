@@ -50,12 +50,7 @@ from brainlm.plotting.layers import (
     target_bars,
     target_heat_map,
 )
-from brainlm.plotting.mapping import (
-    ablations,
-    mapping_and_text,
-    plot_factor,
-    plot_mapping_and_text,
-)
+from brainlm.plotting.mapping import ablations, mapping_and_text, plot_factor, plot_mapping_and_text
 from brainlm.plotting.rdms import plot_scatter, rdm_pair, similarity_and_rsa
 from brainlm.plotting.reconstruction import (
     reconstruction_gain,

@@ -115,28 +115,43 @@ def _surfaces(
     image, meshes = maps.image(name), fetch_surf_fsaverage(mesh)
     for side, row in zip(SIDES, axes, strict=True):
         texture = vol_to_surf(
-            image, meshes[f"pial_{side}"], inner_mesh=meshes[f"white_{side}"],
+            image,
+            meshes[f"pial_{side}"],
+            inner_mesh=meshes[f"white_{side}"],
             interpolation="nearest_most_frequent" if maps.labels else "linear",
-        )  # fmt: skip
+        )
         for view, ax in zip(VIEWS, row, strict=True):
             common = {
-                "hemi": side, "view": view, "bg_map": meshes[f"sulc_{side}"], "bg_on_data": True,
-                "axes": ax, "figure": ax.figure, "colorbar": False,
-            }  # fmt: skip
+                "hemi": side,
+                "view": view,
+                "bg_map": meshes[f"sulc_{side}"],
+                "bg_on_data": True,
+                "axes": ax,
+                "figure": ax.figure,
+                "colorbar": False,
+            }
             with np.errstate(invalid="ignore"):
                 if maps.labels:
                     colours = label_colours(maps)
                     plot_surf_roi(
                         meshes[f"infl_{side}"],
                         roi_map=np.where(texture == 0, np.nan, texture),  # no label: bare cortex
-                        cmap=ListedColormap(colours), vmin=1, vmax=len(colours), **common,
-                    )  # fmt: skip
+                        cmap=ListedColormap(colours),
+                        vmin=1,
+                        vmax=len(colours),
+                        **common,
+                    )
                 else:
                     plot_surf_stat_map(
-                        meshes[f"infl_{side}"], stat_map=texture, cmap="RdBu_r",
-                        vmin=-limit, vmax=limit, symmetric_cbar=True,  # both, or 0 is not white
-                        threshold=threshold or 1e-9, **common,
-                    )  # fmt: skip
+                        meshes[f"infl_{side}"],
+                        stat_map=texture,
+                        cmap="RdBu_r",
+                        vmin=-limit,
+                        vmax=limit,
+                        symmetric_cbar=True,  # both, or 0 is not white
+                        threshold=threshold or 1e-9,
+                        **common,
+                    )
             ax.set_title(f"{side}, {view}", fontsize=8, y=0.95)
 
 
@@ -196,9 +211,10 @@ def glass_brains(bundle: Bundle) -> Figure:
 
     rows = [
         (each, str(name))
-        for each in bundle_maps(bundle).values() if each.affine is not None
+        for each in bundle_maps(bundle).values()
+        if each.affine is not None
         for name in each.names
-    ]  # fmt: skip
+    ]
     if not rows:
         raise ValueError(f"{bundle.folder}: has no brain maps of a volume")
     figure, axes = plt.subplots(
@@ -228,9 +244,13 @@ def _rows(bundle: Bundle, rows: list[tuple[BrainMaps, str]]) -> Figure:
         )
     height = 1.9 * len(rows) + 0.5
     figure, axes = plt.subplots(
-        len(rows), 4, figsize=(9, height), subplot_kw={"projection": "3d"}, layout="none",
+        len(rows),
+        4,
+        figsize=(9, height),
+        subplot_kw={"projection": "3d"},
+        layout="none",
         squeeze=False,
-    )  # fmt: skip
+    )
     figure.subplots_adjust(0.02, 0.4 / height, 0.9, 1 - 0.1 / height, 0, 0.1)
     limit = max(brain_scale(maps, name) for maps, name in rows)
     for (maps, name), row in zip(rows, axes, strict=True):
@@ -267,10 +287,16 @@ def glass_brain(
     image, values = maps.image(name), np.abs(maps.volume(name)[maps.mask])
     limit = brain_scale(maps, name)
     plot_glass_brain(
-        image, axes=ax, colorbar=True, plot_abs=False, display_mode="lyr",
-        vmin=-limit, vmax=limit, symmetric_cbar=True,  # all three, or 0 is not white
+        image,
+        axes=ax,
+        colorbar=True,
+        plot_abs=False,
+        display_mode="lyr",
+        vmin=-limit,
+        vmax=limit,
+        symmetric_cbar=True,  # all three, or 0 is not white
         threshold=float(np.quantile(values, 0.8)) if threshold is None else threshold,
-    )  # fmt: skip
+    )
     ax.set_title(f"{name} ({maps.unit})", fontsize=9)
     return ax
 
@@ -298,10 +324,17 @@ def winner_map(maps: BrainMaps, ax: Axes, colours: Sequence[str], *, least: floa
         raise ValueError("these maps lie on a surface: only volumes are drawn")
     won = winners(maps, least)
     plot_roi(
-        won.image("winner"), axes=ax, display_mode="x", cut_coords=[-54, -46, 54],
-        cmap=ListedColormap(list(colours)), vmin=1, vmax=maps.n_maps,
-        colorbar=False, annotate=True, draw_cross=False,
-    )  # fmt: skip
+        won.image("winner"),
+        axes=ax,
+        display_mode="x",
+        cut_coords=[-54, -46, 54],
+        cmap=ListedColormap(list(colours)),
+        vmin=1,
+        vmax=maps.n_maps,
+        colorbar=False,
+        annotate=True,
+        draw_cross=False,
+    )
     drawn = won.data[won.data > 0]
     handles = [
         Line2D([], [], marker="s", ls="", color=colour, label=f"{name} ({share:.0%})")

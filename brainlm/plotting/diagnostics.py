@@ -45,9 +45,11 @@ def plot_alphas(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         label = f"{kind} ({n} space{'s' * (n != 1)})"
         ax.plot(grid, share, marker="o", ms=3, color=colour, label=label)
     ax.set(
-        xscale="log", ylim=(0, None), xlabel="chosen alpha",
+        xscale="log",
+        ylim=(0, None),
+        xlabel="chosen alpha",
         ylabel=f"share of choices\n({alpha.shape[2]} targets x {alpha.shape[1]} folds)",
-    )  # fmt: skip
+    )
     ax.legend()
     return ax
 

@@ -155,9 +155,12 @@ def target_heat_map(bundle: Bundle) -> Figure:
     for ax, analysis in zip(axes, shown["analysis"].values, strict=True):
         values = found.sel(analysis=analysis).mean(unit)
         plot_heat_map(
-            values.transpose("target", "space").values, [str(t) for t in shown["target"].values],
-            [str(s) for s in shown["space"].values], ax, label=str(scores.attrs["label"]),
-        )  # fmt: skip
+            values.transpose("target", "space").values,
+            [str(t) for t in shown["target"].values],
+            [str(s) for s in shown["space"].values],
+            ax,
+            label=str(scores.attrs["label"]),
+        )
         ax.set_title(f"{analysis}: mean of {shown.sizes[unit]} {unit}s", loc="left", fontsize=9)
     return figure
 

@@ -55,13 +55,25 @@ def plot_factor(table: pd.DataFrame, factor: str, metric: str, ax: Axes) -> Axes
     x = np.arange(len(rows))
     reach = rows["null_half"].to_numpy(dtype=float)
     ax.fill_between(
-        x, -reach, reach, color=COLOURS["random"], alpha=0.35, lw=0,
+        x,
+        -reach,
+        reach,
+        color=COLOURS["random"],
+        alpha=0.35,
+        lw=0,
         label="95 % of random reconstructions",
-    )  # fmt: skip
+    )
     ax.axhline(0, color="black", lw=0.8, ls=":")
     bars = ", 95 % over blocks of windows" if rows["half"].notna().any() else ""  # short text
-    ax.errorbar(x, rows["gain"], yerr=rows["half"], fmt="o", ms=4, color=COLOURS["layer"],
-                label=f"brain{bars}")  # fmt: skip
+    ax.errorbar(
+        x,
+        rows["gain"],
+        yerr=rows["half"],
+        fmt="o",
+        ms=4,
+        color=COLOURS["layer"],
+        label=f"brain{bars}",
+    )
     ax.set_xticks(x, [_label(factor, value) for value in rows["value"]])
     ax.set_xlim(-0.3, len(rows) - 0.7)
     ax.tick_params(axis="x", rotation=20 if rows["value"].str.len().max() > 6 else 0)
@@ -77,8 +89,14 @@ def plot_mapping_and_text(table: pd.DataFrame, metric: str, ax: Axes) -> Axes:
         REFERENCE_COLOURS, rows.groupby("mapper", sort=False), strict=False
     ):
         for snr, points in mine.groupby("snr"):
-            ax.plot(points["mapping_r"], points["gain"], markers[snr], color=colour, ms=6,
-                    label=f"{mapper}, SNR {snr:g}")  # fmt: skip
+            ax.plot(
+                points["mapping_r"],
+                points["gain"],
+                markers[snr],
+                color=colour,
+                ms=6,
+                label=f"{mapper}, SNR {snr:g}",
+            )
     ax.axhline(0, color="black", lw=0.8, ls=":")
     r = np.corrcoef(rows["mapping_r"], rows["gain"])[0, 1]
     ax.set_title(f"{metric}: r = {r:.2f} over {len(rows)} decoders", fontsize=9)

@@ -70,9 +70,13 @@ def plot_conditions(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
         colour = {"brain": COLOURS["layer"], "ceiling": COLOURS["ceiling"]}.get(kind, "black")
         at = each.sel(condition=name)
         ax.errorbar(
-            float(at["score"]), rows.index(kind_of(name)), xerr=float(at["half"]), fmt="o", ms=4,
+            float(at["score"]),
+            rows.index(kind_of(name)),
+            xerr=float(at["half"]),
+            fmt="o",
+            ms=4,
             color=colour,
-        )  # fmt: skip
+        )
     ax.set_yticks(range(len(rows)), rows)
     ax.invert_yaxis()
     ax.set_xlabel(metric)
@@ -89,9 +93,14 @@ def plot_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
         colour = REFERENCE_COLOURS[0] if label == "MapGuide" else COLOURS["layer"]
         style = {"brain": "o-", "permuted brain": "x:", "noise input": "+:"}[kind]
         ax.errorbar(
-            x, each["gain"], yerr=each["half"] if kind == "brain" else None, fmt=style, ms=4,
-            color=colour, label=condition,
-        )  # fmt: skip
+            x,
+            each["gain"],
+            yerr=each["half"] if kind == "brain" else None,
+            fmt=style,
+            ms=4,
+            color=colour,
+            label=condition,
+        )
     ax.axhline(0, color="black", lw=0.8, ls=":")
     ax.set_xticks(x, [f"{value:g}" for value in scores["snr"].values])
     ax.set_xlabel("signal-to-noise ratio (variances)")
@@ -116,15 +125,17 @@ def plot_text_timeline(scores: xarray.Dataset, condition: str, metric: str, ax: 
     for line in range(n_lines):
         start, y = first + line * LINE, -line * 3.2
         for text, at, height, colour in (
-            (reference, times, 0.9, "black"), (words, middle, 0.05, COLOURS["layer"]),
-        ):  # fmt: skip
+            (reference, times, 0.9, "black"),
+            (words, middle, 0.05, COLOURS["layer"]),
+        ):
             said = [w for w, t in zip(text, at, strict=True) if start <= t < start + LINE]
             shown = textwrap.fill(" ".join(said), 110, max_lines=2)
             ax.text(0, y + height, shown, color=colour, fontsize=7, va="bottom", family=fonts)
         inside = (starts >= start) & (starts < start + LINE)
         x = starts[inside] - start
-        ax.fill_between(x, y - 1, y - 1 + null[inside] / top, color=COLOURS["random"], alpha=0.5,
-                        lw=0)  # fmt: skip
+        ax.fill_between(
+            x, y - 1, y - 1 + null[inside] / top, color=COLOURS["random"], alpha=0.5, lw=0
+        )
         ax.plot(x, y - 1 + curve[inside] / top, color=COLOURS["layer"], lw=1.2)
         ax.text(-0.3, y + 1.2, f"{start:.0f} s", fontsize=7, ha="right")
     ax.set_xlim(-1, LINE)

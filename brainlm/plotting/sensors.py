@@ -55,8 +55,7 @@ def plot_time_course(
     ax.fill_between(1000 * times, mean - half, mean + half, color=colour, alpha=0.2, lw=0)
     ax.axhline(0, color="0.6", lw=0.8, zorder=0)
     ax.set(
-        xlabel="time after word onset, ms",
-        ylabel=f"held-out r (mean of {len(channels)} channels)",
+        xlabel="time after word onset, ms", ylabel=f"held-out r (mean of {len(channels)} channels)"
     )
     return ax
 
@@ -146,8 +145,9 @@ def topographies(bundle: Bundle) -> Figure:
     channels, known, curves = time_curves(mean, targets)
     above = [None] * len(curves)
     if "p" in scores:
-        above = list(time_curves(scores["p"].transpose("space", "target").values, targets)[2]
-                     <= ALPHA)  # fmt: skip
+        above = list(
+            time_curves(scores["p"].transpose("space", "target").values, targets)[2] <= ALPHA
+        )
     columns = np.unique(np.linspace(0, len(known) - 1, min(MOST_HEADS, len(known))).astype(int))
     peak = int(np.nanmax(curves[0], axis=0).argmax())
     columns[np.abs(columns - peak).argmin()] = peak
@@ -158,9 +158,11 @@ def topographies(bundle: Bundle) -> Figure:
 
 
 def _heads(
-    rows: Sequence[tuple[str, np.ndarray, np.ndarray | None]], times: np.ndarray,
-    columns: np.ndarray, info: Any,
-) -> Figure:  # fmt: skip
+    rows: Sequence[tuple[str, np.ndarray, np.ndarray | None]],
+    times: np.ndarray,
+    columns: np.ndarray,
+    info: Any,
+) -> Figure:
     """Draw heads on one scale: a row for each (name, curves, channels to mark), a column a time."""
     import matplotlib.pyplot as plt
     import mne
@@ -173,10 +175,15 @@ def _heads(
     for line, (name, curves, above) in zip(axes, rows, strict=True):
         for ax, column in zip(line, columns, strict=True):
             drawn, _ = mne.viz.plot_topomap(
-                curves[:, column], info, axes=ax, show=False, vlim=(-limit, limit), cmap="RdBu_r",
+                curves[:, column],
+                info,
+                axes=ax,
+                show=False,
+                vlim=(-limit, limit),
+                cmap="RdBu_r",
                 mask=None if above is None else above[:, column],
                 mask_params={"markersize": 3, "markerfacecolor": "black"},
-            )  # fmt: skip
+            )
         if name:
             line[0].set_ylabel(name.replace(" (", "\n("), fontsize=8)
     for ax, column in zip(axes[0], columns, strict=True):

@@ -219,8 +219,9 @@ def paired_bars(bundle: Bundle) -> Figure:
         ax.set_ylabel(f"held-out {first['metric']}")
     figure.suptitle(
         "brackets: difference with q <= .05 over all pairs; dashed: controls (length, frequency, "
-        "position, word rate of a story)", fontsize=8,
-    )  # fmt: skip
+        "position, word rate of a story)",
+        fontsize=8,
+    )
     return figure
 
 
@@ -234,8 +235,9 @@ def coverage(bundle: Bundle) -> Figure:
     for ax, (column, label) in zip(axes, counts.items(), strict=True):
         ax.barh(range(len(order)), first[column], color=COLOURS["layer"])
         for y, n in enumerate(first[column]):
-            ax.annotate(f"{n:.0f}", (n, y), (2, 0), textcoords="offset points", va="center",
-                        fontsize=7)  # fmt: skip
+            ax.annotate(
+                f"{n:.0f}", (n, y), (2, 0), textcoords="offset points", va="center", fontsize=7
+            )
         ax.set_xscale("log")
         ax.set_xlim(0.8, 5 * float(first[column].max()))
         ax.set_yticks(range(len(order)), [names[d] for d in order] if ax is axes[0] else [])
@@ -281,9 +283,14 @@ def unique_variance(bundle: Bundle) -> Figure:
             y = np.arange(len(order)) - 0.4 + width * (i + 0.5)
             error = own[f"{value}_half"].to_numpy()
             ax.barh(
-                y, own[value], width, xerr=error, color=MODEL_COLOURS[i], label=space,
+                y,
+                own[value],
+                width,
+                xerr=error,
+                color=MODEL_COLOURS[i],
+                label=space,
                 error_kw={"lw": 0.7},
-            )  # fmt: skip
+            )
         ax.axvline(0, color="black", lw=0.5)
         ax.set_yticks(range(len(order)), [names[d] for d in order] if value == "alone" else [])
         ax.invert_yaxis()
@@ -337,14 +344,18 @@ def critical_difference(bundle: Bundle) -> Figure:
         own = ranks[ranks["features"] == kind]
         first = own.iloc[0]
         plot_critical_difference(
-            list(own["model"]), own["mean_rank"].to_numpy(), float(first["critical_difference"]),
-            ax, own[["low", "high"]].to_numpy(),
-        )  # fmt: skip
+            list(own["model"]),
+            own["mean_rank"].to_numpy(),
+            float(first["critical_difference"]),
+            ax,
+            own[["low", "high"]].to_numpy(),
+        )
         ax.set_title(
             f"{kind}: {int(first['n_materials'])} materials, Friedman p = {first['p']:.2g}\n"
             f"bars join models within the critical difference {first['critical_difference']:.2f}",
-            loc="left", fontsize=8,
-        )  # fmt: skip
+            loc="left",
+            fontsize=8,
+        )
     return figure
 
 

@@ -113,8 +113,14 @@ def plot_recording(
     if len(shown) <= MOST_WORDS:
         fonts = fonts_for("".join(stimulus.words[shown]))
         for i in shown:
-            ax.text(stimulus.onset[i], top + 0.2, stimulus.words[i], rotation=90, fontsize=6,
-                    fontfamily=fonts or None)  # fmt: skip
+            ax.text(
+                stimulus.onset[i],
+                top + 0.2,
+                stimulus.words[i],
+                rotation=90,
+                fontsize=6,
+                fontfamily=fonts or None,
+            )
     ax.set(xlim=(first, last), xlabel="Seconds in the run", yticks=levels, title=f"run {run}")
     ax.set_yticklabels([str(name) for name in chosen.targets])
     return ax

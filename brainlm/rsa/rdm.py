@@ -41,9 +41,15 @@ __all__ = [
 DISTANCES = ("correlation", "cosine", "euclidean")
 ROWS_AT_ONCE = 1024  # of the square matrix
 COMPARISONS = (
-    "spearman", "pearson", "cosine", "kendall", "tau-a", "rho-a",
-    "whitened cosine", "whitened pearson",
-)  # fmt: skip
+    "spearman",
+    "pearson",
+    "cosine",
+    "kendall",
+    "tau-a",
+    "rho-a",
+    "whitened cosine",
+    "whitened pearson",
+)
 
 
 def rdm(X: Any, metric: str = "correlation", *, device: str | None = None) -> Any:

@@ -14,13 +14,7 @@ from brainlm.data.scores import pearson
 from brainlm.errors import unknown_name
 from brainlm.rsa.rdm import COMPARISONS, compare_pairs, compare_rdms, condensed
 
-__all__ = [
-    "RdmBootstrap",
-    "bootstrap_rdms",
-    "compare_partial",
-    "rdm_noise_ceiling",
-    "regress_rdms",
-]
+__all__ = ["RdmBootstrap", "bootstrap_rdms", "compare_partial", "rdm_noise_ceiling", "regress_rdms"]
 
 
 def compare_partial(

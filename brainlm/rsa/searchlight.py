@@ -155,12 +155,19 @@ def pattern_searchlight(
     folds = [(test, Y[train].mean(axis=0)) for train, test in split.split(Y)]
 
     def score(own: np.ndarray) -> float:
-        return float(np.mean([
-            pairwise_accuracy(pattern_correlations(
-                predictions[np.ix_(test, own)] - mean[own], Y[np.ix_(test, own)] - mean[own]
-            ))
-            for test, mean in folds
-        ]))  # fmt: skip
+        return float(
+            np.mean(
+                [
+                    pairwise_accuracy(
+                        pattern_correlations(
+                            predictions[np.ix_(test, own)] - mean[own],
+                            Y[np.ix_(test, own)] - mean[own],
+                        )
+                    )
+                    for test, mean in folds
+                ]
+            )
+        )
 
     return searchlight(score, neighbourhoods)
 

@@ -8,13 +8,7 @@ import numpy as np
 
 from brainlm.data.scores import fisher_mean, pearson
 
-__all__ = [
-    "leave_one_subject_out",
-    "normalised",
-    "region_ceiling",
-    "repeat_ceiling",
-    "split_half",
-]
+__all__ = ["leave_one_subject_out", "normalised", "region_ceiling", "repeat_ceiling", "split_half"]
 
 
 def leave_one_subject_out(

@@ -44,10 +44,7 @@ class Ranking:
 
 
 def rank_models(
-    scores: np.ndarray,
-    models: list[str],
-    *,
-    groups: Sequence[str] | None = None,
+    scores: np.ndarray, models: list[str], *, groups: Sequence[str] | None = None
 ) -> Ranking:
     """Rank models by their scores on each data set.
 

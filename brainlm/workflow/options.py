@@ -67,9 +67,11 @@ Debug = Annotated[
 ]
 Models = Annotated[
     str,
-    typer.Option(help="Language models, separated by commas; NAME:en or NAME:en+zh where one "
-                 "has not all languages."),
-]  # fmt: skip
+    typer.Option(
+        help="Language models, separated by commas; NAME:en or NAME:en+zh where one "
+        "has not all languages."
+    ),
+]
 Datasets = Annotated[
     str, typer.Option(help="Data sets, separated by commas, or 'all' that are on this machine.")
 ]
@@ -80,9 +82,11 @@ MaxItems = Annotated[
 ]
 Spaces = Annotated[
     str,
-    typer.Option(help="Files of word spaces that you have, as KIND:LANGUAGE=FILE, separated by "
-                 "commas: associations (SWOW), cilin, hownet."),
-]  # fmt: skip
+    typer.Option(
+        help="Files of word spaces that you have, as KIND:LANGUAGE=FILE, separated by "
+        "commas: associations (SWOW), cilin, hownet."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")]
 
 EXPECTED = (

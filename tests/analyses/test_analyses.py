@@ -171,9 +171,14 @@ def test_decode_pereira2018_text(tmp_path, capsys):
     scores = bundle.arrays["scores"]
     assert float(scores["mapping_2v2"]) > 0.6
     assert set(scores["condition"].values) == {
-        "brain", "permuted brain", "permuted brain 2", "noise input", "noise input 2",
-        "language model", "ceiling",
-    }  # fmt: skip
+        "brain",
+        "permuted brain",
+        "permuted brain 2",
+        "noise input",
+        "noise input 2",
+        "language model",
+        "ceiling",
+    }
     assert {"permuted brain", "noise input", "random null"} <= set(scores["control"].values)
     assert int(scores["n_units"]) == len(set(scores["topic"].values))
     assert np.isfinite(scores["over_p"]).all()
@@ -183,8 +188,13 @@ def test_decode_pereira2018_text(tmp_path, capsys):
 
 def test_decode_ablations_of_stories_that_the_model_tells(tmp_path, capsys):
     _need([], ["smollm2"])
-    options = {"factors": "guide", "snrs": "", "work": tmp_path / "work", "planted": "smollm2",
-               "same_model": True}  # fmt: skip
+    options = {
+        "factors": "guide",
+        "snrs": "",
+        "work": tmp_path / "work",
+        "planted": "smollm2",
+        "same_model": True,
+    }
     bundle = _run("decode_ablations", tmp_path / "out", **options)
     table = bundle.arrays["table"].to_dataframe()
     assert set(table["value"]) == {"likelihood", "similarity", "mixture"}

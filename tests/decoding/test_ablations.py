@@ -38,10 +38,12 @@ def bench(tiny, tmp_path_factory):
     parts = [rng.choice(WORDS, n).tolist() for n in (400, 400, 400, 70, 70)]
     times = [(np.arange(len(words)) + 0.05, np.full(len(words), 0.9)) for words in parts]
     stimulus = Stimulus(
-        [w for words in parts for w in words], "en", np.concatenate([t[0] for t in times]),
+        [w for words in parts for w in words],
+        "en",
+        np.concatenate([t[0] for t in times]),
         np.concatenate([t[1] for t in times]),
         run=np.repeat([f"s{i}" for i in range(5)], [len(words) for words in parts]),
-    )  # fmt: skip
+    )
 
     def stories(snr):
         given = Simulation(100, snr, responding=0.9, n_components=24, layer=2, context=4)
@@ -50,9 +52,11 @@ def bench(tiny, tmp_path_factory):
         recording = Recording(
             np.concatenate([found[run] for run in stimulus.runs]),
             times=np.concatenate([LEAD + 2.0 * np.arange(n) for n in length]),
-            run=np.repeat(stimulus.runs, length), targets=[f"v{i}" for i in range(100)],
-            modality="fmri", unit="a.u.",
-        )  # fmt: skip
+            run=np.repeat(stimulus.runs, length),
+            targets=[f"v{i}" for i in range(100)],
+            modality="fmri",
+            unit="a.u.",
+        )
         return stories_of(stimulus, recording)
 
     folder = tmp_path_factory.mktemp("points")
@@ -137,8 +141,12 @@ def test_table_and_figures(found, tmp_path):
     scores = xarray.Dataset.from_dataframe(table.rename_axis("row"))
     scores.attrs["title"] = "planted"
     save_bundle(
-        tmp_path / "out", analysis="decode_ablations", arrays={"table": scores}, config={},
-        inputs={}, figures=["ablations", "mapping_and_text"],
-    )  # fmt: skip
+        tmp_path / "out",
+        analysis="decode_ablations",
+        arrays={"table": scores},
+        config={},
+        inputs={},
+        figures=["ablations", "mapping_and_text"],
+    )
     for path in save_figures(load_bundle(tmp_path / "out"), tmp_path / "again"):
         assert path.stat().st_size > 5_000

@@ -23,26 +23,39 @@ def subject(tiny):
     parts = [rng.choice(CHINESE, n).tolist() for n in (350, 350, 60)]
     onset = [np.arange(len(words)) + 0.05 for words in parts]
     stimulus = Stimulus(
-        [w for words in parts for w in words], "zh", np.concatenate(onset), np.full(760, 0.9),
+        [w for words in parts for w in words],
+        "zh",
+        np.concatenate(onset),
+        np.full(760, 0.9),
         run=np.repeat(["a", "b", "c"], [350, 350, 60]),
-    )  # fmt: skip
+    )
     simulation = Simulation(80, 30.0, responding=0.9, n_components=16, layer=2, context=2)
     responses = simulate_stories(tiny, stimulus, simulation)
     length = [len(responses[run]) for run in stimulus.runs]
     recording = Recording(
         np.concatenate([responses[run] for run in stimulus.runs]),
-        targets=[f"v{i}" for i in range(80)], modality="fmri", unit="a.u.",
+        targets=[f"v{i}" for i in range(80)],
+        modality="fmri",
+        unit="a.u.",
         times=np.concatenate([LEAD + 2.0 * np.arange(n) for n in length]),
         run=np.repeat(stimulus.runs, length),
-    )  # fmt: skip
+    )
     return stimulus, recording
 
 
 @pytest.mark.parametrize("level", ["word", "character"])
 def test_chinese_is_decoded_by_words_and_by_characters(tiny, subject, level):
     *train, test = stories_of(*subject, level)
-    settings = Settings(layer=2, context=2, n_components=16, n_targets=70, n_inputs=50,
-                        n_frequent=0, longest=12, level=level)  # fmt: skip
+    settings = Settings(
+        layer=2,
+        context=2,
+        n_components=16,
+        n_targets=70,
+        n_inputs=50,
+        n_frequent=0,
+        longest=12,
+        level=level,
+    )
     decoder = fit_story_decoder(tiny, train, settings, "zh")
     vocabulary = decoder.reader.vocabulary
     assert vocabulary.language == "zh"

@@ -67,8 +67,16 @@ def test_units_weigh_the_same():
 
 
 def test_what_contradicts_a_score_is_said_first():
-    score = [[0.3, 0.3], [0.35, 0.1], [0.35, 0.2], [0.1, 0.1], [0.1, 0.1], [0.1, 0.1], [0, 0],
-             [0.4, 0.2]]  # fmt: skip
+    score = [
+        [0.3, 0.3],
+        [0.35, 0.1],
+        [0.35, 0.2],
+        [0.1, 0.1],
+        [0.1, 0.1],
+        [0.1, 0.1],
+        [0, 0],
+        [0.4, 0.2],
+    ]
     scores = xarray.Dataset(
         {"score": (("condition", "metric"), score)},
         coords={"condition": NAMES, "metric": ["bleu-1", "meteor"]},
@@ -96,22 +104,34 @@ def test_intervals_over_stories_and_subjects_hold_their_level(spread):
 def cells(gain, n_stories=5, n_subjects=3, seed=0):
     """Cells in which MapGuide gains ``gain`` more; both guides share a gain that needs no brain."""
     rng = np.random.default_rng(seed)
-    names = [f"{guide}: {kind}" for guide in ("Tang", "MapGuide")
-             for kind in ("brain", "noise input", "noise input 2")]  # fmt: skip
+    names = [
+        f"{guide}: {kind}"
+        for guide in ("Tang", "MapGuide")
+        for kind in ("brain", "noise input", "noise input 2")
+    ]
     dims = ("snr", "subject", "story", "condition", "metric")
     score = 0.2 + 0.01 * rng.standard_normal((1, n_subjects, n_stories, len(names), 1))
     score[..., 3:, :] += 0.1  # how the training texts sound
     score[..., 3, :] += gain
     null = 0.15 + 0.01 * rng.standard_normal((1, n_subjects, n_stories, 6, 1))
     return xarray.Dataset(
-        {"score": (dims, score), "gain": (dims, score - 0.15),
-         "null_mean": (dims, 0 * score + 0.15),
-         "share": (dims, 0 * score), "z": (dims, 0 * score),
-         "null_score": ((*dims[:3], "null", "metric"), null),
-         "mapping_r": (dims[:3], 0 * score[..., 0, 0] + 0.25)},
-        coords={"snr": [3.0], "subject": range(n_subjects), "condition": names,
-                "story": [f"s{i}" for i in range(n_stories)], "metric": ["bleu-1"]},
-    )  # fmt: skip
+        {
+            "score": (dims, score),
+            "gain": (dims, score - 0.15),
+            "null_mean": (dims, 0 * score + 0.15),
+            "share": (dims, 0 * score),
+            "z": (dims, 0 * score),
+            "null_score": ((*dims[:3], "null", "metric"), null),
+            "mapping_r": (dims[:3], 0 * score[..., 0, 0] + 0.25),
+        },
+        coords={
+            "snr": [3.0],
+            "subject": range(n_subjects),
+            "condition": names,
+            "story": [f"s{i}" for i in range(n_stories)],
+            "metric": ["bleu-1"],
+        },
+    )
 
 
 def test_a_guide_gains_more_only_where_the_interval_says_so():

@@ -43,8 +43,13 @@ SETTINGS = Settings(
     layer=2, context=4, n_components=32, n_targets=80, n_inputs=60, n_frequent=0, longest=12
 )
 BEAM = Beam(6, nucleus=Nucleus(mass=1, ratio=1e-3, most=10, beyond=0.6, no_repeats=False))
-OPTIONS = {"language": "en", "tier": "word", "first_sample": LEAD, "sampling_interval": 2.0,
-           "unit": "a.u."}  # fmt: skip
+OPTIONS = {
+    "language": "en",
+    "tier": "word",
+    "first_sample": LEAD,
+    "sampling_interval": 2.0,
+    "unit": "a.u.",
+}
 
 
 @pytest.fixture(scope="module")
@@ -54,24 +59,38 @@ def stimulus():
     # Slowly spoken, two words in a sample: what a few dimensions can tell apart.
     times = [(np.arange(len(words)) + 0.05, np.full(len(words), 0.9)) for words in parts]
     return Stimulus(
-        [w for words in parts for w in words], "en", np.concatenate([t[0] for t in times]),
+        [w for words in parts for w in words],
+        "en",
+        np.concatenate([t[0] for t in times]),
         np.concatenate([t[1] for t in times]),
         run=np.repeat([f"s{i}" for i in range(5)], [len(words) for words in parts]),
-    )  # fmt: skip
+    )
 
 
 def _study(tiny, stimulus, folder, snr):
     simulation = Simulation(100, snr, responding=0.9, n_components=32, layer=2, context=4)
     responses = simulate_stories(tiny, stimulus, simulation)
     write_layout(folder, "S1", stimulus, responses, ("s3", "s4"))
-    train = stories_of(*read_stories(
-        folder / "data_train", "S1", pattern="train_response/{subject}/{story}.hf5",
-        words="train_stimulus/{story}.TextGrid", counts="respdict.json", trimmed=10, **OPTIONS,
-    ))  # fmt: skip
-    test = stories_of(*read_stories(
-        folder / "data_test", "S1", pattern="test_response/{subject}/perceived_speech/{story}.hf5",
-        words="test_stimulus/perceived_speech/{story}.TextGrid", **OPTIONS,
-    ))  # fmt: skip
+    train = stories_of(
+        *read_stories(
+            folder / "data_train",
+            "S1",
+            pattern="train_response/{subject}/{story}.hf5",
+            words="train_stimulus/{story}.TextGrid",
+            counts="respdict.json",
+            trimmed=10,
+            **OPTIONS,
+        )
+    )
+    test = stories_of(
+        *read_stories(
+            folder / "data_test",
+            "S1",
+            pattern="test_response/{subject}/perceived_speech/{story}.hf5",
+            words="test_stimulus/perceived_speech/{story}.TextGrid",
+            **OPTIONS,
+        )
+    )
     return train, test, fit_story_decoder(tiny, train, SETTINGS), responses
 
 
@@ -133,8 +152,12 @@ def test_the_reference_is_never_seen(study):
     _, test, decoder, _ = study
     story = test[1]
     half = len(story.words) // 2
-    other = replace(story, words=("moon",) * half, onset=story.onset[:half] * 0.9,
-                    middle=story.middle[:half] * 0.9)  # fmt: skip
+    other = replace(
+        story,
+        words=("moon",) * half,
+        onset=story.onset[:half] * 0.9,
+        middle=story.middle[:half] * 0.9,
+    )
     guides = {"MapGuide": ("similarity", BEAM)}
     texts = []
     for version in (story, other):
@@ -169,8 +192,14 @@ def test_a_subject_without_signal_has_no_gain(tiny, stimulus, tmp_path):
 def test_interrupted_reconstructions_go_on(study, tmp_path, monkeypatch):
     _, test, decoder, _ = study
     story = test[1]
-    jobs = {"a": Job(brain_guide(decoder, story.responses, "mixture"), np.arange(12.0, 16, 0.4),
-                     story.times, BEAM)}  # fmt: skip
+    jobs = {
+        "a": Job(
+            brain_guide(decoder, story.responses, "mixture"),
+            np.arange(12.0, 16, 0.4),
+            story.times,
+            BEAM,
+        )
+    }
     jobs |= nulls(jobs, 2)
     first = decode_jobs(decoder, jobs, tmp_path, key="k")
     monkeypatch.setattr(type(decoder), "decode_all", None)  # nothing may be decoded again
@@ -190,13 +219,17 @@ def test_word_rate_finds_planted_counts(rng):
     Y = np.zeros((200, 3))
     Y[2:] += counts[:-2, None] * [1, 2, 0]
     Y += 0.01 * rng.standard_normal(Y.shape)
-    rate = fit_word_rate([Y[:100], Y[100:]], [times[:100], times[100:]],
-                         [onset[onset < times[100]], onset[onset >= times[100]]])  # fmt: skip
+    rate = fit_word_rate(
+        [Y[:100], Y[100:]],
+        [times[:100], times[100:]],
+        [onset[onset < times[100]], onset[onset >= times[100]]],
+    )
     middle = rate.predict(Y, times)
     found = count_words(middle, times[:-4], 2.0)
     np.testing.assert_array_equal(found, counts[:-4])
-    np.testing.assert_allclose(spread_words(np.array([2, 0, 1]), np.array([0, 2, 4.0]), 2.0),
-                               [0.5, 1.5, 5.0])  # fmt: skip
+    np.testing.assert_allclose(
+        spread_words(np.array([2, 0, 1]), np.array([0, 2, 4.0]), 2.0), [0.5, 1.5, 5.0]
+    )
     with pytest.raises(ValueError, match=r"every 1.5 s, those of training every 2 s"):
         rate.predict(Y, 1.5 * np.arange(200))
     with pytest.raises(ValueError, match="predicts no word at all"):
@@ -236,8 +269,14 @@ def test_noise_and_blocks(rng):
 
 def test_states_of_several_texts_are_those_of_each(tiny):
     texts = [["the", "dog", "runs"], ["moon"], ["a", "wonderful", "night", "in", "red"]]
-    joined = read_states(tiny, [w for t in texts for w in t], "en", layer=2, context=3,
-                         lengths=[len(t) for t in texts])  # fmt: skip
+    joined = read_states(
+        tiny,
+        [w for t in texts for w in t],
+        "en",
+        layer=2,
+        context=3,
+        lengths=[len(t) for t in texts],
+    )
     each = [read_states(tiny, text, "en", layer=2, context=3) for text in texts]
     np.testing.assert_allclose(joined, np.concatenate(each), atol=1e-5)
 

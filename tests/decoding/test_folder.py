@@ -33,8 +33,9 @@ def folder(tiny, tmp_path_factory):
     stories = Stimulus(np.concatenate(words).tolist(), "en", onset, np.full(520, 0.4), run=runs)
     simulation = Simulation(60, 2.0, n_components=16, layer=2, context=4)
     responses = simulate_stories(tiny, stories, simulation)
-    return write_layout(tmp_path_factory.mktemp("own") / "study", "S1", stories, responses,
-                        ("c", "d"))  # fmt: skip
+    return write_layout(
+        tmp_path_factory.mktemp("own") / "study", "S1", stories, responses, ("c", "d")
+    )
 
 
 def _decode(folder, tiny_folder, out, **options):
@@ -89,9 +90,26 @@ def test_processes_disk_and_a_kill_change_nothing(folder, tiny_folder, tmp_path,
     first = [_texts(tmp_path / name)["language model"].split()[:10] for name in ("disk", "serial")]
     assert first[0] == first[1]
     work = tmp_path / "work"
-    command = [sys.executable, "-m", "brainlm.cli.app", "decode", str(folder), "--story", "d",
-               "--model", str(tiny_folder), "--layer", "2", "--debug", "--work", str(work),
-               "--draws", "1", "--out", str(tmp_path / "killed")]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "brainlm.cli.app",
+        "decode",
+        str(folder),
+        "--story",
+        "d",
+        "--model",
+        str(tiny_folder),
+        "--layer",
+        "2",
+        "--debug",
+        "--work",
+        str(work),
+        "--draws",
+        "1",
+        "--out",
+        str(tmp_path / "killed"),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
         for _ in range(1200):
             if len(list(work.glob("*.json"))) >= 2 or run.poll() is not None:

@@ -28,9 +28,13 @@ def setting(rng):
     scale = RowScale(rng.standard_normal(F), rng.uniform(0.5, 2, F), 3.0)
     timeline = Timeline(word_weights(middle, rows), scale)
     model = EncodingModel(
-        rng.standard_normal((4 * F, V)), rng.standard_normal(V),
-        rng.standard_normal((30, V)) / np.sqrt(30), 0.6, DELAYS, np.zeros(V),
-    )  # fmt: skip
+        rng.standard_normal((4 * F, V)),
+        rng.standard_normal(V),
+        rng.standard_normal((30, V)) / np.sqrt(30),
+        0.6,
+        DELAYS,
+        np.zeros(V),
+    )
     return timeline, model, rng.standard_normal((N, V)), middle, rows
 
 
@@ -108,10 +112,9 @@ def test_a_row_that_has_only_begun_counts_little(setting, rng):
     to_come = timeline.to_come(1, touched)
     mean = np.linalg.norm(decoded, axis=1).mean()
     expected = [
-        w * step[0] @ decoded[k] / mean
-        / np.sqrt(w**2 * (step**2).sum() + left)
+        w * step[0] @ decoded[k] / mean / np.sqrt(w**2 * (step**2).sum() + left)
         for k, w, left in zip(touched, weights, to_come, strict=True)
-    ]  # fmt: skip
+    ]
     assert gain == pytest.approx(np.sum(expected), abs=1e-4)
     plain = np.sign(weights) @ [step[0] @ decoded[k] / mean / np.linalg.norm(step) for k in touched]
     assert abs(gain - plain) > 0.1  # what cosines of single words would have said

@@ -55,8 +55,10 @@ def test_ridge_mapper_is_the_ridge_encoder_turned_round(data):
 def test_training_is_deterministic_and_resumes_exactly(data, tmp_path):
     X, Y, runs = data
     z = ((Y - Y.mean(0)) / Y.std(0)).astype(np.float32)
-    parts = [Batches(X[rows], z[rows], runs[rows], np.flatnonzero(rows))
-             for rows in (runs != "c", runs == "c")]  # fmt: skip
+    parts = [
+        Batches(X[rows], z[rows], runs[rows], np.flatnonzero(rows))
+        for rows in (runs != "c", runs == "c")
+    ]
     settings = Training(epochs=6, batch=64, width=16, n_layers=1, rate=1e-3)
 
     def weights(**options):
@@ -70,8 +72,9 @@ def test_training_is_deterministic_and_resumes_exactly(data, tmp_path):
     weights(checkpoint=tmp_path, stop_after=2)
     torch.testing.assert_close(weights(checkpoint=tmp_path), whole, rtol=0, atol=0)
     with pytest.raises(ValueError, match="checkpoint of other data or settings"):
-        train_mapper("transformer", *parts, n_lags=2, settings=settings, seed=4,
-                     checkpoint=tmp_path)  # fmt: skip
+        train_mapper(
+            "transformer", *parts, n_lags=2, settings=settings, seed=4, checkpoint=tmp_path
+        )
     (tmp_path / "training.safetensors").write_bytes(b"broken")
     with pytest.raises(CorruptDataError, match="not a readable checkpoint"):
         weights(checkpoint=tmp_path)

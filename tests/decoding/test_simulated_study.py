@@ -19,9 +19,12 @@ def analysis(monkeypatch, tmp_path):
     module = load_analysis("decode_story_simulated")
     rng = np.random.default_rng(0)
     stimulus = Stimulus(
-        rng.choice(WORDS, 320).tolist(), "en", np.tile(0.05 + 0.9 * np.arange(80), 4),
-        np.full(320, 0.8), run=np.repeat(["a", "b", "c", "d"], 80),
-    )  # fmt: skip
+        rng.choice(WORDS, 320).tolist(),
+        "en",
+        np.tile(0.05 + 0.9 * np.arange(80), 4),
+        np.full(320, 0.8),
+        run=np.repeat(["a", "b", "c", "d"], 80),
+    )
     monkeypatch.setattr(module, "open_text", lambda *_: (stimulus, "words at random"))
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
     fit = module.fit_story_decoder
@@ -49,9 +52,16 @@ def test_stories_and_subjects_are_crossed_and_nothing_is_decided_by_two(
     saved = {}
     monkeypatch.setattr(analysis, "save_bundle", lambda *_, **given: saved.update(given))
     analysis.main(
-        model=str(tiny_folder), layer=2, planted=str(tiny_folder), planted_layer=2,
-        same_model=True, snrs="3", draws=1, debug=True, out=tmp_path / "out",
-    )  # fmt: skip
+        model=str(tiny_folder),
+        layer=2,
+        planted=str(tiny_folder),
+        planted_layer=2,
+        same_model=True,
+        snrs="3",
+        draws=1,
+        debug=True,
+        out=tmp_path / "out",
+    )
     arrays, notes = saved["arrays"], saved["notes"]
     cells, scores, comparison = (arrays[name] for name in ("cells", "scores", "comparison"))
     assert cells["score"].sizes["story"] == cells["score"].sizes["subject"] == 2
@@ -74,9 +84,13 @@ def test_the_decoders_own_model_is_not_planted_unasked(analysis, tiny, tiny_fold
     assert isinstance(again, LanguageModel)
     with pytest.raises(UnknownNameError, match="unknown score 'rouge'"):
         analysis.main(
-            model=str(tiny_folder), planted=str(tiny_folder), same_model=True, score="rouge",
-            encoder="", out=tmp_path / "out",
-        )  # fmt: skip
+            model=str(tiny_folder),
+            planted=str(tiny_folder),
+            same_model=True,
+            score="rouge",
+            encoder="",
+            out=tmp_path / "out",
+        )
 
 
 def test_decoded_stories_are_spread_over_all():

@@ -34,11 +34,15 @@ def smn4lang(tiny, tmp_path_factory):
     words = [rng.choice(CHINESE, N_WORDS).tolist() for _ in runs]
     onset = BEFORE + 0.05 + np.arange(N_WORDS)
     stimulus = Stimulus(
-        [w for each in words for w in each], "zh", np.tile(onset + LEAD, N_RUNS),
-        np.full(N_RUNS * N_WORDS, 0.9), run=np.repeat(runs, N_WORDS),
-    )  # fmt: skip
-    simulation = Simulation(64, 30.0, responding=0.9, n_components=16, layer=2, context=2,
-                            step=STEP)  # fmt: skip
+        [w for each in words for w in each],
+        "zh",
+        np.tile(onset + LEAD, N_RUNS),
+        np.full(N_RUNS * N_WORDS, 0.9),
+        run=np.repeat(runs, N_WORDS),
+    )
+    simulation = Simulation(
+        64, 30.0, responding=0.9, n_components=16, layer=2, context=2, step=STEP
+    )
     responses = simulate_stories(tiny, stimulus, simulation)  # sample k begins LEAD + k * STEP
     n_samples = 0
     for run, said in zip(runs, words, strict=True):
@@ -55,8 +59,13 @@ def smn4lang(tiny, tmp_path_factory):
         n_samples += volumes.shape[-1]
     text = (CARDS / "smn4lang-fmri.toml").read_text("utf-8")
     text = re.sub(r"runs = \[[^]]*\]", f"runs = {runs}".replace("'", '"'), text)
-    facts = {"n_subjects": 1, "n_samples": n_samples, "n_targets": 64, "n_runs": N_RUNS,
-             "n_words": N_RUNS * N_WORDS}  # fmt: skip
+    facts = {
+        "n_subjects": 1,
+        "n_samples": n_samples,
+        "n_targets": 64,
+        "n_runs": N_RUNS,
+        "n_words": N_RUNS * N_WORDS,
+    }
     for name, value in facts.items():
         text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
     card = root / "smn4lang-fmri.toml"
@@ -71,8 +80,14 @@ def _cache(tmp_path, monkeypatch):
 
 def decode(smn4lang, tiny_folder, out, **options):
     card, root = smn4lang
-    options = {"model": str(tiny_folder), "layer": 2, "context": 2.0, "draws": 1, "debug": True,
-               **options}  # fmt: skip
+    options = {
+        "model": str(tiny_folder),
+        "layer": 2,
+        "context": 2.0,
+        "draws": 1,
+        "debug": True,
+        **options,
+    }
     load_analysis("decode_story_dataset").main(dataset=str(card), root=root, out=out, **options)
     return load_bundle(out)
 

@@ -32,9 +32,7 @@ def heard(rng):
         data.astype(np.float32), [f"v{i}" for i in range(6)], "fmri", "a.u.", times=times, run=runs
     )
     onset = np.tile(10 + np.arange(20.0), 2)
-    stimulus = Stimulus(
-        ["dog"] * 40, "en", onset, np.full(40, 0.5), run=np.repeat(["a", "b"], 20)
-    )  # fmt: skip
+    stimulus = Stimulus(["dog"] * 40, "en", onset, np.full(40, 0.5), run=np.repeat(["a", "b"], 20))
     return stimulus, recording
 
 
@@ -43,9 +41,13 @@ def mapped(recording, folder):
     path = folder / "data.npy"
     np.save(path, np.asfortranarray(recording.data))
     return Recording(
-        np.load(path, mmap_mode="r"), recording.targets, "fmri", "a.u.", times=recording.times,
+        np.load(path, mmap_mode="r"),
+        recording.targets,
+        "fmri",
+        "a.u.",
+        times=recording.times,
         run=recording.run,
-    )  # fmt: skip
+    )
 
 
 def z(values):
@@ -96,8 +98,10 @@ def test_responses_stay_on_disk_and_are_the_same(heard, tmp_path):
 
 def test_best_targets_are_the_same_from_disk_and_by_the_encoder(rng):
     n_samples, signal = 40, np.array([0, 3, 0, 2, 0, 4, 0, 0])
-    parts = [(rng.standard_normal((n_samples, 5)), rng.standard_normal((n_samples, 8)))
-             for _ in range(12)]  # fmt: skip
+    parts = [
+        (rng.standard_normal((n_samples, 5)), rng.standard_normal((n_samples, 8)))
+        for _ in range(12)
+    ]
     weights = rng.standard_normal((5, 8)) * signal
     responses = [(X @ weights + noise).astype(np.float32) for X, noise in parts]
     X = np.concatenate([X for X, _ in parts]).astype(np.float32)
@@ -120,7 +124,8 @@ def test_what_makes_no_story_is_refused(heard):
     flat[100:, 2] = 7
     with pytest.raises(ValueError, match="run 'b': 1 targets are constant"):
         stories_of(stimulus, recording.with_data(flat, "flat"))
-    items = Recording(recording.data, recording.targets, "fmri", "a.u.",
-                      items=[f"i{k}" for k in range(183)])  # fmt: skip
+    items = Recording(
+        recording.data, recording.targets, "fmri", "a.u.", items=[f"i{k}" for k in range(183)]
+    )
     with pytest.raises(ValueError, match="has no times"):
         stories_of(stimulus, items)

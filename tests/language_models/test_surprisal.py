@@ -129,9 +129,15 @@ def two_letters(tmp_path_factory):
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>")
     config = GPT2Config(
-        vocab_size=6, n_positions=32, n_embd=8, n_layer=1, n_head=1, initializer_range=0.5,
-        bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+        vocab_size=6,
+        n_positions=32,
+        n_embd=8,
+        n_layer=1,
+        n_head=1,
+        initializer_range=0.5,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
     return LanguageModel(save(tmp_path_factory.mktemp("models") / "two-letters", config, fast))
 
 
@@ -277,11 +283,20 @@ def test_capped_logits_are_read_as_the_model_makes_them(tmp_path, cap):
 
     tokenizer = byte_level_bpe()
     config = Gemma2Config(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
-        num_attention_heads=2, num_key_value_heads=1, head_dim=8, max_position_embeddings=64,
-        initializer_range=0.5, bos_token_id=0, eos_token_id=0, pad_token_id=1,
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        max_position_embeddings=64,
+        initializer_range=0.5,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=1,
         final_logit_softcapping=cap,
-    )  # fmt: skip
+    )
     model = LanguageModel(save(tmp_path / "gemma", config, tokenizer))
     bits, _, _ = by_hand(model, WORDS)
     found = model.surprisal(story(), context="document", boundary="raw").values[:, 0]
@@ -348,9 +363,13 @@ def minicons_bits(model, words, *, corrected):
     scorer = pytest.importorskip("minicons.scorer")
     theirs = scorer.IncrementalLMScorer(model.headed, "cpu", tokenizer=model.tokenizer)
     (found,) = theirs.word_score_tokenized(
-        [" ".join(words)], tokenize_function=str.split, bos_token=True, surprisal=True,
-        base_two=True, bow_correction=corrected,
-    )  # fmt: skip
+        [" ".join(words)],
+        tokenize_function=str.split,
+        bos_token=True,
+        surprisal=True,
+        base_two=True,
+        bow_correction=corrected,
+    )
     assert [word for word, _ in found] == words
     return np.array([bits for _, bits in found])
 

@@ -2,12 +2,7 @@ import numpy as np
 import pytest
 
 from brainlm.language_models.tokens import Frame, Tokens
-from brainlm.language_models.windows import (
-    assemble,
-    overlapping_spans,
-    trailing_spans,
-    whole_spans,
-)
+from brainlm.language_models.windows import assemble, overlapping_spans, trailing_spans, whole_spans
 
 
 def text(lengths, first=100):
@@ -50,22 +45,31 @@ def test_context_that_does_not_fit_says_the_numbers():
 def test_trailing_spans_end_with_their_word(texts):
     spans = trailing_spans(texts, 3, room=100)
     assert [(s.start, s.keep, s.stop) for s in spans if s.text == 1][:5] == [
-        (0, 0, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4), (1, 4, 5),
-    ]  # fmt: skip
+        (0, 0, 1),
+        (0, 1, 2),
+        (0, 2, 3),
+        (0, 3, 4),
+        (1, 4, 5),
+    ]
 
 
 @pytest.mark.parametrize(
     ("pooling", "expected"),
-    [("last", [[101], [102], [105]]), ("first", [[100], [102], [103]]),
-     ("mean", [[100, 101], [102], [103, 104, 105]])],
-)  # fmt: skip
+    [
+        ("last", [[101], [102], [105]]),
+        ("first", [[100], [102], [103]]),
+        ("mean", [[100, 101], [102], [103, 104, 105]]),
+    ],
+)
 def test_places_point_at_the_tokens_of_each_word(pooling, expected):
     tokens = text(np.array([2, 1, 3]))
     spans = trailing_spans([tokens], 1, room=10)
     windows = assemble([tokens], spans, Frame((7,), (9,)), pooling)
     assert [ids.tolist() for ids in windows.inputs] == [
-        [7, 100, 101, 9], [7, 100, 101, 102, 9], [7, 102, 103, 104, 105, 9],
-    ]  # fmt: skip
+        [7, 100, 101, 9],
+        [7, 100, 101, 102, 9],
+        [7, 102, 103, 104, 105, 9],
+    ]
     found = [[], [], []]
     for row, window, position in zip(windows.row, windows.window, windows.position, strict=True):
         found[row].append(int(windows.inputs[window][position]))

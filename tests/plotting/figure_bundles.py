@@ -35,19 +35,23 @@ def languages(rng):
     kinds, numbers = ["layer"] * 4 + ["random"] * 4 + ["reference"], [*range(4), *range(4), -1]
     names = [f"layer {k}" for k in range(4)] + [f"random {k}" for k in range(4)]
     coords = {
-        "analysis": ["centred", "published"], "space": [*names, "static vectors"],
-        "kind": ("space", kinds), "layer": ("space", numbers), "attribute": list("abc"),
-    }  # fmt: skip
+        "analysis": ["centred", "published"],
+        "space": [*names, "static vectors"],
+        "kind": ("space", kinds),
+        "layer": ("space", numbers),
+        "attribute": list("abc"),
+    }
     return {
         language: xarray.Dataset(
             {
                 "score": (("analysis", "space", "attribute"), rng.normal(0.3, 0.1, (2, 9, 3))),
                 "rho": ("space", rng.normal(0.2, 0.05, 9)),
             },
-            coords, {"title": language},
+            coords,
+            {"title": language},
         )
         for language in ("english", "chinese")
-    }  # fmt: skip
+    }
 
 
 def rdms(rng):
@@ -63,9 +67,11 @@ def accuracies(rng):
     }
     null = (("analysis", "space", "permutation"), rng.normal(0.5, 0.03, (1, 4, 60)))
     coords = {
-        "analysis": ["ridge"], "space": ["layer 0", "layer 1", "layer 2", "GloVe"],
-        "kind": ("space", ["layer"] * 3 + ["reference"]), "layer": ("space", [0, 1, 2, -1]),
-    }  # fmt: skip
+        "analysis": ["ridge"],
+        "space": ["layer 0", "layer 1", "layer 2", "GloVe"],
+        "kind": ("space", ["layer"] * 3 + ["reference"]),
+        "layer": ("space", [0, 1, 2, -1]),
+    }
     return {
         "scores": xarray.Dataset(
             {**values, "pairwise_null": null, "rank_null": null}, coords, {"title": "decoding"}
@@ -74,26 +80,35 @@ def accuracies(rng):
 
 
 def reconstructions(rng):
-    conditions = [f"{g}: {c}" for g in ("Tang", "MapGuide")
-                  for c in ("brain", "permuted brain", "noise input")]  # fmt: skip
+    conditions = [
+        f"{g}: {c}"
+        for g in ("Tang", "MapGuide")
+        for c in ("brain", "permuted brain", "noise input")
+    ]
     conditions.append("ceiling")
     starts, words = np.arange(0.0, 40, 2), [f"word{i}" for i in range(60)]
     middle = np.arange(60.0)
     dims = ("snr", "condition", "metric")
     gain = 0.1 * np.outer([1, 0.5, 0], [1, 0.3, 0.05, 0.9, 0.4, 0.0, 0.95])[..., None] * np.ones(2)
     means = {
-        "score": (dims, 0.2 + gain), "half": (dims, np.full(gain.shape, 0.02)),
-        "gain": (dims, gain), "null_mean": (dims, 0 * gain + 0.2),
-        "null_half": (dims, 0 * gain + 0.03), "mapping_r": ("snr", [0.3, 0.1, 0.0]),
-    }  # fmt: skip
+        "score": (dims, 0.2 + gain),
+        "half": (dims, np.full(gain.shape, 0.02)),
+        "gain": (dims, gain),
+        "null_mean": (dims, 0 * gain + 0.2),
+        "null_half": (dims, 0 * gain + 0.03),
+        "mapping_r": ("snr", [0.3, 0.1, 0.0]),
+    }
     coords = {"condition": conditions, "metric": ["bleu-1", "bertscore"]}
     windows = 0.2 + gain[0][..., None] + rng.normal(0, 0.02, (*gain[0].shape, 20))
     example = {
-        "score": (dims[1:], 0.2 + gain[0]), "window_score": ((*dims[1:], "window"), windows),
+        "score": (dims[1:], 0.2 + gain[0]),
+        "window_score": ((*dims[1:], "window"), windows),
         "null_score": (("null", "metric", "window"), rng.normal(0.2, 0.02, (8, 2, 20))),
-        "text": ("condition", [" ".join(words)] * 7), "middle": ("word", middle),
-        "reference_text": " ".join(words[::-1]), "reference_middle": ("reference_word", middle),
-    }  # fmt: skip
+        "text": ("condition", [" ".join(words)] * 7),
+        "middle": ("word", middle),
+        "reference_text": " ".join(words[::-1]),
+        "reference_middle": ("reference_word", middle),
+    }
     return {
         "scores": xarray.Dataset(
             means, {"snr": [2.0, 0.3, 0.0], **coords}, {"title": "simulated subjects"}
@@ -106,14 +121,23 @@ def decoders(rng):
     points = [("guide", name, 1.0, "ridge") for name in ("likelihood", "similarity")]
     points += [("n_inputs", f"{n}", 1.0, "ridge") for n in (2, 8, 32)]
     points += [("grid", "", snr, m) for snr in (0.0, 2.0) for m in ("ridge", "transformer")]
-    table = pd.DataFrame([
-        {
-            "factor": factor, "value": value, "snr": snr, "mapper": mapper, "metric": metric,
-            "mapping_r": 0.2 * snr + 0.05 * rng.random(), "gain": 0.05 * snr + 0.02 * rng.random(),
-            "half": 0.02, "null_half": 0.03,
-        }
-        for factor, value, snr, mapper in points for metric in ("bleu-1", "bertscore")
-    ])  # fmt: skip
+    table = pd.DataFrame(
+        [
+            {
+                "factor": factor,
+                "value": value,
+                "snr": snr,
+                "mapper": mapper,
+                "metric": metric,
+                "mapping_r": 0.2 * snr + 0.05 * rng.random(),
+                "gain": 0.05 * snr + 0.02 * rng.random(),
+                "half": 0.02,
+                "null_half": 0.03,
+            }
+            for factor, value, snr, mapper in points
+            for metric in ("bleu-1", "bertscore")
+        ]
+    )
     return {"table": table_of(table).assign_attrs(title="simulated subjects")}
 
 
@@ -131,24 +155,65 @@ def text(rng):
 
 def studies(rng):
     about = [{"dataset": d, "modality": m, "level": v, "language": "en"} for d, m, v in SETS]
-    counts = {"n_items": 300, "n_targets": 6, "n_subjects": 4, "n_units": 10, "unit": "fold",
-              "metric": "r", "method": "similarity encoding"}  # fmt: skip
+    counts = {
+        "n_items": 300,
+        "n_targets": 6,
+        "n_subjects": 4,
+        "n_units": 10,
+        "unit": "fold",
+        "metric": "r",
+        "method": "similarity encoding",
+    }
     table = [
-        {**s, **counts, "model": model, "space": f"{model} layer {k}" if k >= 0 else model,
-         "layer": k, "depth": k / 3, "family": family,
-         "score": rng.random() * (family != "random")}
-        for s in about for model in ("tiny", "large") for k in range(4)
+        {
+            **s,
+            **counts,
+            "model": model,
+            "space": f"{model} layer {k}" if k >= 0 else model,
+            "layer": k,
+            "depth": k / 3,
+            "family": family,
+            "score": rng.random() * (family != "random"),
+        }
+        for s in about
+        for model in ("tiny", "large")
+        for k in range(4)
         for family in ("causal", "random")
-    ]  # fmt: skip
-    rows = [{**s, "model": m, "measure": "FFD", "effect": "surprisal", "q": q, "gain": g,
-             "low": g - 0.1, "high": g + 0.1}
-            for s in about for m, g, q in (("tiny", 0.05, 0.3), ("large", 0.2, 0.01))]  # fmt: skip
+    ]
+    rows = [
+        {
+            **s,
+            "model": m,
+            "measure": "FFD",
+            "effect": "surprisal",
+            "q": q,
+            "gain": g,
+            "low": g - 0.1,
+            "high": g + 0.1,
+        }
+        for s in about
+        for m, g, q in (("tiny", 0.05, 0.3), ("large", 0.2, 0.01))
+    ]
     shares = [{**s, "space": m, "share": x} for s in about for m, x in (("a", 0.3), ("b", 0.7))]
-    parts = [{**s, "space": m, "alone": 0.2, "unique": u, "alone_half": 0.01, "unique_half": 0.01}
-             for s in about for m, u in (("a", 0.05), ("b", 0.12))]  # fmt: skip
-    ranks = [{"features": "embedding", "model": m, "mean_rank": r, "low": r - 0.3, "high": r + 0.3,
-              "n_datasets": 9, "n_materials": 9, "p": 0.04, "critical_difference": 1.1}
-             for m, r in (("a", 1.0), ("b", 1.9), ("c", 3.0))]  # fmt: skip
+    parts = [
+        {**s, "space": m, "alone": 0.2, "unique": u, "alone_half": 0.01, "unique_half": 0.01}
+        for s in about
+        for m, u in (("a", 0.05), ("b", 0.12))
+    ]
+    ranks = [
+        {
+            "features": "embedding",
+            "model": m,
+            "mean_rank": r,
+            "low": r - 0.3,
+            "high": r + 0.3,
+            "n_datasets": 9,
+            "n_materials": 9,
+            "p": 0.04,
+            "critical_difference": 1.1,
+        }
+        for m, r in (("a", 1.0), ("b", 1.9), ("c", 3.0))
+    ]
     frames = {"table": table, "gains": rows, "winners": shares, "partition": parts, "ranks": ranks}
     return {name: table_of(pd.DataFrame(each)) for name, each in frames.items()}
 
@@ -156,11 +221,21 @@ def studies(rng):
 def pairs(rng):
     about = [{"dataset": d, "modality": m, "level": v, "language": "en"} for d, m, v in SETS]
     table = [
-        {**s, "space": space, "score": x, "low": x - 0.05, "high": x + 0.08, "metric": "r",
-         "family": "controls" if space == "controls" else "causal",
-         "unit": "fold", "n_units": 10, "n_items": 300}
-        for s in about for space, x in (("a", 0.5), ("b", 0.45), ("c", 0.2), ("controls", 0.42))
-    ]  # fmt: skip
+        {
+            **s,
+            "space": space,
+            "score": x,
+            "low": x - 0.05,
+            "high": x + 0.08,
+            "metric": "r",
+            "family": "controls" if space == "controls" else "causal",
+            "unit": "fold",
+            "n_units": 10,
+            "n_items": 300,
+        }
+        for s in about
+        for space, x in (("a", 0.5), ("b", 0.45), ("c", 0.2), ("controls", 0.42))
+    ]
     found = (("a", "b", 0.3), ("a", "c", 0.001), ("b", "c", 0.01))
     tests = [
         {**s, "version": "full", "first": a, "second": b, "p": p}
@@ -190,9 +265,11 @@ def epochs(rng):
     level = np.array([[0.2], [0.05], [0.0]]) * shown.ravel()
     score = level[:, None] + rng.normal(0, 0.02, (3, 5, len(targets)))
     coords = {
-        "analysis": ["ridge"], "space": ["layer 3", "random (layer 3)", "length + frequency"],
-        "kind": ("space", ["layer", "random", "reference"]), "target": targets,
-    }  # fmt: skip
+        "analysis": ["ridge"],
+        "space": ["layer 3", "random (layer 3)", "length + frequency"],
+        "kind": ("space", ["layer", "random", "reference"]),
+        "target": targets,
+    }
     return {
         "scores": xarray.Dataset(
             {
@@ -200,21 +277,41 @@ def epochs(rng):
                 "p": (("analysis", "space", "target"), np.where(level > 0.1, 0.01, 0.8)[None]),
                 "position": (("target", "axis"), np.repeat(list(montage.values()), len(times), 0)),
             },
-            coords, {"title": "epochs", "modality": "eeg", "label": "r"},
+            coords,
+            {"title": "epochs", "modality": "eeg", "label": "r"},
         )
-    }  # fmt: skip
+    }
 
 
 MAKERS = {
-    "layer_curve": scores, "target_bars": scores, "target_heat_map": scores, "alphas": penalties,
-    "similarity_and_rsa": languages, "rdm_pair": rdms, "decoding_curve": accuracies,
-    "decoding_null": accuracies, "reconstruction_gain": reconstructions,
-    "reconstruction_scores": reconstructions, "reconstruction_text": reconstructions,
-    "ablations": decoders, "mapping_and_text": decoders,
-    "geometry": text, "surprisal": text, "model_by_dataset": studies,
-    "layers_by_modality": studies, "context_gains": studies, "winners": studies,
-    "unique_variance": studies, "critical_difference": studies, "reading_gains": studies,
-    "coverage": studies, "paired_bars": pairs, "brain_maps": brains, "winner_brain": brains,
-    "searchlight_brain": brains, "glass_brains": brains, "time_course": epochs,
+    "layer_curve": scores,
+    "target_bars": scores,
+    "target_heat_map": scores,
+    "alphas": penalties,
+    "similarity_and_rsa": languages,
+    "rdm_pair": rdms,
+    "decoding_curve": accuracies,
+    "decoding_null": accuracies,
+    "reconstruction_gain": reconstructions,
+    "reconstruction_scores": reconstructions,
+    "reconstruction_text": reconstructions,
+    "ablations": decoders,
+    "mapping_and_text": decoders,
+    "geometry": text,
+    "surprisal": text,
+    "model_by_dataset": studies,
+    "layers_by_modality": studies,
+    "context_gains": studies,
+    "winners": studies,
+    "unique_variance": studies,
+    "critical_difference": studies,
+    "reading_gains": studies,
+    "coverage": studies,
+    "paired_bars": pairs,
+    "brain_maps": brains,
+    "winner_brain": brains,
+    "searchlight_brain": brains,
+    "glass_brains": brains,
+    "time_course": epochs,
     "topographies": epochs,
-}  # fmt: skip
+}

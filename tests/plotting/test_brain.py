@@ -26,8 +26,11 @@ def test_each_hemisphere_shows_its_own_side(maps):
     figure = surface_views(maps, "left", limit=60)
     views = figure.axes[:4]
     assert [ax.get_title() for ax in views] == [
-        "left, lateral", "right, lateral", "left, medial", "right, medial",
-    ]  # fmt: skip
+        "left, lateral",
+        "right, lateral",
+        "left, medial",
+        "right, medial",
+    ]
     assert "left (mm)" in figure.axes[-1].get_ylabel()
     for ax, own in zip(views, (True, False, True, False), strict=True):
         colours = ax.collections[0].get_facecolor()
@@ -39,9 +42,13 @@ def test_each_hemisphere_shows_its_own_side(maps):
 
 def test_parcels_are_drawn_without_a_scale(maps):
     labels = BrainMaps(
-        (maps.data[:1] > 0).astype(int), ["parcels"], maps.mask, "label", maps.affine,
+        (maps.data[:1] > 0).astype(int),
+        ["parcels"],
+        maps.mask,
+        "label",
+        maps.affine,
         labels={1: "left"},
-    )  # fmt: skip
+    )
     figure = surface_views(labels)
     assert len(figure.axes) == 4
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["left"]
@@ -94,8 +101,9 @@ def test_winners_of_a_bundle_are_coloured_on_their_own_side(maps, tmp_path):
 def test_brain_maps_of_a_bundle_have_a_row_each_and_one_scale(maps, tmp_path):
     figure = draw(saved(tmp_path, maps=maps), "brain_maps")
     assert [text.get_text() for ax in figure.axes for text in ax.texts] == [
-        "group: left", "group: right",
-    ]  # fmt: skip
+        "group: left",
+        "group: right",
+    ]
     assert len(figure.axes) == 9
     assert figure.axes[-1].get_ylabel() == "mm"
     plt.close("all")
@@ -116,5 +124,15 @@ def test_a_bundle_without_maps_says_how_to_get_them(tmp_path):
         draw(saved(tmp_path), "brain_maps")
     one = BrainMaps(np.ones((1, 1)), ["a"], np.ones((1, 1, 1), bool), "r", np.eye(4))
     with pytest.raises(ValueError, match="at least two maps"):
-        draw(load_bundle(save_bundle(tmp_path / "one", analysis="t",
-             arrays={"maps": one.to_xarray()}, config={}, inputs={})), "winner_brain")  # fmt: skip
+        draw(
+            load_bundle(
+                save_bundle(
+                    tmp_path / "one",
+                    analysis="t",
+                    arrays={"maps": one.to_xarray()},
+                    config={},
+                    inputs={},
+                )
+            ),
+            "winner_brain",
+        )

@@ -14,12 +14,17 @@ def scores():
     alpha[0, 0, 0, 0] = 1.0
     alpha[0, 2] = 100.0  # the reference
     return xarray.Dataset(
-        {"alpha": (("analysis", "space", "fold", "column"), alpha),
-         "score": (("analysis", "space", "fold", "target"), np.zeros((2, 3, 2, 4)))},
-        coords={"analysis": ["ridge", "similarity"], "space": ["a", "b", "c"],
-                "kind": ("space", ["layer", "layer", "reference"])},
+        {
+            "alpha": (("analysis", "space", "fold", "column"), alpha),
+            "score": (("analysis", "space", "fold", "target"), np.zeros((2, 3, 2, 4))),
+        },
+        coords={
+            "analysis": ["ridge", "similarity"],
+            "space": ["a", "b", "c"],
+            "kind": ("space", ["layer", "layer", "reference"]),
+        },
         attrs={"title": "a test"},
-    )  # fmt: skip
+    )
 
 
 def test_shares_of_the_choices_are_drawn_by_kind(scores):

@@ -195,10 +195,16 @@ def fif(folder):
 def open_fif(folder):
     return sizes(
         read_meeg(
-            folder, "1", pattern="sub-{subject}_meg.fif", sidecars=False, channels="mag",
-            language="en", events={"word": "word"}, epochs={"tmin": -0.1, "tmax": 0.1},
+            folder,
+            "1",
+            pattern="sub-{subject}_meg.fif",
+            sidecars=False,
+            channels="mag",
+            language="en",
+            events={"word": "word"},
+            epochs={"tmin": -0.1, "tmax": 0.1},
         )
-    )  # fmt: skip
+    )
 
 
 MORE = {

@@ -397,8 +397,14 @@ def test_moth(small_card):
 def test_geco_cn(small_card):
     """A row per reader and word; what was skipped has dots."""
     card, folder = small_card("geco-cn", n_samples=6, n_words=6, n_missing=4)
-    columns = ["WORD_FIRST_FIXATION_DURATION", "WORD_GAZE_DURATION", "WORD_GO_PAST_TIME",
-               "WORD_TOTAL_READING_TIME", "WORD_FIXATION_COUNT", "WORD_SKIP"]  # fmt: skip
+    columns = [
+        "WORD_FIRST_FIXATION_DURATION",
+        "WORD_GAZE_DURATION",
+        "WORD_GO_PAST_TIME",
+        "WORD_TOTAL_READING_TIME",
+        "WORD_FIXATION_COUNT",
+        "WORD_SKIP",
+    ]
     book = openpyxl.Workbook()
     book.active.append(["PP_NR", "PART", "TRIAL", "WORD_ID", "WORD", *columns])
     for reader in ("pp01", "pp02"):
@@ -420,13 +426,22 @@ def test_meco_in_chinese(small_card, name, code):
     card, folder = small_card(name, n_samples=6, n_words=6, n_missing=0)
     rows = [
         {
-            "lang": language, "uniform_id": f"{language}_1", "trialid": float(trial),
-            "ianum": float(k + 1), "ia": word, "firstfix.dur": 210.0 + k, "firstrun.dur": 240.0 + k,
-            "firstrun.gopast": 260.0 + k, "dur": 300.0 + k, "nfix": 1.0 + k, "skip": float(k == 1),
+            "lang": language,
+            "uniform_id": f"{language}_1",
+            "trialid": float(trial),
+            "ianum": float(k + 1),
+            "ia": word,
+            "firstfix.dur": 210.0 + k,
+            "firstrun.dur": 240.0 + k,
+            "firstrun.gopast": 260.0 + k,
+            "dur": 300.0 + k,
+            "nfix": 1.0 + k,
+            "skip": float(k == 1),
         }
-        for language in ("du", "ch_s", "ch_t") for trial in (1, 2)
+        for language in ("du", "ch_s", "ch_t")
+        for trial in (1, 2)
         for k, word in enumerate(WORDS)
-    ]  # fmt: skip
+    ]
     path = folder / "joint_data_trimmed_wave2_version2.1.rda"
     pyreadr.write_rdata(str(path), pd.DataFrame(rows), df_name="joint_data")
     stimulus, recording = open_dataset(card, f"{code}_1", root=folder.parent)

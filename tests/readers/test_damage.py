@@ -12,17 +12,7 @@ import zipfile
 import numpy as np
 import pytest
 from damages import MORE
-from layouts import (
-    BIDS,
-    GAZE,
-    MATLAB,
-    PASSAGES,
-    R_DATA,
-    STORIES,
-    TABLES,
-    TIMECOURSES,
-    XLSX,
-)
+from layouts import BIDS, GAZE, MATLAB, PASSAGES, R_DATA, STORIES, TABLES, TIMECOURSES, XLSX
 from limits import bounded
 
 from brainlm.datasets.open import open_dataset

@@ -78,9 +78,7 @@ def test_bad_channels_of_the_sidecar_are_left_out(masc):
 
 
 def test_baseline_decimation_bins_and_rejection(masc):
-    wanted = {
-        **EPOCHS, "baseline": [-0.1, 0], "bin_width": 0.1, "reject": 2.5 * SPIKE,
-    }  # fmt: skip
+    wanted = {**EPOCHS, "baseline": [-0.1, 0], "bin_width": 0.1, "reject": 2.5 * SPIKE}
     _, recording = read_meeg(masc, "01", **{**MASC, "epochs": wanted})
     assert recording.items.tolist() == [
         f"{run}#{n}" for run in ("0/0", "0/10", "1/2") for n in (1, 2)
@@ -141,12 +139,7 @@ ARMENI = {
     "pattern": "sub-{subject}/ses-{session}/meg/sub-{subject}_ses-{session}_task-compr_meg.fif",
     "channels": "mag",
     "language": "en",
-    "events": {
-        "word": "value",
-        "quoted": True,
-        "where": {"type": "word_onset_*"},
-        "skip": ["sp"],
-    },
+    "events": {"word": "value", "quoted": True, "where": {"type": "word_onset_*"}, "skip": ["sp"]},
     "epochs": EPOCHS,
 }
 HEADER = "onset\tduration\tsample\ttype\tvalue"
@@ -327,10 +320,14 @@ def test_high_gamma_of_ecog_follows_its_amplitude(tmp_path):
         "onset\tduration\tword",
     )
     options = {
-        "pattern": "sub-{subject}/ieeg/sub-{subject}_task-story_ieeg.fif", "sidecars": False,
-        "channels": "ecog", "language": "en", "events": {"word": "word"}, "power": [70, 150],
+        "pattern": "sub-{subject}/ieeg/sub-{subject}_task-story_ieeg.fif",
+        "sidecars": False,
+        "channels": "ecog",
+        "language": "en",
+        "events": {"word": "word"},
+        "power": [70, 150],
         "epochs": {"tmin": -0.2, "tmax": 0.8, "bin_width": 0.1},
-    }  # fmt: skip
+    }
     _, recording = read_meeg(tmp_path, "01", **options)
     assert (recording.modality, recording.unit) == ("ieeg", "V")
     assert recording.notes[0] == "filtered by mne: amplitude of 70 to 150 Hz"
@@ -356,9 +353,12 @@ def test_fnirs_intensities_become_concentrations(tmp_path):
     rows = [f"{t}\t0.3\tword" for t in (5, 10, 20)]
     save_events(base.with_name(base.name + "_events.tsv"), rows, "onset\tduration\tword")
     options = {
-        "pattern": "sub-{subject}/nirs/sub-{subject}_task-story_raw.fif", "sidecars": False,
-        "channels": "hbo", "language": "en", "events": {"word": "word"},
-    }  # fmt: skip
+        "pattern": "sub-{subject}/nirs/sub-{subject}_task-story_raw.fif",
+        "sidecars": False,
+        "channels": "hbo",
+        "language": "en",
+        "events": {"word": "word"},
+    }
     _, recording = read_meeg(tmp_path, "01", **options)
     density = mne.preprocessing.nirs.optical_density(raw, verbose="error")
     expected = mne.preprocessing.nirs.beer_lambert_law(density, ppf=6.0).get_data("hbo")

@@ -147,9 +147,15 @@ def test_words_of_a_text_by_sensors_and_bins(tmp_path):
     savemat(tmp_path / "sub-01.mat", {"meg": meg})
     (tmp_path / "words.txt").write_text("从前\n有\n从前\n", encoding="utf-8")
     options = {
-        "pattern": "sub-{subject}.mat", "data": "meg", "bin_width": 0.1, "running": True,
-        "labels_file": "words.txt", "language": "zh", "modality": "meg", "unit": "T",
-    }  # fmt: skip
+        "pattern": "sub-{subject}.mat",
+        "data": "meg",
+        "bin_width": 0.1,
+        "running": True,
+        "labels_file": "words.txt",
+        "language": "zh",
+        "modality": "meg",
+        "unit": "T",
+    }
     stimulus, recording = read_patterns(tmp_path, "01", **options)
     assert stimulus.words.tolist() == ["从前", "有", "从前"]
     assert recording.items.tolist() == stimulus.item.tolist() == ["1", "2", "3"]

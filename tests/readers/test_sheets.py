@@ -96,8 +96,11 @@ def test_records_in_json_are_rows_and_their_lists_too(tmp_path):
     assert sheet.texts("n") == ["1", "2"]
     path.write_text('{"狗": {"GD": 250}, "猫": {"GD": 240}}', encoding="utf-8")
     assert read_sheet(path).texts("key") == ["狗", "猫"]
-    for content, message in (("[1]", "no list or dict of records"), ("{", "no JSON"),
-                             ('[{"a": [1, 2], "b": [1]}]', "lengths")):  # fmt: skip
+    for content, message in (
+        ("[1]", "no list or dict of records"),
+        ("{", "no JSON"),
+        ('[{"a": [1, 2], "b": [1]}]', "lengths"),
+    ):
         path.write_text(content)
         with pytest.raises(CorruptDataError, match=message):
             read_sheet(path)

@@ -168,8 +168,12 @@ def test_regions_stand_side_by_side(regions):
     folder, data = regions
     stimulus, recording = read_stories(folder, "01", **REGIONS)
     assert recording.targets.tolist() == [
-        "Language 1", "Language 2", "Language 3", "Vision 1", "Vision 2",
-    ]  # fmt: skip
+        "Language 1",
+        "Language 2",
+        "Language 3",
+        "Vision 1",
+        "Vision 2",
+    ]
     expected = np.vstack(
         [np.vstack([data[r, s] for r in REGIONS["regions"]]).T for s in ("1", "2", "10")]
     )

@@ -122,9 +122,7 @@ def test_words_are_counted_and_compared_with_those_of_the_responses(trials):
     whole = changed(
         PARTS, "words", parts=["{before} {noun} {after}"], item="{item}/{n}", first_number=0
     )
-    responses = {
-        "path": "words.csv", "item": "{id}/{number}", "word": "word", "columns": ["rt"],
-    }  # fmt: skip
+    responses = {"path": "words.csv", "item": "{id}/{number}", "word": "word", "columns": ["rt"]}
     stimulus, recording = read_word_responses(trials, None, **{**whole, "responses": responses})
     assert stimulus.words[stimulus.item == "1/3"].tolist() == ["apple"]
     assert recording.n_samples == 4
@@ -153,8 +151,10 @@ def test_rows_out_of_order_are_sorted_only_where_declared(gaze):
     )
     assert stimulus.words.tolist() == ["a", "b", "x"]
     assert dict(zip(recording.items, recording.data[:, 0], strict=True)) == {
-        "a/1": 1, "c/0": 3, "a/0": 2,
-    }  # fmt: skip
+        "a/1": 1,
+        "c/0": 3,
+        "a/0": 2,
+    }
     assert recording.notes == ("r1.csv: 3 rows brought into the order of word_id",)
 
 

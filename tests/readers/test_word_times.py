@@ -6,12 +6,7 @@ from layouts import textgrid
 from brainlm.errors import CorruptDataError
 from brainlm.io import read_word_times
 
-SECTIONS = {
-    "files": ["s1.csv", "s2.csv"],
-    "language": "zh",
-    "word": "text",
-    "skip": ["sil"],
-}
+SECTIONS = {"files": ["s1.csv", "s2.csv"], "language": "zh", "word": "text", "skip": ["sil"]}
 
 
 @pytest.fixture
@@ -71,8 +66,10 @@ def test_times_that_cannot_be_are_refused_with_the_file(tmp_path, rows, message)
 def test_words_that_an_aligner_did_not_find_are_left_out_where_declared(tmp_path):
     (tmp_path / "align.csv").write_text("I,i,0.1,0.2\nbegan,began,,\nmy,my,0.5,0.6\n")
     options = {
-        "files": ["align.csv"], "language": "en", "header": ["word", "lower", "onset", "offset"],
-    }  # fmt: skip
+        "files": ["align.csv"],
+        "language": "en",
+        "header": ["word", "lower", "onset", "offset"],
+    }
     stimulus, _ = read_word_times(tmp_path, **options, required=["onset"])
     assert stimulus.words.tolist() == ["I", "my"]
     with pytest.raises(CorruptDataError, match="column 'onset': '' is not a number"):

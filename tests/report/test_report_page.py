@@ -39,10 +39,18 @@ def test_everything_is_inside_the_file(bundle):
     links.feed(text)
     assert all(link.startswith("data:") for link in links.found)
     for expected in (
-        "What is asked?", "@", "abc123", "delays", "lower edge of the grid", "leakage probe",
-        "excluded s33", "random embeddings with the geometry", "Alice", "licence:",
+        "What is asked?",
+        "@",
+        "abc123",
+        "delays",
+        "lower edge of the grid",
+        "leakage probe",
+        "excluded s33",
+        "random embeddings with the geometry",
+        "Alice",
+        "licence:",
         "folds: role (2 fold x 50 sample)",
-    ):  # fmt: skip
+    ):
         assert expected in text, expected
 
 

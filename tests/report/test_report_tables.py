@@ -15,8 +15,9 @@ def test_means_and_intervals_are_those_of_the_scores(bundle):
     assert (first["space"], first["kind"], first["layer"]) == ("layer 1", "layer", 1)
     np.testing.assert_allclose(
         [first["mean"], first["95 % from"], first["95 % to"]],
-        [own.mean(), own.mean() - half, own.mean() + half], atol=5e-5,
-    )  # fmt: skip
+        [own.mean(), own.mean() - half, own.mean() + half],
+        atol=5e-5,
+    )
     assert (first["subjects"], first["targets"]) == (2, 4)
     assert np.isnan(table.iloc[2]["mean"])
     assert table.iloc[2]["targets"] == 0

@@ -86,9 +86,16 @@ def descend(
     sizes = np.array([Z.shape[1] for Z in bands])
     kernels = np.stack([np.asarray(Z @ Z.T) for Z in bands])
     deltas, _, _ = solve_multiple_kernel_ridge_hyper_gradient(
-        kernels, np.asarray(Y - Y.mean(axis=0), dtype=kernels.dtype), cv=list(folds),
-        initial_deltas=to_deltas(shares, alpha, sizes).astype(kernels.dtype), max_iter=n_steps,
-        hyper_gradient_method="direct", kernel_ridge_method="conjugate_gradient",
-        max_iter_inner_dual=10, n_targets_batch=BATCH, random_state=seed, progress_bar=False,
-    )  # fmt: skip
+        kernels,
+        np.asarray(Y - Y.mean(axis=0), dtype=kernels.dtype),
+        cv=list(folds),
+        initial_deltas=to_deltas(shares, alpha, sizes).astype(kernels.dtype),
+        max_iter=n_steps,
+        hyper_gradient_method="direct",
+        kernel_ridge_method="conjugate_gradient",
+        max_iter_inner_dual=10,
+        n_targets_batch=BATCH,
+        random_state=seed,
+        progress_bar=False,
+    )
     return from_deltas(np.asarray(deltas, dtype=float), sizes)

@@ -164,12 +164,7 @@ class SharedDecomposition:
     factors: list[list[tuple[np.ndarray, Any]]]
 
     @classmethod
-    def of(
-        cls,
-        fit: RidgeFit,
-        folds: Sequence[Fold],
-        alphas: np.ndarray,
-    ) -> SharedDecomposition:
+    def of(cls, fit: RidgeFit, folds: Sequence[Fold], alphas: np.ndarray) -> SharedDecomposition:
         """Prepare every penalty and fold."""
         eigenvalues, U = fit.decomposition
         n, usual = len(U), fit.usual

@@ -123,7 +123,7 @@ def target_table(dataset: xarray.Dataset) -> pandas.DataFrame:
             f"sd over {unit}s": _number(spread.isel(keys)),
         }
         for keys in _keys(mean)
-    ]  # fmt: skip
+    ]
     return pandas.DataFrame(rows)
 
 

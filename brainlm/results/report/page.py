@@ -193,7 +193,7 @@ def _viewer(name: str, maps: BrainMaps, pieces: _Pieces) -> _Viewer:
             "cmap": ListedColormap(colours), "symmetric_cmap": False, "vmin": 1,
             "vmax": max(len(colours), 2), "threshold": 0.5, "colorbar": False,
             "vol_to_surf_kwargs": {"interpolation": "nearest_most_frequent"},
-        }  # fmt: skip
+        }
     else:
         options = {"cmap": "RdBu_r", "vmax": brain_scale(maps, shown), "threshold": 1e-9}
     with warnings.catch_warnings():

@@ -412,8 +412,8 @@ def regions(bundle: Bundle) -> str:
             "## Simulated regions: which space drives which voxels",
             settings(bundle),
             "",
-            f"- Outside the planted regions {false} of {outside} voxels (both spaces) lie above chance "
-            "at p <= .05 over all voxels of a space; of the planted ones that are found, the share "
+            f"- Outside the planted regions {false} of {outside} voxels (both spaces) lie above "
+            "chance at p <= .05 over all voxels of a space; of the planted ones found, the share "
             "that the right space wins is `won_by_planted`. `searchlight` is the 2v2 accuracy of "
             "held-out samples in the region, `searchlight_away` where no planted voxel is near.",
             "",
@@ -457,11 +457,13 @@ def decoded(bundle: Bundle, title: str) -> str:
             *(f"**{line}.**\n" for line in cautions(scores)),
             settings(bundle),
             "",
-            f"Mapping to embeddings, held out: {mapping(scores)}. Gain over random reconstructions:",
+            f"Mapping to embeddings, held out: {mapping(scores)}. Gain over random "
+            "reconstructions:",
             "",
             markdown(pd.DataFrame(rows)),
             "",
-            f"Brain minus control, 95 % interval (p) over {units}; single tests, q is in the bundle:",
+            f"Brain minus control, 95 % interval (p) over {units}; single tests, q is in "
+            "the bundle:",
             "",
             markdown(pd.DataFrame(over)),
         ]

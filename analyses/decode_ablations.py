@@ -31,7 +31,7 @@ from brainlm.decoding.story_scores import Judges
 from brainlm.decoding.text_scores import BertScore, list_metrics
 from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
-from brainlm.workflow.options import Debug, Model, Out, Overwrite, Root, choose, run
+from brainlm.workflow import Debug, Model, Out, Overwrite, Root, choose, run_command
 
 
 def main(
@@ -149,4 +149,4 @@ def report(table) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -41,7 +41,7 @@ from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.stats.permutation import permutation_p
 from brainlm.storage.store import content_key
-from brainlm.workflow.options import Debug, Model, Out, Overwrite, Root, Subjects, choose, run
+from brainlm.workflow import Debug, Model, Out, Overwrite, Root, Subjects, choose, run_command
 
 DATASET = "alice-fmri"
 GAP = 8  # samples between blocks
@@ -242,4 +242,4 @@ def report(study) -> None:
 if __name__ == "__main__":
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlignmentWarning)
-        run(main)
+        run_command(main)

@@ -22,19 +22,19 @@ import typer
 import xarray
 from tqdm import tqdm
 
-from brainlm.comparison import Space, stack_folds
 from brainlm.data.scores import Scores
 from brainlm.datasets.folders import dataset_hashes, list_subjects
 from brainlm.datasets.open import open_dataset
 from brainlm.encoding.align import align
 from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.encode import Space, stack_folds
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.splits import Groups
 from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.stats.identification import pairwise_accuracy, pattern_correlations, rank_accuracy
 from brainlm.stats.permutation import permutation_p, permute_groups
-from brainlm.workflow.options import (
+from brainlm.workflow import (
     Debug,
     Layers,
     Model,
@@ -44,7 +44,7 @@ from brainlm.workflow.options import (
     Subjects,
     choose,
     layer_list,
-    run,
+    run_command,
 )
 
 DATASET = "pereira2018"
@@ -253,4 +253,4 @@ def report(dataset: xarray.Dataset) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

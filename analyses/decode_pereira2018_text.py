@@ -49,7 +49,7 @@ from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.stats.paired import paired_difference
 from brainlm.storage.store import content_key
-from brainlm.workflow.options import Debug, Model, Out, Overwrite, Root, Subjects, choose, run
+from brainlm.workflow import Debug, Model, Out, Overwrite, Root, Subjects, choose, run_command
 
 DATASET = "pereira2018"
 N_FOLDS = 8
@@ -360,4 +360,4 @@ def report(dataset: xarray.Dataset) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

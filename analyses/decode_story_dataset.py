@@ -35,7 +35,7 @@ from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.storage.store import content_key
-from brainlm.workflow.options import Debug, Out, Overwrite, Root, choose, run
+from brainlm.workflow import Debug, Out, Overwrite, Root, choose, run_command
 
 INTERVAL = 2.0  # seconds: faster volumes are averaged to about this
 MODELS = {"en": "smollm2", "zh": "qwen0.5b"}
@@ -225,4 +225,4 @@ def held_out(every: list[Story], test: str, dataset: str) -> tuple[list[Story], 
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

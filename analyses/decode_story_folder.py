@@ -28,7 +28,7 @@ from brainlm.io import read_stories
 from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.storage.store import content_key
-from brainlm.workflow.options import Debug, Model, Out, Overwrite, choose, run
+from brainlm.workflow import Debug, Model, Out, Overwrite, choose, run_command
 
 SKIP = (
     "sentence_start",
@@ -186,4 +186,4 @@ def open_side(folder: Path, side: str, subject: str, inner: str, clock: dict) ->
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -54,7 +54,7 @@ from brainlm.io import read_stories
 from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.storage.store import content_key
-from brainlm.workflow.options import Debug, Model, Out, Overwrite, Root, choose, run
+from brainlm.workflow import Debug, Model, Out, Overwrite, Root, choose, run_command
 
 LABELS = {"likelihood": "Tang", "similarity": "MapGuide", "mixture": "Mixture"}
 Planted = Annotated[
@@ -393,4 +393,4 @@ def report(scores: xarray.Dataset, comparison: xarray.Dataset | None) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

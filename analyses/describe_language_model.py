@@ -20,7 +20,7 @@ from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.features.geometry import geometry
 from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
-from brainlm.workflow.options import Debug, Layers, Model, Out, Overwrite, layer_list, run
+from brainlm.workflow import Debug, Layers, Model, Out, Overwrite, layer_list, run_command
 
 TEXTS = {
     "en": (
@@ -137,4 +137,4 @@ def report(arrays: dict[str, xarray.Dataset], notes: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

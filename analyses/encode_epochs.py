@@ -25,26 +25,26 @@ import numpy as np
 import typer
 import xarray
 
-from brainlm.comparison import Space, stack_scores
 from brainlm.comparison.feature_families import layer_at
 from brainlm.comparison.simulated_assemblies import simulate_epochs
 from brainlm.data.features import Features, concatenate
 from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
 from brainlm.data.stimulus import Stimulus
+from brainlm.data.target_table import positions_of, targets_of_scores
 from brainlm.datasets.folders import dataset_hashes, list_subjects
 from brainlm.datasets.open import open_dataset, open_stimulus, read_card
 from brainlm.encoding.align import align
 from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.encode import Space, stack_scores
 from brainlm.encoding.permuted_scores import permuted_scores, shared_orders
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks
-from brainlm.encoding.temporal_response import time_curves
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.features.baselines import random_like, random_walk, word_length, zipf_frequency
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.stats.permutation import max_statistic_p
-from brainlm.workflow.options import (
+from brainlm.workflow import (
     Debug,
     Model,
     Out,
@@ -53,7 +53,7 @@ from brainlm.workflow.options import (
     Root,
     Subjects,
     choose,
-    run,
+    run_command,
 )
 
 RIDGE = "ridge encoding"
@@ -133,12 +133,20 @@ def main(
     scores = together(fitted, title=f"{name}: {'controls' if controls_only else model}")
     scores.attrs["modality"] = "eeg" if simulate else opened[1].modality
     if simulate:
-        scores["planted"] = ("target", [is_planted(str(t)) for t in scores["target"].values])
+        scores["planted"] = (
+            "target",
+            [
+                is_planted(channel, time)
+                for channel, time in zip(
+                    scores["channel"].values, scores["time"].values, strict=True
+                )
+            ],
+        )
     if scores.attrs["lost_targets"]:
         excluded.append(
             f"left out {scores.attrs['lost_targets']} channel-times that not all subjects have"
         )
-    heads = "position" in scores and scores.attrs["modality"] in ("meg", "eeg")
+    heads = "x" in scores.coords and scores.attrs["modality"] in ("meg", "eeg")
     if not heads:
         excluded.append(
             "no topographies are drawn: channels have no positions on the scalp, or share them"
@@ -191,10 +199,10 @@ def open_epochs(
 ) -> tuple[Stimulus, Recording]:
     """Open one subject; what has no epochs of channels is refused with the way out."""
     stimulus, recording = open_dataset(dataset, subject, root)
-    if recording.times is not None or not all("@" in str(t) for t in recording.targets):
+    if recording.times is not None or "time" not in recording.targets:
         raise UnknownNameError(
             f"--dataset {dataset}: holds no epochs of channels around words (targets like "
-            f"{str(recording.targets[0])!r}): name MEG or EEG, and on a card of your own declare "
+            f"{recording.target_names[0]!r}): name MEG or EEG, and on a card of your own declare "
             "[open.options.epochs] with tmin, tmax and bin_width"
         )
     if n_words is not None:
@@ -260,7 +268,7 @@ def fit(
     for space in spaces:
         X = align(space.features, recording).X.astype("f4")
         found = cross_validate(
-            RidgeEncoder(warn_edge=False), X, Y, split, targets=recording.targets.tolist()
+            RidgeEncoder(warn_edge=False), X, Y, split, targets=recording.targets
         )
         scores.append(found)
         null.append(permuted_scores(X, Y, split, found, orders=orders))
@@ -279,14 +287,14 @@ def together(fitted: list[Fitted], title: str) -> xarray.Dataset:
     first = fitted[0]
     common = [
         t
-        for t in first.scores[0].targets
-        if all(t in set(each.scores[0].targets) for each in fitted)
+        for t in first.scores[0].target_names
+        if all(t in set(each.scores[0].target_names) for each in fitted)
     ]
     if not common:
         raise CorruptDataError("the subjects share no channel and time: name one by --subjects")
     parts, observed, null = [], [], []
     for each in fitted:
-        place = {target: i for i, target in enumerate(each.scores[0].targets)}
+        place = {target: i for i, target in enumerate(each.scores[0].target_names)}
         columns = [place[target] for target in common]
         part = stack_scores(
             {RIDGE: each.scores}, each.spaces, label="held-out r", title=title
@@ -300,29 +308,24 @@ def together(fitted: list[Fitted], title: str) -> xarray.Dataset:
     scores = parts[0]
     if len(fitted) > 1:
         alpha = xarray.concat([part["alpha"] for part in parts], "column")
-        scores = xarray.concat([part[["score"]] for part in parts], "subject")
+        scores = xarray.concat(
+            [part[["score"]] for part in parts], "subject", coords="minimal", compat="override"
+        )
         scores = scores.assign_coords(subject=[each.subject for each in fitted])
         scores["alpha"] = alpha
     p = [max_statistic_p(o, n) for o, n in zip(np.mean(observed, 0), np.mean(null, 0), strict=True)]
     scores["p"] = (("analysis", "space", "target"), np.array(p)[None])
-    channels, times, _ = time_curves(np.zeros(len(common)), common)
-    names = [target.rsplit("@", 1)[0] for target in common]
-    milliseconds = [float(target.rsplit("@", 1)[1].removesuffix("ms")) for target in common]
-    scores = scores.assign_coords(
-        channel=("target", names), time=("target", np.array(milliseconds) / 1000)
-    )
-    places = first.positions
-    if places is not None:
-        at = dict(zip(first.scores[0].targets, places, strict=True))
-        own = np.array([at[target] for target in common])
-        if len(np.unique(own.round(5), axis=0)) == len(channels):
-            scores["position"] = (("target", "axis"), own)
-    lost = len({t for each in fitted for t in each.scores[0].targets}) - len(common)
+    targets = targets_of_scores(scores)
+    n_channels = targets["channel"].nunique()
+    places = positions_of(targets)
+    if places is not None and len(np.unique(places.round(5), axis=0)) != n_channels:
+        scores = scores.drop_vars(["x", "y", "z"])
+    lost = len({t for each in fitted for t in each.scores[0].target_names}) - len(common)
     return scores.assign_attrs(
         n_samples=min(each.n_words for each in fitted),
         n_permutations=first.null.shape[1],
-        n_channels=len(channels),
-        n_times=len(times),
+        n_channels=n_channels,
+        n_times=targets["time"].nunique(),
         lost_targets=lost,
     )
 
@@ -378,7 +381,7 @@ def simulated(
     )
     cause = represent(stimulus)[0].features
     positions = mne.channels.make_standard_montage(MONTAGE).get_positions()["ch_pos"]
-    planted = [[is_planted(f"{c}@{1000 * t:.0f}ms") for t in BINS] for c in positions]
+    planted = [[is_planted(c, t) for t in BINS] for c in positions]
     recording = simulate_epochs(
         cause,
         cause,
@@ -395,11 +398,10 @@ def simulated(
     )
 
 
-def is_planted(target: str) -> bool:
-    """Whether the simulation plants something in a target."""
-    channel, time = target.removesuffix("ms").rsplit("@", 1)
-    return channel in SENSORS and WINDOW[0] <= float(time) / 1000 < WINDOW[1]
+def is_planted(channel: str, time: float) -> bool:
+    """Whether the simulation plants something in a channel at a time in seconds."""
+    return channel in SENSORS and WINDOW[0] <= time < WINDOW[1]
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -47,7 +47,7 @@ from brainlm.comparison.study import (
 from brainlm.comparison.table import tidy
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.stats.permutation import fdr
-from brainlm.workflow.options import (
+from brainlm.workflow import (
     Datasets,
     Debug,
     Languages,
@@ -59,7 +59,7 @@ from brainlm.workflow.options import (
     Permutations,
     Root,
     layer_list,
-    run,
+    run_command,
 )
 
 DATASETS = (
@@ -434,4 +434,4 @@ def report(table, gains, profiles, modalities, agreement) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

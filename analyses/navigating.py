@@ -55,7 +55,7 @@ from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.variance_partitioning import partition_variance
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.stats.permutation import fdr
-from brainlm.workflow.options import (
+from brainlm.workflow import (
     Datasets,
     Debug,
     Languages,
@@ -65,7 +65,7 @@ from brainlm.workflow.options import (
     Overwrite,
     Root,
     Spaces,
-    run,
+    run_command,
 )
 
 DATASETS = (
@@ -392,4 +392,4 @@ def report(table: pd.DataFrame, partition: pd.DataFrame, pairs: pd.DataFrame) ->
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

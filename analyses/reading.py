@@ -44,7 +44,7 @@ from brainlm.mixed_models.regression import (
 )
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.stats.permutation import fdr
-from brainlm.workflow.options import (
+from brainlm.workflow import (
     Datasets,
     Debug,
     Languages,
@@ -53,7 +53,7 @@ from brainlm.workflow.options import (
     Out,
     Overwrite,
     Root,
-    run,
+    run_command,
 )
 
 DATASETS = (
@@ -227,10 +227,10 @@ def open_trials(
             if label not in texts or texts[label].n_words < rows.stop - rows.start:
                 texts[label] = stimulus.select(np.arange(rows.start, rows.stop))
         lost |= set(map(str, recording.missing_targets))
-        measures = [str(t) for t in recording.targets]
+        measures = recording.target_names.tolist()
         frame = pd.DataFrame({"subject": subject, "item": items})
         for measure in measures:
-            column = list(recording.targets).index(measure)
+            column = list(recording.target_names).index(measure)
             frame[measure] = recording.data[: len(items), column]
         frames.append(frame)
         notes += [f"{name}: {note}" for note in recording.notes]
@@ -401,4 +401,4 @@ def report(gains: pd.DataFrame, mixed: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -18,19 +18,19 @@ import numpy as np
 import typer
 import xarray
 
-from brainlm.comparison import Space
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.folders import dataset_hashes
 from brainlm.datasets.open import open_dataset
 from brainlm.encoding.align import align
+from brainlm.encoding.encode import Space
 from brainlm.encoding.similarity import leave_one_out_scores
 from brainlm.features.baselines import random_like
 from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.rsa.rdm import compare_rdms, permuted_comparisons, rdm
 from brainlm.stats.permutation import permutation_p
-from brainlm.workflow.options import (
+from brainlm.workflow import (
     Debug,
     Layers,
     Model,
@@ -39,7 +39,7 @@ from brainlm.workflow.options import (
     Root,
     Subjects,
     layer_list,
-    run,
+    run_command,
 )
 
 N_PERMUTATIONS = 1000
@@ -131,7 +131,7 @@ def open_ratings(language: str, dataset: str, vectors: str, model: str, source: 
     stimulus, recording = open_dataset(dataset, *source)
     incomplete = recording.missing_targets
     if incomplete:
-        complete = [target for target in recording.targets if target not in incomplete]
+        complete = [target for target in recording.target_names if target not in incomplete]
         recording = recording.select_targets(complete)
         note = f"left out attributes with missing ratings: {', '.join(incomplete)}"
         recording = recording.with_data(recording.data, note)
@@ -195,7 +195,7 @@ def compare(ratings: Ratings, spaces: list[Space], n_permutations: int) -> xarra
         coords={
             "analysis": ["similarity encoding", "similarity, published form"],
             "space": [space.name for space in spaces],
-            "attribute": recording.targets.astype(str),
+            "attribute": recording.target_names.astype(str),
             "kind": ("space", [space.kind for space in spaces]),
             "layer": ("space", [space.layer for space in spaces]),
             "language": ratings.language,
@@ -214,7 +214,7 @@ def compare_languages(both: list[Ratings], n_permutations: int) -> xarray.Datase
         data.append(ratings.recording.data[[place[item] for item in order]])
     first, second = rdm(data[0]), rdm(data[1])
     null = permuted_comparisons(first[None], second, n_permutations=n_permutations)[:, 0]
-    targets = [list(ratings.recording.targets) for ratings in both]
+    targets = [list(ratings.recording.target_names) for ratings in both]
     attributes = [target for target in targets[0] if target in targets[1]]
     columns = [[each.index(attribute) for attribute in attributes] for each in targets]
     r = [np.corrcoef(data[0][:, a], data[1][:, b])[0, 1] for a, b in zip(*columns, strict=True)]
@@ -252,4 +252,4 @@ def report(ratings: Ratings, table: xarray.Dataset, note: str) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

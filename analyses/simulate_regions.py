@@ -30,7 +30,7 @@ from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.rsa.searchlight import pattern_searchlight, volume_neighbourhoods
 from brainlm.stats.permutation import max_statistic_p
-from brainlm.workflow.options import Debug, Model, Out, Overwrite, Permutations, Root, run
+from brainlm.workflow import Debug, Model, Out, Overwrite, Permutations, Root, run_command
 
 STORY = "littleprince-en-words"
 # Centre (MNI, mm) and radius of the regions: left posterior temporal, left motor.
@@ -180,4 +180,4 @@ def recovered(
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -40,7 +40,7 @@ from brainlm.datasets.folders import dataset_hashes
 from brainlm.datasets.open import open_stimulus
 from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
-from brainlm.workflow.options import Debug, Model, Out, Overwrite, Permutations, Root, run
+from brainlm.workflow import Debug, Model, Out, Overwrite, Permutations, Root, run_command
 
 METHODS = ("ridge", "similarity")
 STORIES = {"en": "littleprince-en-words", "zh": "littleprince-zh-words"}
@@ -254,4 +254,4 @@ def contrasts(profiles: list[dict], curves: dict, nulls: dict) -> tuple[pd.DataF
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

@@ -55,7 +55,7 @@ from brainlm.language_models import LanguageModel
 from brainlm.results.bundle import check_output, save_bundle
 from brainlm.stats.permutation import fdr
 from brainlm.stats.ranking import rank_models
-from brainlm.workflow.options import (
+from brainlm.workflow import (
     Datasets,
     Debug,
     Languages,
@@ -66,7 +66,7 @@ from brainlm.workflow.options import (
     Permutations,
     Root,
     Spaces,
-    run,
+    run_command,
 )
 
 DATASETS = (
@@ -442,4 +442,4 @@ def report(table: pd.DataFrame, ranks: pd.DataFrame, gains: pd.DataFrame) -> Non
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main)

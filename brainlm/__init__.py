@@ -54,6 +54,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "encoding.permuted_scores": ["permuted_scores", "shared_orders"],
         "encoding.variance_partitioning": ["partition_variance"],
         "encoding.cross_validation": ["cross_validate"],
+        "encoding.encode": ["Space", "encode", "with_baselines"],
         "encoding.leakage": ["leakage_probe"],
         "rsa.rdm": ["compare_rdms"],
         "stats.noise_ceiling": ["leave_one_subject_out"],

@@ -490,7 +490,7 @@ def untested(bundles: dict[str, Bundle]) -> str:
     lines = dict.fromkeys(
         note
         for bundle in bundles.values()
-        for note in bundle.record["notes"]
+        for note in (each["text"] for each in bundle.record["notes"])
         if "not tested" in note
     )
     return "\n".join(["## What could not be tested", *(f"- {line}" for line in lines)])

@@ -12,7 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from brainlm import ContiguousBlocks, Features, RidgeEncoder, Stimulus, cross_validate
-from brainlm.comparison import Space, score_table, stack_scores
+from brainlm.data.target_table import target_table, targets_of_subjects
+from brainlm.encoding.encode import Space, score_table, stack_scores
 from brainlm.features.baselines import random_like
 from brainlm.plotting import plot_layer_curve
 from brainlm.stats.noise_ceiling import leave_one_subject_out
@@ -42,17 +43,13 @@ split = ContiguousBlocks(5)
 spaces = [Space(layer, "layer", k) for k, layer in enumerate(layers)]
 spaces += [Space(random_like(layer, seed=k), "random", k) for k, layer in enumerate(layers)]
 Y = np.hstack(list(data))
-targets = [f"{s}/{r}" for s in subjects for r in regions]
+targets = targets_of_subjects({s: target_table(regions) for s in subjects})
 fitted = [
     cross_validate(RidgeEncoder(warn_edge=False), s.features.values, Y, split, targets=targets)
     for s in spaces
 ]
 scores = stack_scores(
-    {"ridge encoding": fitted},
-    spaces,
-    label="held-out r (mean of folds)",
-    title="Simulated layers",
-    subjects=subjects,
+    {"ridge encoding": fitted}, spaces, label="held-out r (mean of folds)", title="Simulated layers"
 )
 folds = [test for _, test in split.split(Y)]
 scores["ceiling"] = (("subject", "target"), leave_one_subject_out(data, folds))

@@ -12,7 +12,8 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from brainlm import ContiguousBlocks, LeaveOneRunOut, RidgeEncoder, Stimulus, cross_validate
-from brainlm.encoding.temporal_response import Delayer, lag_samples, time_curves
+from brainlm.data.target_table import over_time
+from brainlm.encoding.temporal_response import Delayer, lag_samples
 from brainlm.io.mne_objects import epoch_words, from_epochs
 
 rng = np.random.default_rng(0)
@@ -36,7 +37,7 @@ lags = lag_samples(-0.1, 0.5, rate)
 model = make_pipeline(Delayer(lags, time_column=0), RidgeEncoder(warn_edge=False))
 X = np.c_[time, impulses]
 scores = cross_validate(model, X, eeg, LeaveOneRunOut(runs), targets=["Cz", "Oz"])
-print({name: round(float(r), 3) for name, r in zip(scores.targets, scores.mean, strict=True)})
+print({name: round(float(r), 3) for name, r in zip(scores.target_names, scores.mean, strict=True)})
 
 fitted = model.fit(X, eeg)[-1]
 fig, ax = plt.subplots(figsize=(5, 3), layout="constrained")
@@ -60,7 +61,7 @@ found = cross_validate(
     ContiguousBlocks(5),
     targets=recording.targets,
 )
-channels, bins, curves = time_curves(found.mean, found.targets)
+channels, bins, curves = over_time(found.mean, found.targets)
 fig, ax = plt.subplots(figsize=(5, 3), layout="constrained")
 ax.plot(bins + 0.025, curves.T, label=channels)
 ax.axhline(0, color="0.6", lw=0.8)

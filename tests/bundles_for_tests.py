@@ -3,6 +3,8 @@
 import numpy as np
 import xarray
 
+from brainlm.data.notes import Note
+from brainlm.plotting import save_figures
 from brainlm.results.bundle import load_bundle, save_bundle
 
 
@@ -31,12 +33,13 @@ def make_bundle(folder, seed=0, dataset="alice-fmri", **options):
         "config": {"dataset": dataset, "delays": [1, 2]},
         "inputs": {"features": {"layer 1": {"model": "smollm2", "revision": "abc123"}}},
         "notes": [
-            "3 of 8 alphas lie on the lower edge of the grid (0.01)",
-            "leakage probe: r = -0.006",
-            "excluded s33: all zeros",
+            Note("3 of 8 alphas lie on the lower edge of the grid (0.01)", "alpha_edge"),
+            Note("leakage probe: r = -0.006", "leakage"),
+            Note("excluded s33: all zeros", "excluded"),
             "<script>alert(1)</script>",
         ],
         "figures": ["layer_curve"],
     }
-    save_bundle(folder, **(given | options))
-    return load_bundle(folder)
+    bundle = load_bundle(save_bundle(folder, **(given | options)))
+    save_figures(bundle)
+    return bundle

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from brainlm.comparison import Space, stack_scores
 from brainlm.data.features import Features
 from brainlm.data.scores import Scores
+from brainlm.data.target_table import target_table, targets_of_subjects
+from brainlm.encoding.encode import Space, stack_scores
 
 KINDS = ["layer", "layer", "random", "random", "reference"]
 
@@ -43,8 +44,8 @@ def by_fold(rng):
 
 def by_subject(rng):
     """Stacked scores of three subjects, with a ceiling."""
-    targets = [f"{subject}/{target}" for subject in ("s1", "s2", "s3") for target in "ab"]
+    targets = targets_of_subjects(dict.fromkeys(["s1", "s2", "s3"], target_table(list("ab"))))
     scores = {"one": [_scores(rng, targets, level) for level in (0.3, 0.5, 0.0, 0.0, 0.4)]}
-    dataset = stack_scores(scores, spaces(), label="r", title="test", subjects=["s1", "s2", "s3"])
+    dataset = stack_scores(scores, spaces(), label="r", title="test")
     dataset["ceiling"] = (("subject", "target"), np.full((3, 2), 0.6))
     return dataset

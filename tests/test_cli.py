@@ -15,7 +15,7 @@ from brainlm.batch.dask_tasks import compute_to
 from brainlm.batch.study_file import read_study
 from brainlm.cli.app import app, list_analyses, main
 from brainlm.datasets.folders import list_datasets
-from brainlm.workflow.options import from_settings
+from brainlm.workflow.command import from_settings
 
 RUNNER = CliRunner()
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scores_for_tests import by_fold, by_subject, spaces
 
-from brainlm.comparison import Space, score_table, stack_folds, stack_predictions, stack_scores
 from brainlm.data.features import Features
+from brainlm.encoding.encode import Space, score_table, stack_folds, stack_predictions, stack_scores
 from brainlm.encoding.splits import ContiguousBlocks
 
 

@@ -192,7 +192,7 @@ def test_targets_that_are_constant_in_a_fold_are_left_out_and_named(rng):
     data[:20, 1] = 3.0
     whole = replace(task, recording=task.recording.with_data(data, "changed"))
     kept = whole.scorable().recording
-    assert kept.targets.tolist() == ["t0", "t2", "t3", "t4"]
+    assert kept.target_names.tolist() == ["t0", "t2", "t3", "t4"]
     assert "1 of 5 targets, constant in a test fold: t1" in kept.notes[-1]
     assert task.scorable() is task
 

@@ -121,7 +121,7 @@ def test_epochs_respond_at_the_planted_channels_and_times_only(story):
         found = cross_validate(RidgeEncoder(warn_edge=False), X, recording.data, split)
         null = permuted_scores(X, recording.data, split, found, block=20, n_permutations=99)
         assert (max_statistic_p(found.mean, null) <= 0.05).tolist() == expected.tolist()
-    assert recording.targets[5] == "C1@200ms"
+    assert recording.target_names[5] == "C1@200ms"
     np.testing.assert_allclose(recording.positions[5], (0.01, 0, 0.1))
 
 

@@ -63,7 +63,7 @@ def test_scores_equal_a_loop_written_out(rng):
         )
     np.testing.assert_allclose(scores.values, expected)
     np.testing.assert_allclose(scores.mean, fisher_mean(np.array(expected)))
-    assert list(scores.targets) == ["a", "b", "c"]
+    assert list(scores.target_names) == ["a", "b", "c"]
     assert scores.n_test == [20] * 5
 
 
@@ -201,7 +201,7 @@ def test_frames_numbers_and_given_folds_are_taken(rng):
     expected = cross_validate(encoder, X, Y, split)
     frames = pd.DataFrame(X), pd.DataFrame(Y, columns=["first", "second"])
     found = cross_validate(encoder, *frames, 4)
-    assert list(found.targets) == ["first", "second"]
+    assert list(found.target_names) == ["first", "second"]
     np.testing.assert_allclose(found.values, expected.values)
     pairs = list(split.split(X))
     np.testing.assert_allclose(cross_validate(encoder, X, Y, pairs).values, expected.values)
@@ -210,7 +210,7 @@ def test_frames_numbers_and_given_folds_are_taken(rng):
     one = cross_validate(encoder, X, Y[:, 0], split)
     np.testing.assert_allclose(one.values, expected.values[:, :1])
     series = cross_validate(encoder, X, pd.Series(Y[:, 1], name="rt"), split)
-    assert list(series.targets) == ["rt"]
+    assert list(series.target_names) == ["rt"]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_events_count_from_the_start_of_the_acquisition(raw):
 
 def test_a_raw_recording_is_a_time_series_with_positions(raw):
     recording = from_raw(raw)
-    assert recording.targets.tolist() == ["Fz", "Cz"]
+    assert recording.target_names.tolist() == ["Fz", "Cz"]
     assert (recording.modality, recording.unit) == ("eeg", "V")
     assert recording.times[-1] == 9.99
     np.testing.assert_array_equal(recording.data, raw.get_data()[:2].T)
@@ -52,7 +52,7 @@ def test_epochs_sit_on_the_words(raw, words):
     raw._data[0, [100, 400, 800]] = [1e-3, 2e-3, 3e-3]  # a spike at each onset
     epochs = epoch_words(raw, words, tmin=-0.1, tmax=0.3, baseline=None)
     recording = from_epochs(epochs, words)
-    at_onset = recording.data[:, recording.targets == "Fz@0ms"]
+    at_onset = recording.data[:, recording.target_names == "Fz@0ms"]
     np.testing.assert_allclose(at_onset[:, 0], [1e-3, 2e-3, 3e-3])
     assert recording.items.tolist() == ["1", "2", "3"]
     assert recording.notes == ("0 of 3 epochs were dropped",)
@@ -70,7 +70,7 @@ def test_dropped_epochs_are_counted_and_the_others_keep_their_words(raw, words):
 def test_bins_are_means_and_the_rest_is_noted(raw, words):
     epochs = epoch_words(raw, words, tmin=0, tmax=0.34, baseline=None)
     recording = from_epochs(epochs, words, bin_width=0.1)
-    assert recording.targets.tolist()[:3] == ["Fz@0ms", "Fz@100ms", "Fz@200ms"]
+    assert recording.target_names.tolist()[:3] == ["Fz@0ms", "Fz@100ms", "Fz@200ms"]
     data = raw.get_data()[0]
     np.testing.assert_allclose(recording.data[1, 1], data[410:420].mean())
     assert "3 bins of 10 time points; 5 at the end left out" in recording.notes[1]

@@ -32,7 +32,7 @@ def test_grayordinates_keep_values_names_and_clock_however_small_the_blocks(cift
     monkeypatch.setattr(images, "BLOCK", 3 * 8 * data.shape[1])
     recording = from_cifti(path, first_sample=1)
     np.testing.assert_array_equal(recording.data, data)
-    assert recording.targets.tolist() == [
+    assert recording.target_names.tolist() == [
         "CORTEX_LEFT 0",
         "CORTEX_LEFT 2",
         "CORTEX_RIGHT 1",
@@ -71,7 +71,7 @@ def test_other_cifti_files_are_refused(tmp_path, rng, cifti):
 def test_hemispheres_stand_side_by_side_without_the_medial_wall(surfaces):
     paths, data = surfaces
     recording = from_surfaces(*paths)
-    assert recording.targets.tolist() == ["left 0", "left 1", "left 3", "right 1", "right 2"]
+    assert recording.target_names.tolist() == ["left 0", "left 1", "left 3", "right 1", "right 2"]
     expected = np.hstack([data[0][:, [0, 1, 3]], data[1][:, 1:]])
     np.testing.assert_allclose(recording.data, expected, rtol=1e-6)
     assert recording.times.tolist() == [0, 2, 4, 6, 8, 10]  # TimeStep is in milliseconds

@@ -8,6 +8,7 @@ import pytest
 import xarray
 
 from brainlm.data.brain_maps import BrainMaps, paint, targets_of, winners
+from brainlm.data.target_table import region_targets, voxel_targets
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.io import read_maps
 
@@ -124,19 +125,26 @@ def test_values_go_back_to_the_voxels_or_regions_that_they_belong_to():
     numbers = np.zeros((3, 2, 2))
     numbers[0, 1], numbers[2, 0, 1] = 5, 2
     parcels = nib.Nifti1Image(numbers.astype(np.int16), AFFINE)
-    assert targets_of(parcels) == ["2", "5"]
-    maps = paint([[0.5, -1.0]], ["5", "2"], parcels, ["layer 3"], "r")
+    regions = targets_of(parcels)
+    assert regions["region"].tolist() == ["2", "5"]
+    maps = paint([[0.5, -1.0]], regions[::-1], parcels, ["layer 3"], "r")
     assert maps.data.tolist() == [[0.5, 0.5, -1.0]]
     mask = nib.Nifti1Image((numbers > 0).astype(np.uint8), AFFINE)
-    assert targets_of(mask) == ["0,1,0", "0,1,1", "2,0,1"]
-    maps = paint([[1, np.nan, 3]], ["2,0,1", "0,1,0", "0,1,1"], mask, ["a"], "r")
+    voxels = targets_of(mask)
+    assert voxels["name"].tolist() == ["0,1,0", "0,1,1", "2,0,1"]
+    maps = paint([[1, np.nan, 3]], voxels.iloc[[2, 0, 1]], mask, ["a"], "r")
     assert maps.volume("a")[2, 0, 1] == 1
     assert maps.volume("a")[0, 1].tolist() == [0, 3]
     assert maps.notes == ("1 targets without a value are not drawn",)
 
 
 @pytest.mark.parametrize(
-    ("targets", "message"), [(["1,1,1"], "no voxel above 0"), (["7"], "unknown region .*'7'")]
+    ("targets", "message"),
+    [
+        (voxel_targets(np.array([[1, 1, 1]])), "no voxel above 0"),
+        (voxel_targets(np.array([[5, 1, 1]])), "no voxel above 0"),
+        (region_targets(np.array([7])), "unknown region .*'7'"),
+    ],
 )
 def test_a_target_outside_of_the_image_is_named(targets, message):
     numbers = np.zeros((3, 2, 2), dtype=np.int16)

@@ -30,7 +30,7 @@ def opened(words, responses, **options):
 def test_tables_become_words_and_time_series():
     stimulus, recording = opened(*tables())
     assert stimulus.words.tolist() == ["null", "is", "red"]
-    assert recording.targets.tolist() == ["LATL", "RATL"]
+    assert recording.target_names.tolist() == ["LATL", "RATL"]
     assert recording.times.tolist() == [0, 2, 4]
     np.testing.assert_array_equal(recording.data, [[1, 3], [2, 2], [3, 5]])
 
@@ -85,7 +85,7 @@ def test_voxels_of_a_mask_keep_order_and_place_however_small_the_blocks(
     recording = from_image(tmp_path / f"bold.{suffix}", mask, 2.0, first_sample=20)
     expected = image.get_fdata()[np.asarray(mask.dataobj) > 0].T
     np.testing.assert_allclose(recording.data, expected, rtol=1e-6)
-    assert recording.targets.tolist() == ["1,1,0", "1,1,1", "2,1,0", "2,1,1"]
+    assert recording.target_names.tolist() == ["1,1,0", "1,1,1", "2,1,0", "2,1,1"]
     assert recording.positions[3].tolist() == [4, 2, 2]
     assert recording.times[[0, -1]].tolist() == [20, 38]
 
@@ -123,7 +123,7 @@ def test_regions_are_means_of_their_voxels(image, mask):
     numbers[1, 1], numbers[2, 1], numbers[0, 0] = 7, 3, 9
     labels = nib.Nifti1Image(numbers, AFFINE)
     recording = from_image(image, mask, 2.0, labels=labels)
-    assert recording.targets.tolist() == ["3", "7"]
+    assert recording.target_names.tolist() == ["3", "7"]
     np.testing.assert_allclose(
         recording.data[:, 1], image.get_fdata()[1, 1].mean(axis=0), rtol=1e-5
     )
@@ -176,7 +176,7 @@ def test_arrays_become_words_and_responses():
         times=[0, 2, 4],
         targets=["L", "R"],
     )
-    assert recording.targets.tolist() == ["L", "R"]
+    assert recording.target_names.tolist() == ["L", "R"]
     with pytest.raises(ValueError, match="data has 3 samples for 2 words: give times"):
         from_arrays(["a", "b"], np.ones(3), language="en", modality="fmri", unit="a.u.")
 

@@ -51,6 +51,7 @@ def test_figures_are_drawn_from_the_bundle_and_drawn_again_alike(rng, tmp_path, 
         inputs={},
         figures=["layer_curve", "target_bars"],
     )
+    save_figures(load_bundle(folder))
     for path in save_figures(load_bundle(folder), tmp_path / "again"):
         assert path.stat().st_size > 5000
         if path.suffix == ".png":
@@ -70,6 +71,7 @@ def test_rdm_pair_and_unknown_figures(rng, tmp_path):
         inputs={},
         figures=["rdm_pair"],
     )
+    save_figures(load_bundle(folder))
     assert (folder / "rdm_pair.pdf").read_bytes().startswith(b"%PDF")
     with pytest.raises(ValueError, match="Did you mean 'rdm_pair'"):
         draw(load_bundle(folder), "rdm_pairs")
@@ -104,6 +106,7 @@ def test_geometry_and_surprisal_are_drawn_from_the_bundle_and_show_their_numbers
         figures=["geometry", "surprisal"],
     )
     bundle = load_bundle(folder)
+    save_figures(bundle)
     for path in save_figures(bundle, tmp_path / "again"):
         if path.suffix == ".png":
             np.testing.assert_array_equal(plt.imread(path), plt.imread(folder / path.name))

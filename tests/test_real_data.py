@@ -151,7 +151,7 @@ def test_english_and_chinese_concepts_are_linked_by_number():
     english, rated = real("binder-en")
     chinese, rated_zh = real("binder-zh")
     assert len(set(rated.items) & set(rated_zh.items)) == 534
-    assert len(set(rated.targets) & set(rated_zh.targets)) == 62
+    assert len(set(rated.target_names) & set(rated_zh.target_names)) == 62
     assert dict(zip(rated.items, english.words, strict=True))["419"] == "zoo"
     assert dict(zip(rated_zh.items, chinese.words, strict=True))["419"] == "动物园"
     assert rated.missing_targets == ["Complexity", "Practice", "Caused"]
@@ -179,7 +179,7 @@ def test_longer_words_are_read_longer():
     assert spearman(lengths, recording.data[:, 0]) > 0.3
     stimulus, recording = real("bsc-gaze")
     length = {item: len(w) for item, w in zip(stimulus.item, stimulus.words, strict=True)}
-    times = recording.data[:, list(recording.targets).index("TRTAvg")]
+    times = recording.data[:, list(recording.target_names).index("TRTAvg")]
     assert spearman([length[item] for item in recording.items], times) == pytest.approx(
         0.32, abs=0.01
     )
@@ -203,7 +203,7 @@ def test_responses_meet_their_own_words():
     assert all(place[item] == item.split("-")[1].split("/")[0] for item in recording.items)
     stimulus, recording = real("ucl-gaze")
     lengths = {item: len(w) for item, w in zip(stimulus.item, stimulus.words, strict=True)}
-    first_pass = recording.data[:, list(recording.targets).index("RTfirstpass")]
+    first_pass = recording.data[:, list(recording.target_names).index("RTfirstpass")]
     assert spearman([lengths[item] for item in recording.items], first_pass) > 0.75
 
 
@@ -227,7 +227,7 @@ def test_parcels_lie_in_the_hemisphere_of_their_name():
 def test_norms_know_their_words():
     stimulus, recording = real("lancaster")
     row = dict(zip(stimulus.words, recording.data, strict=True))
-    senses = list(recording.targets)
+    senses = list(recording.target_names)
     assert senses[row["thunder"].argmax()] == "Auditory"
     assert senses[row["lemon"].argmax()] in ("Gustatory", "Visual")
     stimulus, recording = real("questions-218")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from brainlm.encoding._ridge.block_scaler import BlockScaler
 from brainlm.encoding._ridge.solve import Standardizer, edge_counts, fit_ridge
+from brainlm.encoding.block_scaler import BlockScaler
 from brainlm.encoding.ridge import RidgeEncoder
 
 

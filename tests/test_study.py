@@ -41,7 +41,7 @@ def test_a_task_is_the_cross_validation_of_its_block(tmp_path):
         RidgeEncoder(), delay(X, [1, 2], RUNS), Y[:, 7:12], LeaveOneRunOut(RUNS)
     )
     np.testing.assert_array_equal(found.values, expected.values)
-    np.testing.assert_array_equal(found.targets, ["7", "8", "9", "10", "11"])
+    np.testing.assert_array_equal(found.target_names, ["7", "8", "9", "10", "11"])
 
 
 def test_planted_features_win_and_the_empty_baseline_scores_nothing(tmp_path):

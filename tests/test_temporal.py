@@ -6,11 +6,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from brainlm import Stimulus
+from brainlm.data.target_table import over_time, target_table
 from brainlm.encoding.align import delay
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks, GapWarning, LeaveOneRunOut
-from brainlm.encoding.temporal_response import Delayer, lag_samples, time_curves
+from brainlm.encoding.temporal_response import Delayer, lag_samples
 from brainlm.io.mne_objects import from_epochs
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
@@ -114,12 +115,12 @@ def test_the_curve_over_time_peaks_where_the_effect_was_planted(rng):
     scores = cross_validate(
         RidgeEncoder(), feature, recording.data, ContiguousBlocks(5), targets=recording.targets
     )
-    channels, times, curves = time_curves(scores.mean, scores.targets)
+    channels, times, curves = over_time(scores.mean, scores.targets)
     assert channels == ["EEG1", "EEG2"]
     assert times[np.nanargmax(curves[1])] == pytest.approx(0.2)
     assert curves[1].max() > 0.7
     assert np.abs(curves[0]).max() < 0.3
-    _, _, by_fold = time_curves(scores.values, scores.targets)
+    _, _, by_fold = over_time(scores.values, scores.targets)
     assert by_fold.shape == (5, 2, 8)
-    with pytest.raises(ValueError, match="'voxel 1' is not named like"):
-        time_curves(scores.mean[:1], ["voxel 1"])
+    with pytest.raises(ValueError, match="'channel' and 'time' are needed"):
+        over_time(scores.mean[:1], target_table(["voxel 1"]))

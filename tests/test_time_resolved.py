@@ -3,10 +3,11 @@ import pytest
 
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
+from brainlm.data.target_table import over_time
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.similarity import SimilarityEncoder
 from brainlm.encoding.splits import ContiguousBlocks
-from brainlm.encoding.time_bins import by_latency, word_locked
+from brainlm.encoding.time_bins import word_locked
 
 STEP = 0.01
 
@@ -33,7 +34,7 @@ def test_bins_are_means_after_the_onset():
     assert words.words.tolist() == ["a"]
     assert "1 of 2 words" in found.notes[-1]
     np.testing.assert_allclose(found.data[0], [0.545, 0.645, 0.745])
-    assert found.targets.tolist() == ["A@0", "A@100", "A@200"]
+    assert found.target_names.tolist() == ["A@0ms", "A@100ms", "A@200ms"]
 
 
 def test_the_planted_latency_is_found_and_no_other(rng):
@@ -42,9 +43,9 @@ def test_the_planted_latency_is_found_and_no_other(rng):
     words, locked = word_locked(stimulus, recording)
     assert words.n_words == 150
     scores = cross_validate(SimilarityEncoder(), X, locked.data, ContiguousBlocks(5)).mean
-    channels, latencies, table = by_latency(scores, locked.targets)
+    channels, latencies, table = over_time(scores, locked.targets)
     assert channels == ["A", "B", "C"]
-    assert latencies[table.mean(axis=0).argmax()] == 200
+    assert latencies[table.mean(axis=0).argmax()] == pytest.approx(0.2)
     assert (table[:, 2] > 0.5).all()
     assert abs(np.delete(table, 2, axis=1).mean()) < 0.1
 
@@ -56,7 +57,7 @@ def test_the_planted_latency_is_found_and_no_other(rng):
         (lambda s, r: word_locked(s, r, start=1, stop=0.5), "no bin"),
         (lambda s, r: word_locked(s, r, start=900, stop=901), "one clock"),
         (lambda s, r: word_locked(Stimulus(["a"], "en"), r), "timed words"),
-        (lambda s, r: by_latency(np.ones(1), ["A"]), "channel@latency"),
+        (lambda s, r: over_time(np.ones(3), r.targets), "'channel' and 'time'"),
     ],
 )
 def test_bad_input_is_refused(rng, make, message):

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from brainlm.batch.study_file import EMPTY, Study, Task
 from brainlm.compute.lazy_arrays import split_place
 from brainlm.compute.memory import available_memory
+from brainlm.data.notes import Note
 from brainlm.encoding.leakage import LeakageWarning
 from brainlm.encoding.ridge import AlphaEdgeWarning
 from brainlm.errors import DataMissingError, UnknownNameError
@@ -246,7 +247,7 @@ def leakage_notes(arrays: Mapping[str, xarray.Dataset]) -> list[str]:
     """
     from scipy.stats import ttest_1samp
 
-    notes = []
+    notes: list[str] = []
     for scores in arrays.values():
         if EMPTY not in scores.space:
             continue
@@ -259,7 +260,7 @@ def leakage_notes(arrays: Mapping[str, xarray.Dataset]) -> list[str]:
         if p < 0.01 and folds.mean() > 0.01:
             note += ", which is above chance: training and test samples are not apart"
             warnings.warn(note, LeakageWarning, stacklevel=2)
-        notes.append(note)
+        notes.append(Note(note, "leakage"))
     return notes
 
 

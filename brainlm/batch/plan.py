@@ -16,7 +16,8 @@ from brainlm.batch.study_file import Study, read_study
 from brainlm.compute.memory import check_memory
 from brainlm.data.brain_maps import paint, targets_of
 from brainlm.errors import CorruptDataError
-from brainlm.results.bundle import ROOM, check_output, save_bundle
+from brainlm.plotting import save_figures
+from brainlm.results.bundle import ROOM, check_output, load_bundle, save_bundle
 
 if TYPE_CHECKING:
     import xarray
@@ -130,6 +131,7 @@ def encode_study(
         figures=figures,
         overwrite=overwrite,
     )
+    save_figures(load_bundle(out))
     shutil.rmtree(parts)
     for name, scores in arrays.items():
         for space in study.spaces:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from brainlm.errors import unknown_name
-from brainlm.workflow.options import StoppableGroup, failures, run
+from brainlm.workflow.command import StoppableGroup, failures, run_command
 
 __all__ = ["app", "main"]
 
@@ -261,7 +261,7 @@ def run_analysis(context: typer.Context, name: Analysis = None) -> None:
             "\nAll take --config FILE.toml and --set key=value, with the names of their options."
         )
         return
-    run(load_analysis(name).main, context.args, f"brainlm run {name}")
+    run_command(load_analysis(name).main, context.args, f"brainlm run {name}")
 
 
 @app.command(
@@ -271,7 +271,7 @@ def run_analysis(context: typer.Context, name: Analysis = None) -> None:
 )
 def decode_folder(context: typer.Context) -> None:
     """Read text back from a participant's own folder (layout of ds003020 and ds004510)."""
-    run(load_analysis("decode_story_folder").main, context.args, "brainlm decode")
+    run_command(load_analysis("decode_story_folder").main, context.args, "brainlm decode")
 
 
 StudyFile = Annotated[Path, typer.Argument(help="TOML file of the study; see docs/cluster.md.")]

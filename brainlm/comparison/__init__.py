@@ -23,25 +23,15 @@ from brainlm.comparison.layer_statistics import (
     layer_profile,
 )
 from brainlm.comparison.parts import PartStore, run_parts
-from brainlm.comparison.score_arrays import (
-    KINDS,
-    Space,
-    score_table,
-    stack_folds,
-    stack_predictions,
-    stack_scores,
-)
 from brainlm.comparison.scoring import SpaceScores, score_ridge, score_similarity
 from brainlm.comparison.table import tidy
 
 __all__ = [
-    "KINDS",
     "Assembly",
     "Contrast",
     "FeatureSpace",
     "LayerProfile",
     "PartStore",
-    "Space",
     "SpaceScores",
     "compare_folds",
     "context_gain",
@@ -53,11 +43,7 @@ __all__ = [
     "run_parts",
     "score_ridge",
     "score_similarity",
-    "score_table",
     "shared_words",
-    "stack_folds",
-    "stack_predictions",
-    "stack_scores",
     "static_space",
     "tidy",
 ]

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from brainlm.data.features import Features
+from brainlm.data.notes import Note
 from brainlm.data.preprocessing import average_samples, high_pass
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.stimulus import Stimulus
+from brainlm.data.target_table import targets_of_subjects
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import dataset_hashes, list_subjects
 from brainlm.datasets.open import open_dataset
@@ -40,7 +42,7 @@ class Assembly:
         As on the card; the level is "word", "sentence" or "discourse".
     stimulus : Stimulus
     recording : Recording
-        Of several subjects, the targets are ``"subject/target"``.
+        The targets of several subjects have columns ``subject`` and ``label``.
     subjects : tuple of str
         Empty for means over people.
     n_splits : int
@@ -98,12 +100,15 @@ class Assembly:
         flat = flat.reshape(max(1, len(self.subjects)), -1).any(axis=0)
         if not flat.any():
             return self
-        names = self.recording.targets.astype(str)
+        names = self.recording.target_names
         kept = names[~np.tile(flat, len(names) // len(flat))].tolist()
         if not kept:
             raise ValueError(f"{self.name}: every target is constant in a fold: use fewer folds")
-        lost = ", ".join(str(name) for name in names[: len(flat)][flat][:5])
-        note = f"left out {int(flat.sum())} of {len(flat)} targets, constant in a test fold: {lost}"
+        lost = ", ".join(names[: len(flat)][flat][:5])
+        note = Note(
+            f"left out {int(flat.sum())} of {len(flat)} targets, constant in a test fold: {lost}",
+            "excluded",
+        )
         return replace(self, recording=self.recording.select_targets(kept).noted(note))
 
     def design(self, features: Features) -> np.ndarray:
@@ -241,7 +246,7 @@ def open_assembly(
         except CorruptDataError as error:
             if subjects is not None:
                 raise
-            notes.append(f"excluded {subject}: {error}")
+            notes.append(Note(f"excluded {subject}: {error}", "excluded"))
     if not opened:
         raise CorruptDataError(f"{name}: no subject passes the checks: {'; '.join(notes)[:500]}")
     if card.modality in ("meg", "eeg", "ieeg") and opened[0][2].times is not None:
@@ -284,11 +289,13 @@ def _complete(recording: Recording, lost: list[str]) -> Recording:
     """The targets that no subject has missing values of."""
     if not lost:
         return recording
-    kept = [target for target in recording.targets if target not in set(lost)]
+    kept = [target for target in recording.target_names if target not in set(lost)]
     if not kept:
         raise ValueError(f"every target of {recording!r} has missing values: nothing to compare on")
     recording = recording.select_targets(kept)
-    return recording.noted(f"left out targets with missing values: {', '.join(lost)}")
+    return recording.noted(
+        Note(f"left out targets with missing values: {', '.join(lost)}", "excluded")
+    )
 
 
 def _check_words(opened: list[tuple[str, Stimulus, Recording]], name: str) -> None:
@@ -334,14 +341,16 @@ def _common(recordings: list[Recording]) -> list[Recording]:
 def _side_by_side(recordings: list[Recording], people: list[str]) -> Recording:
     first = recordings[0]
     for r in recordings[1:]:
-        if r.data.shape != first.data.shape or list(r.targets) != list(first.targets):
+        if r.data.shape != first.data.shape or list(r.target_names) != list(first.target_names):
             raise ValueError(
                 f"subject {r.subject!r} has {r.data.shape} samples x targets, {first.subject!r} "
                 f"{first.data.shape}: choose subjects with the same ones"
             )
     data = np.hstack([r.data.astype(np.float64) for r in recordings])
     spread = data.std(axis=0)
-    targets = [f"{who}/{target}" for who in people for target in first.targets]
+    targets = targets_of_subjects(
+        {who: r.targets for who, r in zip(people, recordings, strict=True)}
+    )
     place = {"times": first.times, "items": first.items, "run": first.run}
     z = (data - data.mean(axis=0)) / np.where(spread > 0, spread, 1)
     return Recording(z, targets, first.modality, "z", **place, notes=first.notes)

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from brainlm.comparison.assembly import Assembly
 from brainlm.data.features import Features
 from brainlm.data.preprocessing import high_pass
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
+from brainlm.data.target_table import epoch_targets, target_table, targets_of_subjects
 from brainlm.encoding.align import align
 
 __all__ = ["autoregressive", "simulate_epochs", "simulate_fmri", "simulate_meg", "simulate_regions"]
@@ -69,7 +71,7 @@ def simulate_fmri(
     """
     rng = np.random.default_rng(seed)
     people = [f"sim{i + 1}" for i in range(subjects)]
-    names = [f"{who}/v{i}" for who in people for i in range(n_targets)]
+    targets = _targets(people, "v", n_targets)
     scan = _scan(carrier, step)
     signal = np.zeros((len(scan["run"]), n_targets))
     if cause is not None:
@@ -79,7 +81,7 @@ def simulate_fmri(
         carrier,
         scan,
         np.tile(signal, (1, subjects)),
-        names,
+        targets,
         people,
         noise,
         rng,
@@ -119,8 +121,8 @@ def simulate_regions(
         own = region == k
         if own.any():
             signal[:, own] = _haemodynamic(cause, scan, int(own.sum()), rng)
-    names = [f"v{i}" for i in range(len(region))]
-    return _fmri_task("simulated regions", causes[0], scan, signal, names, (), noise, rng, seed)
+    targets = target_table([f"v{i}" for i in range(len(region))])
+    return _fmri_task("simulated regions", causes[0], scan, signal, targets, (), noise, rng, seed)
 
 
 def _scan(carrier: Features, step: float) -> dict[str, Any]:
@@ -151,7 +153,7 @@ def _fmri_task(
     carrier: Features,
     scan: dict[str, Any],
     signal: np.ndarray,
-    names: Sequence[str],
+    targets: pd.DataFrame,
     people: Sequence[str],
     noise: float,
     rng: np.random.Generator,
@@ -162,7 +164,7 @@ def _fmri_task(
     assert stimulus is not None
     data = signal + _unit(np.cumsum(rng.standard_normal(signal.shape), axis=0))
     data += noise * autoregressive(len(signal), signal.shape[1], rng)
-    recording = high_pass(Recording(data, names, "fmri", "BOLD", **scan), period=128.0)
+    recording = high_pass(Recording(data, targets, "fmri", "BOLD", **scan), period=128.0)
     return Assembly(
         name,
         "fmri",
@@ -195,13 +197,13 @@ def simulate_meg(
     stimulus = _items_of(carrier)
     n_words = stimulus.n_words
     people = [f"sim{i + 1}" for i in range(subjects)]
-    names = [f"{who}/s{i}" for who in people for i in range(n_targets)]
+    targets = _targets(people, "s", n_targets)
     signal = np.zeros((n_words, n_targets))
     if cause is not None:
         X = _whitened(cause).values
         signal = _unit(X @ rng.standard_normal((X.shape[1], n_targets)))
-    data = np.tile(signal, (1, subjects)) + noise * autoregressive(n_words, len(names), rng)
-    recording = Recording(data, names, "meg", "z", items=stimulus.item)
+    data = np.tile(signal, (1, subjects)) + noise * autoregressive(n_words, len(targets), rng)
+    recording = Recording(data, targets, "meg", "z", items=stimulus.item)
     return Assembly(
         "simulated MEG",
         "meg",
@@ -272,17 +274,20 @@ def simulate_epochs(
         X = _whitened(cause).values
         signal = _unit(X @ rng.standard_normal((X.shape[1], planted.size)))
         data += np.where(planted.ravel(), signal, 0)
-    names = [f"{channel}@{1000 * time:.0f}ms" for channel in positions for time in times]
     return Recording(
         data,
-        names,
+        epoch_targets(list(positions), times, np.array(list(positions.values()))),
         "eeg",
         "z",
         items=stimulus.item,
         run=stimulus.run,
         subject=subject,
-        positions=np.repeat(list(positions.values()), len(times), axis=0),
     )
+
+
+def _targets(people: Sequence[str], prefix: str, n_targets: int) -> pd.DataFrame:
+    one = target_table([f"{prefix}{i}" for i in range(n_targets)])
+    return targets_of_subjects(dict.fromkeys(people, one))
 
 
 def _items_of(carrier: Features) -> Stimulus:

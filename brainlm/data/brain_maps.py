@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from brainlm._validation import as_labels, check_finite, freeze, same_length
+from brainlm.data.target_table import VOXEL, region_targets, voxel_targets
 from brainlm.errors import UnknownNameError, unknown_name
 
 if TYPE_CHECKING:
@@ -169,25 +171,23 @@ class BrainMaps:
         )
 
 
-def targets_of(image: Any) -> list[str]:
+def targets_of(image: Any) -> pd.DataFrame:
     """Return the targets that an image defines, in the order in which readers give them.
 
     Parameters
     ----------
     image : path or nibabel image of shape (n_x, n_y, n_z)
-        With one value above 0 it is a mask: its voxels, ``"x,y,z"`` in C order. With several it is
-        a parcellation: its region numbers, rising.
+        With one value above 0 it is a mask: its voxels in C order. With several it is a
+        parcellation: its region numbers, rising.
     """
     numbers, _ = _grid(image)
     regions = np.unique(numbers[numbers > 0])
-    if len(regions) > 1:
-        return [f"{number:g}" for number in regions.tolist()]
-    return [",".join(map(str, voxel)) for voxel in np.argwhere(numbers > 0).tolist()]
+    return region_targets(regions) if len(regions) > 1 else voxel_targets(np.argwhere(numbers > 0))
 
 
 def paint(
     values: Any,
-    targets: Sequence[str],
+    targets: pd.DataFrame,
     image: Any,
     names: Sequence[str],
     unit: str,
@@ -200,8 +200,9 @@ def paint(
     ----------
     values : array of shape (n_maps, n_targets)
         NaN: the target has no value; it is left out of the maps, and a note counts it.
-    targets : sequence of str, shape (n_targets,)
-        Voxels (``"x,y,z"``, as `read_bids` names them) or region numbers.
+    targets : DataFrame with n_targets rows
+        Voxels (columns ``i``, ``j``, ``k``) or region numbers (``region``), as in the ``targets``
+        of a `brainlm.Recording` of an image.
     image : path or nibabel image of shape (n_x, n_y, n_z)
         Mask or parcellation that the targets were made with.
     names : sequence of str, shape (n_maps,)
@@ -219,19 +220,25 @@ def paint(
     same_length({"columns of values": values.shape[1], "targets": len(targets)})
     numbers, affine = _grid(image)
     place = np.full(numbers.shape, -1)
-    if all("," in target for target in targets):
-        known = set(map(tuple, np.argwhere(numbers > 0).tolist()))
-        voxels = [tuple(int(part) for part in target.split(",")) for target in targets]
-        for voxel, target in zip(voxels, targets, strict=True):
-            if voxel not in known:
-                raise UnknownNameError(f"target {target!r} is no voxel above 0 of the image")
-        place[tuple(np.array(voxels).T)] = np.arange(len(targets))
-    else:
+    if set(VOXEL) <= set(targets):
+        voxels = targets[VOXEL].to_numpy(int)
+        inside = ((voxels >= 0) & (voxels < numbers.shape)).all(axis=1)
+        inside[inside] = numbers[tuple(voxels[inside].T)] > 0
+        if not inside.all():
+            stray = targets["name"].to_numpy()[~inside][0]
+            raise UnknownNameError(f"target {stray!r} is no voxel above 0 of the image")
+        place[tuple(voxels.T)] = np.arange(len(targets))
+    elif "region" in targets:
         regions = {f"{number:g}": number for number in np.unique(numbers[numbers > 0]).tolist()}
-        for column, target in enumerate(targets):
-            if target not in regions:
-                raise unknown_name("region of the image", target, regions)
-            place[numbers == regions[target]] = column
+        for column, region in enumerate(targets["region"]):
+            if region not in regions:
+                raise unknown_name("region of the image", region, regions)
+            place[numbers == regions[region]] = column
+    else:
+        raise ValueError(
+            "targets: the table needs columns i, j, k (voxels) or region, it has "
+            f"{list(targets.columns)}: take the targets of the recording of an image"
+        )
     kept = np.isfinite(values).all(axis=0)
     place[place >= 0] = np.where(kept, np.arange(len(kept)), -1)[place[place >= 0]]
     notes = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,10 @@ from brainlm._validation import (
     is_mapped,
     same_length,
 )
+from brainlm.data.target_table import positions_of, target_table, targets_of_subjects
 from brainlm.errors import unknown_name
 
-__all__ = ["MODALITIES", "Recording"]
+__all__ = ["MODALITIES", "Recording", "side_by_side"]
 
 COLUMNS = 1 << 24  # values of a mapped array that are read at a time
 MODALITIES = (
@@ -45,8 +48,9 @@ class Recording:
         Responses; a target is a voxel, a region, a channel, a measure or a rated attribute. A
         read-only memory map stays on disk: of its values only a spread is checked here, the others
         when they are used.
-    targets : sequence of str, shape (n_targets,)
-        Unique target names.
+    targets : sequence of str, or DataFrame with n_targets rows
+        Unique names, or a table of names and of what is known about each target: its channel and
+        time, its voxel, its place, its subject (`brainlm.data.target_table.target_table`).
     modality : str
         One of ``MODALITIES``; "ieeg" is ECoG and SEEG.
     unit : str
@@ -64,8 +68,8 @@ class Recording:
         What to do with NaN. Encoders refuse them in any case: select targets or samples first.
     notes : sequence of str
         Repairs and exclusions that were made on the way here; they go into every result.
-    positions : array of shape (n_targets, 3), optional
-        Where the targets are: channels in metres in head coordinates, voxels in millimetres.
+    origin : mapping
+        The data set and subject, by which the files are found and hashed.
 
     Raises
     ------
@@ -84,7 +88,7 @@ class Recording:
     subject: str = "group"
     missing: str = "refuse"
     notes: tuple[str, ...] = ()
-    positions: Any = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         data = np.asarray(self.data)
@@ -101,20 +105,17 @@ class Recording:
         if self.missing not in ("refuse", "allow"):
             raise unknown_name("value of missing", self.missing, ("refuse", "allow"))
         self._check_values(data)
-        targets = as_labels(self.targets, "targets")
+        targets = target_table(self.targets)
         run = as_labels(["1"] * len(data) if self.run is None else self.run, "run")
         same_length({"columns of data": data.shape[1], "targets": len(targets)})
         same_length({"rows of data": len(data), "run": len(run)})
-        if len(set(targets)) < len(targets):
-            twice = next(name for name in targets if (targets == name).sum() > 1)
-            raise ValueError(f"targets: {twice!r} appears more than once; names must be unique")
         check_blocks(run, "run")
         if (self.times is None) == (self.items is None):
             raise ValueError("give exactly one of times (a time series) and items (isolated items)")
         for name, value in (("data", freeze(data)), ("targets", targets), ("run", run)):
             object.__setattr__(self, name, value)
         object.__setattr__(self, "notes", tuple(self.notes))
-        self._set_positions()
+        object.__setattr__(self, "origin", MappingProxyType(dict(self.origin)))
         if self.times is not None:
             self._set_times()
         else:
@@ -128,16 +129,6 @@ class Recording:
                 raise ValueError("data has infinite values: missing values are NaN")
         else:
             check_finite(data, "data")
-
-    def _set_positions(self) -> None:
-        if self.positions is None:
-            return
-        positions = freeze(np.array(self.positions, dtype=float))
-        if positions.shape != (self.n_targets, 3):
-            raise ValueError(
-                f"positions must have shape ({self.n_targets}, 3), got {positions.shape}"
-            )
-        object.__setattr__(self, "positions", positions)
 
     def _set_times(self) -> None:
         times = freeze(np.asarray(self.times, dtype=float))
@@ -173,29 +164,41 @@ class Recording:
         return list(dict.fromkeys(self.run))
 
     @property
+    def target_names(self) -> np.ndarray:
+        """Names of the targets, (n_targets,)."""
+        return self.targets["name"].to_numpy()
+
+    @property
+    def positions(self) -> np.ndarray | None:
+        """Places of the targets, (n_targets, 3): columns x, y and z of ``targets``, if it has any.
+
+        Channels in metres in head coordinates, voxels in millimetres.
+        """
+        return positions_of(self.targets)
+
+    @property
     def constant_targets(self) -> list[str]:
         """Names of the targets that never change, missing values aside (no score exists)."""
-        return list(self.targets[_constant(self.data)])
+        return list(self.target_names[_constant(self.data)])
 
     @property
     def missing_targets(self) -> list[str]:
         """Names of the targets with at least one missing (NaN) value."""
-        return list(self.targets[np.isnan(self.data).any(axis=0)])
+        return list(self.target_names[np.isnan(self.data).any(axis=0)])
 
     def select_targets(self, names: Any) -> Recording:
         """Return the recording of the named targets, in the order given, with a note of it."""
         names = [names] if isinstance(names, str) else list(names)
-        position = {name: i for i, name in enumerate(self.targets)}
+        position = {name: i for i, name in enumerate(self.target_names)}
         for name in names:
             if name not in position:
-                raise unknown_name("target", name, self.targets)
+                raise unknown_name("target", name, self.target_names)
         columns = [position[name] for name in names]
         note = f"kept {len(names)} of {self.n_targets} targets"
         return replace(
             self,
             data=self.data[:, columns],
-            targets=self.targets[columns],
-            positions=None if self.positions is None else self.positions[columns],
+            targets=self.targets.iloc[columns],
             notes=(*self.notes, note),
         )
 
@@ -242,9 +245,41 @@ class Recording:
         shown = self.data[:, :5]  # of a recording on disk this reads five targets
         rows = [
             (name, float(values.mean()), float(values.std()))
-            for name, values in zip(self.targets, shown.T, strict=False)
+            for name, values in zip(self.target_names, shown.T, strict=False)
         ]
         return html_card("Recording", facts, ["target", "mean", "sd"], rows, self.notes)
+
+
+def side_by_side(recordings: Sequence[Recording]) -> Recording:
+    """Return the targets of subjects who had the same samples as targets of one recording.
+
+    Parameters
+    ----------
+    recordings : sequence of Recording
+        Of different subjects, with the same samples.
+
+    Returns
+    -------
+    Recording
+        Its targets have columns ``subject`` and ``label`` (the name within the subject). Notes are
+        those of all subjects, each once.
+    """
+    first = recordings[0]
+    for other in recordings[1:]:
+        if other.data.shape != first.data.shape or list(other.target_names) != list(
+            first.target_names
+        ):
+            raise ValueError(
+                f"subject {other.subject!r} has {other.data.shape} samples x targets, "
+                f"{first.subject!r} {first.data.shape}: choose subjects with the same ones"
+            )
+    return replace(
+        first,
+        data=np.hstack([each.data for each in recordings]),
+        targets=targets_of_subjects({each.subject: each.targets for each in recordings}),
+        subject="group",
+        notes=tuple(dict.fromkeys(note for each in recordings for note in each.notes)),
+    )
 
 
 def spread(data: np.ndarray, most: int = 50) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm._html import html_card
-from brainlm._validation import as_labels, same_length
+from brainlm._validation import same_length
 from brainlm.compute.backend import (
     column_norms,
     double,
@@ -20,6 +20,7 @@ from brainlm.compute.backend import (
     row_norms,
     spread,
 )
+from brainlm.data.target_table import target_coordinates, target_table
 
 if TYPE_CHECKING:
     import xarray
@@ -118,7 +119,8 @@ class Scores:
         Score of each test fold, computed inside the fold.
     metric : {"r", "spearman", "r2", "r2_score"} or the name of another
         As in `brainlm.cross_validate`.
-    targets : sequence of str, shape (n_targets,)
+    targets : sequence of str, or DataFrame with n_targets rows
+        Names, or a table as in `brainlm.Recording`.
     encoder, split, features : str
         What was fitted, how the samples were divided, and on which feature space.
     n_test, n_train : sequence of int, shape (n_folds,)
@@ -151,10 +153,15 @@ class Scores:
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=float)
-        targets = as_labels(self.targets, "targets")
+        targets = target_table(self.targets)
         same_length({"columns of values": values.shape[1], "targets": len(targets)})
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "targets", targets)
+
+    @property
+    def target_names(self) -> np.ndarray:
+        """Names of the targets, (n_targets,)."""
+        return self.targets["name"].to_numpy()
 
     @property
     def mean(self) -> np.ndarray:
@@ -209,7 +216,7 @@ class Scores:
             data["alpha"] = (("fold", "target"), self.alphas)
         attributes = {"metric": self.metric, "encoder": self.encoder, "split": self.split}
         return xarray.Dataset(
-            data, coords={"target": self.targets.astype(str)}, attrs=attributes
+            data, coords=target_coordinates(self.targets), attrs=attributes
         ).assign_attrs(features=self.features, notes="\n".join(self.notes))
 
     def _repr_html_(self) -> str:
@@ -223,7 +230,7 @@ class Scores:
             f"mean {self.metric}": float(np.nanmean(mean)),
             "above 0": f"{np.nanmean(mean > 0):.0%} of targets",
         }
-        rows = [(str(self.targets[i]), float(mean[i])) for i in order[:5]]
+        rows = [(str(self.target_names[i]), float(mean[i])) for i in order[:5]]
         return html_card(
             f"Scores: {self.features}", facts, ["best targets", self.metric], rows, self.notes
         )

@@ -134,7 +134,9 @@ def open_responses(
         return stimulus, None
     _check_targets(recording, where)
     _check_facts(card, _facts_of(stimulus, recording), where, recording)
-    return stimulus, replace(recording, notes=(*recording.notes, *card.repairs))
+    origin = {"dataset": str(name), "subject": recording.subject, "root": root and str(root)}
+    notes = (*recording.notes, *card.repairs)
+    return stimulus, replace(recording, notes=notes, origin=origin)
 
 
 def _read(
@@ -158,13 +160,13 @@ def _read(
 def _check_targets(recording: Recording, where: str) -> None:
     known = constant_columns(recording.data)  # of mapped data, without reading them
     columns = (
-        np.isin(recording.targets.astype(str), recording.constant_targets)
+        np.isin(recording.target_names, recording.constant_targets)
         if known is None
         else np.isin(np.arange(recording.n_targets), known)
     )
     if not columns.any():
         return
-    constant = recording.targets[columns]
+    constant = recording.target_names[columns]
     n_zero = int((np.nan_to_num(recording.data[:, columns]) == 0).all(axis=0).sum())
     raise CorruptDataError(
         f"{where}: {len(constant)} of {recording.n_targets} targets are constant ({n_zero} of them "

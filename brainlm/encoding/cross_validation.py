@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.stats import rankdata
 from sklearn.base import clone
 
@@ -18,7 +19,9 @@ from brainlm.compute.inputs import checked_means
 from brainlm.compute.lazy_arrays import TargetView, bad_columns, column_blocks, on_disk
 from brainlm.compute.memory import check_memory, parse_bytes
 from brainlm.compute.streams import resident
+from brainlm.data.notes import Note
 from brainlm.data.scores import Scores, pearson, r_squared
+from brainlm.data.target_table import target_table
 from brainlm.encoding._ridge.solve import edge_counts
 from brainlm.encoding._ridge.streaming import fold_bytes, read_size, ridge_of, stream_fold
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder, edge_message
@@ -40,7 +43,7 @@ def cross_validate(
     split: Any,
     *,
     metric: Metric = "r",
-    targets: Sequence[str] | None = None,
+    targets: Any = None,
     keep_predictions: bool = False,
     mask_targets: bool = False,
     max_memory: int | str | None = None,
@@ -79,8 +82,8 @@ def cross_validate(
         features: use "r2".
         A callable ``metric(predicted, truth)`` gets a fold, (n_test, n_targets) each, and returns
         a score per target; folds are then averaged as they are.
-    targets : sequence of str, optional
-        Names of the targets.
+    targets : sequence of str or DataFrame, optional
+        Names of the targets, or their table (`brainlm.Recording.targets`).
     keep_predictions : bool
         Keep the out-of-fold predictions, shape (n_samples, n_targets).
     mask_targets : bool
@@ -127,8 +130,9 @@ def cross_validate(
         raise ValueError(f"Y must be (n_samples, n_targets) or (n_samples,), got {Y.shape}")
     same_length({"rows of X": len(X), "rows of Y": Y.shape[0]})
     check_finite(host(X), "X")
-    names = [str(i) for i in range(Y.shape[1])] if targets is None else list(targets)
-    same_length({"columns of Y": Y.shape[1], "targets": len(names)})
+    table = target_table(range(Y.shape[1]) if targets is None else targets)
+    same_length({"columns of Y": Y.shape[1], "targets": len(table)})
+    names = table["name"].to_numpy()
     if mask_targets:
         bad = bad_columns(Y)
         if bad.all():
@@ -141,11 +145,11 @@ def cross_validate(
                 TargetView(Y, columns=good) if on_disk(Y) else Y[:, good],
                 split,
                 metric=metric,
-                targets=[names[i] for i in good],
+                targets=table.iloc[good],
                 keep_predictions=keep_predictions,
                 max_memory=max_memory,
             )
-            return _with_masked(scores, names, bad)
+            return _with_masked(scores, table, bad)
     ridge, at_most = ridge_of(encoder), 0
     if ridge is not None:  # on a card at once where they fit
         Y = resident(Y, placed := place(X[:0], ridge.device))
@@ -200,7 +204,7 @@ def cross_validate(
     return Scores(
         values=np.array(values),
         metric=metric if isinstance(metric, str) else getattr(metric, "__name__", repr(metric)),
-        targets=names,
+        targets=table,
         encoder=re.sub(r"\s+", " ", repr(encoder)),
         split=repr(split),
         n_test=[len(test) for _, test in folds],
@@ -243,7 +247,7 @@ def _read_size(
     return read_size(fixed + 2 * kept, limit, X)
 
 
-def _with_masked(scores: Scores, names: Sequence[str], bad: np.ndarray) -> Scores:
+def _with_masked(scores: Scores, targets: pd.DataFrame, bad: np.ndarray) -> Scores:
     """Put NaN where targets were left out, and say so."""
 
     def filled(values: np.ndarray | None) -> np.ndarray | None:
@@ -253,12 +257,15 @@ def _with_masked(scores: Scores, names: Sequence[str], bad: np.ndarray) -> Score
         full[:, ~bad] = values
         return full
 
-    first = ", ".join(str(names[i]) for i in np.flatnonzero(bad)[:5])
-    note = f"{bad.sum()} of {len(bad)} targets are constant or hold NaN and have no score: {first}"
+    first = ", ".join(targets["name"][bad][:5])
+    note = Note(
+        f"{bad.sum()} of {len(bad)} targets are constant or hold NaN and have no score: {first}",
+        "excluded",
+    )
     return replace(
         scores,
         values=filled(scores.values),
-        targets=list(names),
+        targets=targets,
         alphas=filled(scores.alphas),
         inner=filled(scores.inner),
         predictions=filled(scores.predictions),
@@ -273,7 +280,7 @@ def score_in_folds(
     *,
     encoder: str,
     metric: str = "r",
-    targets: Sequence[str] | None = None,
+    targets: Any = None,
 ) -> Scores:
     """Score predictions that are held out already, inside the test folds of a split.
 
@@ -288,7 +295,7 @@ def score_in_folds(
         What made the predictions.
     metric : {"r", "r2", "r2_score"}
         As in ``cross_validate``.
-    targets : sequence of str, optional
+    targets : sequence of str or DataFrame, optional
 
     Returns
     -------
@@ -300,7 +307,7 @@ def score_in_folds(
     return Scores(
         values=values,
         metric=metric,
-        targets=[str(i) for i in range(Y.shape[1])] if targets is None else list(targets),
+        targets=range(Y.shape[1]) if targets is None else targets,
         encoder=encoder,
         split=repr(split),
         n_test=[len(test) for test in tests],
@@ -370,4 +377,4 @@ def _edge_note(
     message = edge_message(low, high, len(picked), alphas)
     if warn:
         warnings.warn(message, AlphaEdgeWarning, stacklevel=3)
-    return (message,)
+    return (Note(message, "alpha_edge"),)

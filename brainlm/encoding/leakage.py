@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm.data.notes import Note
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.encoding.align import align
 from brainlm.encoding.cross_validation import cross_validate
@@ -46,6 +47,11 @@ class LeakageProbe:
     def leaks(self) -> bool:
         """Whether the noise predicts the data: p < .01 and a mean r above .01."""
         return self.p < 0.01 and self.mean > 0.01
+
+    @property
+    def note(self) -> Note:
+        """The result as a note of a bundle."""
+        return Note(str(self), "leakage")
 
     def __str__(self) -> str:
         n_draws = len(self.scores)

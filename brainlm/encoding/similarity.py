@@ -22,6 +22,7 @@ Timkey & van Schijndel 2021, doi 10.18653/v1/2021.emnlp-main.372.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,14 @@ from sklearn.utils.validation import check_is_fitted
 from brainlm.compute.backend import empty, full, host, is_tensor, like
 from brainlm.compute.inputs import Encoder
 from brainlm.compute.streams import block_bytes, column_stream
-from brainlm.data.scores import pearson, standardize_rows
+from brainlm.data.scores import Scores, pearson, standardize_rows
 from brainlm.encoding._ridge.solve import Standardizer
+from brainlm.encoding.cross_validation import score_in_folds
+from brainlm.encoding.splits import Split
 from brainlm.errors import unknown_name
 
 __all__ = [
+    "LeaveOneOut",
     "SimilarityEncoder",
     "column_shift_and_scale",
     "leave_one_out",
@@ -213,6 +217,8 @@ class SimilarityEncoder(Encoder):
     Anderson, Zinszer & Raizada 2016, NeuroImage 128:44. Zhang et al. 2024, arXiv 2403.01116.
     """
 
+    min_features = 3  # a correlation over two features is 1 or -1, whatever they are
+
     def __init__(
         self,
         form: str = "anderson",
@@ -275,3 +281,26 @@ class SimilarityEncoder(Encoder):
     @property
     def _columns(self) -> dict[str, bool]:
         return {"center": self.center, "standardize": self.standardize}
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """Leave-one-out similarity encoding, scored on the test folds of a split.
+
+    Each item is predicted from all others (`leave_one_out`); the correlation with the data is taken
+    inside each test fold, so that its spread compares with that of cross-validated methods.
+
+    Parameters
+    ----------
+    center : bool
+        False is the published form (MulCogBench).
+    """
+
+    center: bool = True
+    min_features: int = 3
+
+    def score_folds(self, X: Any, Y: Any, split: Split, targets: Any = None) -> Scores:
+        """Return the scores, with the predictions."""
+        name = f"MulCogBench leave-one-out{'' if self.center else ', not centred'}"
+        predicted = leave_one_out(X, Y, center=self.center)
+        return score_in_folds(predicted, Y, split, targets=targets, encoder=name)

@@ -9,8 +9,6 @@ with one penalty per channel, cross-validated like everything else.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainlm.encoding.align import delay
 
-__all__ = ["Delayer", "lag_samples", "time_curves"]
+__all__ = ["Delayer", "lag_samples"]
 
 
 def lag_samples(tmin: float, tmax: float, rate: float) -> list[int]:
@@ -107,41 +105,3 @@ class Delayer(TransformerMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_features_in_")
-
-
-def time_curves(
-    values: np.ndarray, targets: Sequence[str]
-) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Lay scores of epochs out over channels and time.
-
-    Parameters
-    ----------
-    values : array of shape (..., n_targets)
-        Such as ``Scores.values`` or ``Scores.mean``.
-    targets : sequence of str
-        Named "channel@100ms", as ``brainlm.from_epochs`` names them.
-
-    Returns
-    -------
-    channels : list of str
-    times : array of shape (n_times,)
-        Seconds.
-    curves : array of shape (..., n_channels, n_times)
-        NaN where a channel has no target at a time.
-    """
-    found = [re.fullmatch(r"(.+)@(-?\d+(?:\.\d+)?)ms", str(target)) for target in targets]
-    strange = [str(t) for t, match in zip(targets, found, strict=True) if match is None]
-    if strange:
-        raise ValueError(
-            f"targets: {strange[0]!r} is not named like 'MEG0111@100ms' (channel@time): scores "
-            "over time need targets of epochs (brainlm.from_epochs)"
-        )
-    pairs = [(match[1], float(match[2]) / 1000) for match in found if match]
-    channels = list(dict.fromkeys(name for name, _ in pairs))
-    times = np.unique([time for _, time in pairs])
-    values = np.asarray(values, dtype=float)
-    curves = np.full((*values.shape[:-1], len(channels), len(times)), np.nan)
-    row = {name: i for i, name in enumerate(channels)}
-    for i, (name, time) in enumerate(pairs):
-        curves[..., row[name], np.searchsorted(times, time)] = values[..., i]
-    return channels, times, curves

@@ -1,19 +1,18 @@
 """Time-resolved responses: MEG or EEG around each word, in bins, as targets of their own.
 
-An encoder that scores every target then scores every channel at every latency; ``by_latency``
-brings the scores back into that shape.
+An encoder that scores every target then scores every channel at every latency;
+`brainlm.data.target_table.over_time` arranges the scores by both.
 """
 
 from __future__ import annotations
-
-import re
 
 import numpy as np
 
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.stimulus import Stimulus
+from brainlm.data.target_table import epoch_targets
 
-__all__ = ["by_latency", "word_locked"]
+__all__ = ["word_locked"]
 
 BIN = 0.1  # seconds, as in public code of the MulCogBench group
 
@@ -42,8 +41,8 @@ def word_locked(
     stimulus : Stimulus
         The words whose window lies inside the recording of their run, each an item of its own.
     recording : Recording
-        A row per word, targets ``"channel@latency"`` with the start of the bin in ms; its notes
-        count the words that were left out.
+        A row per word; targets are channels at the start of each bin (columns ``channel`` and
+        ``time``). Its notes count the words that were left out.
 
     Raises
     ------
@@ -84,36 +83,14 @@ def word_locked(
         sentence=stimulus.sentence,
         item=items,
     ).select(kept)
-    names = [f"{c}@{round(1000 * edge)}" for c in recording.targets for edge in edges[:-1]]
+    targets = epoch_targets(recording.target_names.tolist(), edges[:-1], recording.positions)
     note = f"word-locked: {kept.sum()} of {len(kept)} words lie whole inside the recording"
     return whole, Recording(
         np.vstack(rows),
-        names,
+        targets,
         recording.modality,
         recording.unit,
         items=whole.item,
         subject=recording.subject,
         notes=(*recording.notes, note),
     )
-
-
-def by_latency(values: np.ndarray, targets: np.ndarray) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Return channels, latencies in ms, and the values as (n_channels, n_latencies).
-
-    Parameters
-    ----------
-    values : array of shape (n_targets,)
-        Such as ``Scores.mean``.
-    targets : sequence of str
-        ``"channel@latency"``, as ``word_locked`` names them.
-    """
-    matches = [re.fullmatch(r"(.+)@(-?\d+)", str(target)) for target in targets]
-    if None in matches or len(matches) != len(values):
-        raise ValueError("targets must be 'channel@latency', one per value: see word_locked")
-    pairs = [(m.group(1), int(m.group(2))) for m in matches if m is not None]
-    channels = list(dict.fromkeys(channel for channel, _ in pairs))
-    latencies = np.array(sorted({latency for _, latency in pairs}))
-    found = np.full((len(channels), len(latencies)), np.nan)
-    for (channel, latency), value in zip(pairs, values, strict=True):
-        found[channels.index(channel), np.searchsorted(latencies, latency)] = value
-    return channels, latencies, found

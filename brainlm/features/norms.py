@@ -213,7 +213,7 @@ def open_norm(name: str, root: Path | str | None = None) -> Norm:
     np.add.at(total, index, recording.data[rows][:, whole])
     origin = {
         "dataset": card.name,
-        "left_out": [str(target) for target in recording.targets[~whole]],
+        "left_out": [str(target) for target in recording.target_names[~whole]],
         "repeated_words": int(len(index) - len(words)),
     }
     return Norm(
@@ -221,7 +221,7 @@ def open_norm(name: str, root: Path | str | None = None) -> Norm:
         stimulus.language,
         words.tolist(),
         total / np.bincount(index)[:, None],
-        [str(target) for target in recording.targets[whole]],
+        [str(target) for target in recording.target_names[whole]],
         origin,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.io.images import (
@@ -391,7 +392,9 @@ def from_surfaces(
         unit=unit,
     )
     n_empty = int((~kept).sum())
-    return recording.noted(*([f"{n_empty} vertices without data left out"] if n_empty else []))
+    return recording.noted(
+        *([Note(f"{n_empty} vertices without data left out", "excluded")] if n_empty else [])
+    )
 
 
 def _from_series(
@@ -411,7 +414,7 @@ def _from_series(
         check_sampling_interval(step)
     shape = (series.n_samples, len(series.targets))
     if series.sources:
-        key = (series.targets, [_digest(each) for each in read_with])
+        key = (series.names, [_digest(each) for each in read_with])
         data = stack_blocks(series.blocks(), shape, series.sources, key)
     else:  # made in memory, so it fits there
         data = np.concatenate(list(series.blocks())).astype(np.float32)
@@ -423,7 +426,6 @@ def _from_series(
         times=first_sample + step * np.arange(series.n_samples),
         run=[run] * series.n_samples,
         subject=subject,
-        positions=series.positions,
         notes=other_header([series], step),
     )
 

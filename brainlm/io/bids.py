@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, DataMissingError
@@ -189,7 +190,7 @@ def read_bids(
     series = [_open(folder, given, subject, run) for run in runs]
     paths = [each.sources[0] for each in series]
     for path, each in zip(paths, series, strict=True):
-        if each.targets != series[0].targets:
+        if each.names != series[0].names:
             raise CorruptDataError(f"{path}: its voxels or vertices are not those of {paths[0]}")
     step = _sampling_interval(folder, series, given.sampling_interval)
     stimulus = shared or _read_words(folder, given, paths, runs)
@@ -201,7 +202,11 @@ def read_bids(
             raise CorruptDataError(f"{paths[0]}: no target changes in every run")
         series = [each.select(kept) for each in series]
         if not kept.all():
-            notes.append(f"{int((~kept).sum())} of {len(kept)} targets without data left out")
+            notes.append(
+                Note(
+                    f"{int((~kept).sum())} of {len(kept)} targets without data left out", "excluded"
+                )
+            )
     confounds = [
         read_confounds(given, each.sources, _table(folder, given, subject, run), each.n_samples)
         for run, each in zip(runs, series, strict=True)
@@ -221,7 +226,7 @@ def read_bids(
     sources = [path for each in series for path in each.sources]
     with naming(paths[0]):
         recording = Recording(
-            stack_blocks(blocks, shape, sources, (series[0].targets, given, digests)),
+            stack_blocks(blocks, shape, sources, (series[0].names, given, digests)),
             targets=series[0].targets,
             modality="fmri",
             unit=given.unit,
@@ -229,7 +234,6 @@ def read_bids(
             run=np.repeat(stimulus.runs, [len(kept) for kept in rows]),
             subject=subject,
             notes=tuple(notes),
-            positions=series[0].positions,
         )
     _check_ends(stimulus, recording, step, paths)
     return stimulus, recording

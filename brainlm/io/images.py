@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from brainlm.compute.memory import check_declared
+from brainlm.data.target_table import region_targets, voxel_targets
 
 __all__ = [
     "ImageSeries",
@@ -43,11 +45,9 @@ class ImageSeries:
     sources : sequence of path
         The files; none for an image that was made in memory.
     n_samples : int
-    targets : sequence of str
-        Voxels ("x,y,z"), grayordinates ("CORTEX_LEFT 5", "THALAMUS_LEFT 3,4,5"), vertices
-        ("left 5") or region numbers.
-    positions : array of shape (n_targets, 3), optional
-        In millimetres; vertices have none without their surface mesh.
+    targets : DataFrame
+        Table of the targets: voxels (``i, j, k``), grayordinates and vertices (``region`` and
+        number), or regions. ``x, y, z`` in millimetres; vertices have none without their mesh.
     sampling_interval : float, optional
         Seconds, as the header says.
     blocks : callable
@@ -56,10 +56,14 @@ class ImageSeries:
 
     sources: tuple[Path, ...]
     n_samples: int
-    targets: tuple[str, ...]
-    positions: np.ndarray | None
+    targets: pd.DataFrame
     sampling_interval: float | None
     blocks: Callable[[], Iterator[np.ndarray]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return tuple(self.targets["name"])
 
     def select(self, kept: np.ndarray) -> ImageSeries:
         """Return the series of some targets (a mask)."""
@@ -68,8 +72,7 @@ class ImageSeries:
         return ImageSeries(
             self.sources,
             self.n_samples,
-            tuple(np.array(self.targets, dtype=object)[kept]),
-            None if self.positions is None else self.positions[kept],
+            self.targets[kept],
             self.sampling_interval,
             lambda: (block[:, kept] for block in self.blocks()),
         )
@@ -167,17 +170,17 @@ def open_volumes(image: Any, mask: Any, labels: Any = None) -> ImageSeries:
     if not kept.any():
         raise ValueError("mask is empty: no voxel is above 0 (and has a label)")
     voxels = np.argwhere(kept)
-    names = tuple(",".join(map(str, voxel)) for voxel in voxels.tolist())
-    positions = voxels @ image.affine[:3, :3].T + image.affine[:3, 3]
-    if regions is not None:
+    places = voxels @ image.affine[:3, :3].T + image.affine[:3, 3]
+    if regions is None:
+        targets = voxel_targets(voxels)
+    else:
         numbers = np.unique(regions)
-        names = tuple(f"{number:g}" for number in numbers.tolist())
-        positions = np.stack([positions[regions == r].mean(axis=0) for r in numbers])
+        targets = region_targets(numbers)
+        places = np.stack([places[regions == r].mean(axis=0) for r in numbers])
     return ImageSeries(
         _source(image),
         image.shape[3],
-        names,
-        positions,
+        targets.assign(x=places[:, 0], y=places[:, 1], z=places[:, 2]),
         _time_step(image.header),
         lambda: _masked_blocks(image, kept, regions),
     )
@@ -277,19 +280,21 @@ def open_cifti(image: Any) -> ImageSeries:
             f"x {len(models)} grayordinates: a time series in seconds is needed"
         )
     deep = models.volume_mask
-    names = []
-    for structure, vertex, voxel in zip(models.name, models.vertex, models.voxel, strict=True):
-        place = vertex if vertex >= 0 else ",".join(map(str, voxel.tolist()))
-        names.append(f"{structure.removeprefix('CIFTI_STRUCTURE_')} {place}")
-    positions = None
+    regions = [str(name).removeprefix("CIFTI_STRUCTURE_") for name in models.name]
+    numbers = [
+        vertex if vertex >= 0 else ",".join(map(str, voxel))
+        for vertex, voxel in zip(models.vertex, models.voxel.tolist(), strict=True)
+    ]
+    names = [f"{region} {number}" for region, number in zip(regions, numbers, strict=True)]
+    targets = pd.DataFrame({"name": names, "region": regions})
     if deep.all():
-        positions = models.voxel @ models.affine[:3, :3].T + models.affine[:3, 3]
+        places = models.voxel @ models.affine[:3, :3].T + models.affine[:3, 3]
+        targets = targets.assign(x=places[:, 0], y=places[:, 1], z=places[:, 2])
     step = max(1, BLOCK // (8 * len(models)))
     return ImageSeries(
         _source(image),
         len(samples),
-        tuple(names),
-        positions,
+        targets,
         float(samples.step),
         lambda: (
             np.asanyarray(image.dataobj[start : start + step])
@@ -315,18 +320,17 @@ def open_surfaces(left: Any, right: Any) -> ImageSeries:
     steps = [step for _, step in series if step is not None]
     if steps and max(steps) - min(steps) > 1e-3:
         raise ValueError(f"the hemispheres have sampling intervals {steps}")
-    names = [
-        f"{side} {i}"
+    vertices = [
+        (f"{side} {i}", side)
         for (rows, _), side in zip(series, HEMISPHERES.values(), strict=True)
         for i in range(rows.shape[1])
     ]
     rows_of = [rows for rows, _ in series]
-    step = max(1, BLOCK // (8 * len(names)))
+    step = max(1, BLOCK // (8 * len(vertices)))
     return ImageSeries(
         tuple(path for image in images for path in _source(image)),
         lengths[0],
-        tuple(names),
-        None,
+        pd.DataFrame(vertices, columns=["name", "region"]),
         steps[0] if steps else None,
         lambda: (
             np.hstack([rows[start : start + step] for rows in rows_of])

@@ -113,13 +113,13 @@ def read_item_maps(
     mask = None if given.mask is None else folder / given.mask.replace("{subject}", subject)
     series = [_open(path, mask) for path in images]
     n_maps = sum(each.n_samples for each in series)
-    if n_maps != len(labels) or any(each.targets != series[0].targets for each in series):
+    if n_maps != len(labels) or any(each.names != series[0].names for each in series):
         raise CorruptDataError(
             f"{images[0]}: {n_maps} maps for {len(labels)} labels ({given.labels_file}), or of "
             "different voxels"
         )
     blocks = (block for each in series for block in each.blocks())
-    key = (series[0].targets, given)
+    key = (series[0].names, given)
     words = [(word, label) for _, label in labels for word in label.split()]
     with naming(images[0]):
         stimulus = Stimulus(
@@ -132,7 +132,6 @@ def read_item_maps(
             unit=given.unit,
             items=[label for _, label in labels],
             subject=subject,
-            positions=series[0].positions,
         )
     return stimulus, recording
 

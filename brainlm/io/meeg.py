@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from brainlm.compute.memory import check_memory
+from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError
@@ -375,7 +376,7 @@ def _epochs(
         if len(epochs) == 0:
             raise CorruptDataError(f"{path}: every epoch was rejected (reject = {wanted.reject})")
         part = from_epochs(epochs, inside, bin_width=wanted.bin_width, subject=subject)
-        if parts and part.targets.tolist() != parts[0].targets.tolist():
+        if parts and part.target_names.tolist() != parts[0].target_names.tolist():
             raise CorruptDataError(f"{path}: its channels are not those of {paths[0]}")
         n_words, n_edge = n_words + len(fits), n_edge + int((~fits).sum())
         n_rejected += inside.n_words - part.n_samples
@@ -383,7 +384,10 @@ def _epochs(
     notes = [
         *_preparation(given),
         *parts[0].notes[1:],  # the bins; drops are counted over all runs below
-        f"{n_rejected} of {n_words} epochs rejected, {n_edge} too close to the edge of a run",
+        Note(
+            f"{n_rejected} of {n_words} epochs rejected, {n_edge} too close to the edge of a run",
+            "excluded",
+        ),
     ]
     return Recording(
         np.concatenate([part.data for part in parts]),
@@ -399,7 +403,6 @@ def _epochs(
         ),
         subject=subject,
         notes=tuple(notes),
-        positions=parts[0].positions,
     )
 
 
@@ -433,5 +436,4 @@ def _series(
         run=np.repeat([stimulus.runs[0] for stimulus in stimuli], lengths),
         subject=subject,
         notes=_preparation(given),
-        positions=head.positions,
     )

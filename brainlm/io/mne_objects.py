@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
+from brainlm.data.target_table import epoch_targets
 from brainlm.storage.long_recordings import LARGEST_IN_MEMORY, stack_blocks
 
 if TYPE_CHECKING:
@@ -94,14 +97,18 @@ def from_raw(
         data = stack_blocks(blocks, (raw.n_times, len(names)), files, key)
     return Recording(
         data,
-        targets=names,
+        targets=_channel_table(names, positions),
         modality=modality,
         unit=unit,
         times=np.arange(raw.n_times) / raw.info["sfreq"],
         run=[run] * raw.n_times,
         subject=subject,
-        positions=positions,
     )
+
+
+def _channel_table(names: list[str], positions: np.ndarray | None) -> pd.DataFrame:
+    places = {} if positions is None else dict(zip("xyz", positions.T, strict=True))
+    return pd.DataFrame({"name": names, "channel": names, **places})
 
 
 def _channels(data: Any, picks: Any) -> tuple[list[str], str, str, np.ndarray | None]:
@@ -225,19 +232,21 @@ def _recording(
     names, modality, unit, positions = _channels(epochs, picks)
     data = epochs.get_data(picks=names)  # (n_epochs, n_channels, n_times)
     n_before = len([log for log in epochs.drop_log if log != ("IGNORED",)])
-    times, notes = epochs.times, [f"{n_before - len(data)} of {n_before} epochs were dropped"]
+    times = epochs.times
+    notes: list[str] = [
+        Note(f"{n_before - len(data)} of {n_before} epochs were dropped", "excluded")
+    ]
     if bin_width is not None:
         data, times, note = _binned(data, times, epochs.info["sfreq"], bin_width)
         notes.append(note)
     return Recording(
         data.reshape(len(data), -1),
-        targets=[f"{name}@{1000 * t:.0f}ms" for name in names for t in times],
+        targets=epoch_targets(names, times, positions),
         modality=modality,
         unit=unit,
         items=items,
         subject=subject,
         notes=tuple(notes),
-        positions=None if positions is None else np.repeat(positions, len(times), axis=0),
     )
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from pydantic import model_validator
 
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
+from brainlm.data.target_table import epoch_targets, target_table
 from brainlm.errors import CorruptDataError
 from brainlm.io.files import ReaderOptions, check_subject, naming, read_text
 from brainlm.io.matlab import find, read_mat
@@ -109,6 +111,8 @@ def read_patterns(
     path = folder / given.pattern.replace("{subject}", subject)
     content = read_mat(path)
     data, targets = _matrix(find(content, given.data, path), path, given)
+    if given.positions is not None:
+        targets = _placed(targets, find(content, given.positions, path), path, given)
     labels = _labels(folder, content, path, given)
     if len(labels) != len(data):
         raise CorruptDataError(f"{path}: {len(labels)} labels for {len(data)} responses")
@@ -118,7 +122,6 @@ def read_patterns(
         twice = next(label for label in labels if labels.count(label) > 1)
         raise CorruptDataError(f"{path}: {twice!r} comes more than once; declare trials = 'keep'")
     texts = _texts(content, path, given, len(labels))
-    positions = None if given.positions is None else find(content, given.positions, path)
     first = {label: i for i, label in reversed(list(enumerate(labels)))}
     rows = [
         (word, label, texts[i] if texts else label)
@@ -135,14 +138,13 @@ def read_patterns(
             unit=given.unit,
             items=labels,
             subject=subject,
-            positions=positions,
         )
     return stimulus, recording
 
 
 def _running(
     data: np.ndarray,
-    targets: list[str],
+    targets: pd.DataFrame,
     words: list[str],
     path: Path,
     subject: str,
@@ -163,8 +165,17 @@ def _running(
     return stimulus, recording
 
 
-def _matrix(value: Any, path: Path, given: PatternsOptions) -> tuple[np.ndarray, list[str]]:
-    """Return (n_rows, n_targets) and the names of the targets."""
+def _placed(targets: pd.DataFrame, value: Any, path: Path, given: PatternsOptions) -> pd.DataFrame:
+    places = np.asarray(value, dtype=float)
+    if places.shape != (len(targets), 3):
+        raise CorruptDataError(
+            f"{path}: {given.positions!r} must have shape ({len(targets)}, 3), got {places.shape}"
+        )
+    return targets.assign(x=places[:, 0], y=places[:, 1], z=places[:, 2])
+
+
+def _matrix(value: Any, path: Path, given: PatternsOptions) -> tuple[np.ndarray, pd.DataFrame]:
+    """Return (n_rows, n_targets) and the target table."""
     name = given.data
     if isinstance(value, list):  # a cell per trial
         lengths = {np.size(row) for row in value}
@@ -179,9 +190,9 @@ def _matrix(value: Any, path: Path, given: PatternsOptions) -> tuple[np.ndarray,
             + (" (bin_width goes with rows x channels x bins)" if value.ndim == 3 else "")
         )
     if given.bin_width is None:
-        return value, [str(i + 1) for i in range(value.shape[1])]
-    starts = [round(1000 * given.bin_width * k) for k in range(value.shape[2])]
-    targets = [f"{i + 1}@{start}ms" for i in range(value.shape[1]) for start in starts]
+        return value, target_table([str(i + 1) for i in range(value.shape[1])])
+    channels = [str(i + 1) for i in range(value.shape[1])]
+    targets = epoch_targets(channels, given.bin_width * np.arange(value.shape[2]))
     return value.reshape(len(value), -1), targets  # (n_rows, n_channels * n_bins)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError
@@ -238,7 +239,10 @@ def _without_missing(ratings: _Ratings, path: Path, given: TablesOptions) -> _Ra
         return ratings.take(list(range(len(ratings.items))), note)
     rows = np.flatnonzero(~missing.any(axis=1)).tolist()
     n_dropped = len(ratings.items) - len(rows)
-    note = f"{path.name}: left out {n_dropped} of {len(ratings.items)} rows with missing values"
+    note = Note(
+        f"{path.name}: left out {n_dropped} of {len(ratings.items)} rows with missing values",
+        "excluded",
+    )
     return ratings.take(rows, f"{note} ({counts})")
 
 
@@ -256,7 +260,8 @@ def _without_duplicates(ratings: _Ratings, path: Path, given: TablesOptions) -> 
             "with item = '{column}', or declare duplicates = 'keep-first'"
         )
     return ratings.take(
-        list(first.values()), f"{path.name}: left out {n_repeated} rows that repeat an item"
+        list(first.values()),
+        Note(f"{path.name}: left out {n_repeated} rows that repeat an item", "excluded"),
     )
 
 
@@ -288,7 +293,9 @@ def _select(ratings: _Ratings, given: TablesOptions, path: Path) -> _Ratings:
         if not rows:
             raise CorruptDataError(f"{path}: single_words leaves no word")
         n_dropped = len(ratings.words) - len(rows)
-        ratings = ratings.take(rows, f"left out {n_dropped} expressions of several words")
+        ratings = ratings.take(
+            rows, Note(f"left out {n_dropped} expressions of several words", "excluded")
+        )
     if given.sort == "word":
         rows = sorted(range(len(ratings.words)), key=lambda i: ratings.words[i])
         ratings = ratings.take(rows, "sorted by word")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm.data.notes import Note
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.io.cells import BINARY, DELIMITERS, text_rows
 from brainlm.io.files import parse_number
@@ -127,7 +128,10 @@ class Sheet:
             return self, ()
         n_empty = len(self.rows) - len(kept)
         listing = ", ".join(names)
-        note = f"{self.path.name}: left out {n_empty} of {len(self.rows)} rows without {listing}"
+        note = Note(
+            f"{self.path.name}: left out {n_empty} of {len(self.rows)} rows without {listing}",
+            "excluded",
+        )
         return self.take(kept), (note,)
 
     def _names(self) -> list[str]:

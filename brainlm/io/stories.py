@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from brainlm.compute.memory import check_declared
@@ -162,7 +163,6 @@ def read_stories(
     lengths = [found[0][0] for found in shapes]
     _check_counts(folder, given, stories, [of_story[0] for of_story in paths], lengths)
     widths = [n_targets for _, n_targets in shapes[0]]
-    regions = [f"{region} " for region in given.regions] or [""]
     notes = [f"{subject} has no story {story}" for story in given.without.get(subject, ())]
     blocks = (block for of_story in paths for block in _side_by_side(of_story, given))
     sources = [path for of_story in paths for path in of_story]
@@ -170,11 +170,7 @@ def read_stories(
     with naming(sources[0]):
         recording = Recording(
             stack_blocks(blocks, (sum(lengths), sum(widths)), sources, given),
-            targets=[
-                f"{region}{i + 1}"
-                for region, width in zip(regions, widths, strict=True)
-                for i in range(width)
-            ],
+            targets=_targets(given.regions, widths),
             modality="fmri",
             unit=given.unit,
             times=np.concatenate(times),
@@ -307,3 +303,12 @@ def _words(folder: Path, given: StoriesOptions, stories: list[str]) -> Stimulus:
         for name in ("words", "onset", "duration", "run")
     }
     return Stimulus(columns.pop("words"), given.language, **columns)
+
+
+def _targets(regions: Sequence[str], widths: Sequence[int]) -> pd.DataFrame:
+    """Return the targets of all regions: voxels are numbered within each."""
+    number = np.concatenate([np.arange(1, width + 1) for width in widths]).astype(str)
+    if not regions:
+        return pd.DataFrame({"name": number})
+    region = np.repeat(np.asarray(regions, dtype=object), widths)
+    return pd.DataFrame({"name": region + " " + number.astype(object), "region": region})

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, unknown_name
@@ -410,7 +411,8 @@ def _read_responses(
         )
         if given.missing == "refuse":
             raise CorruptDataError(f"{count}; declare missing = 'allow' or 'drop'")
-        notes = (f"{count} ({'kept as NaN' if given.missing == 'allow' else 'left out'})",)
+        done = "kept as NaN" if given.missing == "allow" else "left out"
+        notes = (Note(f"{count} ({done})", "excluded"),)
     kept = ~missing if given.missing == "drop" else np.ones(len(data), dtype=bool)
     with naming(sheet.path):
         return Recording(

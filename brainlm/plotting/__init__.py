@@ -8,7 +8,7 @@ The scores of a bundle are an ``xarray.Dataset`` with
 
 - ``score`` over the dimensions ``analysis``, ``space``, ``target`` and one of ``subject`` and
   ``fold`` (the *units* whose spread is shown);
-- the coordinates ``kind`` (``brainlm.comparison.KINDS``) and ``layer`` of each space (-1 where
+- the coordinates ``kind`` (``brainlm.encoding.encode.KINDS``) and ``layer`` of each space (-1 where
   there is none);
 - optionally ``ceiling`` over ``subject`` and ``target``;
 - of epochs, optionally ``p`` over ``analysis``, ``space`` and ``target`` (named "channel@100ms"),

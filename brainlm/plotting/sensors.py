@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.encoding.temporal_response import time_curves
+from brainlm.data.target_table import over_time, positions_of, targets_of_scores
 from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, interval, shared_legend
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -27,7 +28,7 @@ STEP = 0.045  # between rows of squares, of the height of the axes
 
 def plot_time_course(
     values: np.ndarray,
-    targets: Sequence[str],
+    targets: pd.DataFrame,
     ax: Axes,
     *,
     label: str,
@@ -40,8 +41,8 @@ def plot_time_course(
     ----------
     values : array of shape (n_units, n_targets)
         Scores of subjects or folds.
-    targets : sequence of str
-        "channel@100ms"; see ``brainlm.encoding.temporal_response.time_curves``.
+    targets : DataFrame
+        With channels and times, see `brainlm.data.target_table.over_time`.
     ax : Axes
     label : str
         Of the line.
@@ -49,7 +50,7 @@ def plot_time_course(
     ratio : float
         n_test / n_train where the units are folds, see `brainlm.stats.paired.fold_difference`.
     """
-    channels, times, curves = time_curves(np.atleast_2d(values), targets)
+    channels, times, curves = over_time(np.atleast_2d(values), targets)
     mean, half = interval(np.nanmean(curves, axis=1), ratio)
     ax.plot(1000 * times, mean, color=colour, label=label)
     ax.fill_between(1000 * times, mean - half, mean + half, color=colour, alpha=0.2, lw=0)
@@ -68,13 +69,13 @@ def time_course(bundle: Bundle) -> Figure:
     figure, ax = plt.subplots(figsize=(5, 3.6))
     unit = "subject" if "subject" in scores["score"].dims else "fold"
     ratio = float(scores.attrs.get("test_ratio", 0.0)) if unit == "fold" else 0.0
-    targets = scores["target"].values.tolist()
+    targets = targets_of_scores(scores)
     for row, (name, colour) in enumerate(_colours(scores)):
         own = scores.sel(space=name)
         values = own["score"].transpose(unit, "target").values
         plot_time_course(values, targets, ax, label=name, colour=colour, ratio=ratio)
         if "p" in scores:
-            _, times, p = time_curves(own["p"].values, targets)
+            _, times, p = over_time(own["p"].values, targets)
             found = 1000 * times[np.nanmin(p, axis=0) <= ALPHA]
             height = np.full(len(found), 0.98 - STEP * row)
             ax.plot(found, height, "s", ms=4, color=colour, transform=ax.get_xaxis_transform())
@@ -91,9 +92,9 @@ def time_course(bundle: Bundle) -> Figure:
 def _over_time(bundle: Bundle) -> xarray.Dataset:
     """Scores of epochs by the first analysis of a bundle."""
     scores = bundle.arrays.get("scores")
-    if scores is None or not all("@" in str(name) for name in scores["target"].values):
+    if scores is None or not {"channel", "time"} <= set(scores.coords):
         raise ValueError(
-            f"{bundle.folder}: has no scores of epochs (targets named 'channel@100ms'), as "
+            f"{bundle.folder}: has no scores of epochs (channels at times), as "
             "`brainlm run encode_epochs` saves them"
         )
     return scores.isel(analysis=0)
@@ -124,10 +125,10 @@ def plot_topographies(
     """
     if recording.positions is None:
         raise ValueError("recording: its channels have no positions, so there is no head to draw")
-    channels, known, curves = time_curves(values, recording.targets)
+    channels, known, curves = over_time(values, recording.targets)
     wanted = np.linspace(known[0], known[-1], 4) if times is None else np.asarray(times, float)
     columns = np.unique([int(np.abs(known - time).argmin()) for time in wanted])
-    info = _layout(channels, recording.targets, recording.positions, recording.modality)
+    info = _layout(channels, recording.targets, recording.modality)
     return _heads([("", curves, None)], known, columns, info)
 
 
@@ -137,22 +138,21 @@ def topographies(bundle: Bundle) -> Figure:
     The times are evenly spread; the nearest of them gives way to the peak of the first space.
     """
     scores = _over_time(bundle)
-    if "position" not in scores:
+    targets = targets_of_scores(scores)
+    if positions_of(targets) is None:
         raise ValueError(f"{bundle.folder}: its channels have no positions: no head to draw")
-    targets = scores["target"].values.tolist()
     unit = "subject" if "subject" in scores["score"].dims else "fold"
     mean = scores["score"].mean(unit).transpose("space", "target").values
-    channels, known, curves = time_curves(mean, targets)
+    channels, known, curves = over_time(mean, targets)
     above = [None] * len(curves)
     if "p" in scores:
         above = list(
-            time_curves(scores["p"].transpose("space", "target").values, targets)[2] <= ALPHA
+            over_time(scores["p"].transpose("space", "target").values, targets)[2] <= ALPHA
         )
     columns = np.unique(np.linspace(0, len(known) - 1, min(MOST_HEADS, len(known))).astype(int))
     peak = int(np.nanmax(curves[0], axis=0).argmax())
     columns[np.abs(columns - peak).argmin()] = peak
-    position = scores["position"].transpose("target", "axis").values
-    info = _layout(channels, targets, position, scores.attrs["modality"])
+    info = _layout(channels, targets, scores.attrs["modality"])
     names = [str(name) for name in scores["space"].values]
     return _heads(list(zip(names, curves, above, strict=True)), known, columns, info)
 
@@ -194,14 +194,13 @@ def _heads(
     return figure
 
 
-def _layout(
-    channels: Sequence[str], targets: Sequence[str], positions: np.ndarray, modality: str
-) -> Any:
-    """Return what mne needs to draw a head; ``positions`` are those of the targets."""
+def _layout(channels: Sequence[str], targets: pd.DataFrame, modality: str) -> Any:
+    """Return the description of channels that mne draws a head from."""
     import mne
 
-    names = [str(target).rsplit("@", 1)[0] for target in targets]
-    places = positions[[names.index(channel) for channel in channels]]
+    first = targets.drop_duplicates("channel").set_index("channel").loc[list(channels)]
+    places = positions_of(first)
+    assert places is not None
     if len(np.unique(places.round(5), axis=0)) < len(places):
         raise ValueError(
             f"positions: {len(places)} channels lie in fewer places, as planar gradiometers do: "

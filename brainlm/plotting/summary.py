@@ -31,7 +31,7 @@ def describe(stimulus: Stimulus | None, recording: Recording | None) -> str:
     if stimulus is not None:
         lines += [repr(stimulus), f"  begins   {' '.join(stimulus.words[:12])} ..."]
     if recording is not None:
-        lines += [repr(recording), f"  targets  {', '.join(recording.targets[:8])} ..."]
+        lines += [repr(recording), f"  targets  {', '.join(recording.target_names[:8])} ..."]
         lines += [f"  note     {note}" for note in recording.notes]
     if recording is not None and recording.times is not None:
         lines.append("  run: recorded seconds, words in them, outside of them")
@@ -93,7 +93,9 @@ def plot_recording(
     if not stimulus.timed or recording.times is None:
         raise ValueError("plot_recording needs words with times and a time series")
     run = recording.runs[0] if run is None else run
-    chosen = recording.select_targets(list(recording.targets[:3]) if targets is None else targets)
+    chosen = recording.select_targets(
+        list(recording.target_names[:3]) if targets is None else targets
+    )
     rows = recording.run == run
     if not rows.any():
         raise ValueError(f"run {run!r} is not in the recording; runs: {recording.runs}")
@@ -105,7 +107,7 @@ def plot_recording(
     scaled = (data - np.nanmean(data, axis=0)) / np.where(spread > 0, spread, 1)
     levels = -5.0 * np.arange(chosen.n_targets)  # standard deviations between the lines
     ax.axvspan(times[0], times[-1], color="0.93", zorder=0)
-    for line, level, name in zip(scaled.T, levels, chosen.targets, strict=True):
+    for line, level, name in zip(scaled.T, levels, chosen.target_names, strict=True):
         ax.plot(times, line + level, linewidth=0.8, label=str(name))
     shown = words[(stimulus.onset[words] >= first) & (stimulus.onset[words] <= last)]
     top = 5.0
@@ -122,5 +124,5 @@ def plot_recording(
                 fontfamily=fonts or None,
             )
     ax.set(xlim=(first, last), xlabel="Seconds in the run", yticks=levels, title=f"run {run}")
-    ax.set_yticklabels([str(name) for name in chosen.targets])
+    ax.set_yticklabels([str(name) for name in chosen.target_names])
     return ax

@@ -24,8 +24,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainlm.data.notes import kind_of
 from brainlm.errors import CorruptDataError, DataMissingError
-from brainlm.plotting import save_figures
 from brainlm._log import log_lines
 
 if TYPE_CHECKING:
@@ -118,10 +118,9 @@ def save_bundle(
     figures: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Write a bundle, whole or not at all; then draw its figures into it.
+    """Write a bundle, whole or not at all.
 
-    A figure that cannot be drawn is a warning (`brainlm.plotting.FigureWarning`): hours of results
-    do not depend on it.
+    Its figures are drawn by `brainlm.plotting.save_figures` or ``brainlm plot``.
 
     Parameters
     ----------
@@ -136,9 +135,9 @@ def save_bundle(
     inputs : mapping
         What went in: data files with their SHA-256, models with their revision.
     notes : sequence of str
-        Warnings, exclusions and repairs.
+        Warnings, exclusions and repairs; `brainlm.data.notes.Note` gives them a kind.
     figures : sequence of str
-        Names from ``brainlm.plotting.FIGURES``.
+        Figures that belong to it, names from ``brainlm.plotting.FIGURES``.
     overwrite : bool
         Replace an existing bundle.
 
@@ -156,7 +155,7 @@ def save_bundle(
         "command": _command(),
         "config": dict(config),
         "inputs": dict(inputs),
-        "notes": list(dict.fromkeys(notes)),
+        "notes": [{"kind": kind_of(note), "text": str(note)} for note in dict.fromkeys(notes)],
         "figures": list(figures),
         "arrays": sorted(arrays),
         "environment": _environment(),
@@ -173,7 +172,6 @@ def save_bundle(
         os.replace(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    save_figures(load_bundle(folder))
     if lines := log_lines():
         (folder / "log.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder

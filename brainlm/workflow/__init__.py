@@ -1,1 +1,30 @@
-"""Common parts of the analyses."""
+"""Common parts of the analyses: options, data within limits, and the run from folder to bundle."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "command": ["figure_command", "run_command"],
+        "group": ["keep_covered", "open_group", "open_subjects"],
+        "limits": ["Limits"],
+        "options": [
+            "Datasets",
+            "Debug",
+            "Languages",
+            "Layers",
+            "MaxItems",
+            "Model",
+            "Models",
+            "Out",
+            "Overwrite",
+            "Permutations",
+            "Root",
+            "Spaces",
+            "Subjects",
+            "choose",
+            "layer_list",
+        ],
+        "run": ["Run"],
+    },
+)

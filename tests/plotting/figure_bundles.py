@@ -10,6 +10,7 @@ from scores_for_tests import by_fold, by_subject
 
 from brainlm.comparison.study import table_of
 from brainlm.data.brain_maps import BrainMaps
+from brainlm.data.target_table import epoch_targets, target_coordinates
 from brainlm.results.bundle import Bundle
 
 SETS = [("words", "ratings", "word"), ("gaze", "eye-tracking", "sentence")]
@@ -258,7 +259,7 @@ def brains(rng):
 def epochs(rng):
     montage = mne.channels.make_standard_montage("biosemi16").get_positions()["ch_pos"]
     times = np.arange(-200, 900, 100)
-    targets = [f"{channel}@{time}ms" for channel in montage for time in times]
+    targets = epoch_targets(list(montage), times / 1000, np.array(list(montage.values())))
     shown = np.outer(
         [c in ("Cz", "Pz", "P3", "P4") for c in montage], (times == 300) | (times == 400)
     )
@@ -268,14 +269,13 @@ def epochs(rng):
         "analysis": ["ridge"],
         "space": ["layer 3", "random (layer 3)", "length + frequency"],
         "kind": ("space", ["layer", "random", "reference"]),
-        "target": targets,
+        **target_coordinates(targets),
     }
     return {
         "scores": xarray.Dataset(
             {
                 "score": (("analysis", "space", "fold", "target"), score[None]),
                 "p": (("analysis", "space", "target"), np.where(level > 0.1, 0.01, 0.8)[None]),
-                "position": (("target", "axis"), np.repeat(list(montage.values()), len(times), 0)),
             },
             coords,
             {"title": "epochs", "modality": "eeg", "label": "r"},

@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 
 from brainlm.data.recording import Recording
+from brainlm.data.target_table import epoch_targets
 from brainlm.plotting import plot_time_course, plot_topographies
 
 NAMES = ["Fz", "Cz", "Pz", "Oz", "T7", "T8"]
-TARGETS = [f"{name}@{t}ms" for name in NAMES for t in (0, 100, 200)]
+TIMES = [0.0, 0.1, 0.2]
+TARGETS = epoch_targets(NAMES, TIMES)
 
 
 def recording(modality="eeg"):
     places = mne.channels.make_standard_montage("colin27_1020").get_positions()["ch_pos"]
-    positions = np.repeat([places[name] for name in NAMES], 3, axis=0)
+    targets = epoch_targets(NAMES, TIMES, np.array([places[name] for name in NAMES]))
     data = np.random.default_rng(0).standard_normal((5, 18))
-    return Recording(data, TARGETS, modality, "V", items=list("abcde"), positions=positions)
+    return Recording(data, targets, modality, "V", items=list("abcde"))
 
 
 def test_the_course_is_the_mean_over_channels_and_units():
@@ -40,6 +42,6 @@ def test_heads_are_drawn_at_the_nearest_times_on_one_scale(modality):
 
 
 def test_a_head_needs_positions_and_times():
-    bare = Recording(np.eye(3), ["a@0ms", "b@0ms", "c@0ms"], "eeg", "V", items=list("xyz"))
+    bare = Recording(np.eye(3), epoch_targets(list("abc"), [0.0]), "eeg", "V", items=list("xyz"))
     with pytest.raises(ValueError, match="no positions"):
         plot_topographies(np.ones(3), bare)

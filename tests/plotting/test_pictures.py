@@ -16,6 +16,7 @@ from figure_bundles import MAKERS, bundle_for
 from matplotlib.testing.compare import compare_images
 from scores_for_tests import by_fold, by_subject
 
+from brainlm.data.target_table import epoch_targets
 from brainlm.plotting import FIGURES as PLOTS
 from brainlm.plotting import (
     draw,
@@ -33,7 +34,7 @@ TOLERANCE = 12  # root mean square of grey levels: other versions of freetype dr
 
 def time_course(ax):
     values = np.random.default_rng(0).normal(0.1, 0.05, (5, 30))
-    targets = [f"C{i}@{t}ms" for i in range(3) for t in range(0, 1000, 100)]
+    targets = epoch_targets(["C0", "C1", "C2"], np.arange(10) / 10)
     plot_time_course(values, targets, ax, label="layer 3")
 
 

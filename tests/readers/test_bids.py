@@ -80,7 +80,7 @@ def test_runs_in_the_order_of_their_numbers_with_the_words_of_their_events(root)
     image = nib.load(run_path(root, "EN057", "10", "_bold.nii.gz"))
     np.testing.assert_allclose(recording.data[8:], image.get_fdata()[1].reshape(4, 8).T, rtol=1e-6)
     assert recording.times[[0, 7, 8]].tolist() == [0, 14, 0]
-    assert recording.targets[3] == "1,1,1"
+    assert recording.target_names[3] == "1,1,1"
     assert recording.positions[3].tolist() == [2, 2, 2]
 
 
@@ -218,7 +218,7 @@ def test_surfaces_of_sessions_lose_what_is_empty_in_any_run(tmp_path, rng):
         (tmp_path / f"{base}_events.tsv").write_text(EVENT_TABLE, encoding="utf-8")
     stimulus, recording = read_bids(tmp_path, "01", **SURFACE)
     assert recording.runs == stimulus.runs == ["1/1", "2/1"]
-    assert recording.targets.tolist() == ["left 1", "left 2", "right 1", "right 2"]
+    assert recording.target_names.tolist() == ["left 1", "left 2", "right 1", "right 2"]
     assert recording.notes == ("4 of 8 targets without data left out",)
     assert BidsOptions.model_validate(SURFACE, strict=False).subjects(tmp_path) == ["01"]
     for missing in sorted(tmp_path.glob("*/*/*hemi-R*")):

@@ -155,7 +155,7 @@ def test_smn4lang_meg(small_card):
         save_events(meg / f"sub-09_task-RDR_run-{run}_events.tsv", rows[run == 7 :])
     stimulus, recording = open_dataset(card, "09", root=folder.parent)
     np.testing.assert_allclose(stimulus.onset, np.tile(onsets, 60), atol=1e-6)
-    first = recording.targets.astype(str) == "MEG 001@0ms"
+    first = recording.target_names.astype(str) == "MEG 001@0ms"
     spikes = recording.data[:, first][:, 0] / SPIKE * 10  # one sample of the ten of a bin
     np.testing.assert_allclose(spikes, np.tile([1, 2, 3], 60), rtol=1e-3)
     assert any("09/7 lacks the start" in note for note in recording.notes)
@@ -284,7 +284,7 @@ def test_mulcogbench_stories(small_card, name):
     stimulus, recording = open_dataset(card, "01", root=folder.parent)
     assert list(stimulus.words[:3]) == words
     np.testing.assert_allclose(recording.data[:10, :2], first.T, rtol=1e-6)
-    assert recording.targets[0].startswith("Cognition")
+    assert recording.target_names[0].startswith("Cognition")
 
 
 def test_mulcogbench_gaze(small_card):

@@ -55,7 +55,7 @@ def masc(tmp_path):
 
 def spikes(recording):
     """Values at the onset of each word in the first channel."""
-    return recording.data[:, recording.targets == "MEG 001@0ms"][:, 0] / SPIKE
+    return recording.data[:, recording.target_names == "MEG 001@0ms"][:, 0] / SPIKE
 
 
 def test_words_in_fields_of_events_get_epochs_at_their_onset(masc):
@@ -72,9 +72,13 @@ def test_words_in_fields_of_events_get_epochs_at_their_onset(masc):
 
 def test_bad_channels_of_the_sidecar_are_left_out(masc):
     _, recording = read_meeg(masc, "01", **MASC)
-    assert {name.split("@")[0] for name in recording.targets} == {"MEG 001", "MEG 002"}
+    assert {name.split("@")[0] for name in recording.target_names} == {"MEG 001", "MEG 002"}
     _, recording = read_meeg(masc, "01", **{**MASC, "sidecars": False})
-    assert {name.split("@")[0] for name in recording.targets} == {"MEG 001", "MEG 002", "MEG 003"}
+    assert {name.split("@")[0] for name in recording.target_names} == {
+        "MEG 001",
+        "MEG 002",
+        "MEG 003",
+    }
 
 
 def test_baseline_decimation_bins_and_rejection(masc):
@@ -83,7 +87,7 @@ def test_baseline_decimation_bins_and_rejection(masc):
     assert recording.items.tolist() == [
         f"{run}#{n}" for run in ("0/0", "0/10", "1/2") for n in (1, 2)
     ]
-    assert recording.targets.tolist()[:4] == [f"MEG 001@{t}ms" for t in (-100, 0, 100, 200)]
+    assert recording.target_names.tolist()[:4] == [f"MEG 001@{t}ms" for t in (-100, 0, 100, 200)]
     assert recording.notes[0].startswith("means over 4 bins of 10 time points")
     assert recording.notes[1] == "3 of 9 epochs rejected, 0 too close to the edge of a run"
     _, decimated = read_meeg(masc, "01", **{**MASC, "epochs": {**EPOCHS, "decimate": 5}})

@@ -16,7 +16,7 @@ def test_sentences_are_items_and_passages_are_texts_with_their_topic(patterns):
     assert list(dict.fromkeys(stimulus.text)) == ["music/piano", "music/violin"]
     assert recording.items.tolist() == ["music/piano/1", "music/piano/2", "music/violin/1"]
     assert list(dict.fromkeys(stimulus.sentence)) == recording.items.tolist()
-    assert recording.targets.tolist() == ["PC1", "PC2", "PC3"]
+    assert recording.target_names.tolist() == ["PC1", "PC2", "PC3"]
     assert {text.split("/")[0] for text in stimulus.text} == {"music"}
     original = pickle.loads((patterns / "patterns.pkl").read_bytes())
     np.testing.assert_array_equal(

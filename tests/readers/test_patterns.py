@@ -159,7 +159,7 @@ def test_words_of_a_text_by_sensors_and_bins(tmp_path):
     stimulus, recording = read_patterns(tmp_path, "01", **options)
     assert stimulus.words.tolist() == ["从前", "有", "从前"]
     assert recording.items.tolist() == stimulus.item.tolist() == ["1", "2", "3"]
-    assert recording.targets.tolist()[3:6] == ["1@300ms", "2@0ms", "2@100ms"]
+    assert recording.target_names.tolist()[3:6] == ["1@300ms", "2@0ms", "2@100ms"]
     np.testing.assert_array_equal(recording.data[1], meg[1].ravel())
     with pytest.raises(CorruptDataError, match=r"bin_width goes with rows x channels x bins"):
         read_patterns(tmp_path, "01", **{**options, "bin_width": None})

@@ -167,7 +167,7 @@ def regions(tmp_path, rng):
 def test_regions_stand_side_by_side(regions):
     folder, data = regions
     stimulus, recording = read_stories(folder, "01", **REGIONS)
-    assert recording.targets.tolist() == [
+    assert recording.target_names.tolist() == [
         "Language 1",
         "Language 2",
         "Language 3",

@@ -26,7 +26,7 @@ def one(**changes):
 def test_tables_are_joined_on_the_word_and_the_counts_are_noted(norms):
     stimulus, recording = read_tables(norms, **TABLES)
     assert stimulus.words.tolist() == ["null", "nan", "dog", "ice cream"]
-    assert recording.targets.tolist() == ["Visual", "Auditory", "Concreteness"]
+    assert recording.target_names.tolist() == ["Visual", "Auditory", "Concreteness"]
     np.testing.assert_array_equal(
         recording.data, [[1.5, 0, 1.5], [0.5, 2, 2.5], [4.1, 3, 4.9], [3.5, 1, 5]]
     )
@@ -56,7 +56,7 @@ def test_a_sheet_with_description_rows_and_concept_numbers(sheet):
     assert stimulus.words.tolist() == ["使用", "习惯的", "零"]
     assert recording.items.tolist() == ["27", "231", "5"]
     assert stimulus.text.tolist() == ["27 used", "231 used", "5 null"]
-    assert recording.targets.tolist() == ["Vision", "Arousal"]
+    assert recording.target_names.tolist() == ["Vision", "Arousal"]
     np.testing.assert_array_equal(recording.data, [[1.5, 2], [0.5, 3.25], [0, 6]])
 
 

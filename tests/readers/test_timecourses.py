@@ -16,7 +16,7 @@ def test_samples_stand_on_the_clock_of_the_words(story):
     expected = np.loadtxt(story / "series" / "s1-timecourses.txt")
     np.testing.assert_array_equal(recording.data, expected)
     np.testing.assert_array_equal(recording.times, [20, 22, 24, 26, 28])
-    assert recording.targets.tolist() == ["LATL", "RATL"]
+    assert recording.target_names.tolist() == ["LATL", "RATL"]
     assert (recording.subject, recording.unit) == ("s1", "BOLD (a.u.)")
     assert recording.notes == ("3 intervals of story.TextGrid are not words (silences)",)
     assert stimulus.runs == recording.runs

@@ -1,0 +1,165 @@
+"""Running an analysis as a command: settings from files, exit codes, one-line errors."""
+
+from __future__ import annotations
+
+import errno
+import inspect
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from brainlm._log import keep_log
+from brainlm.errors import (
+    CorruptDataError,
+    DataMissingError,
+    LicenceError,
+    UnknownNameError,
+    unknown_name,
+)
+
+__all__ = [
+    "StoppableCommand",
+    "StoppableGroup",
+    "failures",
+    "figure_command",
+    "from_settings",
+    "run_command",
+]
+
+EXPECTED = (
+    CorruptDataError,
+    DataMissingError,
+    FileExistsError,
+    LicenceError,
+    MemoryError,
+    PermissionError,
+    UnknownNameError,
+)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+STOPPED = "stopped: no bundle was written; a study goes on where it was with the same command"
+
+
+class _Stoppable:
+    """A command that Ctrl-C ends with a word about what is kept; Typer would only say Aborted."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)  # type: ignore[misc]
+        except KeyboardInterrupt:
+            typer.echo(STOPPED, err=True)
+            sys.exit(130)
+
+
+class StoppableCommand(_Stoppable, TyperCommand):
+    """See `failures` for the exit codes."""
+
+
+class StoppableGroup(_Stoppable, TyperGroup):
+    """See `failures` for the exit codes."""
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Keep the log of a command, and end it as the documentation of the exit codes says.
+
+    0 is success, 1 a problem found by ``doctor`` or an error that nobody foresaw (with its
+    traceback), 2 an error in what was asked for or found, told in one line, 130 a stop by Ctrl-C.
+    """
+    try:
+        with keep_log():
+            yield
+    except EXPECTED as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        typer.echo(f"error: {error}: make room there; finished parts of a study are kept", err=True)
+        sys.exit(2)
+
+
+def run_command(
+    main: Callable[..., None], arguments: Sequence[str] | None = None, name: str = ""
+) -> None:
+    """Run an analysis as a command; an expected error is one line and exit status 2."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(cls=StoppableCommand)(main)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    with failures():
+        app(args=from_settings(main, given), prog_name=name or None)
+
+
+def from_settings(main: Callable[..., None], arguments: Sequence[str]) -> list[str]:
+    """Return a command line in which ``--config FILE`` and ``--set key=value`` became options.
+
+    A setting has the name of the Python argument. What stands in the file yields to ``--set``, and
+    both to options of their own.
+
+    Parameters
+    ----------
+    main : callable
+        The analysis.
+    arguments : sequence of str
+        As they were typed.
+    """
+    settings: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
+    left: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if name not in ("--config", "--set"):
+            left.append(argument)
+            continue
+        value = value if equals else next(rest, "")
+        if name == "--config":
+            settings |= _read_settings(Path(value))
+        else:
+            key, equals, setting = value.partition("=")
+            if not equals:
+                raise UnknownNameError(f"--set {value!r}: write key=value")
+            changes[key.strip()] = setting.strip()
+    known = list(inspect.signature(main).parameters)
+    options: list[str] = []
+    for key, value in (settings | changes).items():
+        if key not in known:
+            raise unknown_name("setting", key, known)
+        option = "--" + key.replace("_", "-")
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if text in ("true", "false"):
+            options += [option] if text == "true" else []
+        else:
+            items = value if isinstance(value, list) else [text]
+            options += [option, ",".join(map(str, items))]
+    return [*options, *left]
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataMissingError(f"--config {path}: no such file")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CorruptDataError(f"--config {path}: not a TOML file ({error})") from error
+
+
+def figure_command(name: str, bundle: str) -> None:
+    """Run a script of ``figures/``: draw one figure of a bundle, by default of ``bundle``."""
+
+    def main(
+        bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")] = Path(bundle),
+        out: Annotated[Path | None, typer.Option(help="Where to. Default: the bundle.")] = None,
+    ) -> None:
+        from brainlm.plotting import save_figures
+        from brainlm.results.bundle import load_bundle
+
+        for path in save_figures(load_bundle(bundle), out, [name]):
+            typer.echo(str(path))
+
+    run_command(main)

@@ -14,17 +14,16 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import make_pipeline
 
-from brainlm import (
-    ContiguousBlocks,
-    Features,
-    LanguageModel,
-    RidgeEncoder,
-    Space,
-    concatenate,
-    delays_between,
-    encode,
-    high_pass,
-    leakage_probe,
+from brainlm.data.features import Features, concatenate
+from brainlm.data.preprocessing import high_pass
+from brainlm.data.recording import sampling_interval
+from brainlm.encoding.align import delays_between
+from brainlm.encoding.block_scaler import BlockScaler
+from brainlm.encoding.encode import Space, encode
+from brainlm.encoding.leakage import leakage_probe
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks
+from brainlm.features.baselines import (
     random_like,
     random_walk,
     word_length,
@@ -32,22 +31,8 @@ from brainlm import (
     word_rate,
     zipf_frequency,
 )
-from brainlm.data.recording import sampling_interval
-from brainlm.encoding.block_scaler import BlockScaler
-from brainlm.workflow import (
-    Debug,
-    Layers,
-    Limits,
-    Model,
-    Out,
-    Overwrite,
-    Root,
-    Run,
-    Subjects,
-    layer_list,
-    open_group,
-    run_command,
-)
+from brainlm.language_models.model import LanguageModel
+from brainlm.workflow import Limits, Run, layer_list, open_group, options, run_command
 
 DATASET = "alice-fmri"
 CONTEXT = 256  # words
@@ -57,13 +42,13 @@ HIGH_PASS = 128.0  # seconds
 
 
 def main(
-    subjects: Subjects = "all",
-    model: Model = "smollm2",
-    layers: Layers = "all",
-    out: Out = Path("results/encode_alice_fmri"),
-    root: Root = None,
-    debug: Debug = False,
-    overwrite: Overwrite = False,
+    subjects: options.Subjects = "all",
+    model: options.Model = "smollm2",
+    layers: options.Layers = "all",
+    out: options.Out = Path("results/encode_alice_fmri"),
+    root: options.Root = None,
+    debug: options.Debug = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Which layers of a causal language model predict six brain regions during a story?"""
     with Run(locals()) as run:

@@ -9,33 +9,14 @@ together.
 
 from pathlib import Path
 
-from brainlm import (
-    ContiguousBlocks,
-    LanguageModel,
-    RidgeEncoder,
-    SimilarityEncoder,
-    concatenate,
-    encode,
-    with_baselines,
-    word_length,
-    zipf_frequency,
-)
-from brainlm.encoding.similarity import LeaveOneOut
-from brainlm.workflow import (
-    Debug,
-    Layers,
-    Limits,
-    Model,
-    Out,
-    Overwrite,
-    Root,
-    Run,
-    Subjects,
-    keep_covered,
-    layer_list,
-    open_group,
-    run_command,
-)
+from brainlm.data.features import concatenate
+from brainlm.encoding.encode import encode, with_baselines
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.similarity import LeaveOneOut, SimilarityEncoder
+from brainlm.encoding.splits import ContiguousBlocks
+from brainlm.features.baselines import word_length, zipf_frequency
+from brainlm.language_models.model import LanguageModel
+from brainlm.workflow import Limits, Run, keep_covered, layer_list, open_group, options, run_command
 
 DATASET = "human-ratings"
 ENCODERS = {
@@ -46,13 +27,13 @@ ENCODERS = {
 
 
 def main(
-    subjects: Subjects = "all",
-    model: Model = "minilm",
-    layers: Layers = "all",
-    out: Out = Path("results/encode_human_ratings"),
-    root: Root = None,
-    debug: Debug = False,
-    overwrite: Overwrite = False,
+    subjects: options.Subjects = "all",
+    model: options.Model = "minilm",
+    layers: options.Layers = "all",
+    out: options.Out = Path("results/encode_human_ratings"),
+    root: options.Root = None,
+    debug: options.Debug = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Which layers of a language model encode human meaning ratings?"""
     with Run(locals()) as run:

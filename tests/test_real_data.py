@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 from brainlm.datasets.card import card_names, read_card
-from brainlm.datasets.folders import list_subjects
-from brainlm.datasets.open import (
-    _roots,
-    open_dataset,
-    open_maps,
-    open_pairs,
-    open_responses,
-    open_stimulus,
-)
+from brainlm.datasets.folders import list_subjects, roots
+from brainlm.datasets.open import open_dataset, open_maps, open_pairs, open_responses, open_stimulus
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.io.timecourses import read_matrix
 
@@ -115,7 +108,7 @@ def test_clock_agrees_with_the_published_regressor_of_word_rate():
     from nilearn.glm.first_level import spm_hrf
 
     stimulus, recording = real("alice-fmri", "s18")
-    found = [root / name for root in _roots(None) for name in read_card("alice-fmri").folder]
+    found = [root / name for root in roots(None) for name in read_card("alice-fmri").folder]
     files = [folder / "alice_data_shared" / "s18-rate.txt" for folder in found]
     path = next((path for path in files if path.is_file()), None)
     if path is None:

@@ -7,6 +7,7 @@ the words of a story, with the features of one layer as the cause of the respons
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,21 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.data.target_table import epoch_targets, target_table, targets_of_subjects
 from brainlm.encoding.align import align
 
-__all__ = ["autoregressive", "simulate_epochs", "simulate_fmri", "simulate_meg", "simulate_regions"]
+__all__ = [
+    "autoregressive",
+    "simulate_epochs",
+    "simulate_fmri",
+    "simulate_meg",
+    "simulate_n400",
+    "simulate_regions",
+]
 
 MOST_DIMENSIONS = 30
+# Sensors and time of an N400.
+MONTAGE = "biosemi32"
+SENSORS = ("Cz", "CP1", "CP2", "P3", "Pz", "P4")
+WINDOW = (0.3, 0.5)
+BINS = tuple(round(0.1 * k, 1) for k in range(-2, 10))
 
 
 def autoregressive(
@@ -282,6 +295,45 @@ def simulate_epochs(
         items=stimulus.item,
         run=stimulus.run,
         subject=subject,
+    )
+
+
+def simulate_n400(cause: Features, *, noise: float = 2.0, subject: str, seed: int) -> Recording:
+    """Return EEG that follows a space at the sensors and the time of an N400.
+
+    Parameters
+    ----------
+    cause : Features
+        Each occurrence of a word is an item of its own.
+    noise : float
+        As in `simulate_epochs`.
+    subject : str
+    seed : int
+
+    Returns
+    -------
+    Recording
+        Its target table has a column ``planted``; a note says what was planted.
+    """
+    import mne
+
+    positions = mne.channels.make_standard_montage(MONTAGE).get_positions()["ch_pos"]
+    late = [WINDOW[0] <= time < WINDOW[1] for time in BINS]
+    planted = np.outer([channel in SENSORS for channel in positions], late)
+    recording = simulate_epochs(
+        cause,
+        cause,
+        positions=positions,
+        times=BINS,
+        planted=planted,
+        noise=noise,
+        subject=subject,
+        seed=seed,
+    )
+    targets = recording.targets.assign(planted=planted.ravel())
+    return replace(recording, targets=targets).noted(
+        f"simulated responses: {cause.name} planted at {', '.join(SENSORS)} in the bins from "
+        f"{WINDOW[0]} to {WINDOW[1]} s, in AR(1) noise over words"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from brainlm.data.scores import Scores
 from brainlm.data.target_table import target_coordinates
 from brainlm.encoding.align import align
 from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.permuted_scores import permuted_scores
 from brainlm.encoding.ridge import AlphaEdgeWarning
 from brainlm.encoding.splits import Split
 from brainlm.errors import unknown_name
@@ -122,6 +123,8 @@ class Encoding:
     split : Split
     scores : xarray.Dataset
         See `stack_scores`; more variables may be added (a noise ceiling, p values).
+    null : dict of str to array of shape (n_spaces, n_permutations, n_targets)
+        By method: scores of permuted responses, where ``orders`` were given.
     """
 
     spaces: tuple[Space, ...]
@@ -129,6 +132,7 @@ class Encoding:
     recording: Recording
     split: Split
     scores: xarray.Dataset
+    null: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -180,6 +184,8 @@ def encode(
     encoders: Mapping[str, Any],
     *,
     delays: Sequence[int] = (0,),
+    orders: np.ndarray | None = None,
+    dtype: Any = None,
     title: str = "",
     keep_predictions: bool = True,
     progress: bool = False,
@@ -199,6 +205,11 @@ def encode(
         estimator.
     delays : sequence of int
         Samples, of features with a row per word.
+    orders : array of int, shape (n_permutations, n_samples), optional
+        Permutations of the responses, for the null of methods that choose a ridge penalty
+        (`brainlm.permuted_scores`).
+    dtype : dtype, optional
+        Precision of the features. Default: their own.
     title : str
         Of figures.
     keep_predictions : bool
@@ -215,15 +226,21 @@ def encode(
     """
     spaces = [each if isinstance(each, Space) else Space(each) for each in spaces]
     scores: dict[str, list[Scores]] = {method: [] for method in encoders}
+    null: dict[str, list[np.ndarray]] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes
         for space in tqdm(spaces, desc="spaces", unit="space", disable=not progress):
             X, sizes = space.design(recording, delays)
+            X = X if dtype is None else X.astype(dtype)
             for method, encoder in encoders.items():
                 found = _score(encoder, X, sizes, recording, split, keep=keep_predictions)
                 scores[method].append(replace(found, features=space.name))
+                if orders is not None and found.alphas is not None:
+                    drawn = permuted_scores(X, recording.data, split, found, orders=orders)
+                    null.setdefault(method, []).append(drawn)
     stacked = stack_scores(scores, spaces, label="held-out r (mean of folds)", title=title)
-    return Encoding(tuple(spaces), scores, recording, split, stacked)
+    nulls = {method: np.array(drawn) for method, drawn in null.items()}
+    return Encoding(tuple(spaces), scores, recording, split, stacked, nulls)
 
 
 def _score(

@@ -25,11 +25,14 @@ class Limits:
         The first items (or words with epochs) of a recording without a clock, and their words.
     seconds : float, optional
         The first seconds of each run of a time series, and the words in them.
+    least_in_run : int
+        A run that keeps fewer items is left out, unless it is the only one.
     """
 
     subjects: int | None = None
     items: int | None = None
     seconds: float | None = None
+    least_in_run: int = 0
 
     def when(self, debug: bool) -> Limits:
         """Return these limits for a trial run (``--debug``), and none otherwise."""
@@ -41,8 +44,14 @@ class Limits:
             return self._seconds(stimulus, recording)
         if self.items is None or recording.n_samples <= self.items:
             return stimulus, recording
-        note = Note(f"used the first {self.items} of {recording.n_samples} items", "debug")
-        recording = recording.select_samples(np.arange(self.items), note)
+        kept = np.arange(recording.n_samples) < self.items
+        last = recording.run == recording.run[kept][-1]
+        if (kept & last).sum() < self.least_in_run and not last[0]:
+            kept &= ~last
+        note = Note(f"used the first {kept.sum()} of {recording.n_samples} items", "debug")
+        recording = recording.select_samples(kept, note)
+        if stimulus.timed:  # the words of a story are the context of one another
+            return stimulus, recording
         return stimulus.select(np.isin(stimulus.item, recording.items)), recording
 
     def _seconds(self, stimulus: Stimulus, recording: Recording) -> tuple[Stimulus, Recording]:

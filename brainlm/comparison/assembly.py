@@ -65,6 +65,18 @@ class Assembly:
     hashes: Any = None
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """Columns that describe the data set in every table of a study."""
+        return {
+            "dataset": self.name,
+            "modality": self.modality,
+            "language": self.language,
+            "level": self.level,
+            "n_items": self.recording.n_samples,
+            "n_subjects": self.n_people,
+        }
+
+    @property
     def timed(self) -> bool:
         """Whether the responses are a time series."""
         return self.recording.times is not None

@@ -142,6 +142,24 @@ def plausible_spaces(
     return found, note
 
 
+def open_plausible(
+    languages: Sequence[str], root: Path | None, assemblies: Sequence[Assembly], files: str = ""
+) -> tuple[list[FeatureSpace], list[str]]:
+    """Return the `plausible_spaces` of several languages, and a note of what each lacks.
+
+    Parameters
+    ----------
+    languages : sequence of str
+    root : path, optional
+    assemblies : sequence of Assembly
+    files : str
+        As `parse_spaces` reads it.
+    """
+    named = parse_spaces(files)
+    found = [plausible_spaces(each, root, assemblies, named) for each in languages]
+    return [space for spaces, _ in found for space in spaces], [note for _, note in found]
+
+
 def _open_space(kind: str, language: str, words: Sequence[str], path: Path | None) -> Norm:
     if kind == "wordnet" and path is None:
         return wordnet_norm(words, SPACE_DIMENSIONS)

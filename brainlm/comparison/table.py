@@ -40,10 +40,7 @@ def record(
         (np.nan, np.nan) if scores.alphas is None else (scores.alphas.min(), scores.alphas.max())
     )
     return {
-        "dataset": task.name,
-        "modality": task.modality,
-        "language": task.language,
-        "level": task.level,
+        **task.facts,
         "method": scores.method,
         "metric": "r",
         **about,
@@ -53,8 +50,6 @@ def record(
         "beyond_controls": (np.nan if scores.beyond is None else float(scores.beyond.mean())),
         "unit": "fold",
         "n_units": len(scores.values),
-        "n_items": task.recording.n_samples,
-        "n_subjects": task.n_people,
         "n_targets": task.recording.n_targets // max(1, len(task.subjects)),
         "folds": repr(task.split),
         "alpha_low": float(alphas[0]),

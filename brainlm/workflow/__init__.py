@@ -26,5 +26,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "layer_list",
         ],
         "run": ["Run"],
+        "study": ["Study", "rows_of_parts"],
     },
 )

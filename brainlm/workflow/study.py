@@ -1,0 +1,107 @@
+"""Study: many feature spaces on many data sets, computed in parts that are kept on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from brainlm.comparison.assembly import Assembly
+from brainlm.comparison.parts import PartStore, run_parts
+from brainlm.comparison.study import available_datasets, open_assemblies, spent, table_of
+from brainlm.stats.permutation import fdr
+from brainlm.workflow.run import Run
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["Study", "rows_of_parts"]
+
+Job = tuple[str, Mapping[str, Any], Callable[[], "xarray.Dataset"]]
+
+
+class Study:
+    """Data sets of a comparison study, its parts, and its bundle.
+
+    A part that was computed before an interruption is kept and not computed again.
+
+    Parameters
+    ----------
+    run : Run
+    known : str
+        Data sets of the study, separated by spaces.
+    datasets, languages : str
+        Chosen by the user, separated by commas.
+    root : path, optional
+        Folder of the data sets.
+    """
+
+    def __init__(
+        self, run: Run, known: str, *, datasets: str, languages: str, root: Path | None = None
+    ) -> None:
+        self.run, self.root = run, root
+        self.languages = [language.strip() for language in languages.split(",")]
+        self.names, notes = available_datasets(datasets, known.split(), self.languages, root)
+        run.note(*notes)
+        self.assemblies: list[Assembly] = []
+        self.seconds: dict[str, float] = {}
+
+    def open(
+        self, limits: Mapping[str, Mapping[str, Any]], *, debug: bool, max_items: int
+    ) -> list[Assembly]:
+        """Open the data sets, each within its limits; their notes go into the bundle."""
+        self.assemblies = open_assemblies(
+            self.names, self.root, limits, debug=debug, max_items=max_items
+        )
+        self.seconds["opening the data"] = self.run.seconds
+        for each in self.assemblies:
+            self.run.note(*(f"{each.name}: {note}" for note in each.recording.notes))
+        return self.assemblies
+
+    def covers(self, assembly: Assembly, words: np.ndarray) -> None:
+        """Record the files of a data set and how many of its words are compared."""
+        self.run.data[assembly.name] = {
+            "data": assembly.hashes,
+            "words": [int(words.sum()), len(words)],
+        }
+
+    def compute(self, jobs: Sequence[Job]) -> dict[str, xarray.Dataset]:
+        """Compute the parts that are not on disk yet, see `brainlm.comparison.run_parts`."""
+        self.store = PartStore.beside(self.run.out)
+        parts, seconds = run_parts(jobs, self.store, self.run.progress)
+        self.seconds |= seconds
+        return parts
+
+    def save(
+        self, tables: Mapping[str, pd.DataFrame], figures: Sequence[str], **settings: Any
+    ) -> None:
+        """Save the tables as a bundle, remove the parts, and print where the time went."""
+        times = pd.DataFrame({"part": list(self.seconds), "seconds": list(self.seconds.values())})
+        arrays = {name: table_of(table) for name, table in {**tables, "time": times}.items()}
+        chosen: dict[str, Any] = {"datasets": self.names, "languages": self.languages}
+        self.run.save(arrays=arrays, figures=figures, **chosen, **settings)
+        self.store.clear()
+        self.run.show(spent(self.seconds, self.run.seconds))
+
+
+def rows_of_parts(
+    parts: Mapping[str, xarray.Dataset], name: str, *, q: bool = False
+) -> pd.DataFrame:
+    """Return the rows of one table of all parts, one below the other.
+
+    Parameters
+    ----------
+    parts : dict of str to xarray.Dataset
+        From `Study.compute`.
+    name : str
+        Attribute of the parts that holds the rows as JSON.
+    q : bool
+        Whether to add ``q``, the false discovery rate over all rows (Benjamini-Hochberg).
+    """
+    rows = [row for part in parts.values() for row in json.loads(part.attrs[name])]
+    table = pd.DataFrame(rows)
+    return table.assign(q=fdr(table["p"].to_numpy())) if q and len(table) else table

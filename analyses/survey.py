@@ -2,8 +2,8 @@
 
 After Wang et al. 2024 (arXiv 2403.13368): statistical models (word frequency, n-grams), static
 vectors, masked and causal language models and psychologically plausible spaces, with the same
-metric on the same words and folds of every data set. Two comparisons: of *embeddings* (a vector per word,
-ridge encoding), and of *predictability* (surprisal and entropy with length, frequency and
+metric on the same words and folds of every data set. Two comparisons: of *embeddings* (a vector
+per word, ridge encoding), and of *predictability* (surprisal and entropy with length, frequency and
 position). Ranks over data sets with their intervals, and the critical difference, answer whether
 anything wins everywhere.
 """

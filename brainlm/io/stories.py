@@ -298,11 +298,7 @@ def _words(folder: Path, given: StoriesOptions, stories: list[str]) -> Stimulus:
         )
         for story in stories
     ]
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("words", "onset", "duration", "run")
-    }
-    return Stimulus(columns.pop("words"), given.language, **columns)
+    return Stimulus.concatenate(parts)
 
 
 def _targets(regions: Sequence[str], widths: Sequence[int]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ the words of a story, with the features of one layer as the cause of the respons
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +23,13 @@ from brainlm.encoding.align import align
 
 __all__ = [
     "autoregressive",
+    "brain_mask",
     "simulate_epochs",
     "simulate_fmri",
     "simulate_meg",
     "simulate_n400",
     "simulate_regions",
+    "voxels_near",
 ]
 
 MOST_DIMENSIONS = 30
@@ -296,6 +298,32 @@ def simulate_epochs(
         run=stimulus.run,
         subject=subject,
     )
+
+
+def brain_mask(resolution: int) -> Any:
+    """Return the brain of the MNI template in voxels of ``resolution`` mm."""
+    from nilearn.datasets import load_mni152_brain_mask
+
+    return load_mni152_brain_mask(resolution=resolution)
+
+
+def voxels_near(mask: Any, regions: Iterable[tuple[Sequence[float], float]]) -> np.ndarray:
+    """Return the number of the region of each voxel of a mask, -1 outside, int (n_voxels,).
+
+    Parameters
+    ----------
+    mask : nibabel image
+    regions : iterable of (centre, radius)
+        Spheres, in millimetres.
+    """
+    from nilearn.image import coord_transform
+
+    inside = np.column_stack(np.nonzero(np.asarray(mask.dataobj)))
+    positions = np.column_stack(coord_transform(*inside.T, mask.affine))
+    region = np.full(len(positions), -1)
+    for number, (centre, radius) in enumerate(regions):
+        region[np.linalg.norm(positions - np.asarray(centre), axis=1) <= radius] = number
+    return region
 
 
 def simulate_n400(cause: Features, *, noise: float = 2.0, subject: str, seed: int) -> Recording:

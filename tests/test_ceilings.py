@@ -2,13 +2,7 @@ import numpy as np
 import pytest
 
 from brainlm.data.scores import fisher_mean
-from brainlm.stats.noise_ceiling import (
-    leave_one_subject_out,
-    normalised,
-    region_ceiling,
-    repeat_ceiling,
-    split_half,
-)
+from brainlm.stats.noise_ceiling import leave_one_subject_out, normalised, repeat_ceiling
 
 
 def test_equal_subjects_reach_one_and_independent_ones_zero(rng):
@@ -40,45 +34,16 @@ def test_a_single_subject_has_no_ceiling(rng):
         leave_one_subject_out(rng.random((1, 10, 2)))
 
 
-def test_split_half_agrees_with_the_planted_reliability(rng):
+def test_the_ceiling_of_repetitions_is_the_root_of_their_reliability(rng):
     """With noise as strong as the signal, the mean of R has reliability R / (R + 1)."""
     signal = rng.standard_normal((4000, 2))
     data = signal + rng.standard_normal((8, 4000, 2))
-    np.testing.assert_allclose(split_half(data, n_splits=20), 8 / 9, atol=0.01)
     np.testing.assert_allclose(repeat_ceiling(data), np.sqrt(8 / 9), atol=0.01)
-    noise = rng.standard_normal((8, 4000, 2))
-    assert (np.abs(split_half(noise, n_splits=20)) < 0.15).all()
-    assert (repeat_ceiling(noise) < 0.4).all()
-    same = np.repeat(signal[None], 4, axis=0)
-    np.testing.assert_allclose(split_half(same, n_splits=2), 1)
-    np.testing.assert_allclose(repeat_ceiling(same), 1)
-
-
-def test_an_odd_number_of_repetitions_has_the_reliability_of_all(rng):
-    data = np.sqrt(4 / 9) * rng.standard_normal((3000, 4)) + rng.standard_normal((3, 3000, 4))
-    np.testing.assert_allclose(split_half(data, n_splits=10).mean(), 4 / 7, atol=0.02)
-
-
-def test_opposed_halves_are_bounded_and_noise_is_as_often_below_zero(rng):
-    one = rng.standard_normal((50, 1))
-    np.testing.assert_allclose(split_half(np.array([one, -one]), n_splits=2), -1)
-    noise = split_half(rng.standard_normal((3, 20, 400)), n_splits=5)
-    assert np.abs(noise).max() <= 1
-    assert abs(noise.mean()) < 0.05
-
-
-def test_two_repetitions_are_the_formula_of_spearman_and_brown(rng):
-    data = rng.standard_normal((200, 1)) + rng.standard_normal((2, 200, 1))
-    r = np.corrcoef(data[0, :, 0], data[1, :, 0])[0, 1]
-    np.testing.assert_allclose(split_half(data, n_splits=3), 2 * r / (1 + r))
-
-
-def test_region_ceiling_and_normalised_scores():
-    isc = np.array([[0.1, 0.3, 0.5, 0.9], [0.1, 0.3, 0.5, 0.9]])
-    found = region_ceiling(isc, np.array([1, 1, 2, 0]))
-    assert found == pytest.approx({1: 0.2, 2: 0.5})
-    np.testing.assert_allclose(normalised([0.1, 0.2, 0.3], [0.2, 0.01, 0.3]), [0.5, np.nan, 1.0])
-    with pytest.raises(ValueError, match="one grid"):
-        region_ceiling(isc, np.ones(3))
+    assert (repeat_ceiling(rng.standard_normal((8, 4000, 2))) < 0.4).all()
+    np.testing.assert_allclose(repeat_ceiling(np.repeat(signal[None], 4, axis=0)), 1)
     with pytest.raises(ValueError, match="two repetitions"):
-        split_half(np.ones((1, 5, 2)))
+        repeat_ceiling(np.ones((1, 5, 2)))
+
+
+def test_scores_are_divided_by_their_ceiling_where_it_is_not_too_low():
+    np.testing.assert_allclose(normalised([0.1, 0.2, 0.3], [0.2, 0.01, 0.3]), [0.5, np.nan, 1.0])

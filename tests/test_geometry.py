@@ -4,7 +4,7 @@ import pytest
 from brainlm.data.features import Features
 from brainlm.data.stimulus import Stimulus
 from brainlm.features.baselines import sentence_length, stroke_count
-from brainlm.features.geometry import geometry, variance_pca
+from brainlm.features.geometry import geometry
 
 
 def test_geometry_by_hand():
@@ -46,16 +46,6 @@ def test_rows_without_direction_are_refused():
         geometry([Features("x", np.array([[1.0, 2], [3, 3]]))])
     with pytest.raises(ValueError, match="has one row"):
         geometry([Features("x", np.ones((1, 2)))])
-
-
-def test_pca_keeps_the_stated_variance_of_the_training_rows(rng):
-    X = rng.standard_normal((300, 3)) @ rng.standard_normal((3, 30))
-    X += 0.01 * rng.standard_normal(X.shape)
-    pca = variance_pca(0.99).fit(X[:200])
-    assert pca.transform(X[200:]).shape == (100, 3)
-    assert pca[-1].explained_variance_ratio_.sum() >= 0.99
-    with pytest.raises(ValueError, match="between 0 and 1, got 5"):
-        variance_pca(5)
 
 
 def test_sentence_length_and_strokes_by_hand():

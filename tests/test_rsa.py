@@ -1,11 +1,9 @@
-import warnings
-
 import numpy as np
 import pytest
 from scipy.spatial.distance import squareform
 
 from brainlm.errors import UnknownNameError
-from brainlm.rsa.rdm import compare_rdms, crossnobis, rdm
+from brainlm.rsa.rdm import compare_rdms, rdm
 from brainlm.rsa.rdm_models import bootstrap_rdms, compare_partial, rdm_noise_ceiling, regress_rdms
 
 
@@ -20,34 +18,6 @@ def rsatoolbox_rdms(rdms):
     from rsatoolbox.rdm import RDMs
 
     return RDMs(np.atleast_2d(rdms))
-
-
-def test_tau_a_and_crossnobis_are_those_of_rsatoolbox(rng):
-    import rsatoolbox
-
-    first, second = rng.integers(0, 6, (2, 66)).astype(float)  # many ties
-    theirs = rsatoolbox.rdm.compare(rsatoolbox_rdms(first), rsatoolbox_rdms(second), method="tau-a")
-    assert compare_rdms(first, second, "tau-a") == pytest.approx(float(theirs[0, 0]))
-    patterns = rng.standard_normal((3, 5, 8)) + rng.standard_normal((5, 8))
-    root = rng.standard_normal((8, 8))
-    covariance = root @ root.T + 5 * np.eye(8)
-    data = rsatoolbox.data.Dataset(
-        patterns.reshape(15, 8),
-        obs_descriptors={"item": np.tile(np.arange(5), 3), "run": np.repeat(np.arange(3), 5)},
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        theirs = rsatoolbox.rdm.calc_rdm(
-            data, "crossnobis", "item", noise=np.linalg.inv(covariance), cv_descriptor="run"
-        )
-    np.testing.assert_allclose(crossnobis(patterns, covariance), theirs.dissimilarities[0])
-
-
-def test_crossnobis_of_noise_is_zero_on_average_and_of_equal_runs_the_distance(rng):
-    noise = crossnobis(rng.standard_normal((4, 60, 30)))
-    assert abs(noise.mean()) < 0.02
-    X = rng.standard_normal((6, 9))
-    np.testing.assert_allclose(crossnobis(np.stack([X, X])), rdm(X, "euclidean") ** 2 / 9)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), [("pearson", "corr"), ("spearman", "spearman")])
@@ -85,22 +55,6 @@ def test_regression_finds_the_weights_and_noise_gets_little(rng):
     assert weights[0] == 0
     assert r < 0.2
     assert regress_rdms(parts, -parts[0], non_negative=False)[1] == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: crossnobis(np.ones((1, 4, 3))), "second run"),
-        (lambda: crossnobis(np.ones((2, 4, 3)), np.zeros((3, 3))), "shrink"),
-        (lambda: rdm_noise_ceiling(np.ones((1, 6))), "two or more"),
-        (lambda: compare_partial(np.ones(3), np.ones(3), np.ones(4)), "other pairs"),
-        (lambda: compare_partial(np.ones(3), np.ones(3), np.ones(3), "tau"), "Choices"),
-        (lambda: regress_rdms(np.ones((1, 5)), np.arange(5.0)), "constant"),
-    ],
-)
-def test_bad_rdms_are_refused(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
 
 
 @pytest.mark.filterwarnings("ignore")  # of rsatoolbox's own dependencies
@@ -211,3 +165,25 @@ def test_the_bootstrap_says_what_it_cannot_do(rng):
         bootstrap_rdms(rdms[:1], models)
     with pytest.raises(UnknownNameError, match="words"):
         bootstrap_rdms(rdms, models, over=("words",))
+
+
+def test_tau_a_is_that_of_rsatoolbox(rng):
+    import rsatoolbox
+
+    first, second = rng.integers(0, 6, (2, 66)).astype(float)  # many ties
+    theirs = rsatoolbox.rdm.compare(rsatoolbox_rdms(first), rsatoolbox_rdms(second), method="tau-a")
+    assert compare_rdms(first, second, "tau-a") == pytest.approx(float(theirs[0, 0]))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rdm_noise_ceiling(np.ones((1, 6))), "two or more"),
+        (lambda: compare_partial(np.ones(3), np.ones(3), np.ones(4)), "other pairs"),
+        (lambda: compare_partial(np.ones(3), np.ones(3), np.ones(3), "tau"), "Choices"),
+        (lambda: regress_rdms(np.ones((1, 5)), np.arange(5.0)), "constant"),
+    ],
+)
+def test_bad_rdms_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

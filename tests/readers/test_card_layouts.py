@@ -5,6 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from miniatures.tables import write_rows
 
 from brainlm.datasets import open_dataset
 from brainlm.errors import CorruptDataError
@@ -37,12 +38,6 @@ def test_a_map_per_chinese_word_opens_by_its_card(concepts):
     (concepts / "glm" / "sub-01" / "7.nii.gz").unlink()
     with pytest.raises((CorruptDataError, FileNotFoundError), match=r"ds004301"):
         open_dataset("concepts-zh-fmri", "01", root=concepts.parent)
-
-
-def write_rows(path, header, rows, delimiter="\t"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [delimiter.join(header), *(delimiter.join(map(str, row)) for row in rows)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 IA = ["IA_FIRST_FIXATION_DURATION", "IA_FIRST_RUN_DWELL_TIME", "IA_REGRESSION_PATH_DURATION",

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from pictures import check_pictures
 
 from brainlm.cli.app import load_analysis
 from brainlm.datasets.folders import is_on_disk
@@ -29,9 +30,7 @@ def _need(datasets, models):
 def _run(name, folder, **options):
     load_analysis(name).main(out=folder, debug=True, **options)
     bundle = load_bundle(folder)
-    for figure in bundle.record["figures"]:
-        assert (folder / f"{figure}.png").stat().st_size > 10_000
-        assert (folder / f"{figure}.pdf").is_file()
+    check_pictures(folder, bundle.record["figures"])
     assert bundle.record["config"]["debug"] is True
     return bundle
 

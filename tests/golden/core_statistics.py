@@ -39,8 +39,7 @@ def dissimilarities() -> Arrays:
     X = rng.standard_normal((20, 15)) + 0.3
     metrics = ("correlation", "cosine", "euclidean")
     first, second = rng.integers(0, 9, (2, 66)) + 0.5
-    patterns = rng.standard_normal((3, 8, 6)) + rng.standard_normal((8, 6))
-    covariance = np.cov(rng.standard_normal((30, 6)).T)
+    rng.standard_normal(3 * 8 * 6 + 8 * 6 + 30 * 6)  # drawn when the numbers were recorded
     rdms = np.array([rdm(X + k * rng.standard_normal((20, 15))) for k in range(4)])
     return arrays(
         rdm={name: rdm(X, name) for name in metrics},
@@ -77,11 +76,9 @@ def searchlights() -> Arrays:
     data = np.zeros((6, 6, 6), dtype=np.int8)
     data[1:5, 1:5, 1:5] = 1
     cube = nib.Nifti1Image(data, np.diag([2.0, 2.0, 2.0, 1.0]))
-    near = volume_neighbourhoods(cube, 2.1)
     rng = np.random.default_rng(2)
     X, Y = rng.standard_normal((30, 20)), rng.standard_normal((30, 64))
     Y[:, :20] += X
-    faces = np.array([[i, i + 1, i + 2] for i in range(8)])
     blocks = sparse.csr_array(np.kron(np.eye(4), np.ones((16, 16))).astype(bool))
     split = ContiguousBlocks(3)
     return arrays(

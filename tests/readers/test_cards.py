@@ -6,7 +6,6 @@ formats that mne reads and cannot write (KIT, CTF) by that of FIF.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import h5py
@@ -17,6 +16,7 @@ import pandas as pd
 import pyreadr
 import pytest
 from layouts import textgrid
+from miniatures.cards import copy_card
 from nilearn.datasets import load_mni152_brain_mask
 from readers.images import save_cifti
 from readers.new_mat import write_new
@@ -28,7 +28,6 @@ from brainlm.datasets.folders import list_subjects
 from brainlm.datasets.open import open_dataset
 from brainlm.storage.openneuro import matches
 
-CARDS = Path(__file__).parents[2] / "datasets"
 CHARACTERS = ["从", "前", "有", "人"]
 WORDS = ["从前", "有", "人"]
 
@@ -42,16 +41,7 @@ def small_card(tmp_path):
     copied = []
 
     def copy(name, endings=None, **facts):
-        text = (CARDS / f"{name}.toml").read_text(encoding="utf-8")
-        head, counts = text.split("[facts]\n")
-        for old, new in (endings or {}).items():
-            assert old in head
-            head = head.replace(old, new)
-        for fact, value in facts.items():
-            counts, n = re.subn(rf"(?m)^{fact} = .*$", f"{fact} = {value}", counts)
-            assert n == 1, fact
-        path = tmp_path / f"{name}.toml"
-        path.write_text(f"{head}[facts]\n{counts}", encoding="utf-8")
+        path = copy_card(name, tmp_path / f"{name}.toml", facts=facts, endings=endings)
         folder = tmp_path / "root" / name
         folder.mkdir(parents=True)
         copied.append((path, folder))

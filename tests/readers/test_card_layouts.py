@@ -5,6 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from miniatures.tables import write_rows
 
 from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError
@@ -39,20 +40,8 @@ def test_a_map_per_chinese_word_opens_by_its_card(concepts):
         open_dataset("concepts-zh-fmri", "01", root=concepts.parent)
 
 
-def write_rows(path, header, rows, delimiter="\t"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [delimiter.join(header), *(delimiter.join(map(str, row)) for row in rows)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-IA = [
-    "IA_FIRST_FIXATION_DURATION",
-    "IA_FIRST_RUN_DWELL_TIME",
-    "IA_REGRESSION_PATH_DURATION",
-    "IA_DWELL_TIME",
-    "IA_FIXATION_COUNT",
-    "IA_SKIP",
-]
+IA = ["IA_FIRST_FIXATION_DURATION", "IA_FIRST_RUN_DWELL_TIME", "IA_REGRESSION_PATH_DURATION",
+      "IA_DWELL_TIME", "IA_FIXATION_COUNT", "IA_SKIP"]  # fmt: skip
 MEASURES = ["FFD", "GD", "GPT", "TRT", "nFix", "skip"]
 
 
@@ -92,11 +81,10 @@ def test_reports_of_interest_areas_open_by_their_cards(tmp_path, name):
     stimulus, recording = open_dataset(name, "l1_2", root=tmp_path)
     n_words = 16 * (120 if name == "celer" else 220)
     assert stimulus.n_words == recording.n_samples == n_words
-    assert list(recording.target_names) == MEASURES
+    assert list(recording.targets) == MEASURES
     third = {str(item): row for item, row in zip(recording.items, recording.data, strict=True)}
-    (skipped,) = [
-        third[str(i)] for i, w in zip(stimulus.item[:16], range(1, 17), strict=True) if w == 3
-    ]
+    (skipped,) = [third[str(i)] for i, w in zip(stimulus.item[:16], range(1, 17), strict=True)
+                  if w == 3]  # fmt: skip
     assert np.isnan(skipped[:3]).all()  # a dot is no reading time of 0
     assert skipped[5] == 1
     if name == "onestop":
@@ -155,11 +143,8 @@ def test_meco_opens_by_its_card(tmp_path):
                     skipped = (trial + number) % 6 == 0
                     rows.append(
                         {
-                            "lang": language,
-                            "uniform_id": who,
-                            "trialid": float(trial),
-                            "ianum": float(number),
-                            "ia": f"{language}{number}",
+                            "lang": language, "uniform_id": who, "trialid": float(trial),
+                            "ianum": float(number), "ia": f"{language}{number}",
                             "firstfix.dur": np.nan if skipped else 210.0 + number,
                             "firstrun.dur": np.nan if skipped else 240.0 + number,
                             "firstrun.gopast": np.nan if skipped else 260.0 + trial,
@@ -167,7 +152,7 @@ def test_meco_opens_by_its_card(tmp_path):
                             "nfix": np.nan if skipped else 1.0 + number % 3,
                             "skip": float(skipped),
                         }
-                    )
+                    )  # fmt: skip
     rows.append({**rows[-1], "ia": None, "ianum": np.nan})  # fixations outside of the text
     (tmp_path / "meco").mkdir()
     path = tmp_path / "meco" / "joint_data_trimmed.rda"
@@ -175,7 +160,7 @@ def test_meco_opens_by_its_card(tmp_path):
     stimulus, recording = open_dataset("meco-en", "en_2", root=tmp_path)
     assert stimulus.n_words == 480
     assert set(stimulus.words) == {f"en{number}" for number in range(1, 41)}
-    assert list(recording.target_names) == ["FFD", "GD", "GPT", "TRT", "nfix", "skip"]
+    assert list(recording.targets) == ["FFD", "GD", "GPT", "TRT", "nfix", "skip"]
     assert np.isnan(recording.data[:, 0]).mean() == pytest.approx(1 / 6, abs=0.02)
 
 

@@ -12,7 +12,7 @@ import brainlm.encoding.cross_validation
 import brainlm.storage.long_recordings
 from brainlm._validation import is_mapped
 from brainlm.compute.lazy_arrays import TargetView, bad_columns
-from brainlm.encoding._ridge.streaming import fold_bytes
+from brainlm.encoding._ridge.cost import fold_bytes
 from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.ridge import RidgeEncoder

@@ -28,6 +28,7 @@ from brainlm.language_models.vector_files import read_vectors
 
 LISTENERS, SILENT = ("s18", "s22", "s23", "s24"), "s33"
 N_RATED = 160
+N_SECTIONS = 5
 ATTRIBUTES = ("Vision", "Audition", "Touch", "Pain", "Happy", "Arousal")
 NOISE = "Pain"  # the attribute in which nothing is planted
 SENSES = ("Auditory", "Gustatory", "Haptic", "Interoceptive", "Olfactory", "Visual")
@@ -302,20 +303,20 @@ def smn4lang(folder: Path, models: Path) -> tuple[dict, dict]:
 
 
 def little_prince(language: str) -> Callable[[Path, Path], tuple[dict, dict]]:
-    """Return the writer of nine sections, three minutes each, of a story in a language."""
+    """Return the writer of five sections, three minutes each, of a story in a language."""
     code = {"en": "EN", "zh": "CN"}[language]
     known = english_words(N_TOLD) if language == "en" else chinese_words()
 
     def write(folder: Path, _: Path) -> tuple[dict, dict]:
-        silence = "#" if language == "en" else "sil"
-        for section in range(1, 10):
+        silence, files = "#" if language == "en" else "sil", []
+        for section in range(1, N_SECTIONS + 1):
             words = say(known, 300, section)
             rows = [[f"{0.6 * i:.1f}", f"{0.6 * i + 0.5:.1f}", w] for i, w in enumerate(words)]
             rows.append([180.0, 181.0, silence])
-            file = f"annotation_{code}_lpp{code}_section{section}.TextGrid.csv"
-            path = folder / f"story_data/lpp_{code.lower()}_audio/{file}"
-            write_rows(path, ["onset", "offset", "text"], rows, ",")
-        return {"n_words": 9 * 300}, {}
+            name = f"annotation_{code}_lpp{code}_section{section}.TextGrid.csv"
+            files.append(f"story_data/lpp_{code.lower()}_audio/{name}")
+            write_rows(folder / files[-1], ["onset", "offset", "text"], rows, ",")
+        return {"n_words": 300 * N_SECTIONS, "n_runs": N_SECTIONS}, {"files": files}
 
     return write
 

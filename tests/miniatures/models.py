@@ -39,7 +39,7 @@ TOLD = tuple(f" {word}" for word in english_words(N_TOLD))
 CAUSAL = {
     "smollm2": Causal(1, 10, 128, TOLD),
     "gemma3": Causal(2, 10, 32, TOLD),
-    "qwen0.5b": Causal(3, 3, 32, CHINESE_TOLD),
+    "qwen0.5b": Causal(3, 2, 16, CHINESE_TOLD),
 }
 
 

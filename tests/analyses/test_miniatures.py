@@ -18,13 +18,14 @@ from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from pictures import check_pictures
 
 from brainlm import LanguageModel
-from brainlm.results.bundle import load_bundle
 from brainlm.cli.app import list_analyses, load_analysis
 from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError
+from brainlm.results.bundle import load_bundle
 
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::brainlm.encoding.ridge.AlphaEdgeWarning", "ignore::brainlm.encoding.align.AlignmentWarning"
+    "ignore::brainlm.encoding.ridge.AlphaEdgeWarning",
+    "ignore::brainlm.encoding.align.AlignmentWarning",
 )
 
 # Options beside --debug. Without it, text is decoded from the miniature of The Little Prince.

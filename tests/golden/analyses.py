@@ -167,6 +167,8 @@ def _uncopied(name: str, array: np.ndarray) -> np.ndarray:
     """Return texts and word times of data sets as digests and totals: they are not ours."""
     if name.endswith(".reference_middle"):
         return np.array([array.size, np.nansum(array), np.nansum(array**2)])
+    if array.dtype.kind == "U":  # a model in the scratch folder is named by its path
+        array = np.char.replace(array, str(scratch()), "scratch")
     if array.dtype.kind != "U" or (array.size <= 64 and array.dtype.itemsize <= 4 * 60):
         return array
     text = "\0".join(array.ravel().tolist())

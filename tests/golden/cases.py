@@ -31,34 +31,40 @@ class Case:
     compute : callable
         Returns the arrays, or raises `MissingInputError`.
     tolerance : float
-        Factor on the tolerances of floating-point arrays, above 1 with a reason beside it.
-    skip : tuple of str
-        Beginnings of names of arrays that are not compared, such as durations.
+        Of arrays in double precision, relative to their largest absolute value.
+    single : bool
+        Whether single precision is used inside, so that on other processors the results in double
+        precision are as precise as single ones.
     values : bool
         Whether values may be stored; False stores shapes and totals of data that others own.
     local : tuple of str
-        The same for arrays that are compared on the recording machine only.
+        Beginnings of names of arrays that are compared on the recording machine only, such as
+        singular vectors, whose signs differ between processors.
     """
 
     name: str
     part: str
     compute: Callable[[], Arrays]
-    tolerance: float = 1.0
-    skip: tuple[str, ...] = ()
+    tolerance: float = 1e-10
+    single: bool = False
     values: bool = True
     local: tuple[str, ...] = ()
 
 
 CASES: dict[str, Case] = {}
+Function = Callable[[], Arrays]
 
 
-def register(
-    area: str, part: str = "core", **options: Any
-) -> Callable[[Callable[[], Arrays]], Callable[[], Arrays]]:
-    """Return a decorator that adds a function to `CASES` as "area.function"."""
+def register(area: str) -> Callable[..., Any]:
+    """Return a decorator that adds a function of the core to `CASES` as "area.function".
 
-    def add(function: Callable[[], Arrays]) -> Callable[[], Arrays]:
-        add_case(Case(f"{area}.{function.__name__}", part, function, **options))
+    It is used as ``@case``, or with options of `Case` as ``@case(single=True)``.
+    """
+
+    def add(function: Function | None = None, **options: Any) -> Any:
+        if function is None:
+            return lambda given: add(given, **options)
+        add_case(Case(f"{area}.{function.__name__}", "core", function, **options))
         return function
 
     return add
@@ -122,6 +128,8 @@ def _plain(value: Any) -> np.ndarray:
         flat = array.ravel().tolist()
         if all(isinstance(each, int | float | type(None)) for each in flat):
             return np.array([np.nan if v is None else v for v in flat], float).reshape(array.shape)
+        if not all(isinstance(each, str | int | float | type(None)) for each in flat):
+            raise TypeError(f"neither numbers nor text: {flat[0]!r:.80}")
         array = np.array([str(each) for each in flat], dtype=str).reshape(array.shape)
     if array.dtype.kind not in "biufcU":
         raise TypeError(f"no array of numbers or text: {array.dtype}")

@@ -118,7 +118,7 @@ def _scored(found: object) -> dict[str, object]:
     }
 
 
-@case
+@case(single=True)
 def methods() -> Arrays:
     X, Y, _ = linear(100, 10, 4)
     rng = np.random.default_rng(2)
@@ -177,7 +177,7 @@ def _contrast(found: object) -> np.ndarray:
     return np.array([getattr(found, name) for name in names])
 
 
-@case
+@case(single=True)
 def studies_of_layers() -> Arrays:
     layers = walk_of_layers(120)
     found = {}
@@ -191,7 +191,7 @@ def studies_of_layers() -> Arrays:
     return arrays(method=found)
 
 
-@case
+@case(single=True)
 def tasks_and_sources() -> Arrays:
     layers = walk_of_layers(120)
     llama()  # saved in the scratch folder, from which the source opens it
@@ -230,7 +230,7 @@ def _space(task: Assembly, values: np.ndarray) -> Features:
     return Features("x", values, task.stimulus)
 
 
-@case
+@case(single=True)
 def simulated_tasks() -> Arrays:
     layers = story_layers()
     planted = np.zeros((4, 3), dtype=bool)

@@ -54,13 +54,14 @@ from brainlm.stats.identification import (
 )
 
 case = register("decoding")
+THREADS = 1e-6  # sums in single precision follow the number of threads
 NAMES = [
     "brain", "permuted brain", "permuted brain 2", "noise input", "noise input 2",
     "noise input 3", "language model", "ceiling",
 ]  # fmt: skip
 
 
-@case
+@case(single=True, tolerance=THREADS)
 def mappers() -> Arrays:
     rng = np.random.default_rng(0)
     Y = rng.standard_normal((300, 4)).astype(np.float32)
@@ -100,7 +101,7 @@ def identification() -> Arrays:
     )
 
 
-@case
+@case(single=True)
 def text_metrics() -> Arrays:
     rng = np.random.default_rng(2)
     true = [rng.choice(WORDS, 8).tolist() for _ in range(6)]
@@ -209,7 +210,7 @@ def timelines() -> Arrays:
     )
 
 
-@case
+@case(single=True)
 def guides() -> Arrays:
     rng = np.random.default_rng(7)
     n, v, f, before = 20, 12, 5, 4

@@ -87,7 +87,7 @@ def ridge_solutions() -> Arrays:
         alphas = np.array([0.1, 1, 10, 100, 1e3, 1e4])
         found[str(p)] = {
             "weights": fit.weights(Y, alphas),
-            "eigenvalues": fit.eigenvalues,
+            "eigenvalues": fit.eigenvalues(),
             "same": fit.project(X) @ fit.weights(Y, np.full(6, 10.0)),
             "single": RidgeEncoder([10.0]).fit(X.astype(np.float32), Y.astype(np.float32)).coef_,
         }

@@ -175,21 +175,15 @@ def norms() -> Arrays:
     )
 
 
-@case
+@case(local=("norm",))
 def associations() -> Arrays:
     path = scratch() / "swow.csv"
     path.write_text(SWOW, encoding="utf-8")
     read = read_associations(path).sort_values(["cue", "response"], ignore_index=True)
     rng = np.random.default_rng(1)
     counts = rng.integers(0, 5, (12, 12)).astype(float) + np.eye(12)
-    rows = [
-        (f"{a}{i}", f"{a}{k}", 5.0)
-        for a in "ab"
-        for i in range(8)
-        for k in range(8)
-        if i != k and (i * k) % 3
-    ]
-    rows += [("a0", "b1", 1.0), ("b0", "a1", 1.0), ("a0", "a1", 2.0), ("b0", "b1", 2.0)]
+    names = [f"w{i}" for i in range(16)]
+    rows = [(a, b, float(rng.integers(1, 9))) for a in names for b in names if rng.random() < 0.6]
     pairs = pd.DataFrame(rows, columns=["cue", "response", "count"])
     found = {str(walk): association_norm(pairs, "en", 3, walk=walk) for walk in (None, 0.75)}
     return arrays(
@@ -197,6 +191,7 @@ def associations() -> Arrays:
         ppmi=ppmi(sparse.csr_array(counts)),
         walk=random_walk_similarity(counts, 0.9),
         norm={name: {"values": n.values, "words": n.words} for name, n in found.items()},
+        products={name: n.values @ n.values.T for name, n in found.items()},  # without signs
     )
 
 
@@ -327,7 +322,7 @@ def response_functions() -> Arrays:
     )
 
 
-@case
+@case(single=True)
 def embeddings() -> Arrays:
     found = {}
     for name, model in (("llama", llama()), ("bert", bert())):
@@ -340,7 +335,7 @@ def embeddings() -> Arrays:
     return arrays(model=found, chinese=[space.values for space in chinese])
 
 
-@case
+@case(single=True)
 def predictability() -> Arrays:
     found = {}
     for name, model in (("llama", llama()), ("bert", bert())):

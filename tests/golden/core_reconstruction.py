@@ -45,6 +45,7 @@ from brainlm.decoding.vocabulary import Vocabulary, build_vocabulary
 from brainlm.decoding.words import read_states
 
 case = register("decoding")
+THREADS = 1e-6  # sums in single precision follow the number of threads
 SETTINGS = Settings(
     layer=2, context=4, n_components=24, n_targets=50, n_inputs=40, n_frequent=0, longest=12
 )
@@ -57,7 +58,7 @@ def vocabulary() -> Vocabulary:
     return build_vocabulary(speller().tokenizer, WORDS, "en", longest=12)
 
 
-@case
+@case(single=True)
 def proposals() -> Arrays:
     words, rng = vocabulary(), np.random.default_rng(9)
     prefixes = Prefixes(speller(), words, context=3)
@@ -115,7 +116,7 @@ def study() -> tuple[list[Story], StoryDecoder]:
     return stories, fit_story_decoder(speller(), stories[:3], SETTINGS)
 
 
-@case
+@case(single=True)
 def simulation() -> Arrays:
     responses = simulate_stories(speller(), told(), Simulation(30, 1.0, layer=2, context=4))
     story = heard(1.0)[3]
@@ -139,7 +140,7 @@ def _recorded(story: Story) -> Recording:
     return Recording(Y, names, "fmri", "a.u.", times=np.asarray(story.times), run=run)
 
 
-@case
+@case(single=True, tolerance=THREADS)
 def story_decoders() -> Arrays:
     stories, decoder = study()
     story = stories[4]
@@ -158,7 +159,7 @@ def story_decoders() -> Arrays:
     )
 
 
-@case
+@case(single=True)
 def reconstructions() -> Arrays:
     stories, decoder = study()
     story, wrong = stories[4], np.asarray(stories[3].responses)
@@ -186,7 +187,7 @@ def reconstructions() -> Arrays:
     )
 
 
-@case
+@case(single=True)
 def sentence_decoders() -> Arrays:
     rng = np.random.default_rng(11)
     sentences = [rng.choice(WORDS, n).tolist() for n in rng.integers(3, 7, 60)]
@@ -212,7 +213,7 @@ def sentence_decoders() -> Arrays:
     )
 
 
-@case
+@case(single=True)
 def ablation() -> Arrays:
     default = Point(snr=30.0, n_targets=50, n_inputs=40, n_components=16, width=2)
     bench = Bench(

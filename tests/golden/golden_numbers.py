@@ -112,9 +112,8 @@ def _run(case: Case, *, record: bool) -> bool:
     if not path.is_file():
         _say(f"{line}, no stored numbers: record them first")
         return False
-    double, single = store.EXACT_ENOUGH
-    limits = (double * case.tolerance, single * case.tolerance)
-    found = store.compare(store.load(path), fresh, limits, case.skip, values=case.values)
+    limits = (case.tolerance, store.EXACT_ENOUGH[1])
+    found = store.compare(store.load(path), fresh, limits, values=case.values)
     verdict = "ok" if found.same else "MOVED"
     _say(f"{line}, deviation {found.deviation:.1e}, {verdict}", *store.lines_of(found))
     return found.same

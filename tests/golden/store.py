@@ -156,7 +156,7 @@ def _difference(
     stem = name.rsplit("|", 1)[0]
     values = old.get(stem + VALUES, a)  # totals are as precise as their array
     limit = tolerances[1] if min(values.dtype.itemsize, b.dtype.itemsize) == 4 else tolerances[0]
-    limit = 0.0 if values.dtype.kind in "biu" else limit
+    limit = 1e-12 if values.dtype.kind in "biu" else limit  # totals of integers are rounded, too
     deviation = _deviations(a, b, _scale(name, stem, old))
     worst = int(deviation.argmax()) if deviation.size else 0
     largest = float(deviation.max(initial=0.0))

@@ -20,6 +20,7 @@ from brainlm.plotting import (
     save_paper_figure,
     shown_level,
     shown_metrics,
+    timeline_lines,
 )
 from brainlm.results.bundle import Bundle, load_bundle
 from brainlm.workflow import options, run_command
@@ -38,18 +39,20 @@ def panels(bundle: Bundle, width: float) -> list[Panel]:
         height = 26 + rows * max(4, 2 * scores.sizes["control"])
         parts.append(Panel("brain minus controls (filled: q ≤ .05)", over, height))
     if "snr" in scores.dims:
+        ylabel = f"gain in {metrics[0]}"
         sorted_scores = scores.sortby("snr")
-        gain = on_axes(plot_gain, sorted_scores, metrics[0], legend=2)
-        parts.append(Panel("gain and signal", gain, 54, share=0.5))
+        gain = on_axes(plot_gain, sorted_scores, metrics[0], legend=2, ylabel=ylabel)
+        parts.append(Panel("gain and signal", gain, 52, share=0.5))
         mapping = on_axes(plot_mapping_gain, sorted_scores, metrics[0], legend=2)
-        parts.append(Panel("gain and mapping", mapping, 54, share=0.5))
+        parts.append(Panel("gain and mapping", mapping, 52, share=0.5))
     text = bundle.arrays.get("example", scores)
     if "middle" in text:
-        size = {"characters": int(width * 0.68), "seconds": 5.0 if narrow else 10.0, "most": 3}
-        for brain in brains_of(text["condition"].values)[:1]:
-            write = on_axes(plot_text_timeline, text, brain, metrics[0], **size)
-            title = f"{brain}; black: text, blue: reconstruction and its {metrics[0]}, grey: null"
-            parts.append(Panel(title, write, 72))
+        size = {"seconds": 5.0, "most": 2} if narrow else {"seconds": 10.0, "most": 3}
+        brain = brains_of(text["condition"].values)[0]
+        letters = {"characters": int(width * 0.68)}
+        write = on_axes(plot_text_timeline, text, brain, metrics[0], **letters, **size)
+        title = f"{brain}; black: text, blue: reconstruction and its {metrics[0]}, grey: null"
+        parts.append(Panel(title, write, 9 + 21 * timeline_lines(text, brain, **size)))
     return parts
 
 

@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import zarr
+from pictures import check_pictures
 from studies import RUNS, write_study
 from typer.testing import CliRunner
 
@@ -243,7 +244,7 @@ def test_a_study_with_an_image_of_its_targets_keeps_brain_maps(tmp_path):
     np.testing.assert_allclose(maps["maps_S2"].volume("A")[1, 6:15, 4], score, atol=1e-6)
     shown = winners(maps["maps_S1"])
     assert (shown.data == 1).all()  # A was planted
-    assert (tmp_path / "out" / "winner_brain.png").stat().st_size > 10_000
+    check_pictures(tmp_path / "out", ["brain_maps", "winner_brain"])
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ from brainlm.plotting.reconstruction import (
     reconstruction_text,
     shown_level,
     shown_metrics,
+    timeline_lines,
 )
 from brainlm.plotting.sensors import (
     draw_time_course,
@@ -167,6 +168,7 @@ __all__ = [
     "shown_metrics",
     "surface_views",
     "table_frame",
+    "timeline_lines",
     "winner_map",
 ]
 

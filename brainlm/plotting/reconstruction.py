@@ -31,6 +31,7 @@ __all__ = [
     "reconstruction_text",
     "shown_level",
     "shown_metrics",
+    "timeline_lines",
 ]
 
 SHOWN = ("bleu-1", "meteor", "meteor-reduced", "bertscore", "identification")
@@ -182,7 +183,7 @@ def plot_text_timeline(
     null = np.nanmean(scores["null_score"].sel(metric=metric).values, axis=0)
     first = float(middle[0])
     fonts = fonts_for("".join(words) + reference_text) or ["monospace"]
-    n_lines = max(1, int(min(most, (middle[-1] - first) // seconds)))
+    n_lines = timeline_lines(scores, condition, seconds, most)
     top = max(1e-6, float(np.nanmax([curve, null]))) * 1.1
     y = 0.0  # in lines of text
     for line in range(n_lines):
@@ -201,13 +202,22 @@ def plot_text_timeline(
             ax.plot(x, y + 1.5 * curve[inside] / top, color=COLOURS["layer"], lw=1.2)
         y -= 0.7
     ax.set_xlim(-0.1 * seconds, seconds)
-    ax.set_ylim(min(y, -4 * n_lines), 0)
+    ax.set_ylim(min(y, -6 * n_lines), 0)
     ax.axis("off")
     title = (
         f"{condition}: reference (black), reconstruction (blue), {metric} of the 20 s that follow"
     )
     ax.set_title(f"{title} (grey: mean of the null, {top / 1.1:.2f} at most)", fontsize=8)
     return ax
+
+
+def timeline_lines(
+    scores: xarray.Dataset, condition: str, seconds: float = LINE, most: int = 4
+) -> int:
+    """Return how many lines `plot_text_timeline` writes, of ``seconds`` each."""
+    n_words = len(str(scores["text"].sel(condition=condition).values).split(" "))
+    first, last = scores["middle"].values[[0, n_words - 1]]
+    return max(1, int(min(most, (last - first) // seconds)))
 
 
 def _wrapped(text: str, characters: int) -> str:

@@ -216,7 +216,59 @@ def studies(rng):
         for m, r in (("a", 1.0), ("b", 1.9), ("c", 3.0))
     ]
     frames = {"table": table, "gains": rows, "winners": shares, "partition": parts, "ranks": ranks}
+    frames |= {"profiles": depths(about), "mixed": effects(about)}
     return {name: table_of(pd.DataFrame(each)) for name, each in frames.items()}
+
+
+def depths(about):
+    """The depth that each model predicts best, as mulcogbench saves it."""
+    depth = {"best_depth": 0.6, "depth_low": 0.4, "depth_high": 0.8}
+    return [{**s, "model": model, **depth} for s in about for model in ("tiny", "large")]
+
+
+def effects(about):
+    """Effects of surprisal in mixed models, as the analysis reading saves them."""
+    t = {"t, surprisal": 4, "t, surprisal 1 back": 2, "t, surprisal 2 back": 0.5}
+    each = {"measure": "n400", "coefficient": -0.1, "se": 0.02, "df_residual": 30, "q": 0.01}
+    return [{**s, **each, **t, "model": model} for s in about for model in ("tiny", "large")]
+
+
+def chinese_reconstructions(rng):
+    """Bundle arrays of a text in Chinese, with the brain against its controls."""
+    arrays = reconstructions(rng)
+    words = list("当我还只有六岁的时候在一本描写原始森林的书中看到了插画") * 3
+    example = arrays["example"]
+    example["text"] = ("condition", [" ".join(words[:60])] * 7)
+    example["reference_text"] = " ".join(words[59::-1])
+    over = rng.normal(0.1, 0.02, (2, 2, 2))
+    dims = ("brain", "control", "metric")
+    ends = {"over": over, "over_low": over - 0.05, "over_high": over + 0.05, "over_q": 0 * over}
+    brains = {"brain": ["Tang: brain", "MapGuide: brain"]}
+    controls = {"control": ["permuted brain", "noise input"], **brains}
+    scores = arrays["scores"].assign({name: (dims, values) for name, values in ends.items()})
+    return {"scores": scores.assign_coords(controls), "example": example}
+
+
+def mulcogbench(rng):
+    """Tables with the gain over each baseline."""
+    arrays = studies(rng)
+    gains = arrays["gains"]
+    for prefix in ("over_random_", "beyond_"):
+        gains = gains.assign({f"{prefix}{c}": gains[c] for c in ("gain", "low", "high", "q")})
+    return {"table": arrays["table"], "gains": gains}
+
+
+def navigating(rng):
+    """Tables of spaces that were compared."""
+    arrays = studies(rng)
+    return {name: arrays[name] for name in ("table", "winners", "partition")}
+
+
+def survey(rng):
+    """Tables of families of models."""
+    arrays = studies(rng)
+    names = {"table": "table", "predictability": "gains", "ranks": "ranks"}
+    return {name: arrays[old] for name, old in names.items()}
 
 
 def pairs(rng):
@@ -314,4 +366,15 @@ MAKERS = {
     "glass_brains": brains,
     "time_course": epochs,
     "topographies": epochs,
+}
+
+PAPER = {  # case -> script of figures/, maker of the arrays of its bundle
+    "layers_by_modality": ("layers_by_modality", studies),
+    "encoding_maps": ("encoding_maps", brains),
+    "reading_and_n400": ("reading_and_n400", studies),
+    "reconstruction": ("reconstruction", chinese_reconstructions),
+    "mulcogbench": ("controls_and_baselines", mulcogbench),
+    "navigating": ("controls_and_baselines", navigating),
+    "survey": ("controls_and_baselines", survey),
+    "epochs": ("epochs", epochs),
 }

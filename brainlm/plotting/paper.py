@@ -165,7 +165,7 @@ def _fit_texts(figure: Figure) -> None:
 
     for ax in figure.axes:
         if isinstance(ax.xaxis.get_major_locator(), AutoLocator):
-            ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+            ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 
     for text in figure.findobj(Text):
         text.set_fontsize(min(max(text.get_fontsize(), SMALLEST), LARGEST))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -232,7 +233,7 @@ def _heads(
                 mask_params={"markersize": 3, "markerfacecolor": "black"},
             )
         if name:
-            line[0].set_ylabel(name.replace(" (", "\n("), fontsize=8)
+            line[0].set_ylabel(textwrap.fill(name, 12), fontsize=8)
     for ax, column in zip(axes[0], columns, strict=True):
         ax.set_title(f"{1000 * times[column]:.0f} ms")
     marks = "" if all(above is None for _, _, above in rows) else f"; dots: p ≤ {ALPHA}"

@@ -89,7 +89,7 @@ def test_every_analysis_takes_the_common_options(name):
     text = RUNNER.invoke(app, ["run", name, "--help"]).output
     wanted = {"--out", "--debug", "--overwrite"}
     if name in ("mulcogbench", "navigating", "reading", "survey"):  # many models and data sets
-        wanted |= {"--models", "--datasets", "--languages", "--root"}
+        wanted |= {"--models", "--datasets", "--root"}
     elif name.startswith("decode_story"):  # a folder of one's own, or simulated
         wanted |= {"--model", "--mapper", "--beam", "--null"}
     elif name == "decode_ablations":
@@ -111,8 +111,7 @@ def test_every_analysis_takes_the_common_options(name):
         (["plot", "nowhere"], "not a result bundle"),
         (["fetch", "pereira2018"], "--accept-licence"),
         (["dataset"], "Did you mean 'datasets'"),
-        (["run", "survey", "--langages", "en"], "--languages"),
-        (["run", "survey", "--languages", "eng"], "Did you mean 'en'"),
+        (["run", "survey", "--dataset", "en"], "--datasets"),
         (["run", "survey", "--datasets", "proovo"], "Did you mean 'provo'"),
         (["run", "describe_language_model", "--model", "smolm2"], "Did you mean 'smollm2'"),
     ],

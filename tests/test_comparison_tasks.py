@@ -17,7 +17,7 @@ from brainlm.comparison.simulated_assemblies import (
     simulate_meg,
 )
 from brainlm.comparison.study import (
-    available_datasets,
+    choose_datasets,
     control_design,
     layer_part,
     materials,
@@ -261,13 +261,13 @@ def test_options_are_read_and_bad_ones_refused(tmp_path):
     with pytest.raises(UnknownNameError, match="empty"):
         parse_models(" ", ["en"])
     with pytest.raises(UnknownNameError, match="Did you mean 'provo'"):
-        available_datasets("prvo", [], ["en"], None)
+        choose_datasets("prvo", [])
     with pytest.raises(DataMissingError, match="brainlm datasets moth"):
-        available_datasets("moth", [], ["en"], tmp_path)
+        choose_datasets("moth", [], tmp_path)
     if not is_on_disk("provo"):
         pytest.skip("needs the data set provo: brainlm datasets provo says where it is")
-    names, notes = available_datasets("all", ["provo", "moth", "bsc-gaze"], ["en"], None)
-    assert names == ["provo"]
+    names, languages, notes = choose_datasets("en", ["provo", "moth", "bsc-gaze"])
+    assert (names, languages) == (["provo"], ["en"])
     assert "moth" in notes[0]
 
 

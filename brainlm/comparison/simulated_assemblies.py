@@ -6,7 +6,7 @@ the words of a story, with the features of one layer as the cause of the respons
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,7 @@ __all__ = [
     "brain_mask",
     "simulate_epochs",
     "simulate_fmri",
+    "simulate_listeners",
     "simulate_meg",
     "simulate_n400",
     "simulate_regions",
@@ -363,6 +364,32 @@ def simulate_n400(cause: Features, *, noise: float = 2.0, subject: str, seed: in
         f"simulated responses: {cause.name} planted at {', '.join(SENSORS)} in the bins from "
         f"{WINDOW[0]} to {WINDOW[1]} s, in AR(1) noise over words"
     )
+
+
+def simulate_listeners(
+    story: Stimulus,
+    represent: Callable[[Stimulus], Sequence[Any]],
+    people: Sequence[str],
+    n_words: int,
+    *,
+    noise: float,
+) -> Iterator[tuple[Stimulus, Recording]]:
+    """Yield the first words of a story, and EEG of each person that follows them (`simulate_n400`).
+
+    Parameters
+    ----------
+    story : Stimulus
+    represent : callable
+        Returns the feature spaces (`brainlm.Space`) of words; the first one is planted.
+    people : sequence of str
+    n_words : int
+    noise : float
+    """
+    story = story.select(np.arange(min(n_words, story.n_words)))
+    stimulus = replace(story, item=[f"w{i}" for i in range(story.n_words)])
+    (cause,) = represent(stimulus)[0].features
+    for seed, name in enumerate(people):
+        yield stimulus, simulate_n400(cause, noise=noise, subject=name, seed=seed)
 
 
 def _targets(people: Sequence[str], prefix: str, n_targets: int) -> pd.DataFrame:

@@ -261,7 +261,7 @@ def test_navigating_and_survey_race_on_the_same_words(tmp_path, capsys):
     assert (parts["unique"] <= parts["joint"] + 1).all()
     assert parts["space"].iloc[0] == "minilm"  # a language model is always among them
     assert "embodied" in set(parts["space"])
-    bundle = _run("survey", tmp_path / "survey", **options, permutations=3, languages="en")
+    bundle = _run("survey", tmp_path / "survey", **options, permutations=3)
     table = bundle.arrays["table"].to_dataframe()
     assert set(table["features"]) == {"embedding"}  # minilm predicts no words
     assert (table["p"] >= 1 / 4).all()

@@ -77,9 +77,26 @@ def test_processes_disk_and_a_kill_change_nothing(folder, tiny_folder, tmp_path,
     first = [_texts(tmp_path / name)["language model"].split()[:10] for name in ("disk", "serial")]
     assert first[0] == first[1]
     work = tmp_path / "work"
-    command = [sys.executable, "-m", "brainlm.cli.app", "decode", str(folder), "--story", "d",
-               "--model", str(tiny_folder), "--layer", "2", "--debug", "--work", str(work),
-               "--draws", "1", "--out", str(tmp_path / "killed")]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "brainlm.cli.app",
+        "decode",
+        str(folder),
+        "--story",
+        "d",
+        "--model",
+        str(tiny_folder),
+        "--layer",
+        "2",
+        "--debug",
+        "--work",
+        str(work),
+        "--draws",
+        "1",
+        "--out",
+        str(tmp_path / "killed"),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
         for _ in range(1200):
             if len(list(work.glob("*.json"))) >= 2 or run.poll() is not None:

@@ -30,8 +30,14 @@ def _cache(tmp_path, monkeypatch):
 
 def decode(smn4lang, tiny_folder, out, **options):
     card, root = smn4lang
-    options = {"model": str(tiny_folder), "layer": 2, "context": 2.0, "draws": 1, "debug": True,
-               **options}  # fmt: skip
+    options = {
+        "model": str(tiny_folder),
+        "layer": 2,
+        "context": 2.0,
+        "draws": 1,
+        "debug": True,
+        **options,
+    }
     load_analysis("decode_story_dataset").main(dataset=str(card), root=root, out=out, **options)
     return load_bundle(out)
 

@@ -88,12 +88,14 @@ ANALYSES: dict[str, Small] = {
         {"layers": "-1", "permutations": 4}, ("pereira2018",), ("minilm", "glove-6b-50d")
     ),
     "decode_pereira2018_text": Small(
-        {"sentences": 8, "beam": 4, "null": 5, "draws": 1}, ("pereira2018",), ("minilm",),
-        made=made_model, work=True,
+        {"sentences": 8, "beam": 4, "null": 5, "draws": 1},
+        ("pereira2018",),
+        ("minilm",),
+        made=made_model,
+        work=True,
     ),
     "decode_story_dataset": Small(
-        {"beam": 3, "null": 5, "draws": 1, "voxels": 40, "average": 1}, made=own_data_set,
-        work=True,
+        {"beam": 3, "null": 5, "draws": 1, "voxels": 40, "average": 1}, made=own_data_set, work=True
     ),
     "decode_story_folder": Small(
         {"beam": 3, "null": 5, "draws": 1, "story": "s3"}, made=own_folder, work=True
@@ -110,35 +112,47 @@ ANALYSES: dict[str, Small] = {
         {"layers": "0,-1"}, ("human-ratings",), ("minilm", "glove-6b-50d")
     ),
     "mulcogbench": Small(
-        {"models": "minilm:en", "datasets": "binder-en,binder-zh", "permutations": 9,
-         "layers": "0,3,-1"},
-        ("binder-en", "binder-zh"), ("minilm", "glove-6b-50d", "synonyms-zh"),
+        {
+            "models": "minilm:en",
+            "datasets": "binder-en,binder-zh",
+            "permutations": 9,
+            "layers": "0,3,-1",
+        },
+        ("binder-en", "binder-zh"),
+        ("minilm", "glove-6b-50d", "synonyms-zh"),
     ),
     "navigating": Small(
-        {"models": "minilm:en", "datasets": "provo", "draws": 2}, ("provo", "lancaster"),
+        {"models": "minilm:en", "datasets": "provo"},
+        ("provo", "lancaster"),
         ("minilm", "glove-6b-50d"),
     ),
     "reading": Small(
         {"models": "smollm2:en", "datasets": "ucl-spr", "max_items": 400, "mixed_items": 200},
-        ("ucl-spr",), ("smollm2",),
+        ("ucl-spr",),
+        ("smollm2",),
     ),
     "similarity_binder": Small(
-        {"layers": "0,-1"}, ("binder-en", "binder-zh"), ("minilm", "glove-6b-50d", "synonyms-zh"),
+        {"layers": "0,-1"},
+        ("binder-en", "binder-zh"),
+        ("minilm", "glove-6b-50d", "synonyms-zh"),
         made=made_chinese,
     ),
     "simulate_regions": Small(
         {"noise": 0.5, "words": 600, "permutations": 9},
-        ("littleprince-en-words", "lancaster", "concreteness"), made=made_model,
+        ("littleprince-en-words", "lancaster", "concreteness"),
+        made=made_model,
     ),
     "simulate_studies": Small(
-        {"words": 300, "permutations": 9}, ("littleprince-en-words", "littleprince-zh-words"),
+        {"words": 300, "permutations": 9},
+        ("littleprince-en-words", "littleprince-zh-words"),
         made=made_model,
     ),
     "survey": Small(
-        {"models": "minilm:en", "datasets": "provo", "permutations": 3, "languages": "en"},
-        ("provo", "lancaster"), ("minilm", "glove-6b-50d"),
+        {"models": "minilm:en", "datasets": "provo", "permutations": 3},
+        ("provo", "lancaster"),
+        ("minilm", "glove-6b-50d"),
     ),
-}  # fmt: skip
+}
 
 
 TIMED = ("time",)  # tables of how long the parts of a study took

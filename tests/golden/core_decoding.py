@@ -56,9 +56,15 @@ from brainlm.stats.identification import (
 case = register("decoding")
 THREADS = 1e-6  # sums in single precision follow the number of threads
 NAMES = [
-    "brain", "permuted brain", "permuted brain 2", "noise input", "noise input 2",
-    "noise input 3", "language model", "ceiling",
-]  # fmt: skip
+    "brain",
+    "permuted brain",
+    "permuted brain 2",
+    "noise input",
+    "noise input 2",
+    "noise input 3",
+    "language model",
+    "ceiling",
+]
 
 
 @case(single=True, tolerance=THREADS)
@@ -86,9 +92,11 @@ def identification() -> Arrays:
     similarity, groups = pattern_correlations(predicted, true), np.arange(40) // 8
     mean = rng.standard_normal(15)
     found = decode_by_similarity(
-        np.hstack([predicted, rng.standard_normal((40, 9))]), true, ContiguousBlocks(4),
+        np.hstack([predicted, rng.standard_normal((40, 9))]),
+        true,
+        ContiguousBlocks(4),
         n_targets=12,
-    )  # fmt: skip
+    )
     return arrays(
         correlations=similarity,
         pairwise=np.array([pairwise_accuracy(similarity), pairwise_accuracy(similarity, groups)]),

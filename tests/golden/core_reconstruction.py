@@ -88,9 +88,12 @@ def told() -> Stimulus:
     parts = [rng.choice(WORDS, n).tolist() for n in (300, 300, 300, 40, 40)]
     onset = np.concatenate([np.arange(len(words)) + 0.05 for words in parts])
     return Stimulus(
-        [word for words in parts for word in words], "en", onset, np.full(len(onset), 0.9),
+        [word for words in parts for word in words],
+        "en",
+        onset,
+        np.full(len(onset), 0.9),
         run=np.repeat([f"s{i}" for i in range(5)], [len(words) for words in parts]),
-    )  # fmt: skip
+    )
 
 
 def heard(snr: float) -> list[Story]:
@@ -192,16 +195,25 @@ def sentence_decoders() -> Arrays:
     rng = np.random.default_rng(11)
     sentences = [rng.choice(WORDS, n).tolist() for n in rng.integers(3, 7, 60)]
     states = read_states(
-        speller(), [w for s in sentences for w in s], "en", layer=2, context=4,
+        speller(),
+        [w for s in sentences for w in s],
+        "en",
+        layer=2,
+        context=4,
         lengths=[len(s) for s in sentences],
-    )  # fmt: skip
+    )
     rows = sentence_rows(states.astype(float), np.array([len(s) for s in sentences]))
     patterns = rows @ rng.standard_normal((rows.shape[1], 20))
     patterns += rng.standard_normal(patterns.shape)
     decoder = fit_sentence_decoder(
-        speller(), vocabulary(), sentences[:50], patterns[:50], layer=2, n_components=16,
+        speller(),
+        vocabulary(),
+        sentences[:50],
+        patterns[:50],
+        layer=2,
+        n_components=16,
         mapper=EmbeddingDecoder("ridge", cv=4, standardize=False),
-    )  # fmt: skip
+    )
     decoded = decoder.decoded_rows(patterns[50:])
     text = decoder.decode(decoded[0], 4, beam=BEAM)
     return arrays(
@@ -217,9 +229,13 @@ def sentence_decoders() -> Arrays:
 def ablation() -> Arrays:
     default = Point(snr=30.0, n_targets=50, n_inputs=40, n_components=16, width=2)
     bench = Bench(
-        speller(), heard, Judges(["bleu-1"]),
-        Settings(layer=2, context=4, n_frequent=0, longest=12), 30.0, 2,
-    )  # fmt: skip
+        speller(),
+        heard,
+        Judges(["bleu-1"]),
+        Settings(layer=2, context=4, n_frequent=0, longest=12),
+        30.0,
+        2,
+    )
     points = [default, Point(**(_fields(default) | {"snr": 0.0, "guide": "likelihood"}))]
     found = decode_points(bench, points)
     named = one_at_a_time(default) + grid(default, [0.0, 1.0], [10.0, 0.0])

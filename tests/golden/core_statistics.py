@@ -28,9 +28,15 @@ from brainlm.stats.ranking import rank_models
 
 case = register("statistics")
 COMPARISONS = (
-    "spearman", "pearson", "kendall", "cosine", "tau-a", "rho-a", "whitened cosine",
+    "spearman",
+    "pearson",
+    "kendall",
+    "cosine",
+    "tau-a",
+    "rho-a",
+    "whitened cosine",
     "whitened pearson",
-)  # fmt: skip
+)
 
 
 @case

@@ -40,8 +40,14 @@ def test_a_map_per_chinese_word_opens_by_its_card(concepts):
         open_dataset("concepts-zh-fmri", "01", root=concepts.parent)
 
 
-IA = ["IA_FIRST_FIXATION_DURATION", "IA_FIRST_RUN_DWELL_TIME", "IA_REGRESSION_PATH_DURATION",
-      "IA_DWELL_TIME", "IA_FIXATION_COUNT", "IA_SKIP"]  # fmt: skip
+IA = [
+    "IA_FIRST_FIXATION_DURATION",
+    "IA_FIRST_RUN_DWELL_TIME",
+    "IA_REGRESSION_PATH_DURATION",
+    "IA_DWELL_TIME",
+    "IA_FIXATION_COUNT",
+    "IA_SKIP",
+]
 MEASURES = ["FFD", "GD", "GPT", "TRT", "nFix", "skip"]
 
 
@@ -83,8 +89,9 @@ def test_reports_of_interest_areas_open_by_their_cards(tmp_path, name):
     assert stimulus.n_words == recording.n_samples == n_words
     assert list(recording.targets) == MEASURES
     third = {str(item): row for item, row in zip(recording.items, recording.data, strict=True)}
-    (skipped,) = [third[str(i)] for i, w in zip(stimulus.item[:16], range(1, 17), strict=True)
-                  if w == 3]  # fmt: skip
+    (skipped,) = [
+        third[str(i)] for i, w in zip(stimulus.item[:16], range(1, 17), strict=True) if w == 3
+    ]
     assert np.isnan(skipped[:3]).all()  # a dot is no reading time of 0
     assert skipped[5] == 1
     if name == "onestop":
@@ -143,8 +150,11 @@ def test_meco_opens_by_its_card(tmp_path):
                     skipped = (trial + number) % 6 == 0
                     rows.append(
                         {
-                            "lang": language, "uniform_id": who, "trialid": float(trial),
-                            "ianum": float(number), "ia": f"{language}{number}",
+                            "lang": language,
+                            "uniform_id": who,
+                            "trialid": float(trial),
+                            "ianum": float(number),
+                            "ia": f"{language}{number}",
                             "firstfix.dur": np.nan if skipped else 210.0 + number,
                             "firstrun.dur": np.nan if skipped else 240.0 + number,
                             "firstrun.gopast": np.nan if skipped else 260.0 + trial,
@@ -152,7 +162,7 @@ def test_meco_opens_by_its_card(tmp_path):
                             "nfix": np.nan if skipped else 1.0 + number % 3,
                             "skip": float(skipped),
                         }
-                    )  # fmt: skip
+                    )
     rows.append({**rows[-1], "ia": None, "ianum": np.nan})  # fixations outside of the text
     (tmp_path / "meco").mkdir()
     path = tmp_path / "meco" / "joint_data_trimmed.rda"

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from pictures import check_pictures
+from support.pictures import check_pictures
 
 from brainlm.cli.app import load_analysis
 from brainlm.datasets.folders import is_on_disk

@@ -15,7 +15,7 @@ from miniatures.epochs import meg_folder
 from miniatures.stories import story_folder
 from miniatures.words import N_TOLD, english_words
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
-from pictures import check_pictures
+from support.pictures import check_pictures
 
 from brainlm import LanguageModel
 from brainlm.cli.app import list_analyses, load_analysis

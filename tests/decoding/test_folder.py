@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest_words import WORDS
 from miniatures.stories import story_folder
-from pictures import check_pictures
+from support.pictures import check_pictures
 
 import brainlm.storage.long_recordings
 from brainlm import LanguageModel, Stimulus

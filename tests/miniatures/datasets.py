@@ -19,7 +19,7 @@ from miniatures.cards import CARDS, copy_card
 from miniatures.stories import smn4lang_fmri
 from miniatures.tables import write_rows
 from miniatures.words import N_TOLD, chinese_words, english_words, say
-from readers.layouts import textgrid
+from support.layouts import textgrid
 
 from brainlm import LanguageModel, Stimulus
 from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories

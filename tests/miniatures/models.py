@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from language_models.tiny_models import save, word_piece
 from miniatures.words import CHINESE_TOLD, N_TOLD, chinese_words, english_words
+from support.tiny_models import save, word_piece
 
 from brainlm.language_models.sources import ShippedModel
 from brainlm.storage.downloads import sha256_of

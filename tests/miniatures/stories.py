@@ -8,7 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from miniatures.words import CHINESE_TOLD
-from readers.new_mat import write_new
+from support.new_mat import write_new
 
 from brainlm import LanguageModel, Stimulus
 from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories, write_layout

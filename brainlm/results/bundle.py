@@ -24,7 +24,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brainlm.data.notes import kind_of
+from brainlm.data.notes import Note, kind_of
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm._log import log_lines
 
@@ -63,6 +63,11 @@ class Bundle:
     folder: Path
     record: dict[str, Any]
     arrays: dict[str, xarray.Dataset]
+
+    @property
+    def notes(self) -> list[Note]:
+        """Notes with their kind."""
+        return [Note(note["text"], note["kind"]) for note in self.record.get("notes", [])]
 
 
 def check_output(folder: Path | str, *, overwrite: bool = False, needed: int = ROOM) -> Path:

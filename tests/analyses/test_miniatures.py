@@ -19,9 +19,11 @@ from support.pictures import check_pictures
 
 from brainlm import LanguageModel
 from brainlm.cli.app import list_analyses, load_analysis
+from brainlm.data.notes import kind_of
 from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError
 from brainlm.results.bundle import load_bundle
+from brainlm.workflow import open_group
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::brainlm.encoding.ridge.AlphaEdgeWarning",
@@ -189,7 +191,7 @@ def check_human_ratings(bundle, _):
         own = score.sel(analysis=analysis)
         assert float(own.sel(space="GloVe")) > 0.6
         assert abs(float(own.sel(space="layer 6"))) < 0.2
-    assert any("left out 1 of 301 words" in note for note in bundle.record["notes"])
+    assert any("left out 1 of 301 words" in note for note in bundle.notes)
 
 
 def check_mulcogbench(bundle, _):
@@ -327,9 +329,9 @@ def test_the_cards_still_check_their_files(miniature, tmp_path):
 
 
 def test_a_listener_of_zeros_is_excluded(miniature):
-    analysis = load_analysis("encode_alice_fmri")
-    _, recordings, (excluded,) = analysis.open_listeners("all", None, debug=False)
-    assert [recording.subject for recording in recordings] == list(LISTENERS)
+    _, listeners = open_group("alice-fmri")
+    assert listeners.targets["subject"].unique().tolist() == list(LISTENERS)
+    (excluded,) = [note for note in listeners.notes if kind_of(note) == "excluded"]
     assert excluded.startswith(f"excluded {SILENT}: ")
     assert "constant" in excluded
 

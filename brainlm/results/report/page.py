@@ -113,7 +113,6 @@ def _section(
     record = bundle.record
     tables, left_out = bundle_tables(bundle)
     cards = _cards(record)
-    notes = [(note["kind"], note["text"]) for note in record.get("notes", [])]
     brains = _brains(bundle)
     viewers = [_viewer(name, maps, pieces) for name, maps in brains[:MOST_VIEWERS]]
     shown = {
@@ -133,10 +132,10 @@ def _section(
         "tables": shown,
         "left_out": left_out,
         "checks": {
-            name: [text for kind, text in notes if kind == wanted]
+            name: [str(note) for note in bundle.notes if note.kind == wanted]
             for name, wanted in CHECKS.items()
         },
-        "other_notes": [text for kind, text in notes if kind not in CHECKS.values()],
+        "other_notes": [str(n) for n in bundle.notes if n.kind not in CHECKS.values()],
         "baseline": _baselines(bundle),
         "settings": {k: _text(v) for k, v in record.get("config", {}).items()},
         "data": [(card.title, _licence(card), list(card.known_problems)) for card in cards],

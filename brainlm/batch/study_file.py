@@ -1,4 +1,4 @@
-"""Encoding studies of stored arrays: many feature spaces x many subjects, described by one file.
+"""Encoding studies of stored arrays, described by one TOML file.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Tasks: data sets of every modality in the one shape that representations are compared in."""
+"""Assemblies: data sets of every modality in one common shape, with folds and nulls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The engine: every part of a study is kept on disk when it is done, so a killed run goes on."""
+"""Parts of a study: each is saved when it is finished, so an interrupted run resumes."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def recovered_contrasts(
 def recovery_maps(
     mask: Any, region: np.ndarray, r: Arrays, p: Arrays, light: Arrays, alpha: float
 ) -> dict[str, xarray.Dataset]:
-    """What was found, what was planted, and the searchlight, as brain maps of each space."""
+    """Return found and planted maps and the searchlight, as brain maps of each space."""
     inside = np.asarray(mask.dataobj).astype(bool)
     values = {
         "maps_found": [np.where(p[name] <= alpha, r[name], 0) for name in r],

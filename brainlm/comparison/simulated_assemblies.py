@@ -1,4 +1,4 @@
-"""Simulated tasks with a known answer: real words, real features, planted weights and noise.
+"""Simulated assemblies with a known answer: real words, planted weights, and noise.
 
 What no machine here has (voxelwise story fMRI, word-locked MEG) is simulated on the true times of
 the words of a story, with the features of one layer as the cause of the responses, or of nothing.

@@ -1,4 +1,4 @@
-"""What the studies share: which data sets and sources are meant, one part, the merged arrays."""
+"""Common steps of the comparison studies: choose data sets, score layers, merge tables."""
 
 from __future__ import annotations
 
@@ -413,7 +413,7 @@ def table_of(table: Any) -> xarray.Dataset:
 
 
 def _labels(task: Assembly) -> list[str]:
-    """What each item is: its words."""
+    """Words of each item."""
     written = dict(task.stimulus.blocks("item"))
     return [" ".join(task.stimulus.words[written[str(i)]]) for i in task.recording.items]
 

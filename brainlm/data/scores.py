@@ -1,4 +1,4 @@
-"""Scores: held-out performance per target, with how it was got."""
+"""Scores: held-out performance per target, and how it was computed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From raw text to words: Chinese by jieba or by character, other languages by white space.
+"""Split raw text into words: Chinese by jieba or by character, others at white space.
 
 Where a data set brings its own segmentation, that comes first; this is for text that has none.
 """

@@ -1,4 +1,4 @@
-"""Stimulus: the words a person read or heard, in order, with their times where there are any."""
+"""Stimulus: the words that a person read or heard, in order, with their times if known."""
 
 from __future__ import annotations
 

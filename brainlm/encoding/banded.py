@@ -1,4 +1,4 @@
-"""Banded ridge: several feature spaces side by side, each with a penalty of its own per target."""
+"""Banded ridge regression: several feature spaces jointly, each with its own penalty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""cross_validate: held-out scores of an encoder, fold by fold, with nested inner folds."""
+"""Held-out scores of an encoder, fold by fold, with nested inner folds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stories: per subject an HDF5 or MATLAB file per story with its time courses, and its words."""
+"""Story data sets: an HDF5 or MATLAB file of time courses per subject and story, and words."""
 
 from __future__ import annotations
 

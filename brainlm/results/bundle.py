@@ -1,4 +1,4 @@
-"""Result bundles: a folder that holds everything a figure or a claim rests on.
+"""Result bundles: folders with the arrays, settings, inputs and notes of an analysis.
 
 - ``bundle.json``: what was asked, of which data and models, with which settings, what was noted;
 - ``scores.nc``: scores with labelled dimensions, and the other arrays of the analysis, one file

@@ -1,4 +1,4 @@
-"""Searchlights: a score for every place, computed from its neighbourhood, in volumes and surfaces.
+"""Searchlights: a score for every place, computed from its neighbourhood.
 
 Neighbourhoods are sparse: row i holds the targets within a radius (or some steps) of target i.
 """

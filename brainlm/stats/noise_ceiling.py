@@ -1,4 +1,4 @@
-"""Noise ceilings: how well the data of others, or repetitions, predict the data."""
+"""Noise ceilings from other subjects or from repetitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ranks of models over data sets: is one of them best everywhere?"""
+"""Ranks of models over data sets, with the Friedman test and critical differences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cache of large arrays on disk, found by their content key; no pickle anywhere.
+"""Store of large arrays on disk, found by the content of their inputs.
 
 An entry is a folder named by its key::
 

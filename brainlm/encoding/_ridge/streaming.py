@@ -1,4 +1,4 @@
-"""Ridge encoding of targets that may not fit into memory: one fold, the targets in blocks.
+"""Ridge regression of targets that may not fit into memory: one fold, in blocks.
 
 The feature side (Gram matrix, factorisations, one prediction operator per penalty) is made once per
 fold; the targets pass by twice, for the choice of their penalties and for their scores. Weights are

@@ -1,4 +1,4 @@
-"""The arrays of a bundle as tables for a reader."""
+"""Tables of the arrays of a bundle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One HTML page of one or several bundles."""
+"""HTML page of one or several bundles."""
 
 from __future__ import annotations
 

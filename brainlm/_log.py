@@ -16,8 +16,6 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
-__all__ = ["keep_log", "log_lines"]
-
 _CURRENT: ContextVar[_Log | None] = ContextVar("log", default=None)
 
 

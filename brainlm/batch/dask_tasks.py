@@ -33,8 +33,6 @@ from brainlm.errors import DataMissingError, UnknownNameError
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["collect", "hash_inputs", "leakage_notes", "open_cluster", "run_study"]
-
 TRIES = 3  # of a task whose worker dies
 
 

@@ -22,8 +22,6 @@ from brainlm.results.bundle import ROOM, check_output, load_bundle, save_bundle
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["brain_maps_of", "encode_study", "measured_gflops", "plan_lines"]
-
 MOST_ROWS = 12  # of the figure of brain maps; `brainlm plot --figure brain_maps` draws more
 
 # One core, because a worker has one: threads are set before numpy is loaded.

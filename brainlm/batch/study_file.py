@@ -55,8 +55,6 @@ from brainlm.encoding.splits import ContiguousBlocks, LeaveOneRunOut, Split
 from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 from brainlm.features.baselines import random_walk
 
-__all__ = ["EMPTY", "Need", "Study", "Task", "read_study"]
-
 EMPTY = "empty baseline"
 
 

@@ -14,8 +14,6 @@ import typer
 from brainlm.errors import unknown_name
 from brainlm.workflow.command import StoppableGroup, failures, run_command
 
-__all__ = ["app", "main"]
-
 app = typer.Typer(
     cls=StoppableGroup,
     add_completion=True,

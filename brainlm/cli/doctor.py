@@ -11,8 +11,6 @@ from pathlib import Path
 
 from brainlm.storage.downloads import cache_folder
 
-__all__ = ["Finding", "examine"]
-
 PACKAGES = (
     "numpy",
     "scipy",

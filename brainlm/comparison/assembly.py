@@ -25,8 +25,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.stats.noise_ceiling import leave_one_subject_out
 from brainlm.stats.permutation import circular_shift, permute_groups
 
-__all__ = ["Assembly", "in_text_order", "open_assembly"]
-
 COARSE = 2.0  # seconds: faster volumes are averaged to about this interval
 GAP = 16.0  # seconds: the longest delay, the Lanczos window, and two to spare
 FEWEST_TRIALS = 5

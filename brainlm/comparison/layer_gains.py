@@ -18,8 +18,6 @@ from brainlm.comparison.layer_statistics import (
 )
 from brainlm.stats.permutation import fdr
 
-__all__ = ["compare_languages", "compare_modalities", "layer_gains"]
-
 PAIRS = ["model", "first", "second", "first_modality", "second_modality", "difference", "p"]
 MODALITIES_COMPARED = ["model", "first", "second", "n_first", "n_second", "difference", "p"]
 

@@ -18,8 +18,6 @@ from brainlm import __version__
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["PartStore", "run_parts"]
-
 
 @dataclass(frozen=True)
 class PartStore:

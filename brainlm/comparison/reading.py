@@ -28,8 +28,6 @@ from brainlm.mixed_models.regression import (
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["CONTROLS", "EFFECTS", "open_trials", "reading_part", "with_predictors"]
-
 CONTROLS = ["length", "frequency", "position", "length before", "frequency before"]
 EARLIER = ["length 2 back", "frequency 2 back"]  # controls of spill-over
 SPILLED = ["surprisal", "surprisal 1 back", "surprisal 2 back"]

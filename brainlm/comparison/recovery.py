@@ -26,15 +26,6 @@ from brainlm.data.stimulus import Stimulus
 if TYPE_CHECKING:
     import xarray
 
-__all__ = [
-    "computed_space",
-    "recovered_contrasts",
-    "recovered_depths",
-    "recovered_regions",
-    "recovery_maps",
-    "simulated_part",
-]
-
 LANGUAGES = ("en", "zh")
 Arrays = Mapping[str, np.ndarray]
 

@@ -22,16 +22,6 @@ from brainlm.encoding.splits import ContiguousBlocks, Split
 from brainlm.stats.paired import fold_half_width
 from brainlm.stats.permutation import permutation_p
 
-__all__ = [
-    "ControlFit",
-    "SpaceScores",
-    "check_space",
-    "fit_controls",
-    "fixed_ridge",
-    "score_ridge",
-    "score_similarity",
-]
-
 MOST_NULL_TARGETS = 100
 COLUMNS = 2000  # of null responses in one product
 MOST_DUPLICATES = 0.25  # tokens across two Chinese words make a tenth of them alike

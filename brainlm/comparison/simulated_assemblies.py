@@ -21,18 +21,6 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.data.target_table import epoch_targets, target_table, targets_of_subjects
 from brainlm.encoding.align import align
 
-__all__ = [
-    "autoregressive",
-    "brain_mask",
-    "simulate_epochs",
-    "simulate_fmri",
-    "simulate_listeners",
-    "simulate_meg",
-    "simulate_n400",
-    "simulate_regions",
-    "voxels_near",
-]
-
 MOST_DIMENSIONS = 30
 # Sensors and time of an N400.
 MONTAGE = "biosemi32"

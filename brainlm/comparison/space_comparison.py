@@ -27,8 +27,6 @@ from brainlm.encoding.variance_partitioning import partition_variance
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["compare_families", "compare_matched"]
-
 PLAUSIBLE = ("embodied", "network", "taxonomic")
 MOST_PARTS = 3  # spaces whose variance is partitioned: seven combinations
 MOST_TARGETS = 60  # of the partition: each combination is a banded ridge with its own search

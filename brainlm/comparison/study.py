@@ -41,23 +41,6 @@ from brainlm.features.geometry import geometry
 if TYPE_CHECKING:
     import xarray
 
-__all__ = [
-    "STATIC",
-    "choose_datasets",
-    "control_design",
-    "controls_on",
-    "job_key",
-    "layer_part",
-    "materials",
-    "open_assemblies",
-    "parse_models",
-    "random_scores",
-    "rows_of",
-    "spent",
-    "static_of",
-    "table_of",
-]
-
 STATIC = {"en": "glove-6b-50d", "zh": "synonyms-zh"}
 METHODS = ("similarity", "ridge")
 MOST_ROWS = 2000  # of which the geometry of a representation is measured

@@ -29,8 +29,6 @@ from brainlm.encoding.splits import ContiguousBlocks, GapWarning, Split, as_spli
 from brainlm.encoding.temporal_response import Delayer
 from brainlm.errors import unknown_name
 
-__all__ = ["cross_validate", "prepared", "score_in_folds"]
-
 METRICS = ("r", "spearman", "r2", "r2_score")
 Metric = str | Callable[[np.ndarray, np.ndarray], np.ndarray]
 LARGE = 1 << 28  # bytes of targets from which a ridge regression passes them in blocks

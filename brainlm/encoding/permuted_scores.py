@@ -29,9 +29,6 @@ from brainlm.encoding._ridge.solve import fit_ridge
 from brainlm.encoding.splits import Split
 from brainlm.stats.permutation import permute_blocks
 
-__all__ = ["permuted_scores", "shared_orders"]
-
-
 AT_ONCE = 4096  # targets whose responses are held as rows
 
 

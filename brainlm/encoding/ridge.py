@@ -22,9 +22,6 @@ from brainlm.encoding._ridge.streaming import FoldResult, stream_fold
 from brainlm.encoding.splits import as_split, checked_folds
 from brainlm.errors import unknown_name
 
-__all__ = ["AlphaEdgeWarning", "RidgeEncoder"]
-
-
 WIDENINGS = 3
 LAYERS_AT_ONCE = 1 << 30  # bytes of the operators of layers that are searched together
 

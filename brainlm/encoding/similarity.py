@@ -37,15 +37,6 @@ from brainlm.encoding.cross_validation import score_in_folds
 from brainlm.encoding.splits import Split
 from brainlm.errors import unknown_name
 
-__all__ = [
-    "LeaveOneOut",
-    "SimilarityEncoder",
-    "column_shift_and_scale",
-    "leave_one_out",
-    "leave_one_out_scores",
-    "similarity_predict",
-]
-
 # Rows of the weight matrix formed at a time: 64 MiB for 16,000 training items in float32.
 BLOCK_ELEMENTS = 1 << 24
 

@@ -13,8 +13,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.features.norms import Norm
 from brainlm.storage.downloads import check_content
 
-__all__ = ["association_norm", "ppmi", "random_walk_similarity", "read_associations"]
-
 RESPONSES = ("R1", "R2", "R3")
 
 

@@ -26,8 +26,6 @@ from brainlm.storage.long_recordings import stack_blocks
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["from_arrays", "from_cifti", "from_image", "from_surfaces", "from_tables", "from_trials"]
-
 WORD_COLUMNS = ("word", "onset", "duration", "run", "text", "sentence", "item", "speaker")
 
 

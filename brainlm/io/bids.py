@@ -34,8 +34,6 @@ from brainlm.io.word_times import read_word_times, word_files
 from brainlm.storage.downloads import check_content
 from brainlm.storage.long_recordings import stack_blocks
 
-__all__ = ["BidsOptions", "read_bids"]
-
 
 class BidsOptions(ConfoundOptions):
     """Options of `read_bids`; those of `brainlm.io.confounds.ConfoundOptions` come on top.

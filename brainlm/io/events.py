@@ -19,8 +19,6 @@ from brainlm.io.run_files import Run, inherited
 from brainlm.io.sheets import Sheet, read_sheet
 from brainlm.storage.downloads import check_content
 
-__all__ = ["Events", "EventsOptions", "read_events", "read_start"]
-
 
 class EventsOptions(ReaderOptions):
     """Which events are words, or which one is the start of the sound.

@@ -26,8 +26,6 @@ from brainlm.io.word_times import read_word_times, word_files
 from brainlm.storage.downloads import check_content
 from brainlm.storage.long_recordings import stack_blocks
 
-__all__ = ["EpochsOptions", "MeegOptions", "read_meeg"]
-
 CUT_OFF = re.compile("does not match the file size|[Ii]nvalid tag|truncated|corrupt|incomplete")
 PATHLENGTH = 6.0  # partial pathlength factor of the Beer-Lambert law, mne's default
 TAG = struct.Struct(">4i")  # of FIF: kind, type, size, place of the next (0: behind it, -1: none)

@@ -20,8 +20,6 @@ from brainlm.io.timecourses import TimecourseOptions, read_timecourses
 from brainlm.io.word_responses import WordResponsesOptions, read_word_responses
 from brainlm.io.word_times import WordTimesOptions, read_word_times
 
-__all__ = ["READERS", "Reader"]
-
 
 @dataclass(frozen=True)
 class Reader:

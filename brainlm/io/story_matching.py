@@ -10,8 +10,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.io.run_files import Run, inherited
 from brainlm.io.sheets import read_sheet
 
-__all__ = ["Heard", "runs_heard"]
-
 Heard = Literal["by name", "in order"] | dict[str, str] | None
 
 

@@ -25,8 +25,6 @@ from brainlm.io.files import Names, ReaderOptions, naming, subjects_in
 from brainlm.io.sheets import Sheet, read_sheet
 from brainlm.storage.downloads import check_content
 
-__all__ = ["ResponsesOptions", "WordResponsesOptions", "WordsOptions", "read_word_responses"]
-
 
 class _SheetOptions(ReaderOptions):
     """Where a table is and which of its rows count.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm.compute.backend import check_device
 from brainlm.data.features import Features
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import unknown_name
@@ -31,8 +32,6 @@ from brainlm.language_models.windows import (
     whole_spans,
 )
 from brainlm.storage.store import release_pages, resolve_cache
-
-__all__ = ["LanguageModel"]
 
 READING = 2  # raise it when the same words would go into a model as other tokens
 
@@ -104,7 +103,7 @@ class LanguageModel:
             raise unknown_name("dtype", dtype, loading.DTYPES)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        self.device = loading.check_device(device)
+        self.device = check_device(device)
         self.dtype = dtype
         self.batch_size = batch_size
         self.cache = resolve_cache(cache)

@@ -26,8 +26,6 @@ from brainlm.storage.downloads import (
     sha256_of,
 )
 
-__all__ = ["ModelFiles", "ShippedModel", "fetch_model", "find_source", "is_cached", "list_models"]
-
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 

@@ -13,20 +13,6 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.errors import unknown_name
 from brainlm.language_models.tokens import Frame, Tokens, writes_spaces
 
-__all__ = [
-    "LEVELS",
-    "Span",
-    "Units",
-    "Windows",
-    "assemble",
-    "check_choices",
-    "choose_layers",
-    "overlapping_spans",
-    "trailing_spans",
-    "units",
-    "whole_spans",
-]
-
 POOLINGS = ("last", "mean", "first")
 
 

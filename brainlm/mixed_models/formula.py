@@ -19,8 +19,6 @@ from brainlm.mixed_models._fit import Factor, MixedModelWarning, fit, singular_n
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["FormulaFit", "LikelihoodRatio", "fit_formula", "likelihood_ratio"]
-
 RANDOM = re.compile(r"(?:^|\+)\s*\(((?:[^()|]|\([^()]*\))+)(\|\|?)([^()|]+)\)")
 
 MOST_LEVELS = 100  # of a categorical fixed effect

@@ -24,8 +24,6 @@ from brainlm.stats.paired import Difference, fold_difference
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Gain", "MixedFit", "MixedModelWarning", "fit_mixed", "held_out_gain", "likelihood_gain"]
-
 
 @dataclass(frozen=True, eq=False)
 class MixedFit:

@@ -8,8 +8,6 @@ import numpy as np
 
 from brainlm.data.scores import fisher_mean, pearson
 
-__all__ = ["leave_one_subject_out", "normalised", "repeat_ceiling"]
-
 
 def leave_one_subject_out(
     data: np.ndarray, folds: Sequence[np.ndarray] | None = None

@@ -25,8 +25,6 @@ from typing import IO
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.storage.http import download
 
-__all__ = ["cache_folder", "check_content", "fetch_sdist", "fetch_url", "fetch_wheel", "sha256_of"]
-
 LARGEST_MEMBER = 1 << 30  # bytes; above, a file must not be packed more tightly than the next line
 MOST_UNPACKED = 100  # times its packed size: text gets to about 20, an archive bomb to 1000
 

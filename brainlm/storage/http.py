@@ -9,8 +9,6 @@ from typing import Any
 
 from brainlm.errors import CorruptDataError, DataMissingError
 
-__all__ = ["download"]
-
 BLOCK = 1 << 18  # bytes
 TIMEOUT = (10, 60)  # seconds to connect, and between two blocks
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from brainlm.errors import CorruptDataError, DataMissingError
 
-__all__ = ["check_finished", "fetch_openneuro", "matches"]
-
 UNFINISHED = ".brainlm-unfinished"
 RETRIES = 5  # of each file
 

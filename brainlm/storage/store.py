@@ -30,8 +30,6 @@ import numpy as np
 
 from brainlm.storage.downloads import cache_folder
 
-__all__ = ["cached_arrays", "content_key", "release_pages", "resolve_cache", "unbroken"]
-
 VALUES = "values.npy"
 BLOCK = 1 << 23  # bytes that a thread sums up for a checksum
 PAGE = 4096

@@ -23,15 +23,6 @@ from brainlm.errors import (
     unknown_name,
 )
 
-__all__ = [
-    "StoppableCommand",
-    "StoppableGroup",
-    "failures",
-    "figure_command",
-    "from_settings",
-    "run_command",
-]
-
 EXPECTED = (
     CorruptDataError,
     DataMissingError,

@@ -10,23 +10,6 @@ import typer
 
 from brainlm.errors import UnknownNameError, unknown_name
 
-__all__ = [
-    "Datasets",
-    "Debug",
-    "Layers",
-    "MaxItems",
-    "Model",
-    "Models",
-    "Out",
-    "Overwrite",
-    "Permutations",
-    "Root",
-    "Spaces",
-    "Subjects",
-    "choose",
-    "layer_list",
-]
-
 Subjects = Annotated[str, typer.Option(help="Subjects, separated by commas, or 'all'.")]
 Model = Annotated[
     str,

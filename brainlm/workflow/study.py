@@ -20,8 +20,6 @@ from brainlm.workflow.run import Run
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Study", "rows_of_parts"]
-
 Job = tuple[str, Mapping[str, Any], Callable[[], "xarray.Dataset"]]
 
 

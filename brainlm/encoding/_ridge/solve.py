@@ -46,8 +46,6 @@ from brainlm.compute.lazy_arrays import column_blocks
 from brainlm.compute.products import operand, product
 from brainlm.compute.streams import ACCELERATOR_BLOCK, block_bytes, column_stream, free_memory
 
-__all__ = ["DEFAULT_ALPHAS", "RidgeFit", "Standardizer", "edge_counts", "fit_ridge"]
-
 # Half-decade steps. Wide enough for z-scored features from 30 samples to 100,000.
 DEFAULT_ALPHAS = np.logspace(-2, 7, 19)
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from brainlm.results.bundle import Bundle
     from brainlm.datasets.card import Card
 
-__all__ = ["report_page", "write_report"]
-
 # Headings under which a reader looks for notes, and the kinds of these notes.
 CHECKS = {
     "Edge of the penalty grid": "alpha_edge",

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, leakage_notes, open_cluster, run_study
-from brainlm.batch.study_file import Study, read_study
+from brainlm.batch.study_file import Study
+from brainlm.batch.study_reading import read_study
 from brainlm.compute.memory import check_memory
 from brainlm.data.brain_maps import paint, targets_of
 from brainlm.errors import CorruptDataError
@@ -97,7 +98,7 @@ def encode_study(
     cluster : str, optional
         See ``brainlm.batch.dask_tasks.open_cluster``. Default: this process.
     settings : sequence of str
-        ``key=value``; see ``brainlm.batch.study_file.read_study``.
+        ``key=value``; see ``brainlm.batch.study_reading.read_study``.
     overwrite : bool
     """
     check_output(out, overwrite=overwrite)

@@ -291,7 +291,7 @@ def plan(
 ) -> None:
     """Say how many tasks, bytes, operations and hours a study will take."""
     from brainlm.batch.plan import plan_lines
-    from brainlm.batch.study_file import read_study
+    from brainlm.batch.study_reading import read_study
 
     for line in plan_lines(read_study(study, settings or ()), workers, gflops):
         typer.echo(line)

@@ -175,7 +175,7 @@ def likelihood_ratio(smaller: FormulaFit, larger: FormulaFit) -> LikelihoodRatio
     """Test what ``larger`` has and ``smaller`` has not, against chi-square.
 
     For fixed effects of few readers chi-square rejects too often
-    (`brainlm.mixed_models.regression.likelihood_gain`); for a variance, which is zero at the border
+    (`brainlm.mixed_models.gains.likelihood_gain`); for a variance, which is zero at the border
     of what it can be, too rarely.
 
     Raises

@@ -12,7 +12,8 @@ import pandas as pd
 
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.parts import PartStore, run_parts
-from brainlm.comparison.study import choose_datasets, open_assemblies, spent, table_of
+from brainlm.comparison.selection import choose_datasets, open_assemblies
+from brainlm.comparison.study import spent, table_of
 from brainlm.comparison.table import tidy
 from brainlm.stats.permutation import fdr
 from brainlm.workflow.run import Run
@@ -34,7 +35,7 @@ class Study:
     known : str
         Data sets of the study, separated by spaces.
     datasets : str
-        The user's choice, see `brainlm.comparison.study.choose_datasets`.
+        The user's choice, see `brainlm.comparison.selection.choose_datasets`.
     root : path, optional
         Folder of the data sets.
     """

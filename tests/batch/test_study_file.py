@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, run_study
 from brainlm.batch.plan import encode_study, plan_lines
-from brainlm.batch.study_file import EMPTY, Study, Task, read_study
+from brainlm.batch.study_file import EMPTY, Study, Task
+from brainlm.batch.study_reading import read_study
 from brainlm.cli.app import app
 from brainlm.compute.lazy_arrays import open_stored
 from brainlm.data.brain_maps import winners

@@ -12,7 +12,7 @@ from support.studies import write_study
 from typer.testing import CliRunner
 
 from brainlm.batch.dask_tasks import compute_to
-from brainlm.batch.study_file import read_study
+from brainlm.batch.study_reading import read_study
 from brainlm.cli.app import app, list_analyses, main
 from brainlm.datasets.folders import list_datasets
 from brainlm.workflow.command import from_settings

@@ -133,6 +133,28 @@ def trailing_spans(texts: Sequence[Tokens], context: int, room: int) -> list[Spa
     return spans
 
 
+def choose_spans(
+    texts: Sequence[Tokens], labels: Sequence[str], context: int | str, room: int, *, trailing: bool
+) -> list[Span]:
+    """Return the stretches of text that go in: whole texts, or a number of words of context.
+
+    Parameters
+    ----------
+    texts : sequence of Tokens
+    labels : sequence of str
+        Names of the texts, for errors.
+    context : int or str
+        Words of context; a str stands for whole texts.
+    room : int
+        Tokens of an input.
+    trailing : bool
+        Exactly ``context`` words before each word, in place of overlapping windows.
+    """
+    if isinstance(context, str):
+        return whole_spans(texts, labels, room)
+    return (trailing_spans if trailing else overlapping_spans)(texts, context, room)
+
+
 def _check_stretches(tokens: Tokens, context: int, room: int) -> None:
     """Raise when a word and the ``context`` words before it do not fit into ``room`` tokens."""
     first = np.maximum(np.arange(tokens.n_words) - context, 0)

@@ -299,7 +299,8 @@ def score_ridge(
     encoder : estimator, optional
         Default: ``RidgeEncoder()``.
     orders : sequence of array of int
-        Rows of the null responses; each is cross-validated from the start, penalties included.
+        Rows of the null responses; each is cross-validated with penalties of its own, as in
+        `brainlm.permuted_scores` with an ``encoder``.
     controls : ControlFit, optional
         Of the same responses and split. What they leave over in the training samples is then
         predicted from ``X``, and both predictions are summed: see ``SpaceScores.beyond``.

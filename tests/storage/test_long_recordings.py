@@ -74,7 +74,7 @@ OPEN = """
 import resource, sys, time
 from pathlib import Path
 import numpy as np
-import brainlm.io.arrays, nibabel, mmap
+import brainlm.io.own_images, nibabel, mmap
 folder = Path(sys.argv[1])
 used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before, start = used(), time.perf_counter()

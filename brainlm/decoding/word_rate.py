@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brainlm.decoding.embedding import lagged
+from brainlm.decoding.embedding import responses_after
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import LeaveOneRunOut
 from brainlm.errors import CorruptDataError
@@ -27,7 +27,7 @@ class WordRate:
     Attributes
     ----------
     encoder : RidgeEncoder
-        From lagged responses to words per sample.
+        From responses_after responses to words per sample.
     lags : tuple of int
     step : float
         Sampling interval of the training runs, in seconds.
@@ -61,7 +61,7 @@ class WordRate:
                 f"the responses have a sample every {step:g} s, those of training every "
                 f"{self.step:g} s: resample one of them, or train on the same TR"
             )
-        X, rows = lagged(responses, self.lags)
+        X, rows = responses_after(responses, self.lags)
         counts = np.maximum(np.rint(self.encoder.predict(X)), 0).astype(int)
         if counts.sum() == 0:
             raise ValueError(
@@ -118,7 +118,7 @@ def fit_word_rate(
         raise ValueError(f"training runs differ in their TR: {sorted(set(steps))} s")
     parts, counts, labels = [], [], []
     for run, (Y, times, onset) in enumerate(zip(responses, sample_times, onsets, strict=True)):
-        X, rows = lagged(Y, lags)
+        X, rows = responses_after(Y, lags)
         found = count_words(onset, times[0] + steps[0] * rows, steps[0])
         if found.sum() == 0:
             raise CorruptDataError(

@@ -22,9 +22,8 @@ from brainlm.decoding._contrastive import Training
 from brainlm.decoding.controls import cautions
 from brainlm.decoding.decoder import Settings, fit_story_decoder
 from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
-from brainlm.decoding.mapping_null import compare_mappings, mapping_lines, shifted_mappings
+from brainlm.decoding.mapping_null import compare_mappings, mapping_lines
 from brainlm.decoding.stories import cut_blocks, first_seconds
-from brainlm.decoding.story_scores import score_story_mapping
 from brainlm.decoding.study import DecodingStudy, published_scorers
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.text_view import condition_tables
@@ -65,35 +64,35 @@ def main(
     with Run(locals()) as run:
         blocks = replace(blocks, shifts=4, seconds=40.0) if debug else blocks
         search = search.when(debug)
-        limits = Limits(subjects=4).when(debug)
-        stimulus, listeners = open_group(DATASET, subjects, root, limits=limits)
+        stimulus, listeners = open_group(
+            DATASET, subjects, root, limits=Limits(subjects=4).when(debug)
+        )
         run.uses(listeners)
         *train, test = cut_blocks(stimulus, high_pass(listeners, HIGH_PASS), blocks.blocks, GAP)
         network = decoding_model(model)
-        decoders = {}
-        for mapper in MAPPERS:
-            fitted = EmbeddingDecoder(mapper, standardize=False, settings=FAST)
-            settings = Settings(layer, 8, n_components=50, n_inputs=60, longest=1, mapper=fitted)
-            decoders[mapper] = fit_story_decoder(network, train, settings)
-        found = {name: score_story_mapping(each, test) for name, each in decoders.items()}
-        null = {name: shifted_mappings(d, test, blocks.shifts) for name, d in decoders.items()}
+        decoders = {m: fit_story_decoder(network, train, settings_of(m, layer)) for m in MAPPERS}
+        mappings = compare_mappings(decoders, test, blocks.shifts)
 
         store = PartStore.beside(out)
         metrics, n_null, n_draws = TextMetrics.default(), search.null, search.draws
         study = DecodingStudy(decoders["ridge"], metrics, n_null, n_draws, store, progress=True)
         part, other = first_seconds(test, blocks.seconds), (OTHER, train[0].responses)
-        scores = study.run(part, other, published_scorers(search.beam))
-        scores = scores.merge(compare_mappings(found, null))
-        listening = f"{test.responses.shape[1] // 6} listeners"
-        title = f"Alice, {listening}, last of {blocks.blocks} blocks, beam {search.beam}"
-        scores.attrs["title"] = title
+        scores = study.run(part, other, published_scorers(search.beam)).merge(mappings)
+        title = f"last of {blocks.blocks} blocks, beam {search.beam}"
+        scores.attrs["title"] = f"Alice, {test.responses.shape[1] // 6} listeners, {title}"
         run.show(*cautions(scores), *mapping_lines(scores), *condition_tables(scores))
-        run.note(*cautions(scores), CAUTION)
-        run.note(f"{OTHER}: {train[0].name} of the same story, which the decoder was trained on")
+        used = f"{OTHER}: {train[0].name} of the same story, which the decoder was trained on"
+        run.note(*cautions(scores), CAUTION, used)
         run.uses(network)
         figures = ["reconstruction_scores", "reconstruction_text"]
         run.save(arrays={"scores": scores}, figures=figures, gap=GAP, training=vars(FAST))
         store.clear()
+
+
+def settings_of(mapper: str, layer: int) -> Settings:
+    """Return the settings of the decoder with one of the mappers."""
+    fitted = EmbeddingDecoder(mapper, standardize=False, settings=FAST)
+    return Settings(layer, 8, n_components=50, n_inputs=60, longest=1, mapper=fitted)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-import xarray
 from tqdm import tqdm
 
 from brainlm.data.features import Features
@@ -24,6 +23,7 @@ from brainlm.datasets.open import open_dataset
 from brainlm.decoding.embedding_accuracy import (
     decode_space,
     identification_lines,
+    predictions_of,
     tabulate_accuracies,
 )
 from brainlm.encoding.align import align
@@ -58,12 +58,7 @@ def main(
             permutations, layers = min(permutations, 5), "0,-1" if layers == "all" else layers
             stimulus, recording = first_sentences(stimulus, recording)
         passages = np.array([str(item).rsplit("/", 1)[0] for item in recording.items])
-        topics = np.array([passage.split("/")[0] for passage in passages])
-        n_splits = 4 if debug else 8
-        splits = {
-            "leave passages out": Groups(passages, n_splits, interleave=True),
-            "leave topics out": Groups(topics, n_splits),
-        }
+        splits = splits_of(passages, 4 if debug else 8)
         spaces = embed_sentences(stimulus, recording, model, layer_list(layers))
         rng = np.random.default_rng(0)
         orders = [permute_groups(passages, rng) for _ in range(permutations)]
@@ -77,16 +72,13 @@ def main(
                 ]
                 for name, split in splits.items()
             }
-        title = f"{model}: decoding {recording.n_samples} sentences, Pereira 2018"
-        scores = tabulate_accuracies(found, title)
+        n = recording.n_samples
+        scores = tabulate_accuracies(found, f"{model}: decoding {n} sentences, Pereira 2018")
         run.show(*identification_lines(scores))
         run.uses(recording, *spaces)
-        cells = [(name, each) for name, row in found.items() for each in row]
-        run.note(*(note for _, each in cells for note in each.fitted.notes))
-        kept = {key: value for name, each in cells for key, value in each.arrays(name).items()}
-        arrays = {"scores": scores, "predictions": xarray.Dataset(kept)}
-        for name, split in splits.items():
-            arrays[f"folds_{name.split()[1]}"] = stack_folds(split, recording.n_samples)
+        run.note(*(note for row in found.values() for each in row for note in each.fitted.notes))
+        arrays = {"scores": scores, "predictions": predictions_of(found)}
+        arrays |= {f"folds_{k.split()[1]}": stack_folds(each, n) for k, each in splits.items()}
         run.save(arrays=arrays, figures=["decoding_curve", "decoding_null"], alphas=ALPHAS)
 
 
@@ -96,6 +88,15 @@ def first_sentences(stimulus: Any, recording: Any) -> tuple[Any, Any]:
     words = np.isin(stimulus.sentence, recording.items[kept])
     recording = recording.select_samples(kept, "debug: the first sentences only")
     return stimulus.select(words), recording
+
+
+def splits_of(passages: np.ndarray, n_splits: int) -> dict[str, Groups]:
+    """Return the folds that leave whole passages out, and those that leave whole topics out."""
+    topics = np.array([passage.split("/")[0] for passage in passages])
+    return {
+        "leave passages out": Groups(passages, n_splits, interleave=True),
+        "leave topics out": Groups(topics, n_splits),
+    }
 
 
 def embed_sentences(stimulus: Any, recording: Any, model: str, layers: Any) -> list[Space]:

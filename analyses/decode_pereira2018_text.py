@@ -78,22 +78,19 @@ def main(
         for number, (train, test) in enumerate(folds):
             train = train[::3] if debug else train
             found.append(study.decode_fold(number, train, test, chosen, rng))
-            r, pairwise, rank = found[-1].mapping
-            run.show(f"fold {number + 1} of {len(folds)}, {len(test)} sentences of left-out topics")
-            run.show(f"mapping: r {r:.3f}, 2v2 {pairwise:.3f}, rank {rank:.3f}")
+            mapping = "r {:.3f}, 2v2 {:.3f}, rank {:.3f}".format(*found[-1].mapping)
+            run.show(f"fold {number + 1} of {len(folds)}, left-out topics: {mapping}")
         order = np.concatenate([test[chosen[test]] for _, test in folds])
-        true, passages = [study.sentences[i] for i in order], study.passages[order]
-        judge = LanguageModel(encoder)
-        scores = score_sentences(found, true, passages, study.topics[order], judge, study.n_null)
+        scores = score_sentences(found, study, order, LanguageModel(encoder))
         topics = f"{int(scores['n_units'])} topics"
-        title = f"Pereira 2018, {len(true)} sentences of left-out topics, {decoder.mapper}"
+        title = f"Pereira 2018, {len(order)} sentences of left-out topics, {decoder.mapper}"
         scores.attrs |= {"title": f"{title}, beam {study.beam}", "units": topics}
-        run.show(*cautions(scores), *condition_tables(scores), *first_sentences(scores))
-        run.note(*cautions(scores), CAUTION)
-        run.note(f"brain minus controls: over {topics}, each weighs the same")
+        run.show(*cautions(scores), *report_lines(scores))
+        weighing = f"brain minus controls: over {topics}, each weighs the same"
+        run.note(*cautions(scores), CAUTION, weighing)
         run.uses(study.model)
-        figures = ["reconstruction_scores"]
-        run.save(arrays={"scores": scores}, figures=figures, sentences=len(true), alphas=ALPHAS)
+        used = {"sentences": len(order), "alphas": ALPHAS}
+        run.save(arrays={"scores": scores}, figures=["reconstruction_scores"], **used)
         study.store.clear()
 
 
@@ -119,9 +116,10 @@ def open_study(
     )
 
 
-def first_sentences(scores: Any) -> list[str]:
-    """Return reference, reconstruction and ceiling of the first sentences."""
-    lines = []
+def report_lines(scores: Any) -> list[str]:
+    """Return the mean mapping, all tables, and the texts of the first sentences."""
+    values = [f"{name} {float(scores[f'mapping_{name}']):.3f}" for name in ("r", "2v2", "rank")]
+    lines = [f"mapping, mean over folds: {', '.join(values)}", *condition_tables(scores)]
     for i in range(min(4, scores.sizes["window"])):
         lines.append(f"\nreference: {scores['reference_text'].values[i]}")
         for name in ("brain", "ceiling"):

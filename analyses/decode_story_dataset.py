@@ -71,34 +71,21 @@ def main(
         step = sampling_interval(recording.times[recording.run == recording.runs[0]])
         average = samples.average or max(1, round(INTERVAL / step))
         level = "character" if Path(dataset).stem.endswith("-characters") else "word"
-        settings = decoder.settings(
-            debug=debug, level=level, delays=tuple(delays_between(step * average))
-        )
-        period = samples.period or None
-        stories = stories_of(stimulus, recording, level, average=average, period=period)
-        reference = load_story(test_story(stories, test, dataset))
-        if seconds := 50.0 if debug else samples.seconds:
-            reference = first_seconds(reference, seconds)
+        delays = tuple(delays_between(step * average))
+        settings = decoder.settings(debug=debug, level=level, delays=delays)
+        cut = {"average": average, "period": samples.period or None}
+        stories = stories_of(stimulus, recording, level, **cut)
+        reference = reference_story(stories, test, dataset, 50.0 if debug else samples.seconds)
         wrong = longest_other(stories, reference)
         train = [each for each in stories if each.name not in (wrong.name, reference.name)]
         train = train[: 4 if debug else samples.stories or None]
         network = decoding_model(decoder.model or default_model(stimulus.language))
         fitted = fit_story_decoder(network, train, settings, stimulus.language)
         run.note(f"samples are means of {average} volumes; the last of a run are left out")
+        used = {"subject": recording.subject, "test": reference.name, "level": level, **cut}
         title = f"{dataset}, {recording.subject}, run {reference.name}"
-        decode_story(
-            run,
-            fitted,
-            train,
-            reference,
-            ("wrong story", wrong),
-            search.when(debug),
-            title=title,
-            subject=recording.subject,
-            test=reference.name,
-            average=average,
-            level=level,
-        )
+        other = "wrong story", wrong
+        decode_story(run, fitted, train, reference, other, search.when(debug), title=title, **used)
 
 
 def open_stories(dataset: str, subject: str, root: Path | None) -> tuple[Stimulus, Recording]:
@@ -123,8 +110,8 @@ def default_model(language: str) -> str:
     return MODELS[language.split("-")[0]]
 
 
-def test_story(stories: list[Story], name: str, dataset: str) -> Story:
-    """Return the story to decode; raise where too few are left to learn from."""
+def reference_story(stories: list[Story], name: str, dataset: str, seconds: float) -> Story:
+    """Return (the first seconds of) the story to decode; raise where too few are left to learn."""
     names = [each.name for each in stories]
     if len(stories) < 4:
         raise DataMissingError(
@@ -132,7 +119,8 @@ def test_story(stories: list[Story], name: str, dataset: str) -> Story:
             "decoder learns on at least two"
         )
     (chosen,) = choose(name or names[-1], names, "run")
-    return stories[names.index(chosen)]
+    story = stories[names.index(chosen)]
+    return first_seconds(story, seconds) if seconds else load_story(story)
 
 
 if __name__ == "__main__":

@@ -71,16 +71,8 @@ def main(
         kind = "wrong story" if other.name in names else "training story"
         network = decoding_model(decoder.model)
         fitted = fit_story_decoder(network, train, settings, recorded.language)
-        decode_story(
-            run,
-            fitted,
-            train,
-            reference,
-            (kind, other),
-            search.when(debug),
-            title=f"{subject}, {reference.name}",
-            story=reference.name,
-        )
+        used = {"title": f"{subject}, {reference.name}", "story": reference.name}
+        decode_story(run, fitted, train, reference, (kind, other), search.when(debug), **used)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,21 @@
-"""What does a language model make of a text: its geometry layer by layer, and what surprises it?
+"""Geometry of a language model by layer, and its surprisal along a text.
 
 In the upper layers of most language models all words point the same way (anisotropy), and that
 decides what similarity analyses can find; so look at it before comparing layers with a brain.
 Surprisal along the text shows whether the model reads it as language at all.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
-from time import perf_counter
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import xarray
 
-from brainlm.data.features import Features
-from brainlm.data.segmentation import read_text
+from brainlm.data.segmentation import read_text, text_of_file
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.features.geometry import geometry
 from brainlm.language_models import LanguageModel
-from brainlm.results.bundle import check_output, save_bundle
-from brainlm.workflow import Debug, Layers, Model, Out, Overwrite, layer_list, run_command
+from brainlm.workflow import Run, layer_list, options, run_command
 
 TEXTS = {
     "en": (
@@ -41,99 +36,56 @@ TEXTS = {
 
 
 def main(
-    model: Model = "smollm2",
+    model: options.Model = "smollm2",
     text: Annotated[
         Path | None, typer.Option(help="A text file (UTF-8). Default: a short story.")
     ] = None,
     language: Annotated[str, typer.Option(help="Language of the text, such as en or zh.")] = "en",
     context: Annotated[int, typer.Option(help="Words before each word that the model sees.")] = 256,
-    layers: Layers = "all",
-    out: Out = Path("results/describe_language_model"),
-    debug: Debug = False,
-    overwrite: Overwrite = False,
+    layers: options.Layers = "all",
+    out: options.Out = Path("results/describe_language_model"),
+    debug: options.Debug = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """What does a language model make of a text: geometry by layer, surprisal by word?"""
-    start = perf_counter()
-    check_output(out, overwrite=overwrite)
-    stimulus = read_text(choose_text(text, language), language)
-    if debug:
-        stimulus = stimulus.select(slice(0, 40))
-    reader = LanguageModel(model)
-    spaces = reader.embed(stimulus, layer_list(layers), context=context)
-    whose = {"model": reader.name, "n_words": stimulus.n_words}
-    arrays = {"geometry": by_layer(spaces).assign_attrs(title="Geometry by layer", **whose)}
-    inputs: dict = {"features": {space.name: dict(space.origin) for space in spaces}}
-    notes = []
-    try:
-        bits = reader.surprisal(stimulus, context=context)
-    except (CorruptDataError, ValueError) as error:  # no head, or no prediction at all
-        notes.append(f"no surprisal: {error}")
-    else:
-        arrays["surprisal"] = xarray.Dataset(
-            {"surprisal": ("word", bits.values[:, 0], {"unit": "bits"})},
-            coords={"text": ("word", stimulus.words.astype(str))},
-            attrs={"title": "Surprisal", "context": str(context), **whose},
+    """What is the geometry of a language model by layer, and which words surprise it?"""
+    with Run(locals()) as run:
+        stimulus = read_text(
+            short_story(language) if text is None else text_of_file(text), language
         )
-        inputs["surprisal"] = dict(bits.origin)
-    report(arrays, notes)
-    save_bundle(
-        out,
-        analysis="describe_language_model",
-        arrays=arrays,
-        config={
-            "model": model,
-            "text": None if text is None else text.name,
-            "language": language,
-            "context": context,
-            "layers": layers,
-            "debug": debug,
-        },
-        inputs=inputs,
-        notes=notes,
-        figures=list(arrays),
-        overwrite=overwrite,
-    )
-    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
-
-
-def choose_text(path: Path | None, language: str) -> str:
-    """Return the text of a file, or the short story in that language."""
-    if path is None:
-        if language not in TEXTS:
-            raise DataMissingError(
-                f"--language {language}: the short story is in {', '.join(TEXTS)} only; name a "
-                "text file with --text"
+        stimulus = stimulus.select(slice(0, 40)) if debug else stimulus
+        network = LanguageModel(model)
+        spaces = network.embed(stimulus, layer_list(layers), context=context)
+        run.uses(*spaces)
+        facts = {"model": network.name, "n_words": stimulus.n_words}
+        table = geometry(spaces).assign(layer=[space.origin["layer"] for space in spaces])
+        by_layer = table.set_index("layer").to_xarray()
+        arrays = {"geometry": by_layer.assign_attrs(title="Geometry by layer", **facts)}
+        run.show(table.set_index("layer").to_string(float_format="{:.3f}".format))
+        try:
+            surprisal = network.surprisal(stimulus, context=context)
+        except (CorruptDataError, ValueError) as error:  # no head, or no prediction at all
+            run.note(f"no surprisal: {error}", show=True)
+        else:
+            run.uses(surprisal)
+            bits = surprisal.values[:, 0]
+            arrays["surprisal"] = xarray.Dataset(
+                {"surprisal": ("word", bits, {"unit": "bits"})},
+                coords={"text": ("word", stimulus.words.astype(str))},
+                attrs={"title": "Surprisal", "context": str(context), **facts},
             )
-        return TEXTS[language]
-    try:
-        content = path.read_text("utf-8")
-    except OSError as error:
-        raise DataMissingError(f"--text {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise CorruptDataError(f"--text {path}: is not UTF-8 ({error})") from error
-    if not content.strip():
-        raise CorruptDataError(f"--text {path}: has no words")
-    return content
+            most = ", ".join(stimulus.words[bits.argsort()[::-1][:5]])
+            run.show(f"surprisal: mean {bits.mean():.2f} bits; most: {most}")
+        run.save(arrays=arrays, figures=list(arrays))
 
 
-def by_layer(spaces: tuple[Features, ...]) -> xarray.Dataset:
-    """Return the geometry of layers, each measure over ``layer``."""
-    table = geometry(spaces)
-    layers = [space.origin["layer"] for space in spaces]
-    columns = {name: ("layer", table[name].to_numpy()) for name in table}
-    return xarray.Dataset(columns, coords={"layer": layers})
-
-
-def report(arrays: dict[str, xarray.Dataset], notes: list[str]) -> None:
-    """Print what the figures show."""
-    table = arrays["geometry"]
-    typer.echo(table.to_dataframe().to_string(float_format="{:.3f}".format))
-    if "surprisal" in arrays:
-        bits = arrays["surprisal"]["surprisal"]
-        odd = arrays["surprisal"]["text"].values[bits.values.argsort()[::-1][:5]]
-        typer.echo(f"surprisal: mean {float(bits.mean()):.2f} bits; most: {', '.join(odd)}")
-    for note in notes:
-        typer.echo(note)
+def short_story(language: str) -> Any:
+    """Return the short story in a language."""
+    if language not in TEXTS:
+        raise DataMissingError(
+            f"--language {language}: the short story is in {', '.join(TEXTS)} only; name a text "
+            "file with --text"
+        )
+    return TEXTS[language]
 
 
 if __name__ == "__main__":

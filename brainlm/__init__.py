@@ -1,4 +1,4 @@
-"""brainlm: which features of language predict the brain, and what can be read back out of it.
+"""brainlm: find which features of language predict the brain, and read text back out of it.
 
 The names below are loaded when they are first used, so ``import brainlm`` is quick and loads
 neither torch nor transformers.

@@ -1,4 +1,4 @@
-"""How the core objects show themselves in a notebook: a few facts and a few rows, as HTML."""
+"""Show the core objects in a notebook: a few facts and a few rows, as HTML."""
 
 from __future__ import annotations
 

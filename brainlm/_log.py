@@ -1,4 +1,4 @@
-"""The log of a run: what it said, warned of, and when, kept for its bundle.
+"""Log of a run: output and warnings with their times, kept for the bundle.
 
 ``keep_log`` listens to standard output, standard error and warnings while a command runs;
 ``brainlm.results.bundle.save_bundle`` writes what was heard into the bundle as ``log.txt``.

@@ -1,4 +1,4 @@
-"""Checks shared by the core classes and the encoders: name the argument, the value and the fix."""
+"""Validation of arguments: errors name the argument, the value and the fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong with other people's data; the messages give advice."""
+"""Exceptions about data and names; their messages give advice."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray
-from scores_for_tests import by_fold, by_subject
+from support.scores_for_tests import by_fold, by_subject
 
 from brainlm.plotting import (
     FIGURES,

@@ -1,4 +1,4 @@
-"""Studies on one machine or many: tasks through Dask, results on disk one by one.
+"""Run the tasks of a study through Dask, with every result saved on its own.
 
 Features and responses are read by the workers from storage that all of them see; only the names of
 tasks and the paths of results pass through the scheduler. Every finished task is a file, written

@@ -1,4 +1,4 @@
-"""The two commands of a study: what it will take, and doing it."""
+"""Plan and run a study of stored arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoding studies of stored arrays: many feature spaces x many subjects, described by one file.
+"""Encoding studies of stored arrays, described by one TOML file.
 
 ::
 
@@ -45,8 +45,9 @@ from brainlm.compute.lazy_arrays import bad_columns, open_stored
 from brainlm.data.brain_maps import targets_of
 from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
+from brainlm.encoding._ridge.cost import fold_bytes, fold_operations
 from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS
-from brainlm.encoding._ridge.streaming import BLOCKS_AT_ONCE, SMALLEST_READ, fold_bytes
+from brainlm.encoding._ridge.streaming import BLOCKS_AT_ONCE, SMALLEST_READ
 from brainlm.encoding.align import delay, delays_between
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.ridge import RidgeEncoder
@@ -57,9 +58,6 @@ from brainlm.features.baselines import random_walk
 __all__ = ["EMPTY", "Need", "Study", "Task", "read_study"]
 
 EMPTY = "empty baseline"
-POLES = (
-    10  # penalties whose predictions the fast search makes, about (brainlm.encoding._ridge.search)
-)
 
 
 @dataclass(frozen=True)
@@ -251,13 +249,7 @@ class Study(BaseModel):
         """Return what the tasks will take, from the shapes alone.
 
         Each worker reads the spaces of its tasks, and a block of targets once for all spaces.
-        A fold of n training and m test samples, p delayed features, V targets and A alphas costs,
-        with q = min(n, p) and the J <= A penalties whose predictions the search makes::
-
-            2 n p q  +  J (q^3 + 2 n q V)  +  2 A m q^2  +  2 m q V
-
-        operations: Gram matrix; one inverse per penalty, and the predictions of all inner folds;
-        the operators of the test fold; its predictions.
+        Arithmetic is that of `brainlm.encoding._ridge.cost.fold_operations`.
         """
         read, memory, flops = 0, 0, 0.0
         blocks: dict[tuple[str, int], int] = {}
@@ -270,13 +262,7 @@ class Study(BaseModel):
             n_folds = folds(task.subject, n_samples)
             n_test = -(-n_samples // n_folds)
             n, n_targets = n_samples - n_test, task.stop - task.start
-            q, poles = min(n, p), min(POLES, n_alphas)
-            flops += n_folds * (
-                2.0 * n * p * q
-                + poles * (float(q) ** 3 + 2.0 * n * q * n_targets)
-                + 2.0 * n_alphas * n_test * float(q) ** 2
-                + 2.0 * n_test * q * n_targets
-            )
+            flops += n_folds * fold_operations(n, n_test, p, n_targets, n_alphas)
             block = n_samples * n_targets * size
             read += n_samples * (p // len(self.delays)) * size
             stored = _shape_of(self.targets[task.subject])[2]

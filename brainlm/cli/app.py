@@ -1,4 +1,4 @@
-"""The command line: ``brainlm --help`` is its table of contents."""
+"""Commands of ``brainlm``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is to open and to run, as rows and pages of text for the command line."""
+"""Lists and pages of data sets, models and analyses, as text for the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is installed, found and missing on this machine, with advice."""
+"""Check the installation: packages, folders, data and models, with advice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks: data sets of every modality in the one shape that representations are compared in."""
+"""Assemblies: data sets of every modality in one common shape, with folds and nulls."""
 
 from __future__ import annotations
 
@@ -378,11 +378,7 @@ def _averaged(
             if label not in texts:
                 texts[label] = s.select(np.arange(rows.start, rows.stop))
     parts = list(texts.values())
-    joined: dict[str, Any] = {
-        field: np.concatenate([getattr(part, field) for part in parts])
-        for field in ("words", "text", "sentence", "item")
-    }
-    stimulus = Stimulus(language=parts[0].language, **joined)
+    stimulus = Stimulus.concatenate(parts, keep_times=False)
     total: dict[str, np.ndarray] = {}
     count: dict[str, int] = {}
     for _, _, r in opened:

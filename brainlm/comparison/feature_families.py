@@ -1,4 +1,4 @@
-"""Families of representations: neural at one depth, plausible spaces, n-grams, predictability."""
+"""Families of feature spaces: neural, embodied, network, taxonomic, n-gram and predictability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Representations: where the features of a comparison come from, and which words all of them have.
+"""Feature spaces of a comparison: their source, and the words that they cover.
 
 A source says which words it covers and gives the features of a stimulus on a mask of words. Layers
 of a language model read the whole text and give the rows of the mask, so that all representations

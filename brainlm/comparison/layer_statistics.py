@@ -1,4 +1,4 @@
-"""Questions to a comparison: is one score above another, and which depth of layer is best?"""
+"""Statistics over layers: differences of scores, gain of context, and preferred depth."""
 
 from __future__ import annotations
 

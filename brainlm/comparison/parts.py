@@ -1,4 +1,4 @@
-"""Compute the parts of a study; each is kept on disk, so that an interrupted run resumes."""
+"""Parts of a study: each is saved when it is finished, so an interrupted run resumes."""
 
 from __future__ import annotations
 

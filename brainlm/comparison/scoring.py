@@ -1,4 +1,4 @@
-"""Methods: scores of one representation on one task, on given folds, with a null beside them."""
+"""Score one feature space on one assembly by ridge or similarity encoding, with a null."""
 
 from __future__ import annotations
 

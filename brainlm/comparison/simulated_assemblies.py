@@ -1,4 +1,4 @@
-"""Simulated tasks with a known answer: real words, real features, planted weights and noise.
+"""Simulated assemblies with a known answer: real words, planted weights, and noise.
 
 What no machine here has (voxelwise story fMRI, word-locked MEG) is simulated on the true times of
 the words of a story, with the features of one layer as the cause of the responses, or of nothing.
@@ -6,7 +6,7 @@ the words of a story, with the features of one layer as the cause of the respons
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +23,14 @@ from brainlm.encoding.align import align
 
 __all__ = [
     "autoregressive",
+    "brain_mask",
     "simulate_epochs",
     "simulate_fmri",
+    "simulate_listeners",
     "simulate_meg",
     "simulate_n400",
     "simulate_regions",
+    "voxels_near",
 ]
 
 MOST_DIMENSIONS = 30
@@ -298,6 +301,32 @@ def simulate_epochs(
     )
 
 
+def brain_mask(resolution: int) -> Any:
+    """Return the brain of the MNI template in voxels of ``resolution`` mm."""
+    from nilearn.datasets import load_mni152_brain_mask
+
+    return load_mni152_brain_mask(resolution=resolution)
+
+
+def voxels_near(mask: Any, regions: Iterable[tuple[Sequence[float], float]]) -> np.ndarray:
+    """Return the number of the region of each voxel of a mask, -1 outside, int (n_voxels,).
+
+    Parameters
+    ----------
+    mask : nibabel image
+    regions : iterable of (centre, radius)
+        Spheres, in millimetres.
+    """
+    from nilearn.image import coord_transform
+
+    inside = np.column_stack(np.nonzero(np.asarray(mask.dataobj)))
+    positions = np.column_stack(coord_transform(*inside.T, mask.affine))
+    region = np.full(len(positions), -1)
+    for number, (centre, radius) in enumerate(regions):
+        region[np.linalg.norm(positions - np.asarray(centre), axis=1) <= radius] = number
+    return region
+
+
 def simulate_n400(cause: Features, *, noise: float = 2.0, subject: str, seed: int) -> Recording:
     """Return EEG that follows a space at the sensors and the time of an N400.
 
@@ -335,6 +364,32 @@ def simulate_n400(cause: Features, *, noise: float = 2.0, subject: str, seed: in
         f"simulated responses: {cause.name} planted at {', '.join(SENSORS)} in the bins from "
         f"{WINDOW[0]} to {WINDOW[1]} s, in AR(1) noise over words"
     )
+
+
+def simulate_listeners(
+    story: Stimulus,
+    represent: Callable[[Stimulus], Sequence[Any]],
+    people: Sequence[str],
+    n_words: int,
+    *,
+    noise: float,
+) -> Iterator[tuple[Stimulus, Recording]]:
+    """Yield the first words of a story, and EEG of each person that follows them (`simulate_n400`).
+
+    Parameters
+    ----------
+    story : Stimulus
+    represent : callable
+        Returns the feature spaces (`brainlm.Space`) of words; the first one is planted.
+    people : sequence of str
+    n_words : int
+    noise : float
+    """
+    story = story.select(np.arange(min(n_words, story.n_words)))
+    stimulus = replace(story, item=[f"w{i}" for i in range(story.n_words)])
+    (cause,) = represent(stimulus)[0].features
+    for seed, name in enumerate(people):
+        yield stimulus, simulate_n400(cause, noise=noise, subject=name, seed=seed)
 
 
 def _targets(people: Sequence[str], prefix: str, n_targets: int) -> pd.DataFrame:

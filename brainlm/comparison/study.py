@@ -1,4 +1,4 @@
-"""What the studies share: which data sets and sources are meant, one part, the merged arrays."""
+"""Common steps of the comparison studies: choose data sets, score layers, merge tables."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATIC",
-    "available_datasets",
+    "choose_datasets",
     "control_design",
     "controls_on",
     "job_key",
@@ -82,41 +82,48 @@ def parse_models(text: str, languages: Sequence[str]) -> dict[str, tuple[str, ..
     return found
 
 
-def available_datasets(
-    text: str, known: Sequence[str], languages: Sequence[str], root: Path | None
-) -> tuple[list[str], list[str]]:
-    """Return the data sets to compare on, and a note about each that is not on this machine.
+def choose_datasets(
+    text: str, known: Sequence[str], root: Path | None = None
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the data sets of a study, their languages, and notes of those that are not here.
 
-    Those asked for by name must be there, or be the path of your own card; of "all", those
-    are taken that are there.
+    Parameters
+    ----------
+    text : str
+        Names, paths of your own cards, language codes, or "all", separated by commas. Those named
+        must be on this machine; of all, or of a language, those are taken that are.
+    known : sequence of str
+        Data sets of the study.
+    root : path, optional
+
+    Raises
+    ------
+    UnknownNameError, DataMissingError
+        An unknown name, a named data set that is not here, or none at all.
     """
-    everything = text.strip() == "all"
-    names = [] if everything else [part.strip() for part in text.split(",")]
-    spoken = {language: None for n in (*known, *names) for language in read_card(n).languages}
-    for language in languages:
-        if known and language not in spoken:
-            raise unknown_name("language", language, spoken)
-    if not everything:
-        for name in names:
-            read_card(name)  # an unknown name is an error with the nearest one
-            if not is_on_disk(name, root):
-                raise DataMissingError(
-                    f"data set {name!r} is not on this machine: `brainlm datasets {name}` says "
-                    "where to get it"
-                )
-        chosen = [n for n in names if set(read_card(n).languages) & set(languages)]
-        notes = [f"left out, not in {', '.join(languages)}: {n}" for n in names if n not in chosen]
-        if not chosen:
-            raise UnknownNameError(f"--datasets {text!r}: none is in --languages {languages}")
-        return chosen, notes
-    chosen = [name for name in known if set(read_card(name).languages) & set(languages)]
-    there = [name for name in chosen if is_on_disk(name, root)]
-    if not there:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    spoken = {name: set(read_card(name).languages) for name in known}
+    codes = [part for part in parts if any(part in each for each in spoken.values())]
+    names = [part for part in parts if part not in codes and part != "all"]
+    for name in names:
+        read_card(name)  # an unknown name is an error with the nearest one
+        if not is_on_disk(name, root):
+            raise DataMissingError(
+                f"data set {name!r} is not on this machine: `brainlm datasets {name}` says where "
+                "to get it"
+            )
+    wanted = [n for n in known if "all" in parts or spoken[n] & set(codes)]
+    here = [name for name in wanted if is_on_disk(name, root)]
+    missing = [name for name in wanted if name not in here]
+    chosen = list(dict.fromkeys([*names, *here]))
+    if not chosen:
         raise DataMissingError(
-            "none of the data sets of this study is on this machine: set BRAINLM_DATA or --root"
+            f"--datasets {text!r}: none of these data sets is on this machine; set BRAINLM_DATA or "
+            "--root"
         )
-    missing = [name for name in chosen if name not in there]
-    return there, [f"not tested, not on this machine: {', '.join(missing)}"] if missing else []
+    notes = [f"not tested, not on this machine: {', '.join(missing)}"] if missing else []
+    languages = codes or [code for name in chosen for code in read_card(name).languages]
+    return chosen, list(dict.fromkeys(languages)), notes
 
 
 def open_assemblies(
@@ -406,7 +413,7 @@ def table_of(table: Any) -> xarray.Dataset:
 
 
 def _labels(task: Assembly) -> list[str]:
-    """What each item is: its words."""
+    """Words of each item."""
     written = dict(task.stimulus.blocks("item"))
     return [" ".join(task.stimulus.words[written[str(i)]]) for i in task.recording.items]
 

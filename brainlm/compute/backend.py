@@ -1,4 +1,4 @@
-"""The few calls in which numpy and torch differ, so that each algorithm is written once for both.
+"""One interface to numpy and torch, so that each algorithm is written once for both.
 
 An array is a numpy array or a torch tensor. What an algorithm makes lies where its features lie, on
 the same device and of the same precision; row numbers, penalties and folds are numpy on the host.

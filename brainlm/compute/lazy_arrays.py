@@ -1,4 +1,4 @@
-"""Targets that may be larger than memory: anything with a shape that gives columns by ``[:, a:b]``.
+"""Arrays larger than memory: opened lazily and read in blocks of columns.
 
 Arrays, memory maps, HDF5 data sets and Zarr arrays all do; a NIfTI run becomes a memory map through
 ``brainlm.from_image``.

@@ -1,4 +1,4 @@
-"""How much memory there is, asked before something large is made."""
+"""Check free memory before a large array is allocated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BrainMaps: values per voxel or vertex, no words, no time (ceilings, parcels, scores)."""
+"""BrainMaps: values per voxel or vertex, without words or time (scores, ceilings, parcels)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features: one named feature space, a row per word (or per sample), and the control spaces."""
+"""Features: one named feature space, with a row per word or per sample."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notes: what was repaired, excluded or found suspicious on the way to a result."""
+"""Notes on a result: repairs, exclusions and suspicious findings, each with a kind."""
 
 from __future__ import annotations
 

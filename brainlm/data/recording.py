@@ -1,4 +1,4 @@
-"""Recording: what was measured, samples x targets, with the clock or the items it was taken at."""
+"""Recording: responses, samples x targets, with their times or their items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores: held-out performance per target, with how it was got."""
+"""Scores: held-out performance per target, and how it was computed."""
 
 from __future__ import annotations
 
@@ -135,6 +135,8 @@ class Scores:
         ``cv_r2_`` of the encoder of each outer training set, 1 - sum MSE / sum MSE of the mean over
         its inner folds (`brainlm.RidgeEncoder`), whatever the ``metric``. Nothing in it has
         seen the test samples, so targets and feature spaces may be chosen by it.
+    diagnostics : mapping of str to array of shape (n_folds, n_targets)
+        Other entries of ``diagnostics_`` of the encoders.
     """
 
     values: Any
@@ -150,6 +152,7 @@ class Scores:
     origin: Mapping[str, Any] = field(default_factory=dict)
     inner: Any = None
     n_train: Any = ()
+    diagnostics: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, dtype=float)

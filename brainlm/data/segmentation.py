@@ -1,4 +1,4 @@
-"""From raw text to words: Chinese by jieba or by character, other languages by white space.
+"""Split raw text into words: Chinese by jieba or by character, others at white space.
 
 Where a data set brings its own segmentation, that comes first; this is for text that has none.
 """
@@ -9,10 +9,11 @@ import re
 import warnings
 from collections.abc import Iterable
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 from brainlm.data.stimulus import Stimulus
-from brainlm.errors import unknown_name
+from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 
 __all__ = ["check_script", "chinese_script", "read_text", "segment", "simplify"]
 
@@ -184,3 +185,22 @@ def read_text(text: str, language: str, level: str = "word") -> Stimulus:
             words += found
             labels += [f"s{number}"] * len(found)
     return Stimulus(words, language, sentence=labels)
+
+
+def text_of_file(path: Path) -> str:
+    """Return the text of a UTF-8 file.
+
+    Raises
+    ------
+    DataMissingError, CorruptDataError
+        It cannot be opened, is not UTF-8, or has no words.
+    """
+    try:
+        content = path.read_text("utf-8")
+    except OSError as error:
+        raise DataMissingError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CorruptDataError(f"{path}: is not UTF-8 ({error})") from error
+    if not content.strip():
+        raise CorruptDataError(f"{path}: has no words")
+    return content

@@ -1,10 +1,10 @@
-"""Stimulus: the words a person read or heard, in order, with their times where there are any."""
+"""Stimulus: the words that a person read or heard, in order, with their times if known."""
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,6 +159,37 @@ class Stimulus:
             for name in ("onset", "duration", "run", "text", "sentence", "item", "speaker")
         }
         return Stimulus(self.words[rows], self.language, overlap=self.overlap, **optional)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Stimulus], *, keep_times: bool = True) -> Stimulus:
+        """Return several stimuli one after the other, with every column that all of them have.
+
+        Parameters
+        ----------
+        parts : sequence of Stimulus
+            Of one language, with distinct runs, texts, sentences and items.
+        keep_times : bool
+            False drops onsets, durations and runs: for texts taken out of different runs.
+
+        Raises
+        ------
+        ValueError
+            There are none, languages differ, or a run, text, sentence or item is cut in two.
+        """
+        if not parts:
+            raise ValueError("parts is empty: give at least one stimulus")
+        languages = list(dict.fromkeys(part.language for part in parts))
+        if len(languages) > 1:
+            raise ValueError(f"parts are in different languages: {', '.join(languages)}")
+        names = ["words", "text", "sentence", "item", "speaker"]
+        names += ["onset", "duration", "run"] if keep_times else []
+        columns = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in names
+            if all(getattr(part, name) is not None for part in parts)
+        }
+        overlap = "allow" if any(part.overlap == "allow" for part in parts) else "refuse"
+        return cls(language=languages[0], overlap=overlap, **columns)
 
     def blocks(self, level: str) -> Iterator[tuple[str, slice]]:
         """Yield (label, rows) of each run, text, sentence or item (``level``), in order."""

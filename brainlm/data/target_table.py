@@ -1,4 +1,4 @@
-"""Target tables: a row per column of the responses, with its channel, time, place or subject."""
+"""Target tables: one row per column of the responses, with its channel, time, place or subject."""
 
 from __future__ import annotations
 

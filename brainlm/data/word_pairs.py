@@ -1,4 +1,4 @@
-"""WordPairs: how similar people find two words."""
+"""WordPairs: rated similarity of pairs of words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Download data sets, checked against their cards."""
+"""Download data sets and check them against their cards."""
 
 from __future__ import annotations
 

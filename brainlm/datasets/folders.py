@@ -1,4 +1,4 @@
-"""Folders of data sets on this machine: names, subjects, and where the files are."""
+"""Find data sets on this machine: their names, subjects and folders."""
 
 from __future__ import annotations
 

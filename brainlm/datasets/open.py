@@ -1,4 +1,4 @@
-"""Data sets by name: list, fetch and open them, with every fact on their card checked."""
+"""Open data sets by name, with every fact on their card checked."""
 
 from __future__ import annotations
 

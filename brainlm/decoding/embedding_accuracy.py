@@ -18,7 +18,13 @@ from brainlm.stats.permutation import permutation_p
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["DecodedSpace", "decode_space", "identification_lines", "tabulate_accuracies"]
+__all__ = [
+    "DecodedSpace",
+    "decode_space",
+    "identification_lines",
+    "predictions_of",
+    "tabulate_accuracies",
+]
 
 MEASURES = ("pairwise", "rank")
 
@@ -41,16 +47,6 @@ class DecodedSpace:
     accuracy: np.ndarray
     null: np.ndarray
     fitted: Scores
-
-    def arrays(self, name: str) -> dict[str, tuple]:
-        """Return out-of-fold predictions and penalties, without those of the permutations."""
-        (features,) = self.space.features
-        n, width = features.n_features, f"feature_{features.n_features}"
-        label = f"{name}, {self.space.name}"
-        return {
-            f"prediction, {label}": (("sample", width), self.fitted.predictions[:, :n]),
-            f"alpha, {label}": (("fold", width), self.fitted.alphas[:, :n]),
-        }
 
 
 def decode_space(
@@ -102,6 +98,21 @@ def _identify(
         pairwise = pairwise_accuracy(similarity, groups[test])
         found.append([pairwise, rank_accuracy(similarity).mean()])
     return np.array([float(np.mean(values)) for values in zip(*found, strict=True)])
+
+
+def predictions_of(found: Mapping[str, Iterable[DecodedSpace]]) -> xarray.Dataset:
+    """Return out-of-fold predictions and penalties by split and space, without permutations."""
+    import xarray
+
+    arrays: dict[str, tuple] = {}
+    for name, row in found.items():
+        for each in row:
+            (features,) = each.space.features
+            n, label = features.n_features, f"{name}, {each.space.name}"
+            predictions, alphas = each.fitted.predictions[:, :n], each.fitted.alphas[:, :n]
+            arrays[f"prediction, {label}"] = (("sample", f"feature_{n}"), predictions)
+            arrays[f"alpha, {label}"] = (("fold", f"feature_{n}"), alphas)
+    return xarray.Dataset(arrays)
 
 
 def tabulate_accuracies(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,27 +32,31 @@ def shifted_mappings(
 
 
 def compare_mappings(
-    found: Mapping[str, MappingScores], null: Mapping[str, Sequence[MappingScores]]
+    decoders: Mapping[str, StoryDecoder], story: Story, n_shifts: int
 ) -> xarray.Dataset:
-    """Return ``mapper_r`` and ``mapper_2v2`` over ``mapper``, with their nulls and p values.
+    """Return ``mapper_r`` and ``mapper_2v2`` of a story, with their nulls and p values.
 
     Parameters
     ----------
-    found : mapping of str to MappingScores
+    decoders : mapping of str to StoryDecoder
         By mapper.
-    null : mapping of str to sequence of MappingScores
+    story : Story
+        Held out.
+    n_shifts : int
         Of `shifted_mappings`.
     """
     import xarray
 
+    found = np.array([_measures(score_story_mapping(d, story)) for d in decoders.values()])
+    null = np.array(
+        [[_measures(s) for s in shifted_mappings(d, story, n_shifts)] for d in decoders.values()]
+    )
     data: dict[str, tuple] = {}
-    for name in ("r", "2v2"):
-        values = np.array([_score(each, name) for each in found.values()])
-        nulls = np.array([[_score(each, name) for each in null[mapper]] for mapper in found])
-        data[f"mapper_{name}"] = ("mapper", values)
-        data[f"mapper_{name}_null"] = (("mapper", "shift"), nulls)
-        data[f"mapper_{name}_p"] = ("mapper", permutation_p(values, nulls.T))
-    return xarray.Dataset(data, coords={"mapper": list(found)})
+    for i, name in enumerate(("mapper_r", "mapper_2v2")):
+        data[name] = ("mapper", found[:, i])
+        data[f"{name}_null"] = (("mapper", "shift"), null[..., i])
+        data[f"{name}_p"] = ("mapper", permutation_p(found[:, i], null[..., i].T))
+    return xarray.Dataset(data, coords={"mapper": list(decoders)})
 
 
 def mapping_lines(scores: xarray.Dataset) -> list[str]:
@@ -69,5 +73,5 @@ def mapping_lines(scores: xarray.Dataset) -> list[str]:
     return lines
 
 
-def _score(scores: MappingScores, name: str) -> float:
-    return float(scores.r.mean()) if name == "r" else scores.pairwise
+def _measures(scores: MappingScores) -> tuple[float, float]:
+    return float(scores.r.mean()), scores.pairwise

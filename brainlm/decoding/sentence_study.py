@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -226,28 +226,21 @@ def noise_like(patterns: np.ndarray, n: int, rng: np.random.Generator) -> np.nda
 
 
 def score_sentences(
-    folds: Iterable[FoldTexts],
-    true: list[list[str]],
-    passages: np.ndarray,
-    topics: np.ndarray,
-    encoder: LanguageModel,
-    n_null: int,
+    folds: Sequence[FoldTexts], study: SentenceStudy, order: np.ndarray, encoder: LanguageModel
 ) -> xarray.Dataset:
     """Score all conditions, sentence by sentence, and compare the brain with its controls.
 
     Parameters
     ----------
-    folds : iterable of FoldTexts
-    true : list of lists of str, shape (n_sentences,)
-        The references, in the order of the folds.
-    passages, topics : array of str, shape (n_sentences,)
-        Identification is among the sentences of other passages; topics are the sample of the tests.
+    folds : sequence of FoldTexts
+    study : SentenceStudy
+    order : array of int
+        Rows of the decoded sentences, in the order of the folds.
     encoder : LanguageModel
         Of BERTScore and sentence similarity.
-    n_null : int
-        Conditions at the end that are random reconstructions.
     """
-    folds = list(folds)
+    true = [study.sentences[i] for i in order]
+    passages, topics, n_null = study.passages[order], study.topics[order], study.n_null
     said = {name: [text for f in folds for text in f.texts[name]] for name in folds[0].texts}
     values = np.array(_scores(said.values(), true, passages, encoder))
     names, metrics = list(said)[: len(said) - n_null], [*METRICS, "bertscore"]

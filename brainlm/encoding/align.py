@@ -1,4 +1,4 @@
-"""Alignment: from a row per word to a row per sample of the recording, run by run.
+"""Alignment of features with samples, run by run: resampling and delays.
 
 Word-level features are resampled at the times of the samples (``resample``), then seen through
 several delays (``delay``). Both happen inside a run: nothing crosses its edge.

@@ -1,16 +1,15 @@
-"""Banded ridge: several feature spaces side by side, each with a penalty of its own per target."""
+"""Banded ridge regression: several feature spaces jointly, each with its own penalty."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from brainlm._validation import as_labels
 from brainlm.compute.backend import at, beside, empty, host, is_tensor, like, namespace
+from brainlm.compute.inputs import Encoder
 from brainlm.compute.streams import affine
 from brainlm.encoding._ridge.gradient import descend
 from brainlm.encoding._ridge.search import solve_ridge_cv
@@ -20,7 +19,7 @@ from brainlm.encoding.ridge import RidgeEncoder
 __all__ = ["BandedRidgeEncoder"]
 
 
-class BandedRidgeEncoder(RidgeEncoder):
+class BandedRidgeEncoder(Encoder):
     """Ridge regression with one penalty per band (feature space) and target.
 
     For each target v, with the features X_b of band b z-scored::
@@ -83,23 +82,33 @@ class BandedRidgeEncoder(RidgeEncoder):
         warn_edge: bool = True,
         device: str | None = None,
     ) -> None:
-        super().__init__(
-            alphas, cv=cv, alpha_per=alpha_per, search=search, warn_edge=warn_edge, device=device
-        )
+        self.alphas = alphas
+        self.cv = cv
+        self.alpha_per = alpha_per
+        self.search = search
+        self.warn_edge = warn_edge
+        self.device = device
         self.bands = bands
         self.n_draws = n_draws
         self.concentration = concentration
         self.seed = seed
         self.n_steps = n_steps
 
-    @classmethod
-    def _get_param_names(cls) -> list[str]:
-        own = ["bands", "n_draws", "concentration", "seed", "n_steps"]
-        return sorted([*own, "alphas", "cv", "alpha_per", "search", "warn_edge", "device"])
+    def _ridge(self) -> RidgeEncoder:
+        """The regression whose grid, inner folds and choice of penalty are used for each draw."""
+        return RidgeEncoder(
+            self.alphas,
+            cv=self.cv,
+            alpha_per=self.alpha_per,
+            search=self.search,
+            warn_edge=self.warn_edge,
+            device=self.device,
+        )
 
-    def fit_layers(self, layers: Sequence[Any], y: Any) -> list[RidgeEncoder]:
-        """Fit a clone to the features of each layer, one after the other."""
-        return [clone(self).fit(X, y) for X in layers]
+    @property
+    def diagnostics_(self) -> dict[str, np.ndarray]:
+        """Chosen penalty and its cross-validated R2, by target, for `brainlm.cross_validate`."""
+        return {"alpha": self.alpha_, "cv_r2": self.cv_r2_}
 
     def fit(self, X: Any, y: Any) -> BandedRidgeEncoder:
         """Choose shares and penalties in inner folds, then fit on all samples.
@@ -115,11 +124,12 @@ class BandedRidgeEncoder(RidgeEncoder):
                 "arrays, or set n_steps=0"
             )
         X, Y = self._validated(X, y)
-        self.alphas_ = alphas = self.checked_alphas()
+        ridge = self._ridge()
+        self.alphas_ = alphas = ridge.checked_alphas()
         self._band = self._band_of_each(X.shape[1])
         self._standardizer = Standardizer.learn(X, scale=True)
         Z = self._standardizer.apply(X)
-        folds, n_targets = self.folds(X), Y.shape[1]
+        folds, n_targets = ridge.folds(X), Y.shape[1]
         draws = self._draws()
         self.cv_r2_ = np.full(n_targets, -np.inf)
         self.alpha_ = np.empty(n_targets)
@@ -128,7 +138,7 @@ class BandedRidgeEncoder(RidgeEncoder):
             curve = solve_ridge_cv(
                 self._scaled(Z, shares), Y, folds, alphas, standardize=False, search=self.search
             )
-            best = self._best(curve)
+            best = ridge.best(curve)
             r2 = curve[best, np.arange(n_targets)]
             better = r2 > self.cv_r2_ if number else np.ones(n_targets, dtype=bool)
             kept[better], self.alpha_[better] = number, alphas[best[better]]
@@ -144,8 +154,7 @@ class BandedRidgeEncoder(RidgeEncoder):
         for target in np.flatnonzero(moved):
             own = np.array([target])
             self._W[:, own] = self._fitted(Z, Y, self.shares_[:, target], own)
-        if self.warn_edge:
-            self._warn_at_edge(alphas)
+        ridge.warn_at_edge(self.alpha_, alphas)
         return self
 
     def predict(self, X: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Give blocks of features an equal say under one penalty."""
+"""Scale blocks of features so that each counts the same under one penalty."""
 
 from __future__ import annotations
 

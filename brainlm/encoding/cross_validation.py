@@ -1,4 +1,4 @@
-"""cross_validate: held-out scores of an encoder, fold by fold, with nested inner folds."""
+"""Held-out scores of an encoder, fold by fold, with nested inner folds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 
 from brainlm._validation import check_finite, check_targets, same_length
-from brainlm.compute.backend import host, is_accelerator, is_single, is_tensor, itemsize, place
+from brainlm.compute.backend import host, is_accelerator, is_tensor, itemsize, place
 from brainlm.compute.inputs import checked_means
 from brainlm.compute.lazy_arrays import TargetView, bad_columns, column_blocks, on_disk
 from brainlm.compute.memory import check_memory, parse_bytes
@@ -23,8 +23,8 @@ from brainlm.data.notes import Note
 from brainlm.data.scores import Scores, pearson, r_squared
 from brainlm.data.target_table import target_table
 from brainlm.encoding._ridge.solve import edge_counts
-from brainlm.encoding._ridge.streaming import fold_bytes, read_size, ridge_of, stream_fold
-from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder, edge_message
+from brainlm.encoding._ridge.streaming import read_size
+from brainlm.encoding.ridge import AlphaEdgeWarning, edge_message
 from brainlm.encoding.splits import ContiguousBlocks, GapWarning, Split, as_split, checked_folds
 from brainlm.encoding.temporal_response import Delayer
 from brainlm.errors import unknown_name
@@ -67,7 +67,7 @@ def cross_validate(
     Y : array or DataFrame of shape (n_samples, n_targets) or (n_samples,)
         The columns of a DataFrame name the targets. Or anything of that ``shape`` and a ``dtype``
         that gives columns as ``Y[:, a:b]``: a memory map, an HDF5 data set, a Zarr array. A
-        ``RidgeEncoder`` (alone, or at the end of a pipeline) reads large targets in blocks and
+        ``RidgeEncoder`` (or another estimator with ``fit_fold``) reads large targets in blocks and
         never holds its weights; other encoders load them. X and Y may be torch tensors; a
         ``RidgeEncoder(device="cuda")`` takes either to the card.
     split : Split, int or sequence of (train, test)
@@ -150,10 +150,11 @@ def cross_validate(
                 max_memory=max_memory,
             )
             return _with_masked(scores, table, bad)
-    ridge, at_most = ridge_of(encoder), 0
-    if ridge is not None:  # on a card at once where they fit
-        Y = resident(Y, placed := place(X[:0], ridge.device))
-    if ridge is not None and is_tensor(placed):
+    last, at_most = last_step(encoder), 0
+    by_blocks = hasattr(last, "fit_fold")
+    if by_blocks:  # on a card at once where they fit
+        Y = resident(Y, placed := place(X[:0], last.device))
+    if by_blocks and is_tensor(placed):
         checked_means(Y, placed, names)
     else:
         for block in column_blocks(Y.shape[1], Y.shape[0] * itemsize(Y)):
@@ -161,22 +162,22 @@ def cross_validate(
     folds = checked_folds(split.split(X), len(X), f"split {split!r}")
     n_bytes = Y.shape[0] * Y.shape[1] * itemsize(Y)
     streams = on_disk(Y) or n_bytes > LARGE or max_memory is not None
-    if ridge is not None and streams:
-        at_most = _read_size(ridge, X, folds, max_memory, n_bytes if keep_predictions else 0)
+    if by_blocks and streams:
+        at_most = _read_size(last, X, folds, max_memory, n_bytes if keep_predictions else 0)
     elif on_disk(Y) and not is_tensor(Y):
         check_memory(4 * n_bytes, f"Y for {type(encoder).__name__}", "use fewer targets at a time")
         Y = np.asarray(Y[:, : Y.shape[1]])
     predictions = np.full(Y.shape, np.nan) if keep_predictions else None
-    values, chosen, inner, alphas = [], [], [], None
+    values, alphas = [], None
+    diagnostics: dict[str, list[np.ndarray]] = {}
     for train, test in folds:
         fresh = prepared(encoder, split, train)
         if at_most:
-            *steps, ridge = fresh.named_steps.values() if hasattr(fresh, "steps") else (fresh,)
+            *steps, last = fresh.named_steps.values() if hasattr(fresh, "steps") else (fresh,)
             sides = X[train], X[test]
             for step in steps:
                 sides = step.fit(sides[0]).transform(sides[0]), step.transform(sides[1])
-            result = stream_fold(
-                ridge,
+            result = last.fit_fold(
                 sides,
                 Y,
                 (train, test),
@@ -193,14 +194,16 @@ def cross_validate(
                 predicted = host(predicted)
             score = host(_score(predicted, Y[test], metric))
         values.append(score)
-        last = fresh[-1] if hasattr(fresh, "steps") else fresh  # of a pipeline
-        if isinstance(last, RidgeEncoder):
-            chosen.append(last.alpha_)
-            inner.append(last.cv_r2_)
+        last = last_step(fresh)
+        for name, found in getattr(last, "diagnostics_", {}).items():
+            diagnostics.setdefault(name, []).append(found)
+        if hasattr(last, "alphas_"):
             alphas = last.alphas_ if alphas is None else np.union1d(alphas, last.alphas_)
         if predictions is not None:
             predictions[test] = host(predicted)
     _check_defined(np.array(values))
+    gathered = {name: np.array(found) for name, found in diagnostics.items()}
+    chosen = gathered.pop("alpha", None)
     return Scores(
         values=np.array(values),
         metric=metric if isinstance(metric, str) else getattr(metric, "__name__", repr(metric)),
@@ -209,11 +212,17 @@ def cross_validate(
         split=repr(split),
         n_test=[len(test) for _, test in folds],
         n_train=[len(train) for train, _ in folds],
-        alphas=np.array(chosen) if chosen else None,
+        alphas=chosen,
         predictions=predictions,
         notes=_edge_note(chosen, alphas, warn=getattr(last, "warn_edge", True)),
-        inner=np.array(inner) if inner else None,
+        inner=gathered.pop("cv_r2", None),
+        diagnostics=gathered,
     )
+
+
+def last_step(encoder: Any) -> Any:
+    """Return the last step of a pipeline, or the estimator itself."""
+    return encoder[-1] if hasattr(encoder, "steps") else encoder
 
 
 def _warn_of_gap(encoder: Any, split: Split) -> None:
@@ -232,15 +241,11 @@ def _warn_of_gap(encoder: Any, split: Split) -> None:
         )
 
 
-def _read_size(
-    ridge: RidgeEncoder, X: Any, folds: list, max_memory: int | str | None, kept: int
-) -> int:
+def _read_size(encoder: Any, X: Any, folds: list, max_memory: int | str | None, kept: int) -> int:
     """Return the bytes of targets to read at a time; raise where the memory cannot suffice."""
     n_train, n_test = (max(len(fold[side]) for fold in folds) for side in (0, 1))
-    n_alphas = len(ridge.checked_alphas())
-    X = place(X[:0], ridge.device)
-    size = 4 if is_single(X) else 8
-    fixed = fold_bytes(n_train, n_test, X.shape[1], n_alphas, size)
+    X = place(X[:0], encoder.device)
+    fixed = encoder.fold_bytes(n_train, n_test, X)
     limit = None if max_memory is None else parse_bytes(max_memory)
     if is_accelerator(X):  # the predictions stay on the host
         return read_size(fixed, limit, X)
@@ -366,11 +371,11 @@ def _check_defined(values: np.ndarray) -> None:
 
 
 def _edge_note(
-    chosen: list[np.ndarray], alphas: np.ndarray | None, *, warn: bool
+    chosen: np.ndarray | None, alphas: np.ndarray | None, *, warn: bool
 ) -> tuple[str, ...]:
-    if alphas is None or len(alphas) < 2:
+    if chosen is None or alphas is None or len(alphas) < 2:
         return ()
-    picked = np.concatenate(chosen)
+    picked = np.concatenate(list(chosen))
     low, high = edge_counts(picked, alphas)
     if low + high == 0:
         return ()

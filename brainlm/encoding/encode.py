@@ -1,4 +1,4 @@
-"""Encode responses by many feature spaces and several methods: one labelled result."""
+"""Encode responses by many feature spaces and several methods, in one labelled result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leakage probe: what features without any language predict under a given split."""
+"""Leakage probe: scores of features without any language under a given split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nulls of encoding scores: the same analysis with responses that the stimulus did not cause."""
+"""Null distributions of encoding scores: the same analysis with permuted responses."""
 
 from __future__ import annotations
 

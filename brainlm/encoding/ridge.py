@@ -11,12 +11,14 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from brainlm._validation import as_labels, same_length
-from brainlm.compute.backend import host, is_accelerator, is_tensor, like, place
+from brainlm.compute.backend import host, is_accelerator, is_single, is_tensor, like, place
 from brainlm.compute.inputs import Encoder
 from brainlm.compute.streams import affine, free_memory
 from brainlm.encoding._ridge.correlation import correlation_curve
+from brainlm.encoding._ridge.cost import fold_bytes
 from brainlm.encoding._ridge.search import cv_curves, is_exact
 from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS, RidgeFit, edge_counts, fit_ridge
+from brainlm.encoding._ridge.streaming import FoldResult, stream_fold
 from brainlm.encoding.splits import as_split, checked_folds
 from brainlm.errors import unknown_name
 
@@ -194,8 +196,7 @@ class RidgeEncoder(Encoder):
     def _finish(self, X: np.ndarray, Y: np.ndarray, fit: RidgeFit) -> RidgeEncoder:
         """Form the weights at the penalties chosen."""
         self._fit, self._weights = fit, fit.weights(Y, self.alpha_)
-        if self.warn_edge:
-            self._warn_at_edge(self.alphas_)
+        self.warn_at_edge(self.alpha_, self.alphas_)
         return self
 
     def prepare(self, X: Any) -> RidgeFit:
@@ -245,7 +246,7 @@ class RidgeEncoder(Encoder):
             )
 
         curve = curve_of(alphas) if curve is None else curve
-        whole, best = exact(alphas), self._best(curve)
+        whole, best = exact(alphas), self.best(curve)
         for _ in range(WIDENINGS if self.widen else 0):
             # Only where the edge predicts something: without signal it is chosen whatever it is.
             useful = best[curve[best, np.arange(n_targets)] > 0]
@@ -259,7 +260,7 @@ class RidgeEncoder(Encoder):
             whole &= exact(added)
             order = np.argsort(alphas)
             alphas, curve = alphas[order], curve[order]
-            best = self._best(curve)
+            best = self.best(curve)
         self.alphas_, self.alpha_ = alphas, alphas[best]
         self.cv_curve_ = curve if whole else None
         self.cv_r2_ = curve[best, np.arange(n_targets)]
@@ -319,7 +320,8 @@ class RidgeEncoder(Encoder):
         cv = as_split(5 if self.cv is None else self.cv, "cv")
         return checked_folds(cv.split(X), len(X), "cv")
 
-    def _best(self, curve: np.ndarray) -> np.ndarray:
+    def best(self, curve: np.ndarray) -> np.ndarray:
+        """Return the best penalty of each target (or group), as rows of a curve over the grid."""
         n_targets = curve.shape[1]
         if self.alpha_per == "target":
             return np.argmax(curve, axis=0)
@@ -339,10 +341,30 @@ class RidgeEncoder(Encoder):
             best[labels == label] = np.argmax(curve[:, labels == label].mean(axis=1))
         return best
 
-    def _warn_at_edge(self, alphas: np.ndarray) -> None:
-        low, high = edge_counts(self.alpha_, alphas)
-        if len(alphas) > 1 and low + high:
-            warnings.warn(edge_message(low, high, len(self.alpha_), alphas), AlphaEdgeWarning, 3)
+    def warn_at_edge(self, chosen: np.ndarray, alphas: np.ndarray) -> None:
+        """Warn where targets chose the first or the last of the alphas."""
+        low, high = edge_counts(chosen, alphas)
+        if self.warn_edge and len(alphas) > 1 and low + high:
+            warnings.warn(edge_message(low, high, len(chosen), alphas), AlphaEdgeWarning, 3)
+
+    @property
+    def diagnostics_(self) -> dict[str, np.ndarray]:
+        """Chosen penalty and its cross-validated R2, by target, for `brainlm.cross_validate`."""
+        return {"alpha": self.alpha_, "cv_r2": self.cv_r2_}
+
+    def fold_bytes(self, n_train: int, n_test: int, X: Any) -> int:
+        """Return the memory of a fold for its features, whatever the targets; see `fit_fold`."""
+        size = 4 if is_single(X) else 8
+        return fold_bytes(n_train, n_test, X.shape[1], len(self.checked_alphas()), size)
+
+    def fit_fold(self, *fold: Any, **options: Any) -> FoldResult:
+        """Fit, predict and score one fold with the targets in blocks: they need not fit in memory.
+
+        Parameters and result as in ``brainlm.encoding._ridge.streaming.stream_fold``, without
+        ``ridge``. An encoder of your own with this method and ``fold_bytes`` is given large targets
+        as they are stored, too.
+        """
+        return stream_fold(self, *fold, **options)
 
 
 def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""Similarity encoding: predict the response to an item from the items it resembles.
+"""Similarity encoding: predict the response to an item from the items that resemble it.
 
 Nothing is fitted. Items that a language model places close together should evoke alike responses,
 so the response to an item is a sum of the responses to the others, weighted by the correlation of

@@ -1,4 +1,4 @@
-"""Time in MEG, EEG and other fast signals: lags, temporal response functions, curves over time.
+"""Temporal response functions of MEG, EEG and other fast signals.
 
 A temporal response function is a ridge regression on lagged features, so it is a pipeline::
 

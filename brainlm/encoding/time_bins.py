@@ -1,4 +1,4 @@
-"""Time-resolved responses: MEG or EEG around each word, in bins, as targets of their own.
+"""Responses around each word in time bins, as separate targets.
 
 An encoder that scores every target then scores every channel at every latency;
 `brainlm.data.target_table.over_time` arranges the scores by both.

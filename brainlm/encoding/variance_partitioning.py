@@ -1,4 +1,4 @@
-"""Variance partitioning: what each feature space predicts alone, uniquely and with the others."""
+"""Variance partitioning: R2 of each feature space alone, unique to it, and joint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Word-association graphs as feature spaces: who comes to mind at which word."""
+"""Word-association graphs as feature spaces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The geometry of representations: how alike all rows are, and in how many directions they spread.
+"""Geometry of feature spaces: similarity of their rows and effective dimension.
 
 In the upper layers of most language models all words point the same way (anisotropy), and what
 similarity analyses find there is largely that; so it is shown beside every result.
@@ -15,9 +15,8 @@ from brainlm.data.features import Features
 
 if TYPE_CHECKING:
     import pandas
-    from sklearn.pipeline import Pipeline
 
-__all__ = ["MEASURES", "geometry", "variance_pca"]
+__all__ = ["MEASURES", "geometry"]
 
 MEASURES = {
     "mean_similarity": "mean pairwise cosine",
@@ -90,23 +89,3 @@ def _participation_ratio(X: np.ndarray) -> float:
     small = centred.T @ centred if X.shape[1] <= len(X) else centred @ centred.T
     trace, squares = np.trace(small), (small**2).sum()
     return float(trace**2 / squares) if squares > 0 else 0.0
-
-
-def variance_pca(variance: float = 0.9) -> Pipeline:
-    """Return z-scoring and PCA as a scikit-learn pipeline, to be fitted inside each fold.
-
-    As many components are kept as explain ``variance`` of the variance of the training rows;
-    ``pipeline[-1].explained_variance_ratio_`` says which share each has.
-
-    Parameters
-    ----------
-    variance : float
-        Between 0 and 1.
-    """
-    from sklearn.decomposition import PCA
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    if not 0 < variance < 1:
-        raise ValueError(f"variance must lie between 0 and 1, got {variance}")
-    return make_pipeline(StandardScaler(), PCA(n_components=variance, svd_solver="full"))

@@ -1,4 +1,4 @@
-"""Reading files into a Stimulus and a Recording: one module per format, and your own arrays.
+"""Read files into a Stimulus and a Recording: one module per format, and your own arrays.
 
 A reader is a function ``(folder, subject, **options)`` that knows a layout of files and no data
 set. `brainlm.io.registry` lists them under the names that cards use.

@@ -1,4 +1,4 @@
-"""Your own data: from tables and images to a Stimulus and a Recording."""
+"""Your own arrays, tables and images as a Stimulus and a Recording."""
 
 from __future__ import annotations
 

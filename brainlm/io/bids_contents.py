@@ -1,4 +1,4 @@
-"""What lies in a BIDS folder that nobody has described: the first look before `read_bids`."""
+"""Contents of a BIDS folder: a first look before `read_bids`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of cells out of files: text, XLSX, R data frames, NPZ, MATLAB and JSON."""
+"""Rows of cells from files: text, XLSX, R data frames, NPZ, MATLAB and JSON."""
 
 from __future__ import annotations
 

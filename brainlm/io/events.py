@@ -1,4 +1,4 @@
-"""Events of MEG and EEG runs: words in ``_events.tsv``, or when the sound with the words began."""
+"""Events of MEG and EEG runs: words in ``_events.tsv``, or the onset of the sound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every reader shares: options from a card, text in a known encoding, numbers, subjects."""
+"""Common steps of the readers: options from a card, encoded text, numbers, subjects."""
 
 from __future__ import annotations
 

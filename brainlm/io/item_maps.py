@@ -1,4 +1,4 @@
-"""A brain map per word or sentence (of a GLM, say): images that are responses to items."""
+"""Brain maps of words or sentences, such as those of a GLM, as responses to items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MATLAB files, old (up to v7) and new (v7.3, which is HDF5), as plain arrays, texts and dicts.
+"""MATLAB files, up to v7 and v7.3 (HDF5), as plain arrays, texts and dicts.
 
 Nothing in them is run: MATLAB objects and functions stay opaque and are refused where used.
 """

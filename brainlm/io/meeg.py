@@ -198,7 +198,7 @@ def read_meeg(
         stimulus, remarks = _words_of_run(given, run, raw, part)
         stimuli.append(stimulus)
         notes += remarks
-    stimulus = _joined(stimuli, paths[0])
+    stimulus = Stimulus.concatenate(stimuli)
     prepare = _series if given.epochs is None else _epochs
     with naming(paths[0]):
         recording = prepare(given, str(subject), paths, raws, stimuli)
@@ -306,15 +306,6 @@ def _words_of_run(
             item=[f"{name}#{i + 1}" for i in range(len(words))],
         )
     return stimulus, notes
-
-
-def _joined(stimuli: list[Stimulus], path: Path) -> Stimulus:
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in stimuli])
-        for name in ("words", "onset", "duration", "run", "item")
-    }
-    with naming(path):
-        return Stimulus(columns.pop("words"), stimuli[0].language, **columns)
 
 
 def _filtered(raw: Any, given: MeegOptions) -> Any:

@@ -1,4 +1,4 @@
-"""Stories: per subject an HDF5 or MATLAB file per story with its time courses, and its words."""
+"""Story data sets: an HDF5 or MATLAB file of time courses per subject and story, and words."""
 
 from __future__ import annotations
 
@@ -298,11 +298,7 @@ def _words(folder: Path, given: StoriesOptions, stories: list[str]) -> Stimulus:
         )
         for story in stories
     ]
-    columns: dict[str, Any] = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("words", "onset", "duration", "run")
-    }
-    return Stimulus(columns.pop("words"), given.language, **columns)
+    return Stimulus.concatenate(parts)
 
 
 def _targets(regions: Sequence[str], widths: Sequence[int]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Time courses as text matrices, one file per subject, with the words in a TextGrid."""
+"""Time courses in text matrices, one file per subject, with the words in a TextGrid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading probabilities off a language-modelling head in bounded memory.
+"""Probabilities of a language-modelling head, computed in bounded memory.
 
 The logits of all tokens of a text (n_tokens x vocabulary) never exist at once: hidden states are
 caught where they enter the output embedding, only the rows that are asked for go on, a chunk of

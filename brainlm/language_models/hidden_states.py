@@ -1,4 +1,4 @@
-"""Hidden states of a network at the places of its inputs, into memory or straight to disk."""
+"""Hidden states at the positions of words, into memory or directly to disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a network up to one of its layers and no further."""
+"""Run a network up to one of its layers."""
 
 from __future__ import annotations
 

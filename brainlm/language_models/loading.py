@@ -1,4 +1,4 @@
-"""Loading a tokenizer and a network with transformers, and refusing what would mislead later."""
+"""Load a tokenizer and a network with transformers, and refuse unsuitable ones."""
 
 from __future__ import annotations
 

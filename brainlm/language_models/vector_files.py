@@ -1,4 +1,4 @@
-"""Reading tables of word vectors: GloVe, word2vec and fastText, as text and in binary form."""
+"""Read tables of word vectors: GloVe, word2vec and fastText, as text and in binary form."""
 
 from __future__ import annotations
 

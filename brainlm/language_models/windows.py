@@ -1,4 +1,4 @@
-"""The inputs of a model: which stretch of which text goes in, and where its words stand in it."""
+"""Windows: the stretches of text that a model reads, and the positions of words in them."""
 
 from __future__ import annotations
 

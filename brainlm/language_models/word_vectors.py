@@ -1,4 +1,4 @@
-"""StaticVectors: one vector per word type (GloVe, word2vec), looked up by a stated rule."""
+"""StaticVectors: one vector per word type (GloVe, word2vec), and the rule of look-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mixed-effects regressions written as formulas of lme4, with its estimates and lmerTest's tests.
+"""Mixed-effects regressions from lme4 formulas, with the tests of lmerTest.
 
 `brainlm.mixed_models.regression.fit_mixed` chooses the random effects and tests for few readers;
 here all of it is chosen by the formula. The likelihood is that of ``brainlm.mixed_models._fit``.

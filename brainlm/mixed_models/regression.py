@@ -1,4 +1,4 @@
-"""Mixed-effects regression of single trials, and what a predictor adds to it.
+"""Mixed-effects regression of single trials, and the gain of added predictors.
 
 Reading times and ERPs of single trials vary by subject and by item at once; a regression over all
 trials that ignores this counts people and words many times over. Random intercepts of both are

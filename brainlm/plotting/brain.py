@@ -1,4 +1,4 @@
-"""Brains: surface views, glass brains, winners, from the maps of a volume."""
+"""Brain figures: surface views, glass brains and winners."""
 
 from __future__ import annotations
 

@@ -33,7 +33,6 @@ __all__ = [
     "compare_pairs",
     "compare_rdms",
     "condensed",
-    "crossnobis",
     "permuted_comparisons",
     "rdm",
 ]
@@ -112,7 +111,7 @@ def compare_rdms(first: np.ndarray, second: np.ndarray, method: str = "spearman"
         Condensed, as of ``rdm``, or square and symmetric with zeros on the diagonal.
     method : str
         "spearman", "pearson" or "kendall" (tau-b): correlations over pairs. "cosine": of the
-        distances themselves, for those with a meaningful zero (``crossnobis``).
+        distances themselves, for those with a meaningful zero.
 
         "tau-a", (concordant - discordant) / all pairs, and "rho-a", Spearman's rho averaged over
         all ways to break ties, are for RDMs with many ties: a model gains nothing by predicting
@@ -231,54 +230,6 @@ def _tau_a(first: np.ndarray, second: np.ndarray) -> float:
 
     tau_b = kendalltau(first, second).statistic
     return float(tau_b * np.sqrt(untied(first) * untied(second)) / pairs)
-
-
-def crossnobis(patterns: np.ndarray, covariance: np.ndarray | None = None) -> np.ndarray:
-    """Return cross-validated Mahalanobis distances, condensed, unbiased: 0 for equal patterns.
-
-    ::
-
-        d_ij = mean over runs m != n of (x_i - x_j)_m' S^-1 (x_i - x_j)_n / n_features
-
-    Parameters
-    ----------
-    patterns : array of shape (n_runs, n_items, n_features)
-        Patterns of the same items in each run, two runs or more, with independent noise.
-    covariance : array of shape (n_features, n_features), optional
-        Noise covariance S (from residuals, shrunk so that it can be inverted). Default: identity.
-
-    Returns
-    -------
-    array of shape (n_items * (n_items - 1) / 2,)
-        May be negative, as an unbiased estimate of a small distance must.
-
-    References
-    ----------
-    Walther et al. 2016, doi 10.1016/j.neuroimage.2015.12.012.
-    """
-    X = np.asarray(patterns, dtype=float)
-    if X.ndim != 3 or len(X) < 2:
-        raise ValueError(
-            f"patterns must have shape (n_runs, n_items, n_features), two runs or more, got "
-            f"{X.shape}: without a second run no distance can be cross-validated"
-        )
-    n_runs, n_items, n_features = X.shape
-    if covariance is not None:
-        try:
-            whitening = np.linalg.cholesky(np.linalg.inv(covariance))
-        except np.linalg.LinAlgError as error:
-            raise ValueError(
-                f"covariance of shape {np.shape(covariance)} cannot be inverted ({error}): shrink "
-                "it towards its diagonal"
-            ) from error
-        X = X @ whitening
-    total = X.sum(axis=0)
-    # The sum over different runs is the sum over all minus that over equal ones.
-    gram = total @ total.T - np.einsum("rif,rjf->ij", X, X)
-    gram /= n_runs * (n_runs - 1) * n_features
-    own = np.diag(gram)
-    first, second = np.triu_indices(n_items, k=1)
-    return own[first] + own[second] - gram[first, second] - gram[second, first]
 
 
 def permuted_comparisons(

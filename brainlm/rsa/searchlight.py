@@ -1,4 +1,4 @@
-"""Searchlights: a score for every place, computed from its neighbourhood, in volumes and surfaces.
+"""Searchlights: a score for every place, computed from its neighbourhood.
 
 Neighbourhoods are sparse: row i holds the targets within a radius (or some steps) of target i.
 """
@@ -12,16 +12,9 @@ import numpy as np
 from scipy import sparse
 
 from brainlm.encoding.splits import Split
-from brainlm.rsa.rdm import compare_rdms, rdm
 from brainlm.stats.identification import pairwise_accuracy, pattern_correlations
 
-__all__ = [
-    "pattern_searchlight",
-    "rsa_searchlight",
-    "searchlight",
-    "surface_neighbourhoods",
-    "volume_neighbourhoods",
-]
+__all__ = ["pattern_searchlight", "searchlight", "volume_neighbourhoods"]
 
 
 def volume_neighbourhoods(mask: Any, radius: float) -> sparse.csr_array:
@@ -46,36 +39,6 @@ def volume_neighbourhoods(mask: Any, radius: float) -> sparse.csr_array:
     positions = np.column_stack(coord_transform(*inside.T, image.affine))
     found = NearestNeighbors(radius=radius).fit(positions).radius_neighbors_graph(positions)
     return sparse.csr_array(found.astype(bool))
-
-
-def surface_neighbourhoods(faces: np.ndarray, n_vertices: int, steps: int = 2) -> sparse.csr_array:
-    """Return which vertices lie within some edges of each (mne), (n_vertices, n_vertices), bool.
-
-    Parameters
-    ----------
-    faces : array of int, shape (n_faces, 3)
-        Triangles of a mesh, such as nilearn's ``fsaverage5``.
-    n_vertices : int
-    steps : int
-        Edges, at least 1.
-    """
-    from mne.surface import mesh_edges
-
-    faces = np.asarray(faces)
-    if faces.ndim != 2 or faces.shape[1] != 3 or faces.max() >= n_vertices:
-        raise ValueError(
-            f"faces must have shape (n_faces, 3) with vertices below {n_vertices}, got "
-            f"{faces.shape}, largest {faces.max()}"
-        )
-    if steps < 1:
-        raise ValueError(f"steps must be 1 or more, got {steps}")
-    edges = sparse.csr_array(mesh_edges(faces)).astype(bool)
-    edges.resize((n_vertices, n_vertices))
-    step = (edges + sparse.eye_array(n_vertices, dtype=bool, format="csr")).astype(np.int32)
-    near = step
-    for _ in range(steps - 1):
-        near = (near @ step).sign()
-    return sparse.csr_array(near.astype(bool))
 
 
 def searchlight(
@@ -104,35 +67,6 @@ def searchlight(
         if len(own) >= least:
             found[place] = score(own)
     return found
-
-
-def rsa_searchlight(
-    Y: np.ndarray,
-    model: np.ndarray,
-    neighbourhoods: sparse.csr_array,
-    *,
-    metric: str = "correlation",
-    method: str = "spearman",
-) -> np.ndarray:
-    """Compare the RDM of each neighbourhood with that of a model, (n_targets,).
-
-    Parameters
-    ----------
-    Y : array of shape (n_items, n_targets)
-    model : array of shape (n_pairs,)
-        Condensed RDM of the same items.
-    neighbourhoods : sparse array, shape (n_targets, n_targets)
-    metric, method : str
-        As in ``rdm`` and ``compare_rdms``.
-
-    References
-    ----------
-    Kriegeskorte, Goebel & Bandettini 2006, doi 10.1073/pnas.0600244103.
-    """
-    _check(Y, neighbourhoods)
-    return searchlight(
-        lambda own: compare_rdms(rdm(Y[:, own], metric), model, method), neighbourhoods
-    )
 
 
 def pattern_searchlight(

@@ -1,4 +1,4 @@
-"""Identification: whether a decoded pattern is closer to its own item than to others."""
+"""Identification: is a decoded pattern closer to its own item than to others?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noise ceilings: how well the data of others, or repetitions, predict the data."""
+"""Noise ceilings from other subjects or from repetitions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from brainlm.data.scores import fisher_mean, pearson
 
-__all__ = ["leave_one_subject_out", "normalised", "region_ceiling", "repeat_ceiling", "split_half"]
+__all__ = ["leave_one_subject_out", "normalised", "repeat_ceiling"]
 
 
 def leave_one_subject_out(
@@ -51,48 +51,6 @@ def leave_one_subject_out(
     return ceiling
 
 
-def split_half(data: np.ndarray, *, n_splits: int = 100, seed: int = 0) -> np.ndarray:
-    """Reliability of the mean over repetitions (or subjects), from random halves.
-
-    The means of two disjoint sets of ``h = R // 2`` repetitions correlate with r, averaged over
-    random sets by Fisher's z. The mean of all R is k = R / h times as long (Spearman-Brown)::
-
-        reliability = k r / (1 + (k - 1) r)    for r >= 0,    k = R / h
-
-    For r < 0 the formula has no meaning and a pole. It is then taken of -r and given a minus sign
-    (our choice), so that it stays within [-1, 1] and noise is as often below 0 as above.
-
-    Parameters
-    ----------
-    data : array of shape (n_repeats, n_samples, n_targets)
-        Repetitions of the same samples, or subjects. An odd one is in neither half of a split, and
-        k is larger than 2.
-    n_splits, seed : int
-
-    Returns
-    -------
-    array of shape (n_targets,)
-        Reliability; the correlation that a perfect model could reach with the mean of all is its
-        square root. Negative where the halves disagree.
-
-    References
-    ----------
-    Spearman 1910, Brown 1910, Br J Psychol 3.
-    """
-    data = _repeats(data)
-    rng = np.random.default_rng(seed)
-    half = len(data) // 2
-    r = []
-    for _ in range(n_splits):
-        order = rng.permutation(len(data))
-        r.append(
-            pearson(data[order[:half]].mean(axis=0), data[order[half : 2 * half]].mean(axis=0))
-        )
-    mean = fisher_mean(np.array(r))
-    longer = len(data) / half
-    return longer * mean / (1 + (longer - 1) * np.abs(mean))
-
-
 def repeat_ceiling(data: np.ndarray) -> np.ndarray:
     """Highest correlation of any model of the stimulus with the mean of repetitions.
 
@@ -102,8 +60,8 @@ def repeat_ceiling(data: np.ndarray) -> np.ndarray:
 
     The ceiling of noise is not 0. S lies above 0 in half of the targets without any signal, and the
     root enlarges it: their mean is .17 with 2 repetitions of 100 samples, .08 with 8 of 2,000 (in a
-    tenth of the targets it exceeds .48 and .20). Choose targets by another criterion, such as
-    ``split_half``, before dividing by it.
+    tenth of the targets it exceeds .48 and .20). Choose targets by another criterion
+    before dividing by it.
 
     Parameters
     ----------
@@ -123,26 +81,6 @@ def repeat_ceiling(data: np.ndarray) -> np.ndarray:
     each = data.var(axis=1, ddof=1).mean(axis=0)
     signal = (n_repeats * of_mean - each) / (n_repeats - 1)
     return np.sqrt(np.clip(signal, 0, None) / of_mean)
-
-
-def region_ceiling(isc: np.ndarray, labels: np.ndarray) -> dict[int, float]:
-    """Mean published intersubject correlation in each region.
-
-    Parameters
-    ----------
-    isc : array of shape (n_maps, n_voxels)
-        One map per section of the stimulus; averaged by Fisher's z over maps, then over voxels.
-    labels : array of int, shape (n_voxels,)
-        Number of the region of each voxel of the same grid, 0 outside.
-    """
-    isc, labels = np.asarray(isc, dtype=float), np.asarray(labels)
-    if isc.ndim != 2 or isc.shape[1:] != labels.shape:
-        raise ValueError(
-            f"isc has shape {isc.shape}, labels {labels.shape}: give the region of each voxel; "
-            "bring both to one grid first (nilearn.image.resample_to_img)"
-        )
-    mean = fisher_mean(isc)
-    return {int(k): float(mean[labels == k].mean()) for k in np.unique(labels[labels != 0])}
 
 
 def normalised(scores: np.ndarray, ceiling: np.ndarray, *, least: float = 0.05) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Differences between two models on the same data: what the units are decides the test.
+"""Paired differences between two models; the units decide the test.
 
 - Units that are independent samples (subjects who each saw other items, data sets): sign flips.
 - Folds of one data set: they share most of their training samples, and subjects who heard one story

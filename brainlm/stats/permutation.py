@@ -1,4 +1,4 @@
-"""Statistics: nulls, permutation p values, maximum statistics and false discovery rates."""
+"""Permutations of samples, permutation p values, maximum statistics, false discovery rates."""
 
 from __future__ import annotations
 

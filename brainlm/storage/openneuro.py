@@ -1,4 +1,4 @@
-"""Files of OpenNeuro data sets, through openneuro-py: listed, resumed, size and MD5 checked."""
+"""Files of OpenNeuro data sets: listed, resumed, checked by size and MD5."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from brainlm.errors import UnknownNameError, unknown_name
 __all__ = [
     "Datasets",
     "Debug",
-    "Languages",
     "Layers",
     "MaxItems",
     "Model",
@@ -50,9 +49,12 @@ Models = Annotated[
     ),
 ]
 Datasets = Annotated[
-    str, typer.Option(help="Data sets, separated by commas, or 'all' that are on this machine.")
+    str,
+    typer.Option(
+        help="Data sets, paths of your own cards, or languages (en, zh), separated by commas; "
+        "'all' that are on this machine."
+    ),
 ]
-Languages = Annotated[str, typer.Option(help="Languages, separated by commas.")]
 Permutations = Annotated[int, typer.Option(min=1, help="Null responses per representation.")]
 MaxItems = Annotated[
     int, typer.Option(min=100, help="Most items of a data set: words are drawn, texts are cut.")

@@ -8,14 +8,15 @@ import time
 import numpy as np
 import pytest
 from conftest_words import WORDS
+from miniatures.stories import story_folder
+from support.pictures import check_pictures
 
 import brainlm.storage.long_recordings
 from brainlm import LanguageModel, Stimulus
 from brainlm.cli.app import load_analysis
 from brainlm.decoding import CAUTION
 from brainlm.decoding.controls import cautions
-from brainlm.decoding.simulated_subjects import Simulation, generate_stories, simulate_stories
-from brainlm.decoding.story_folder import write_layout
+from brainlm.decoding.simulated_subjects import generate_stories
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.results.bundle import load_bundle
 from brainlm.storage.store import PartStore
@@ -23,16 +24,7 @@ from brainlm.storage.store import PartStore
 
 @pytest.fixture(scope="module")
 def folder(tiny, tmp_path_factory):
-    rng = np.random.default_rng(0)
-    words = [rng.choice(WORDS, 130).tolist() for _ in range(4)]
-    onset = np.tile(0.05 + 0.45 * np.arange(130), 4)
-    runs = np.repeat(["a", "b", "c", "d"], 130)
-    stories = Stimulus(np.concatenate(words).tolist(), "en", onset, np.full(520, 0.4), run=runs)
-    simulation = Simulation(60, 2.0, n_components=16, layer=2, context=4)
-    responses = simulate_stories(tiny, stories, simulation)
-    return write_layout(
-        tmp_path_factory.mktemp("own") / "study", "S1", stories, responses, ("c", "d")
-    )
+    return story_folder(tmp_path_factory.mktemp("own") / "study", tiny, 2, WORDS)
 
 
 def _decode(folder, tiny_folder, out, **options):
@@ -58,8 +50,7 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
     assert "null" in page
     assert html.escape(CAUTION, quote=False) in page
     assert "bleu-1 of these 20 s" in capsys.readouterr().out
-    for figure in bundle.record["figures"]:
-        assert (tmp_path / "out" / f"{figure}.png").stat().st_size > 10_000
+    check_pictures(tmp_path / "out", bundle.record["figures"])
     assert "Tang: noise input 2" in scores["condition"].values
     assert not (tmp_path / ".out-parts").exists()  # the bundle has all of them
 

@@ -1,76 +1,26 @@
 """A public data set of fMRI stories, decoded: SMN4Lang in its own layout, simulated responses."""
 
-import re
-from pathlib import Path
-
-import nibabel as nib
 import numpy as np
 import pytest
-from readers.new_mat import write_new
+from miniatures.cards import copy_card
+from miniatures.stories import smn4lang_fmri
 
 import brainlm.storage.long_recordings
 from brainlm import Recording, Stimulus
 from brainlm.cli.app import load_analysis
-from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories
 from brainlm.decoding.stories import Story
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.results.bundle import load_bundle
-
-CARDS = Path(__file__).parents[2] / "datasets"
-CHINESE = "我 你 他 小 王子 星球 玫瑰 狐狸 沙漠 飞机 说 看 很 好 在 是 花".split()  # noqa: SIM905
-STEP, BEFORE = 0.71, 10.65  # the story begins 15 volumes after the recording
-N_RUNS, N_WORDS = 6, 150
-AFFINE = np.diag([4.0, 4, 4, 1])
-AFFINE[:3, 3] = [-10, -20, 8]  # inside the brain
 
 
 @pytest.fixture(scope="module")
 def smn4lang(tiny, tmp_path_factory):
     """Six stories of two and a half minutes; responses follow the words as the clock says."""
     root = tmp_path_factory.mktemp("root")
-    base = root / "smn4lang-fmri" / "derivatives"
-    rng = np.random.default_rng(0)
-    runs = [str(k + 1) for k in range(N_RUNS)]
-    words = [rng.choice(CHINESE, N_WORDS).tolist() for _ in runs]
-    onset = BEFORE + 0.05 + np.arange(N_WORDS)
-    stimulus = Stimulus(
-        [w for each in words for w in each],
-        "zh",
-        np.tile(onset + LEAD, N_RUNS),
-        np.full(N_RUNS * N_WORDS, 0.9),
-        run=np.repeat(runs, N_WORDS),
-    )
-    simulation = Simulation(
-        64, 30.0, responding=0.9, n_components=16, layer=2, context=2, step=STEP
-    )
-    responses = simulate_stories(tiny, stimulus, simulation)  # sample k begins LEAD + k * STEP
-    n_samples = 0
-    for run, said in zip(runs, words, strict=True):
-        volumes = 800 + 30 * responses[run].T.reshape(4, 4, 4, -1)
-        image = nib.Nifti1Image(volumes.astype(np.float32), AFFINE)
-        image.header.set_zooms((4, 4, 4, STEP))
-        image.header.set_xyzt_units("mm", "sec")
-        path = base / f"preprocessed_data/sub-01/MNI/sub-01_task-RDR_run-{run}_bold.nii.gz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        nib.save(image, path)
-        table = base / f"annotations/time_align/word-level/story_{run}_word_time.mat"
-        table.parent.mkdir(parents=True, exist_ok=True)
-        write_new(table, said, start=onset, end=onset + 0.9)
-        n_samples += volumes.shape[-1]
-    text = (CARDS / "smn4lang-fmri.toml").read_text("utf-8")
-    text = re.sub(r"runs = \[[^]]*\]", f"runs = {runs}".replace("'", '"'), text)
-    facts = {
-        "n_subjects": 1,
-        "n_samples": n_samples,
-        "n_targets": 64,
-        "n_runs": N_RUNS,
-        "n_words": N_RUNS * N_WORDS,
-    }
-    for name, value in facts.items():
-        text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
-    card = root / "smn4lang-fmri.toml"
-    card.write_text(text, "utf-8")
-    return card, root
+    facts, options = smn4lang_fmri(root / "smn4lang-fmri", tiny, layer=2)
+    return copy_card(
+        "smn4lang-fmri", root / "smn4lang-fmri.toml", facts=facts, options=options
+    ), root
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +82,7 @@ def test_what_cannot_be_decoded_is_named(smn4lang, tiny_folder, tmp_path):
         load_analysis("decode_story_dataset").default_model("fr")
     few = [Story((), np.ones(0), np.ones(0), None, np.ones(3), str(k)) for k in range(3)]
     with pytest.raises(DataMissingError, match=r"'small' has too few runs \(3\): two are held out"):
-        load_analysis("decode_story_dataset").test_story(few, "", "small")
+        load_analysis("decode_story_dataset").reference_story(few, "", "small", 0)
 
 
 def test_what_is_not_fmri_of_stories_is_named(tmp_path, monkeypatch):

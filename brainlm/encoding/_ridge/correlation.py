@@ -1,4 +1,4 @@
-"""The choice of the ridge penalty by correlation, as published pipelines make it.
+"""Choice of the ridge penalty by correlation, as in published pipelines.
 
 ``brainlm.encoding._ridge.search`` chooses by R2, which is faster and also sees the scale of a
 prediction.

@@ -1,4 +1,4 @@
-"""From training targets to the predictions of held-out samples, for every penalty of a grid.
+"""Operators from training targets to held-out predictions, for every penalty of a grid.
 
 Three ways, by what there is more of. With far fewer features than samples each fold has its own
 decomposition (``fold_operators``). Otherwise all folds share one matrix: with

@@ -1,4 +1,4 @@
-"""The choice of the ridge penalty in inner folds: one curve of cross-validated R2 per target.
+"""Choice of the ridge penalty in inner folds: a curve of cross-validated R2 per target.
 
 Almost all of the time goes into predictions, n_test x q x n_targets multiply-adds for each fold
 and penalty, so four things keep them few and fast:

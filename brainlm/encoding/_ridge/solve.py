@@ -1,4 +1,4 @@
-"""Ridge regression for many targets: arrays in, arrays out.
+"""Solve ridge regression for many targets: arrays in, arrays out.
 
 For features X (n_samples, n_features) and targets Y (n_samples, n_targets), both centred on the
 training samples, every target v has its own penalty::

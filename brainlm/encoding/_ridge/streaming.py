@@ -1,4 +1,4 @@
-"""Ridge encoding of targets that may not fit into memory: one fold, the targets in blocks.
+"""Ridge regression of targets that may not fit into memory: one fold, in blocks.
 
 The feature side (Gram matrix, factorisations, one prediction operator per penalty) is made once per
 fold; the targets pass by twice, for the choice of their penalties and for their scores. Weights are
@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from brainlm.compute.backend import (
     at,
@@ -26,10 +25,8 @@ from brainlm.compute.backend import (
 )
 from brainlm.compute.lazy_arrays import READ_BYTES, TargetView, column_blocks
 from brainlm.compute.streams import column_stream, free_memory
-from brainlm.encoding._ridge.solve import is_primal
-from brainlm.encoding.ridge import RidgeEncoder
 
-__all__ = ["FoldResult", "fold_bytes", "read_size", "ridge_of", "stream_fold"]
+__all__ = ["FoldResult", "read_size", "stream_fold"]
 
 BLOCKS_AT_ONCE = 6  # copies of a block of targets alive at one time
 SMALLEST_READ = 1 << 22
@@ -41,36 +38,6 @@ class FoldResult(NamedTuple):
     values: np.ndarray
     alpha: np.ndarray
     predictions: np.ndarray | None
-
-
-def ridge_of(encoder: Any) -> RidgeEncoder | None:
-    """Return the ridge at the end of an encoder whose targets can be streamed; None for others.
-
-    Parameters
-    ----------
-    encoder : RidgeEncoder, or a pipeline of transformers of the features that ends in one
-    """
-    last = encoder.steps[-1][1] if isinstance(encoder, Pipeline) else encoder
-    return last if type(last) is RidgeEncoder else None
-
-
-def fold_bytes(n_train: int, n_test: int, n_features: int, n_alphas: int, itemsize: int = 4) -> int:
-    """Return the memory in bytes that a fold takes for its features, whatever the targets.
-
-    An upper bound: copies of the features, the Gram matrix with its factors (some in double
-    precision), and the prediction operators of every penalty for the inner folds and the test fold.
-
-    Parameters
-    ----------
-    n_train, n_test, n_features, n_alphas : int
-    itemsize : int
-        Bytes of a feature: 4 or 8.
-    """
-    q = n_features if is_primal(n_train, n_features) else n_train
-    features = (4 * n_train + 2 * n_test) * n_features * itemsize
-    gram = 6 * 8 * q * q
-    operators = n_alphas * (n_train + n_test) * q * itemsize
-    return features + gram + operators
 
 
 def read_size(fixed: int, max_memory: int | None, X: Any = None) -> int:
@@ -105,7 +72,7 @@ def read_size(fixed: int, max_memory: int | None, X: Any = None) -> int:
 
 
 def stream_fold(
-    ridge: RidgeEncoder,
+    ridge: Any,
     X: tuple[np.ndarray, np.ndarray],
     Y: Any,
     rows: tuple[np.ndarray, np.ndarray],

@@ -1,4 +1,4 @@
-"""The arrays of a bundle as tables for a reader."""
+"""Tables of the arrays of a bundle."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def space_table(dataset: xarray.Dataset) -> pandas.DataFrame:
     dataset : xarray.Dataset
         With ``score`` over ``space``, a unit (``subject`` or ``fold``), and mostly ``target`` and
         ``analysis``. Where it has ``fold_score``, that is shown, with the interval of
-        `brainlm.stats.paired.fold_difference`; otherwise the interval is that of a t test over units.
+        `brainlm.stats.paired.fold_difference`; otherwise the interval is of a t test over units.
     """
     import pandas
 
@@ -117,8 +117,10 @@ def target_table(dataset: xarray.Dataset) -> pandas.DataFrame:
     mean, spread = score.mean(unit), score.std(unit, ddof=1)
     rows = [
         {
-            **{dim: str(mean[dim].values[i]) if dim in mean.coords else str(i)
-               for dim, i in keys.items()},
+            **{
+                dim: str(mean[dim].values[i]) if dim in mean.coords else str(i)
+                for dim, i in keys.items()
+            },
             "mean": _number(mean.isel(keys)),
             f"sd over {unit}s": _number(spread.isel(keys)),
         }

@@ -1,0 +1,382 @@
+"""Every analysis from end to end on miniature data and tiny models: a machine with nothing on it.
+
+The data hold a signal in one place and noise in another (see `miniatures.datasets`); an analysis
+has to find the first and not the second.
+"""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from miniatures.datasets import LISTENERS, NOISE, SILENT
+from miniatures.epochs import meg_folder
+from miniatures.stories import story_folder
+from miniatures.words import N_TOLD, english_words
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+from support.pictures import check_pictures
+
+from brainlm import LanguageModel
+from brainlm.cli.app import list_analyses, load_analysis
+from brainlm.data.notes import kind_of
+from brainlm.datasets.open import open_dataset
+from brainlm.errors import CorruptDataError
+from brainlm.results.bundle import load_bundle
+from brainlm.workflow import open_group
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::brainlm.encoding.ridge.AlphaEdgeWarning",
+    "ignore::brainlm.encoding.align.AlignmentWarning",
+)
+
+# Options beside --debug. Without it, text is decoded from the miniature of The Little Prince.
+SMALL_TEXT = {"debug": False, "voxels": 400, "seconds": 32.0, "beam": 1, "encoder": ""}
+OPTIONS = {
+    "decode_ablations": {
+        **SMALL_TEXT,
+        "factors": "scorer",
+        "snrs": "",
+        "snr": 20.0,
+        "null": 3,
+        "planted": "smollm2",
+        "same_model": True,
+    },
+    "decode_alice_fmri": {"subjects": ",".join(LISTENERS), "draws": 1},
+    "decode_pereira2018": {"layers": "-1", "model": "smollm2"},
+    "decode_pereira2018_text": {},
+    "decode_story_dataset": {"dataset": "smn4lang-fmri", "layer": 2, "draws": 1},
+    "decode_story_folder": {"draws": 1},
+    "decode_story_simulated": {
+        **SMALL_TEXT,
+        "snrs": "20",
+        "null": 5,
+        "draws": 1,
+        "stories": 2,
+        "subjects": 2,
+    },
+    "describe_language_model": {},
+    "encode_alice_fmri": {},
+    "encode_epochs": {"permutations": 19, "model": "gemma3"},
+    "encode_human_ratings": {"layers": "-1"},
+    "mulcogbench": {
+        "datasets": "binder-en,binder-zh,provo",
+        "permutations": 9,
+        "layers": "0,1,2,-1",
+    },
+    "navigating": {"datasets": "provo,words-zh-gaze", "models": "gemma3"},
+    "reading": {"datasets": "ucl-spr,geco"},
+    "similarity_binder": {},
+    "simulate_regions": {"noise": 0.5, "model": "gemma3"},
+    "simulate_studies": {"model": "qwen0.5b", "words": 300, "permutations": 4},
+    "survey": {
+        "datasets": "provo,ucl-spr,binder-en,binder-zh",
+        "models": "smollm2:en,gemma3:en+zh",
+        "permutations": 3,
+    },
+}
+
+# Variables of a bundle that are undefined for some rows, by analysis; all others are finite.
+TEXT_TESTS = {
+    "half",
+    "null_half",
+    "z",
+    "p",
+    "q",
+    "control_sd",
+    "draw_sd",
+    "whole_z",
+    "over_low",
+    "over_high",
+    "over_p",
+    "over_q",
+}
+TABLE = {
+    "ceiling",
+    "normalised",
+    "null_mean",
+    "p",
+    "q",
+    "rank",
+    "centred",
+    "published",
+    "alpha_low",
+    "alpha_high",
+    "beyond_controls",
+}
+UNDEFINED = {
+    "encode_human_ratings": {"score", "fold_score", "alpha", "prediction"},  # two features
+    "mulcogbench": {*TABLE, "p_random", "score_p_random", "relative", "relative_error"},
+    "navigating": {*TABLE, "p_random"},
+    "survey": {*TABLE, "p_random"},
+    "simulate_studies": {
+        *TABLE,
+        "planted_depth",
+        "best_depth_centred",
+        "duplicates",
+        "fMRI minus MEG, relative slopes",
+    },
+    **{name: TEXT_TESTS for name in OPTIONS if name.startswith("decode_")},
+    "decode_pereira2018": set(),
+}
+
+
+def table(bundle, name, **only):
+    """Return a table of a bundle as a frame, some of its rows."""
+    frame = bundle.arrays[name].to_dataframe()
+    for column, value in only.items():
+        frame = frame[frame[column] == value]
+    return frame
+
+
+def check_ablations(bundle, _):
+    points = table(bundle, "table")
+    assert set(points["value"]) == {"likelihood", "similarity", "mixture"}
+    assert (points["mapping_r"] > 0.02).all()
+
+
+def check_alice_decoding(bundle, _):
+    scores = bundle.arrays["scores"].sel(mapper="ridge")
+    assert float(scores["mapper_r"]) > float(scores["mapper_r_null"].max()) + 0.02
+
+
+def check_alice_encoding(bundle, _):
+    scores = bundle.arrays["scores"].isel(analysis=0)
+    rate = scores["score"].sel(space="controls").mean("subject")
+    assert float(rate.sel(target="LATL")) > float(rate.sel(target="LIFG")) + 0.2
+    assert (scores["ceiling"].sel(target="LATL") > 0.5).all()
+    assert (abs(scores["ceiling"].sel(target="LIFG")) < 0.4).all()
+
+
+def check_pereira(bundle, _):
+    glove = bundle.arrays["scores"].sel(space="GloVe")
+    assert (glove["pairwise"] > 0.9).all()
+    assert (abs(glove["pairwise_null"].mean("permutation") - 0.5) < 0.1).all()
+
+
+def check_pereira_text(bundle, _):
+    scores = bundle.arrays["scores"]
+    assert float(scores["mapping_2v2"]) > 0.6
+    gain = scores["gain"].sel(metric="bleu-1")
+    assert float(gain.sel(condition="ceiling")) > 0.03
+
+
+def check_stories(bundle, folder):
+    scores = bundle.arrays["scores"]
+    assert float(scores["mapping_r"]) > 0.3
+    assert np.isfinite(scores["gain"].sel(metric="bleu-1")).all()
+    assert (folder / "mapguide.html").read_text("utf-8").startswith("<!doctype html>")
+
+
+def check_simulated_stories(bundle, _):
+    cells = bundle.arrays["cells"]
+    assert cells["gain"].sizes["story"] == cells["gain"].sizes["subject"] == 2
+    assert float(cells["mapping_r"].mean()) > 0.03
+    assert bundle.arrays["comparison"]["verdict"].item().startswith("undecided")
+
+
+def check_description(bundle, _):
+    assert bundle.arrays["geometry"].sizes["layer"] == 11
+    assert (bundle.arrays["surprisal"]["surprisal"] > 0).all()
+
+
+def check_epochs(bundle, _):
+    p = bundle.arrays["scores"].isel(analysis=0)["p"].sel(space="length + frequency")
+    assert p["target"].values[p.values <= 0.05].tolist() == ["MEG 003@200ms"]
+
+
+def check_human_ratings(bundle, _):
+    score = bundle.arrays["scores"]["score"].mean(("target", "fold"))
+    for analysis in ("ridge encoding", "similarity encoding"):
+        own = score.sel(analysis=analysis)
+        assert float(own.sel(space="GloVe")) > 0.6
+        assert abs(float(own.sel(space="layer 6"))) < 0.2
+    assert any("left out 1 of 301 words" in note for note in bundle.notes)
+
+
+def check_mulcogbench(bundle, _):
+    scores = table(bundle, "table", dataset="binder-en")
+    static = scores[scores["family"] == "static"]["score"].item()
+    assert static > 0.5
+    assert scores[scores["family"] == "random"]["score"].max() < 0.25
+    gains = table(bundle, "gains", dataset="binder-en").set_index("model")["over_random_gain"]
+    assert gains["smollm2"] > 0.2 > abs(gains["minilm"])
+    assert {"binder-zh"} == set(table(bundle, "languages")["chinese"])
+
+
+def check_navigating(bundle, _):
+    for dataset in ("provo", "words-zh-gaze"):
+        scores = table(bundle, "table", dataset=dataset).set_index("space")["score"]
+        assert scores["embodied"] > 0.6
+        assert scores.drop([s for s in scores.index if s.startswith("embodied")]).max() < 0.3
+        won = table(bundle, "winners", dataset=dataset).set_index("space")["share"]
+        assert won["embodied"] == 1
+
+
+def check_reading(bundle, _):
+    gains = table(bundle, "gains").set_index(["measure", "model"])
+    for measure in ("self_paced_reading_time", "TRT"):
+        assert (gains.loc[(measure, "smollm2"), "gain"] > 0.3).all()
+        assert (gains.loc[(measure, "smollm2"), "q"] < 0.01).all()
+    assert (gains.loc[("relFix", "smollm2"), "gain"] < 0.05).all()
+    effects = table(bundle, "mixed", model="smollm2").set_index("measure")["t"]
+    assert effects["TRT"] > 5 > abs(effects["relFix"])
+
+
+def check_binder(bundle, _):
+    english = bundle.arrays["english"].sel(analysis="similarity encoding")
+    static = english["score"].sel(space="static vectors")
+    assert float(static.drop_sel(attribute=NOISE).mean()) > 0.5
+    assert abs(float(static.sel(attribute=NOISE))) < 0.3
+    assert (abs(english["score"].sel(space="layer 6").mean()) < 0.2).all()
+    assert float(english["p"].sel(space="static vectors")) < 0.02
+    assert float(bundle.arrays["rdms"]["rho"]) > 0.3
+    agree = bundle.arrays["rdms"]["attribute_r"]
+    assert float(agree.drop_sel(attribute=NOISE).min()) > 0.7 > abs(agree.sel(attribute=NOISE))
+
+
+def check_regions(bundle, _):
+    found = table(bundle, "table").set_index("region")
+    assert (found["found"] > 0.7).all()
+    assert (found["won_by_planted"] > 0.9).all()
+    assert (found["found_outside"] <= 3).all()
+    assert (abs(found["searchlight_away"] - 0.5) < 0.05).all()
+
+
+def check_studies(bundle, _):
+    best = table(bundle, "profiles").groupby("cause")["best_score"]
+    assert best.min()["planted"] > best.max()["nothing"] + 0.03
+
+
+def check_survey(bundle, _):
+    scores = table(bundle, "table").set_index(["dataset", "space"])["score"]
+    assert scores["provo", "embodied (embedding)"] > 0.6
+    assert scores["binder-en", "glove-6b-50d (embedding)"] > 0.5
+    assert scores["ucl-spr", "smollm2 (predictability)"] > 0.6
+    assert scores["ucl-spr", "gemma3 (predictability)"] < 0.3
+    assert "3-gram" in set(table(bundle, "table")["model"])
+    assert len(table(bundle, "ranks"))
+
+
+CHECKS = {
+    "decode_ablations": check_ablations,
+    "decode_alice_fmri": check_alice_decoding,
+    "decode_pereira2018": check_pereira,
+    "decode_pereira2018_text": check_pereira_text,
+    "decode_story_dataset": check_stories,
+    "decode_story_folder": check_stories,
+    "decode_story_simulated": check_simulated_stories,
+    "describe_language_model": check_description,
+    "encode_alice_fmri": check_alice_encoding,
+    "encode_epochs": check_epochs,
+    "encode_human_ratings": check_human_ratings,
+    "mulcogbench": check_mulcogbench,
+    "navigating": check_navigating,
+    "reading": check_reading,
+    "similarity_binder": check_binder,
+    "simulate_regions": check_regions,
+    "simulate_studies": check_studies,
+    "survey": check_survey,
+}
+
+
+@pytest.mark.parametrize("name", list_analyses())
+def test_every_analysis_has_a_miniature(name):
+    assert name in OPTIONS
+    assert name in CHECKS
+
+
+def own_data(name, miniature, folder):
+    """Return the options of the analyses that take a folder or a card of one's own."""
+    if name == "decode_story_folder":
+        model = LanguageModel(miniature.models / "smollm2")
+        return {"folder": story_folder(folder / "study", model, 9, english_words(N_TOLD), pace=1.0)}
+    if name == "encode_epochs":
+        return {"dataset": str(meg_folder(folder)), "root": folder}
+    return {}
+
+
+def check_numbers(bundle, undefined):
+    """Assert that numbers are finite, except those that may be undefined."""
+    for title, array in bundle.arrays.items():
+        for variable, values in array.variables.items():
+            if values.dtype.kind == "f" and variable not in undefined:
+                assert np.isfinite(values.values).all(), (title, variable)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_it_finds_what_was_planted(name, miniature, tmp_path, monkeypatch):
+    # A surface as triangles in a PDF takes half a minute: here it is a picture in it.
+    monkeypatch.setattr(Poly3DCollection, "get_rasterized", lambda _: True)
+    out = tmp_path / "out"
+    options = {"debug": True, **OPTIONS[name], **own_data(name, miniature, tmp_path)}
+    load_analysis(name).main(out=out, **options)
+    bundle = load_bundle(out)
+    assert bundle.record["analysis"] == name
+    assert bundle.record["figures"]
+    check_pictures(out, bundle.record["figures"])
+    check_numbers(bundle, UNDEFINED.get(name, set()))
+    CHECKS[name](bundle, out)
+
+
+def test_the_cards_still_check_their_files(miniature, tmp_path):
+    shutil.copytree(miniature.root / "provo", tmp_path / "provo")
+    open_dataset("provo", root=tmp_path)
+    (table_of_gaze,) = tmp_path.rglob("provo.csv")
+    table_of_gaze.write_text(table_of_gaze.read_text("utf-8") + "99,0,more,1,1,1,1,1\n", "utf-8")
+    with pytest.raises(CorruptDataError, match="SHA-256"):
+        open_dataset("provo", root=tmp_path)
+
+
+def test_a_listener_of_zeros_is_excluded(miniature):
+    _, listeners = open_group("alice-fmri")
+    assert listeners.targets["subject"].unique().tolist() == list(LISTENERS)
+    (excluded,) = [note for note in listeners.notes if kind_of(note) == "excluded"]
+    assert excluded.startswith(f"excluded {SILENT}: ")
+    assert "constant" in excluded
+
+
+def command(*arguments):
+    """Run an analysis in a process of its own, where cards and models have the usual names."""
+    return subprocess.run(
+        [sys.executable, "-m", "brainlm.cli.app", "run", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_the_command_describes_a_model(miniature, tmp_path):
+    out = tmp_path / "out"
+    done = command(
+        "describe_language_model", "--model", miniature.models / "smollm2", "--debug", "--out", out
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"result bundle: {out}" in done.stdout
+    bundle = load_bundle(out)
+    check_pictures(out, bundle.record["figures"])
+    check_description(bundle, out)
+
+
+def test_the_command_reads_a_card(miniature, tmp_path):
+    out = tmp_path / "out"
+    cards = ",".join(str(miniature.cards / f"{name}.toml") for name in ("ucl-spr", "geco"))
+    given = [
+        "reading",
+        "--datasets",
+        cards,
+        "--models",
+        f"{miniature.models / 'smollm2'}:en",
+        "--debug",
+        "--out",
+        out,
+    ]
+    done = command(*given)
+    assert done.returncode == 0, done.stderr
+    bundle = load_bundle(out)
+    check_pictures(out, bundle.record["figures"])
+    assert set(table(bundle, "gains")["dataset"]) == {"ucl-spr", "geco"}
+    again = command(*given)
+    assert again.returncode == 2
+    assert "--overwrite" in again.stderr

@@ -1,4 +1,4 @@
-"""What does a reconstruction owe to each part of decoder, data and search?
+"""How much does each part of decoder, data and search add to a reconstruction?
 
 One simulated subject (as in decode_story_simulated, planted by another model), one factor at a time
 around a default: mapper, masked inputs and contrastive term of the transformer, scorer, weight of
@@ -80,7 +80,7 @@ def main(
     debug: options.Debug = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """What does a reconstruction owe to each part of decoder, data and search?"""
+    """How much does each part of decoder, data and search add to a reconstruction?"""
     with Run(locals()) as run:
         test = replace(test, voxels=60, seconds=36.0, null=3, encoder="") if debug else test
         default = default_variant(ablation, test, debug=debug)

@@ -1,4 +1,4 @@
-"""What can be read back from the stories of a public fMRI data set?
+"""Which text can be read back from the stories of a public fMRI data set?
 
 Any time series of fMRI with words and at least four runs: SMN4Lang in Chinese (by words, or by
 characters with ``--dataset smn4lang-fmri-characters``), The Little Prince, LeBel et al. 2023. One
@@ -64,7 +64,7 @@ def main(
     debug: options.Debug = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """What can be read back from the stories of a public fMRI data set?"""
+    """Which text can be read back from the stories of a public fMRI data set?"""
     with Run(locals()) as run:
         stimulus, recording = open_stories(dataset, subject, root)
         run.uses(recording)

@@ -1,4 +1,4 @@
-"""What can be read back from the stories of a participant's own folder?
+"""Which text can be read back from the stories of a participant's own folder?
 
 The folder has the layout of ds003020 / ds004510 as public code expects it (``data_train``,
 ``data_test``). The decoder is trained on the participant's training stories and decodes one test
@@ -31,7 +31,7 @@ DECODER, SEARCH = DecoderOptions(), StorySearchOptions(beam=50, null=20)
 
 @dataclass(frozen=True)
 class Recorded:
-    """Options of the recording: what was heard, and when."""
+    """Options of the recording."""
 
     experiment: str = option("perceived_speech", "Folder of the test responses.")
     language: str = option("en", "Language code of the stories.")
@@ -51,7 +51,7 @@ def main(
     debug: options.Debug = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """What can be read back from the stories of a participant's own folder?"""
+    """Which text can be read back from the stories of a participant's own folder?"""
     with Run(locals()) as run:
         settings = decoder.settings(debug=debug)
         clock = {

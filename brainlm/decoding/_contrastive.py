@@ -69,7 +69,7 @@ class Training:
         if self.batch < 4:
             raise ValueError(f"batch must be at least 4 samples to contrast, got {self.batch}")
         if not 0 <= self.masking < 1:
-            raise ValueError(f"masking must lie in [0, 1), got {self.masking}")
+            raise ValueError(f"masking must be in [0, 1), got {self.masking}")
         if self.rate <= 0 or self.temperature <= 0 or self.decay < 0 or self.contrast < 0:
             raise ValueError("rate and temperature must be positive, decay and contrast not < 0")
 

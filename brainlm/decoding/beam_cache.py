@@ -1,6 +1,6 @@
 """Hypotheses of a beam in a causal language model, with one key-value cache for all of them.
 
-A hypothesis is read once. What its possible next words do to the model is then computed in a
+A hypothesis is read once. The states of its possible next words are then computed in a
 single pass over those words alone: side by side behind the cached prefix, each sees the prefix and
 itself (a tree mask), and the pass ends at the layer that is asked for. The
 cache is never copied per candidate.
@@ -235,7 +235,7 @@ class BeamCache:
         return read(states[torch.tensor(last_row), torch.tensor(last_place)])
 
     def _forward(self, ids: Any, positions: Any, seen: Any, new: Any, cache: Any) -> Any:
-        """Run the network behind a cache; ``new`` says which new tokens see which."""
+        """Run the network behind a cache; ``new`` marks which new tokens see which."""
         torch = _torch()
         visible = torch.cat([seen[:, None, :].expand(-1, ids.shape[1], -1), new], dim=2)
         # A padded token sees itself: a row of the softmax needs something.

@@ -1,4 +1,4 @@
-"""The brain against its controls: draws of noise and of permutation pooled, and what to say first.
+"""Comparison of the brain with its controls: draws of noise and of permutation, and cautions.
 
 A control is a condition that goes through the same decoder without the brain of this text. Each is
 drawn several times, because the text of a single draw is a matter of luck. Two tests, both ours:
@@ -199,10 +199,10 @@ def _tabulate(
 
 
 def cautions(scores: xarray.Dataset) -> list[str]:
-    """Return what a reader has to know before any gain, from mean scores.
+    """Return warnings that a reader needs before any gain, from mean scores.
 
     Where the ceiling (the true embeddings) scores below the brain it bounds nothing; where the
-    permuted brain scores above the brain, the score does not come from what was heard when.
+    permuted brain scores above the brain, the score does not come from the times of the words.
 
     Parameters
     ----------

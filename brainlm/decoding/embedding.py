@@ -48,7 +48,7 @@ class EmbeddingDecoder(Encoder):
         z-score each input (True), or divide all by one number, so that principal components keep
         their scale.
     n_lags : int
-        How many lags lie side by side in the columns of X (`responses_after`).
+        Number of lags side by side in the columns of X (`responses_after`).
     settings : Training, optional
         Of the two trained mappers.
     held_out : str, optional
@@ -168,7 +168,7 @@ class EmbeddingDecoder(Encoder):
         )
         raw = run_network(self._network, held.X)
         self.gain_ = (raw * held.Y).sum(axis=0) / np.maximum((raw**2).sum(axis=0), 1e-12)
-        self.gain_ = np.maximum(self.gain_, 0)  # one that variants the wrong way says nothing
+        self.gain_ = np.maximum(self.gain_, 0)  # a negative slope is weak evidence
 
     def _split(self, runs: np.ndarray, gap: int) -> tuple[np.ndarray, np.ndarray]:
         names = list(dict.fromkeys(runs))

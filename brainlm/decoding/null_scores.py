@@ -39,7 +39,7 @@ class Window:
 def cut_windows(
     words: Sequence[str], times: np.ndarray, starts: np.ndarray, length: float
 ) -> list[list[str]]:
-    """Return the words whose time lies in ``[start, start + length)``, window by window."""
+    """Return the words with a time in ``[start, start + length)``, window by window."""
     same_length({"words": len(words), "times": len(times)})
     first = np.searchsorted(times, starts, side="left")
     last = np.searchsorted(times, starts + length, side="left")

@@ -47,7 +47,7 @@ class Nucleus:
     def __post_init__(self) -> None:
         for name, low in (("mass", 0.0), ("ratio", 0.0), ("beyond", -1e-9)):
             if not low < getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if self.most < 1:
             raise ValueError(f"most must be at least 1, got {self.most}")
 
@@ -93,7 +93,7 @@ def propose(cache: BeamCache, nucleus: Nucleus, least: int = 0) -> Proposals:
     """Return the next words of every hypothesis.
 
     The probability of a word within the vocabulary is the product over its tokens of
-    ``p(token | what stands before) / p(any token with which a word of the vocabulary goes on)``;
+    ``p(token | tokens before) / p(any token that continues a word of the vocabulary)``;
     a word that longer ones begin with ends with the probability of not going on.
 
     Parameters
@@ -189,7 +189,7 @@ def _whole_words(
 
 
 def _after(cache: BeamCache, unfinished: list[tuple]) -> list[tuple[float, np.ndarray]]:
-    """Return log probabilities that a word ends, and that it goes on with each child."""
+    """Return log probabilities that a word ends, and that each child continues it."""
     branches: list[list[tuple[int, ...]]] = [[] for _ in range(len(cache))]
     for k, _, path, _ in unfinished:  # in order of k, as the frontier was made
         branches[k].append(path)

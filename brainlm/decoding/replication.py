@@ -106,8 +106,8 @@ def summarise(cells: xarray.Dataset) -> xarray.Dataset:
         Over ``snr``, ``condition`` (without the numbers of draws) and ``metric``: ``score``,
         ``gain`` with ``gain_low``, ``gain_high`` (`crossed_interval`), ``half`` (half its width),
         ``draw_sd`` (standard deviation over draws, mean over cells) and ``n_draws``,
-        ``null_mean``; ``null_half`` is how far the mean over cells of random reconstructions lies
-        from ``null_mean``, 95 %. Scalars are averaged.
+        ``null_mean``; ``null_half`` is the half-width of the 95 % interval of the mean over cells
+        of random reconstructions around ``null_mean``. Scalars are averaged.
     """
     import xarray
 

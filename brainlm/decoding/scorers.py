@@ -1,7 +1,7 @@
 """Scorers of candidate words by brain responses, behind one interface.
 
 A scorer gives each candidate a gain: by how much the score of the whole text rises when the word is
-added. Gains add up along a hypothesis, so hypotheses are compared by the score of all they say.
+added. Gains add up along a hypothesis, so hypotheses are compared by the score of all their words.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Simulation:
             raise ValueError(f"snr must be 0 or more, got {self.snr}")
         for name in ("responding", "memory", "common"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
 
 
 def time_words(words: list[str], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -88,7 +88,7 @@ def simulate_stories(
     ``model`` is the planted one: causal, and another than the decoder's (`Simulation.layer`). The
     hidden states of the words, z-scored and reduced to components over all runs, pass through
     the haemodynamic response (`brainlm.encoding.align.resample`, not the decoder's filter) and
-    planted weights; signal and noise of each voxel have the variances that ``snr`` says. Sample k
+    planted weights; signal and noise of each voxel have the ratio of variances ``snr``. Sample k
     begins ``LEAD + k * step`` seconds after the sound; five samples follow the last word.
     """
     rng = np.random.default_rng(simulation.seed)

@@ -55,7 +55,7 @@ class Story:
 class RunResponses:
     """Responses to one run that stay on disk; ``responses[:, columns]`` reads some of them.
 
-    What is read is averaged over neighbouring samples, freed of slow drifts and z-scored, float32.
+    Columns are averaged over neighbouring samples, freed of slow drifts and z-scored, float32.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How many words were spoken when, from brain responses alone.
+"""Number of words spoken in each sample, predicted from brain responses alone.
 
 Published (Tang et al. 2023, code): ridge from the responses of the next samples (1 to 4) to the
 number of words in a sample, rounded, words spread evenly inside it.
@@ -84,7 +84,7 @@ def count_words(onset: np.ndarray, start: np.ndarray, step: float) -> np.ndarray
 
 
 def spread_words(counts: np.ndarray, start: np.ndarray, step: float) -> np.ndarray:
-    """Return the middle of words that lie evenly inside their samples."""
+    """Return the middle of words that are spread evenly inside their samples."""
     return np.concatenate(
         [s + step * (np.arange(n) + 0.5) / n for n, s in zip(counts, start, strict=True) if n]
         or [np.empty(0)]

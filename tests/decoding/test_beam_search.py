@@ -107,7 +107,7 @@ def test_bad_settings_are_refused():
         Beam(width=0)
     with pytest.raises(ValueError, match="lm_weight"):
         Beam(lm_weight=-1)
-    with pytest.raises(ValueError, match="ratio must lie between 0 and 1, got 2"):
+    with pytest.raises(ValueError, match="ratio must be between 0 and 1, got 2"):
         Nucleus(ratio=2)
 
 

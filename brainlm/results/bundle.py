@@ -24,9 +24,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainlm._log import log_lines
 from brainlm.data.notes import Note, kind_of
 from brainlm.errors import CorruptDataError, DataMissingError
-from brainlm._log import log_lines
 
 if TYPE_CHECKING:
     import xarray

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "command": ["figure_command", "run_command"],
         "group": ["keep_covered", "open_group", "open_subjects"],
         "limits": ["Limits"],
+        "option_groups": ["grouped", "option"],
         "options": [
             "Datasets",
             "Debug",

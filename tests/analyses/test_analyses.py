@@ -9,7 +9,9 @@ from support.pictures import check_pictures
 from brainlm.cli.app import load_analysis
 from brainlm.comparison.concepts import compare_languages
 from brainlm.data.notes import kind_of
+from brainlm.data.preprocessing import high_pass
 from brainlm.datasets.folders import is_on_disk
+from brainlm.decoding.stories import cut_blocks
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.language_models.sources import is_cached
 from brainlm.results.bundle import load_bundle
@@ -187,18 +189,12 @@ def test_decode_pereira2018_text(tmp_path, capsys):
 
 def test_decode_ablations_of_stories_that_the_model_tells(tmp_path, capsys):
     _need([], ["smollm2"])
-    options = {
-        "factors": "guide",
-        "snrs": "",
-        "work": tmp_path / "work",
-        "planted": "smollm2",
-        "same_model": True,
-    }
+    options = {"factors": "scorer", "snrs": "", "planted": "smollm2", "same_model": True}
     bundle = _run("decode_ablations", tmp_path / "out", **options)
     table = bundle.arrays["table"].to_dataframe()
     assert set(table["value"]) == {"likelihood", "similarity", "mixture"}
     assert np.isfinite(table[["gain", "z", "mapping_r"]]).all(axis=None)
-    assert len(list((tmp_path / "work").glob("point-*.json"))) == 3
+    assert not list(tmp_path.glob(".out-parts"))
     assert "likelihood" in capsys.readouterr().out
     with pytest.raises(UnknownNameError, match="unknown factor 'colour'"):
         load_analysis("decode_ablations").main(out=tmp_path / "no", factors="colour")
@@ -207,9 +203,8 @@ def test_decode_ablations_of_stories_that_the_model_tells(tmp_path, capsys):
 def test_alice_is_cut_into_blocks_that_do_not_touch():
     _need(["alice-fmri"], [])
     analysis = load_analysis("decode_alice_fmri")
-    stories, notes = analysis.open_blocks(["s18", "s33", "s22"], None, 4, strict=False)
-    assert len(notes) == 1
-    assert "s33" in notes[0]
+    stimulus, listeners = open_group("alice-fmri", "s18,s22")
+    stories = cut_blocks(stimulus, high_pass(listeners, 128.0), 4, analysis.GAP)
     assert [story.responses.shape[1] for story in stories] == [12] * 4
     for before, after in itertools.pairwise(stories):
         assert after.times[0] - before.times[-1] == pytest.approx(2 * (analysis.GAP + 1))

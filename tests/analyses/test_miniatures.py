@@ -35,7 +35,7 @@ SMALL_TEXT = {"debug": False, "voxels": 400, "seconds": 32.0, "beam": 1, "encode
 OPTIONS = {
     "decode_ablations": {
         **SMALL_TEXT,
-        "factors": "guide",
+        "factors": "scorer",
         "snrs": "",
         "snr": 20.0,
         "null": 3,

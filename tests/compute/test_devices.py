@@ -18,7 +18,13 @@ from brainlm.compute.streams import block_bytes, column_stream, resident
 from brainlm.decoding.embedding import EmbeddingDecoder
 from brainlm.decoding.encoding_model import EncodingModel, fit_encoding_model
 from brainlm.decoding.scorers import EncodingLikelihood
-from brainlm.decoding.stimulus_model import Rows, RowScale, Timeline, row_times, word_weights
+from brainlm.decoding.stimulus_model import (
+    RowScale,
+    RowWindow,
+    StimulusModel,
+    row_times,
+    word_weights,
+)
 from brainlm.encoding._ridge.search import cv_curves, solve_ridge_cv
 from brainlm.encoding._ridge.solve import fit_ridge
 from brainlm.encoding._ridge.streaming import read_size
@@ -287,8 +293,8 @@ def test_likelihood_of_the_decoder_equals_numpy(rng, device, n_targets):
     times = 2.0 * np.arange(20)
     middle = np.sort(rng.uniform(1, 38, 50))
     weights = word_weights(middle, row_times(times, 2))
-    timeline = Timeline(weights, RowScale(np.zeros(4), np.ones(4)))
-    rows = Rows(timeline, 1)
+    stimulus_model = StimulusModel(weights, RowScale(np.zeros(4), np.ones(4)))
+    rows = RowWindow(stimulus_model, 1)
     for _ in range(12):
         rows.advance(np.zeros(1, int), rng.standard_normal((1, 4)).astype(np.float32))
     steps = rng.standard_normal((30, 4)).astype(np.float32)

@@ -33,15 +33,12 @@ class Small:
         Names that must be on this machine.
     made : callable, optional
         Returns further options, of data that are written for the case.
-    work : bool
-        Whether a folder for parts is given, so that none is kept beside the bundle.
     """
 
     options: dict[str, Any] = field(default_factory=dict)
     datasets: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     made: Callable[[], dict[str, Any]] | None = None
-    work: bool = False
 
 
 def own_folder() -> dict[str, Any]:
@@ -78,31 +75,26 @@ def made_chinese() -> dict[str, Any]:
 
 # Adapt the options here when a signature changes.
 ANALYSES: dict[str, Small] = {
-    "decode_ablations": Small(
-        {"factors": "guide", "snrs": "", "encoder": ""}, made=made_twice, work=True
-    ),
+    "decode_ablations": Small({"factors": "scorer", "snrs": "", "encoder": ""}, made=made_twice),
     "decode_alice_fmri": Small(
-        {"shifts": 4, "null": 5, "draws": 1}, ("alice-fmri",), made=made_model, work=True
+        {"shifts": 4, "null": 5, "draws": 2, "beam": 2}, ("alice-fmri",), made=made_model
     ),
     "decode_pereira2018": Small(
         {"layers": "-1", "permutations": 4}, ("pereira2018",), ("minilm", "glove-6b-50d")
     ),
     "decode_pereira2018_text": Small(
-        {"sentences": 8, "beam": 4, "null": 5, "draws": 1},
+        {"sentences": 8, "beam": 2, "null": 5, "draws": 2},
         ("pereira2018",),
         ("minilm",),
         made=made_model,
-        work=True,
     ),
     "decode_story_dataset": Small(
-        {"beam": 3, "null": 5, "draws": 1, "voxels": 40, "average": 1}, made=own_data_set, work=True
+        {"beam": 3, "null": 5, "draws": 1, "voxels": 40, "average": 1}, made=own_data_set
     ),
     "decode_story_folder": Small(
-        {"beam": 3, "null": 5, "draws": 1, "story": "s3"}, made=own_folder, work=True
+        {"beam": 3, "null": 5, "draws": 1, "story": "s3"}, made=own_folder
     ),
-    "decode_story_simulated": Small(
-        {"snrs": "3", "draws": 1, "encoder": ""}, made=made_twice, work=True
-    ),
+    "decode_story_simulated": Small({"snrs": "3", "draws": 1, "encoder": ""}, made=made_twice),
     "describe_language_model": Small({"layers": "0,15,-1"}, models=("smollm2",)),
     "encode_alice_fmri": Small({"layers": "0,15"}, ("alice-fmri",), ("smollm2",)),
     "encode_epochs": Small(
@@ -170,7 +162,6 @@ def bundle_of(name: str) -> Arrays:
     with tempfile.TemporaryDirectory() as temporary:
         out, options = Path(temporary, "out"), dict(small.options)
         options |= small.made() if small.made else {}
-        options |= {"work": Path(temporary, "work")} if small.work else {}
         load_analysis(name).main(out=out, debug=True, **options)
         tables = load_bundle(out).arrays
         found = arrays(**{key: table for key, table in tables.items() if key not in TIMED})

@@ -11,7 +11,8 @@ from miniatures.words import CHINESE_TOLD
 from support.new_mat import write_new
 
 from brainlm import LanguageModel, Stimulus
-from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories, write_layout
+from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories
+from brainlm.decoding.story_folder import write_layout
 
 STEP, BEFORE = 0.71, 10.65  # the story begins 15 volumes after the recording
 N_RUNS, N_WORDS = 6, 150

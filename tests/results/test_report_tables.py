@@ -1,7 +1,7 @@
 import numpy as np
 import xarray
-from support.bundles_for_tests import make_bundle
 from scipy.stats import t
+from support.bundles_for_tests import make_bundle
 
 from brainlm.results.report import bundle_tables, comparison_table
 

@@ -73,7 +73,7 @@ def space_table(dataset: xarray.Dataset) -> pandas.DataFrame:
     dataset : xarray.Dataset
         With ``score`` over ``space``, a unit (``subject`` or ``fold``), and mostly ``target`` and
         ``analysis``. Where it has ``fold_score``, that is shown, with the interval of
-        `brainlm.stats.paired.fold_difference`; otherwise the interval is that of a t test over units.
+        `brainlm.stats.paired.fold_difference`; otherwise the interval is of a t test over units.
     """
     import pandas
 
@@ -115,8 +115,10 @@ def target_table(dataset: xarray.Dataset) -> pandas.DataFrame:
     mean, spread = score.mean(unit), score.std(unit, ddof=1)
     rows = [
         {
-            **{dim: str(mean[dim].values[i]) if dim in mean.coords else str(i)
-               for dim, i in keys.items()},
+            **{
+                dim: str(mean[dim].values[i]) if dim in mean.coords else str(i)
+                for dim, i in keys.items()
+            },
             "mean": _number(mean.isel(keys)),
             f"sd over {unit}s": _number(spread.isel(keys)),
         }

@@ -19,8 +19,8 @@ from brainlm.results.report.array_tables import bundle_tables, comparison_table
 if TYPE_CHECKING:
     import pandas
 
-    from brainlm.results.bundle import Bundle
     from brainlm.datasets.card import Card
+    from brainlm.results.bundle import Bundle
 
 # Headings under which a reader looks for notes, and the kinds of these notes.
 CHECKS = {
@@ -190,8 +190,12 @@ def _viewer(name: str, maps: BrainMaps, pieces: _Pieces) -> _Viewer:
         colours = label_colours(maps)
         key = [(text, to_hex(colours[number - 1])) for number, text in maps.labels.items()]
         options: dict[str, Any] = {
-            "cmap": ListedColormap(colours), "symmetric_cmap": False, "vmin": 1,
-            "vmax": max(len(colours), 2), "threshold": 0.5, "colorbar": False,
+            "cmap": ListedColormap(colours),
+            "symmetric_cmap": False,
+            "vmin": 1,
+            "vmax": max(len(colours), 2),
+            "threshold": 0.5,
+            "colorbar": False,
             "vol_to_surf_kwargs": {"interpolation": "nearest_most_frequent"},
         }
     else:

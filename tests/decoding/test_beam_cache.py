@@ -3,16 +3,16 @@ import pytest
 import torch
 
 from brainlm import Stimulus
-from brainlm.decoding.beam_cache import Prefixes, window_start
+from brainlm.decoding.beam_cache import BeamCache, window_start
 from brainlm.decoding.proposals import Nucleus, propose, repeats
 from brainlm.decoding.vocabulary import build_vocabulary
 from brainlm.language_models import LanguageModel
 
 
-def _grow(prefixes, n_words, rng, width=5):
+def _grow(cache, n_words, rng, width=5):
     for _ in range(n_words):
-        parents = rng.integers(0, len(prefixes), width)
-        prefixes.advance(parents, rng.integers(0, len(prefixes.vocabulary), width))
+        parents = rng.integers(0, len(cache), width)
+        cache.advance(parents, rng.integers(0, len(cache.vocabulary), width))
 
 
 def _direct(model, vocabulary, words, start):
@@ -23,22 +23,22 @@ def _direct(model, vocabulary, words, start):
 
 
 def test_cached_states_and_logits_are_those_of_a_plain_forward_pass(tiny, vocabulary, rng):
-    prefixes = Prefixes(tiny, vocabulary, context=3)
+    cache = BeamCache(tiny, vocabulary, context=3)
     assert max(map(len, vocabulary.tokens)) > 2
     for n_words in (4, 1, 1, 1, 6):  # inside the first window, at its edge, after two restarts
-        _grow(prefixes, n_words, rng)
-        start = window_start(prefixes.history.shape[1], 3)
+        _grow(cache, n_words, rng)
+        start = window_start(cache.history.shape[1], 3)
         candidates = [rng.choice(len(vocabulary), k) for k in (3, 0, 5, 1, 2)]
         branches = [[vocabulary.tokens[w] for w in words] for words in candidates]
         for layer in (1, 3):
-            found = iter(prefixes.states(branches, layer))
-            for history, words in zip(prefixes.history, candidates, strict=True):
+            found = iter(cache.states(branches, layer))
+            for history, words in zip(cache.history, candidates, strict=True):
                 for word in words:
                     direct = _direct(tiny, vocabulary, [*history, word], start)
                     np.testing.assert_allclose(
                         next(found), direct.hidden_states[layer][0, -1], atol=2e-5
                     )
-        for logits, history in zip(prefixes.logits, prefixes.history, strict=True):
+        for logits, history in zip(cache.logits, cache.history, strict=True):
             plain = _direct(tiny, vocabulary, history, start).logits[0, -1]
             np.testing.assert_allclose(logits, plain, atol=2e-5)
 
@@ -47,25 +47,25 @@ def test_states_are_the_features_that_embed_gives_in_training(tiny, vocabulary, 
     words = rng.integers(0, len(vocabulary), 14)
     stimulus = Stimulus([vocabulary.words[w] for w in words], "en")
     (layer,) = tiny.embed(stimulus, 2, context=3)
-    prefixes = Prefixes(tiny, vocabulary, context=3)
+    cache = BeamCache(tiny, vocabulary, context=3)
     for i, word in enumerate(words):
         if i >= 6:  # before that the window holds the first word, which embed reads unspaced
-            state = prefixes.states([[vocabulary.tokens[word]]], 2)
+            state = cache.states([[vocabulary.tokens[word]]], 2)
             np.testing.assert_allclose(state[0], layer.values[i], atol=1e-4)
-        prefixes.advance(np.array([0]), np.array([word]))
+        cache.advance(np.array([0]), np.array([word]))
 
 
 def test_probabilities_of_words_are_those_of_the_model_within_the_vocabulary(tiny, vocabulary):
-    prefixes = Prefixes(tiny, vocabulary, context=4)
-    prefixes.advance(np.zeros(2, int), np.array([3, 5]))
+    cache = BeamCache(tiny, vocabulary, context=4)
+    cache.advance(np.zeros(2, int), np.array([3, 5]))
     everything = Nucleus(mass=1, ratio=1e-9, most=500, beyond=0, no_repeats=False)
-    found = propose(prefixes, everything, least=500)
+    found = propose(cache, everything, least=500)
     for parent in (0, 1):
         mine = found.parent == parent
         assert sorted(found.word[mine]) == list(range(len(vocabulary)))
         assert np.exp(found.log_p[mine]).sum() == pytest.approx(1, abs=1e-4)
         word = int(np.argmax([len(ids) for ids in vocabulary.tokens]))
-        by_hand = _by_hand(tiny, vocabulary, prefixes.history[parent], word)
+        by_hand = _by_hand(tiny, vocabulary, cache.history[parent], word)
         assert found.log_p[mine][found.word[mine] == word][0] == pytest.approx(by_hand, abs=1e-3)
 
 
@@ -88,10 +88,10 @@ def _by_hand(model, vocabulary, history, word):
 
 
 def test_nucleus_follows_the_published_rule(tiny, vocabulary):
-    prefixes = Prefixes(tiny, vocabulary, context=4)
-    every = propose(prefixes, Nucleus(1, 1e-9, 500, 0, False), least=500)
+    cache = BeamCache(tiny, vocabulary, context=4)
+    every = propose(cache, Nucleus(1, 1e-9, 500, 0, False), least=500)
     p = np.sort(np.exp(every.log_p))[::-1]
-    found = propose(prefixes, Nucleus(0.6, 0.2, 500, 0, False))
+    found = propose(cache, Nucleus(0.6, 0.2, 500, 0, False))
     expected = int(((p >= 0.2 * p[0]) & (np.cumsum(p) - p < 0.6)).sum())
     assert len(found) == expected
     np.testing.assert_allclose(np.exp(found.log_p), p[:expected], rtol=1e-4)
@@ -107,7 +107,7 @@ def test_repetition_rules(vocabulary):
 
 def test_unfit_models_and_languages_are_refused(tiny, vocabulary, tmp_path):
     with pytest.raises(ValueError, match="give from 1 to"):
-        Prefixes(tiny, vocabulary, context=10_000)
+        BeamCache(tiny, vocabulary, context=10_000)
     with pytest.raises(ValueError, match="vocabulary"):
         build_vocabulary(tiny.tokenizer, [], "en")
     with pytest.raises(ValueError, match="spells 0 of 3 words of language 'zh'"):
@@ -116,9 +116,9 @@ def test_unfit_models_and_languages_are_refused(tiny, vocabulary, tmp_path):
 
     if is_cached("minilm"):
         with pytest.raises(ValueError, match="decoding needs a causal model"):
-            Prefixes(LanguageModel("minilm"), vocabulary, context=3)
+            BeamCache(LanguageModel("minilm"), vocabulary, context=3)
 
 
 def test_too_large_a_beam_is_refused_before_it_starts(tiny, vocabulary):
     with pytest.raises(MemoryError, match=r"a beam of 10000000000 .* smaller beam"):
-        Prefixes(tiny, vocabulary, context=3).check_room(10**10)
+        BeamCache(tiny, vocabulary, context=3).require_memory(10**10)

@@ -6,9 +6,9 @@ import pytest
 from brainlm.decoding.encoding_model import EncodingModel, fit_encoding_model
 from brainlm.decoding.scorers import EmbeddingSimilarity, EncodingLikelihood, Mixture
 from brainlm.decoding.stimulus_model import (
-    Rows,
     RowScale,
-    Timeline,
+    RowWindow,
+    StimulusModel,
     learn_row_scale,
     learn_space,
     row_times,
@@ -26,7 +26,7 @@ def setting(rng):
     rows = row_times(times, BEFORE)
     middle = np.sort(rng.uniform(rows[0] + 1, times[-1] + 1.5, 60))
     scale = RowScale(rng.standard_normal(F), rng.uniform(0.5, 2, F), 3.0)
-    timeline = Timeline(word_weights(middle, rows), scale)
+    stimulus_model = StimulusModel(word_weights(middle, rows), scale)
     model = EncodingModel(
         rng.standard_normal((4 * F, V)),
         rng.standard_normal(V),
@@ -35,7 +35,7 @@ def setting(rng):
         DELAYS,
         np.zeros(V),
     )
-    return timeline, model, rng.standard_normal((N, V)), middle, rows
+    return stimulus_model, model, rng.standard_normal((N, V)), middle, rows
 
 
 def _dense(model, Y, stimulus_rows):
@@ -47,73 +47,75 @@ def _dense(model, Y, stimulus_rows):
     return -0.5 * np.einsum("rv,vw,rw->", diff, P, diff)
 
 
-def _text_rows(timeline, embedding):
-    L = timeline._weights.toarray()[:, : len(embedding)]
-    return (L @ embedding - timeline.scale.mean) / timeline.scale.scale
+def _text_rows(stimulus_model, embedding):
+    L = stimulus_model._weights.toarray()[:, : len(embedding)]
+    return (L @ embedding - stimulus_model.scale.mean) / stimulus_model.scale.scale
 
 
 def test_gains_add_up_to_the_dense_likelihood_from_edge_to_edge(setting, rng):
-    timeline, model, Y, _, _ = setting
-    guide = EncodingLikelihood(model, Y, BEFORE)
-    rows = Rows(timeline, guide.reach)
-    words = rng.standard_normal((timeline.n_words, F))
-    total, before = 0.0, _dense(model, Y, _text_rows(timeline, words[:0]))
+    stimulus_model, model, Y, _, _ = setting
+    scorer = EncodingLikelihood(model, Y, BEFORE)
+    rows = RowWindow(stimulus_model, scorer.reach)
+    words = rng.standard_normal((stimulus_model.n_words, F))
+    total, before = 0.0, _dense(model, Y, _text_rows(stimulus_model, words[:0]))
     for i, word in enumerate(words):
         others = rng.standard_normal((3, F))
-        steps = (np.vstack([others, word]) / timeline.scale.scale).astype(np.float32)
-        gains = guide.gains(rows, np.zeros(4, int), steps)
+        steps = (np.vstack([others, word]) / stimulus_model.scale.scale).astype(np.float32)
+        gains = scorer.gains(rows, np.zeros(4, int), steps)
         for j in range(3):
             tried = np.vstack([words[:i], others[j]])
-            expected = _dense(model, Y, _text_rows(timeline, tried)) - before - total
+            expected = _dense(model, Y, _text_rows(stimulus_model, tried)) - before - total
             assert gains[j] == pytest.approx(expected, rel=1e-3, abs=0.02)
         total += gains[3]
         rows.advance(np.zeros(1, int), steps[3:])
-    assert total == pytest.approx(_dense(model, Y, _text_rows(timeline, words)) - before, rel=1e-3)
+    assert total == pytest.approx(
+        _dense(model, Y, _text_rows(stimulus_model, words)) - before, rel=1e-3
+    )
 
 
 def test_gains_of_the_similarity_add_up_to_the_mean_cosine(setting, rng):
-    timeline, _, _, _, _ = setting
-    decoded = rng.standard_normal((timeline.n_rows, F))
-    guide = EmbeddingSimilarity(decoded)
-    rows = Rows(timeline, guide.reach)
-    words = rng.standard_normal((timeline.n_words, F))
+    stimulus_model, _, _, _, _ = setting
+    decoded = rng.standard_normal((stimulus_model.n_rows, F))
+    scorer = EmbeddingSimilarity(decoded)
+    rows = RowWindow(stimulus_model, scorer.reach)
+    words = rng.standard_normal((stimulus_model.n_words, F))
     total = 0.0
     for word in words:
-        steps = (word / timeline.scale.scale)[None].astype(np.float32)
-        total += guide.gains(rows, np.zeros(1, int), steps)[0]
+        steps = (word / stimulus_model.scale.scale)[None].astype(np.float32)
+        total += scorer.gains(rows, np.zeros(1, int), steps)[0]
         rows.advance(np.zeros(1, int), steps)
 
-    def similarity(z, to_come):
-        sizes = np.sqrt((z**2).sum(axis=1) + to_come)
+    def similarity(z, expected_power):
+        sizes = np.sqrt((z**2).sum(axis=1) + expected_power)
         return np.sum([a @ b / s for a, b, s in zip(z, unit, sizes, strict=True)])
 
     length = np.linalg.norm(decoded, axis=1)
     unit = decoded / length.mean()
-    every = timeline.to_come(0, np.arange(timeline.n_rows))
-    L = timeline._weights.toarray()
+    every = stimulus_model.expected_power(0, np.arange(stimulus_model.n_rows))
+    L = stimulus_model._weights.toarray()
     np.testing.assert_allclose(every, 3.0 * (L**2).sum(axis=1))
-    started = similarity(_text_rows(timeline, words[:0]), every)
+    started = similarity(_text_rows(stimulus_model, words[:0]), every)
     # Once all words are there nothing is to come, and what is left is the cosine.
-    cosines = similarity(_text_rows(timeline, words), 0 * every)
+    cosines = similarity(_text_rows(stimulus_model, words), 0 * every)
     assert total == pytest.approx(cosines - started, abs=1e-3)
     # A finished row counts by its cosine times how long its decoded row is.
     assert similarity(decoded, 0 * every) == pytest.approx((length / length.mean()).sum())
 
 
 def test_a_row_that_has_only_begun_counts_little(setting, rng):
-    timeline, _, _, _, _ = setting
-    decoded = rng.standard_normal((timeline.n_rows, F))
+    stimulus_model, _, _, _, _ = setting
+    decoded = rng.standard_normal((stimulus_model.n_rows, F))
     zero = RowScale(np.zeros(F), np.ones(F), 3.0)
-    timeline = Timeline(timeline._weights, zero)
-    touched, weights = timeline.column(0)
+    stimulus_model = StimulusModel(stimulus_model._weights, zero)
+    touched, weights = stimulus_model.rows_of(0)
     step = decoded[touched[-1]][None].astype(np.float32)
-    rows = Rows(timeline, 0)
+    rows = RowWindow(stimulus_model, 0)
     gain = EmbeddingSimilarity(decoded).gains(rows, np.zeros(1, int), step)[0]
-    to_come = timeline.to_come(1, touched)
+    expected_power = stimulus_model.expected_power(1, touched)
     mean = np.linalg.norm(decoded, axis=1).mean()
     expected = [
         w * step[0] @ decoded[k] / mean / np.sqrt(w**2 * (step**2).sum() + left)
-        for k, w, left in zip(touched, weights, to_come, strict=True)
+        for k, w, left in zip(touched, weights, expected_power, strict=True)
     ]
     assert gain == pytest.approx(np.sum(expected), abs=1e-4)
     plain = np.sign(weights) @ [step[0] @ decoded[k] / mean / np.linalg.norm(step) for k in touched]
@@ -121,31 +123,33 @@ def test_a_row_that_has_only_begun_counts_little(setting, rng):
 
 
 def test_a_mixture_weighs_its_guides(setting, rng):
-    timeline, model, Y, _, _ = setting
-    guides = [EncodingLikelihood(model, Y, BEFORE), EmbeddingSimilarity(np.ones((N + BEFORE, F)))]
-    mixture = Mixture(guides, [0.5, 2.0])
-    rows = Rows(timeline, mixture.reach)
+    stimulus_model, model, Y, _, _ = setting
+    scorers = [EncodingLikelihood(model, Y, BEFORE), EmbeddingSimilarity(np.ones((N + BEFORE, F)))]
+    mixture = Mixture(scorers, [0.5, 2.0])
+    rows = RowWindow(stimulus_model, mixture.reach)
     steps = rng.standard_normal((4, F)).astype(np.float32)
     parents = np.zeros(4, int)
-    each = [guide.gains(rows, parents, steps) for guide in guides]
+    each = [scorer.gains(rows, parents, steps) for scorer in scorers]
     np.testing.assert_allclose(
         mixture.gains(rows, parents, steps), 0.5 * each[0] + 2 * each[1], rtol=1e-5
     )
-    with pytest.raises(ValueError, match="2 guides need as many weights, got 1"):
-        Mixture(guides, [1.0])
+    with pytest.raises(ValueError, match="2 scorers need as many weights, got 1"):
+        Mixture(scorers, [1.0])
 
 
 def test_true_words_gain_most_where_the_noise_is_small(setting, rng):
-    timeline, model, _, _, _ = setting
-    words = rng.standard_normal((timeline.n_words, F))
-    z = _text_rows(timeline, words)
+    stimulus_model, model, _, _, _ = setting
+    words = rng.standard_normal((stimulus_model.n_words, F))
+    z = _text_rows(stimulus_model, words)
     X = np.hstack([z[BEFORE - d : BEFORE - d + N] for d in DELAYS])
     Y = X @ model.weights + model.intercept + 0.01 * rng.standard_normal((N, V))
-    guide = EncodingLikelihood(model, Y, BEFORE)
+    scorer = EncodingLikelihood(model, Y, BEFORE)
     own = _dense(model, Y, z)
-    worse = [_dense(model, Y, _text_rows(timeline, rng.permutation(words))) for _ in range(20)]
+    worse = [
+        _dense(model, Y, _text_rows(stimulus_model, rng.permutation(words))) for _ in range(20)
+    ]
     assert own > max(worse)
-    assert guide.n_samples == N
+    assert scorer.n_samples == N
 
 
 def test_story_rows_and_scales(rng):
@@ -159,7 +163,7 @@ def test_story_rows_and_scales(rng):
     z = (rows - scale.mean) / scale.scale
     np.testing.assert_allclose(z.std(axis=0), 1)
     with pytest.raises(ValueError, match="different clocks"):
-        Timeline(word_weights(middle + 1000, times), scale)
+        StimulusModel(word_weights(middle + 1000, times), scale)
 
 
 def test_space_rotates_without_loss(rng):

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -138,19 +138,3 @@ def _read_settings(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CorruptDataError(f"--config {path}: not a TOML file ({error})") from error
-
-
-def figure_command(name: str, bundle: str) -> None:
-    """Run a script of ``figures/``: draw one figure of a bundle, by default of ``bundle``."""
-
-    def main(
-        bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")] = Path(bundle),
-        out: Annotated[Path | None, typer.Option(help="Where to. Default: the bundle.")] = None,
-    ) -> None:
-        from brainlm.plotting import save_figures
-        from brainlm.results.bundle import load_bundle
-
-        for path in save_figures(load_bundle(bundle), out, [name]):
-            typer.echo(str(path))
-
-    run_command(main)

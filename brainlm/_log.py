@@ -51,7 +51,7 @@ class _Ear:
 
 @contextmanager
 def keep_log() -> Iterator[None]:
-    """Keep what is printed and warned of inside; within another ``keep_log`` that one goes on."""
+    """Keep what is printed and warned of inside; an outer ``keep_log`` keeps it, too."""
     if _CURRENT.get() is not None:
         yield
         return

@@ -29,7 +29,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: ``"ok"``, ``"--"`` (absent, optional) or ``"!!"`` (mend this)."""
+    """One line of the report: ``"ok"``, ``"--"`` (absent, optional) or ``"!!"`` (fix this)."""
 
     mark: str
     what: str

@@ -288,7 +288,7 @@ def score_in_folds(
     """Score predictions that are held out already, inside the test folds of a split.
 
     For leave-one-out predictions (``brainlm.encoding.similarity.leave_one_out``), so that their
-    score and its spread stand beside cross-validated ones on the same blocks of samples.
+    score and its spread compare with cross-validated ones on the same blocks of samples.
 
     Parameters
     ----------

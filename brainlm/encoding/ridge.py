@@ -365,9 +365,9 @@ class RidgeEncoder(Encoder):
 
 
 def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
-    """Return the sentence that says how many choices lie on the edge of the grid."""
+    """Return how many choices are on the edge of the grid, as a sentence."""
     return (
-        f"{low} of {n} alphas lie on the lower edge of the grid ({alphas[0]:g}) and {high} on the "
+        f"{low} of {n} alphas are on the lower edge of the grid ({alphas[0]:g}) and {high} on the "
         f"upper edge ({alphas[-1]:g}): widen alphas (targets without any signal go to the upper "
         "edge whatever it is)"
     )

@@ -51,7 +51,7 @@ class LanguageModel:
         Inputs per forward pass. Default: as many as fit 4096 tokens.
     cache : bool or path
         Folder in which hidden states are kept, or True for the usual one. ``embed`` then streams
-        to disk, whatever the size, goes on where a killed run stopped, and a second call with the
+        to disk, whatever the size, resumes after an interruption, and a second call with the
         same inputs is a read.
     allow_pickles : bool
         Whether a model without safetensors may be read from ``pytorch_model*.bin``: tensors only

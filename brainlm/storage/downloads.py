@@ -90,7 +90,7 @@ def check_content(path: Path | str) -> Path:
 def fetch_url(url: str, sha256: str, path: Path, progress: bool = False) -> Path:
     """Download ``url`` to ``path``; a file with the right checksum stays as it is.
 
-    A transfer that broke off goes on where it stopped (see `brainlm.storage.http.download`).
+    An interrupted transfer is resumed (see `brainlm.storage.http.download`).
 
     Raises
     ------

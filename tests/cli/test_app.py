@@ -199,7 +199,7 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopped: no bundle was written; a study goes on where it was" in said
+    assert "stopped: no bundle was written; the same command resumes" in said
     assert "KeyboardInterrupt" not in said  # no traceback of ours
     n_tasks = len(read_study(path, ["targets_per_task=1"]).tasks())
     kept = list(parts.glob("*.npz"))

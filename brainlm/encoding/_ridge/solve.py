@@ -7,7 +7,7 @@ training samples, every target v has its own penalty::
 
 alpha multiplies ||w||^2 itself, as in scikit-learn and himalaya (not alpha squared). With far fewer
 features than samples the normal equations are those of X'X (primal form); otherwise those of XX'
-(kernel form). How the penalty is chosen in inner folds is the room of
+(kernel form). The choice of the penalty in inner folds is implemented in
 ``brainlm.encoding._ridge.search``.
 """
 

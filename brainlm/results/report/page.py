@@ -257,7 +257,7 @@ def _models(record: Mapping[str, Any]) -> list[str]:
 
 
 def _baselines(bundle: Bundle) -> str:
-    """Say whether random embeddings stand beside the layers, against anisotropy."""
+    """Say whether random embeddings are shown with the layers, against anisotropy."""
     for dataset in bundle.arrays.values():
         if "kind" in dataset.coords and "random" in set(dataset["kind"].values.tolist()):
             return "random embeddings with the geometry of each layer are in the tables and figures"

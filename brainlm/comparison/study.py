@@ -256,7 +256,8 @@ def spent(seconds: Mapping[str, float], total: float) -> str:
     longest = sorted(seconds.items(), key=lambda item: -item[1])[:6]
     each = ", ".join(f"{name} {value:.0f} s" for name, value in longest if value >= 0.5)
     rest = total - sum(value for _, value in longest)
-    return f"time: {total:.0f} s, of which {each or 'no part was computed'}; everything else {rest:.0f} s"
+    each = each or "no part was computed"
+    return f"time: {total:.0f} s, of which {each}; everything else {rest:.0f} s"
 
 
 def rows_of(part: xarray.Dataset) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ their embeddings.
 
 Anisotropy, the trap. Where all embeddings of a layer point in one direction, every weight is
 positive and equal, the weighted sum of the *other* items is the negative of the item itself, and
-the leave-one-out score is driven to -1 whatever the layer represents. Centring the embedding columns
+the leave-one-out score is driven to -1 for any layer. Centring the embedding columns
 removes the common direction; ``center=False`` gives the published form. Dividing the columns by
 their standard deviation as well (``standardize=True``) keeps the few dimensions of large variance
 that hidden layers have from deciding alone (Timkey & van Schijndel 2021): in simulations

@@ -20,7 +20,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from brainlm.comparison.reading import CONTROLS, reading_part
+from brainlm.comparison.reading_trials import CONTROLS, reading_part
 from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import dataset_hashes, list_subjects

@@ -20,6 +20,7 @@ import pandas as pd
 from scipy.stats import binom
 
 from brainlm.comparison.assembly import Assembly
+from brainlm.comparison.layer_scores import control_design
 from brainlm.comparison.layer_statistics import (
     compare_folds,
     context_gain,
@@ -29,7 +30,6 @@ from brainlm.comparison.layer_statistics import (
 from brainlm.comparison.opening import open_assembly
 from brainlm.comparison.scoring import SpaceScores, fit_controls, score_similarity
 from brainlm.comparison.simulated_assemblies import autoregressive
-from brainlm.comparison.study import control_design
 from brainlm.data.features import Features
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.permuted_scores import permuted_scores, shared_orders

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, leakage_notes, open_cluster, run_study
-from brainlm.batch.study_file import Study
+from brainlm.batch.study_file import StudyFile
 from brainlm.batch.study_reading import read_study
 from brainlm.compute.memory import check_memory
 from brainlm.data.brain_maps import paint, targets_of
@@ -47,12 +47,12 @@ def measured_gflops() -> float:
     return float(done.stdout)
 
 
-def plan_lines(study: Study, workers: int, gflops: float | None = None) -> Iterator[str]:
+def plan_lines(study: StudyFile, workers: int, gflops: float | None = None) -> Iterator[str]:
     """Yield what a study will take, a line at a time.
 
     Parameters
     ----------
-    study : Study
+    study : StudyFile
     workers : int
         Of one core each.
     gflops : float, optional
@@ -144,13 +144,13 @@ def encode_study(
 
 
 def brain_maps_of(
-    study: Study, arrays: Mapping[str, xarray.Dataset]
+    study: StudyFile, arrays: Mapping[str, xarray.Dataset]
 ) -> tuple[dict[str, xarray.Dataset], list[str]]:
     """Return the mean score of each target as brain maps, and the figures that draw them.
 
     Parameters
     ----------
-    study : Study
+    study : StudyFile
         Without ``brain`` there are none.
     arrays : mapping of str to xarray.Dataset
         From ``brainlm.batch.dask_tasks.collect``.

@@ -85,7 +85,7 @@ class Need:
     flops: float
 
 
-class Study(BaseModel):
+class StudyFile(BaseModel):
     """Settings of an encoding study; the names are those of the Python arguments.
 
     Attributes
@@ -151,7 +151,7 @@ class Study(BaseModel):
         return found
 
     @model_validator(mode="after")
-    def _consistent(self) -> Study:
+    def _consistent(self) -> StudyFile:
         longest = max(abs(d) for d in self.delays)
         if self.gap is not None and self.gap < longest:
             raise ValueError(f"gap = {self.gap} is shorter than the longest delay ({longest})")

@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from brainlm.batch.study_file import Study
+from brainlm.batch.study_file import StudyFile
 from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 
 
-def read_study(path: Path | str, settings: Sequence[str] = ()) -> Study:
+def read_study(path: Path | str, settings: Sequence[str] = ()) -> StudyFile:
     """Read a study from a TOML file; its paths are relative to the file.
 
     Parameters
@@ -39,8 +39,8 @@ def read_study(path: Path | str, settings: Sequence[str] = ()) -> Study:
         if not equals:
             raise CorruptDataError(f"--set {setting!r}: write key=value")
         key = key.strip()
-        if key not in Study.model_fields:
-            raise unknown_name("setting", key, Study.model_fields)
+        if key not in StudyFile.model_fields:
+            raise unknown_name("setting", key, StudyFile.model_fields)
         given[key] = _toml_value(value.strip())
     folder = path.parent.resolve()
     for group in ("features", "targets"):
@@ -50,9 +50,9 @@ def read_study(path: Path | str, settings: Sequence[str] = ()) -> Study:
         if key in given:
             given[key] = _absolute(given[key], folder)
     try:
-        return Study.model_validate(given)
+        return StudyFile.model_validate(given)
     except ValidationError as error:
-        problems = complaints(error, Study.model_fields, "setting")
+        problems = complaints(error, StudyFile.model_fields, "setting")
         raise CorruptDataError(f"{path}: {problems}") from None
 
 

@@ -30,7 +30,7 @@ def layer_gains(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.Data
     table : DataFrame
         Rows of all parts (`brainlm.comparison.tidy`).
     parts : dict of str to xarray.Dataset
-        From `brainlm.comparison.study.layer_part`, by "data set | model".
+        From `brainlm.comparison.layer_scores.layer_part`, by "data set | model".
 
     Returns
     -------

@@ -106,7 +106,7 @@ def open_assembly(
         len(people),
         {who: dataset_hashes(name, who if len(available) > 1 else None, root) for who in people},
     )
-    return _fewer(task, max_items, seed)
+    return _cut_items(task, max_items, seed)
 
 
 def _complete(recording: Recording, lost: list[str]) -> Recording:
@@ -214,7 +214,7 @@ def _averaged(
     )
 
 
-def _fewer(task: Assembly, max_items: int | None, seed: int) -> Assembly:
+def _cut_items(task: Assembly, max_items: int | None, seed: int) -> Assembly:
     """Cut texts, or draw isolated words, which come into the order of their letters."""
     recording = task.recording
     if task.timed:

@@ -20,7 +20,7 @@ from brainlm.io.events import read_events, read_start
 from brainlm.io.files import naming
 from brainlm.io.meeg_options import MeegOptions
 from brainlm.io.mne_objects import epoch_words, from_epochs, from_raw
-from brainlm.io.run_files import Run, choose_runs
+from brainlm.io.run_files import RunFile, choose_runs
 from brainlm.io.story_matching import runs_heard
 from brainlm.io.word_times import read_word_times
 from brainlm.storage.downloads import check_content
@@ -64,7 +64,7 @@ def read_meeg(
     given = MeegOptions.of(options)
     folder = Path(folder)
     runs = choose_runs(folder, given.pattern, subject, given.runs, given.n_runs)
-    found = [Run(folder, given.pattern, str(subject), name) for name in runs]
+    found = [RunFile(folder, given.pattern, str(subject), name) for name in runs]
     shared: list[Stimulus | None] = [None] * len(found)
     if given.words:
         words, _ = read_word_times(folder, language=given.language, **given.words)
@@ -154,7 +154,7 @@ def _check_end(path: Path) -> None:
 
 
 def _words_of_run(
-    given: MeegOptions, run: Run, raw: Any, shared: Stimulus | None
+    given: MeegOptions, run: RunFile, raw: Any, shared: Stimulus | None
 ) -> tuple[Stimulus, list[str]]:
     """Return the words on the clock of the first sample of the file, and notes."""
     notes: list[str] = []

@@ -16,7 +16,7 @@ from brainlm.io.patterns import PatternsOptions, read_patterns
 from brainlm.io.rated_pairs import WordPairsOptions, read_word_pairs
 from brainlm.io.ratings import TablesOptions, read_tables
 from brainlm.io.sentence_patterns import PassageOptions, read_passages
-from brainlm.io.stories import StoriesOptions, read_stories
+from brainlm.io.story_files import StoriesOptions, read_stories
 from brainlm.io.timecourses import TimecourseOptions, read_timecourses
 from brainlm.io.word_response_options import WordResponsesOptions
 from brainlm.io.word_responses import read_word_responses

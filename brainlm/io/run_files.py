@@ -34,7 +34,7 @@ def fill(pattern: str, subject: str, run: str, named_by: str | None = None) -> s
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFile:
     """A run of a subject, found in ``folder`` with ``pattern``."""
 
     folder: Path

@@ -16,7 +16,7 @@ from brainlm.language_models import loading
 from brainlm.language_models.heads import begins_word
 from brainlm.language_models.hidden_states import hidden_states
 from brainlm.language_models.predictability import word_predictability
-from brainlm.language_models.reading import n_unknown, read_tokens
+from brainlm.language_models.read_tokens import n_unknown, read_tokens
 from brainlm.language_models.sources import find_source
 from brainlm.language_models.tokens import Frame, Tokens, frame_of
 from brainlm.language_models.windows import (

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from brainlm.comparison.assembly import Assembly
+from brainlm.comparison.layer_scores import table_of, time_summary
 from brainlm.comparison.parts import PartStore, run_parts
 from brainlm.comparison.selection import choose_datasets, open_assemblies
-from brainlm.comparison.study import spent, table_of
 from brainlm.comparison.table import tidy
 from brainlm.stats.permutation import fdr
 from brainlm.workflow.run import Run
@@ -86,7 +86,7 @@ class Study:
         chosen: dict[str, Any] = {"datasets": self.names, "languages": self.languages}
         self.run.save(arrays=arrays, figures=figures, **chosen, **settings)
         self.store.clear()
-        self.run.show(spent(self.seconds, self.run.seconds))
+        self.run.show(time_summary(self.seconds, self.run.seconds))
 
 
 def rows_of_parts(

@@ -25,6 +25,13 @@ from brainlm.comparison.feature_spaces import (
     permuted_space,
     shared_words,
 )
+from brainlm.comparison.layer_scores import (
+    control_design,
+    controls_on,
+    layer_part,
+    random_scores,
+    rows_of,
+)
 from brainlm.comparison.layer_statistics import (
     best_layer,
     compare_folds,
@@ -42,7 +49,6 @@ from brainlm.comparison.simulated_assemblies import (
     simulate_regions,
 )
 from brainlm.comparison.simulated_epochs import simulate_epochs
-from brainlm.comparison.study import control_design, controls_on, layer_part, random_scores, rows_of
 from brainlm.comparison.table import record, tidy
 from brainlm.data.brain_maps import paint, targets_of, winners
 from brainlm.data.features import Features

@@ -243,7 +243,7 @@ def random_scores(
     return found
 
 
-def spent(seconds: Mapping[str, float], total: float) -> str:
+def time_summary(seconds: Mapping[str, float], total: float) -> str:
     """Return where the time went, in a line: the parts that took longest, and the rest.
 
     Parameters

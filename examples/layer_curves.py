@@ -66,8 +66,8 @@ print(result.table().to_string())
 
 # %%
 # The band is the 95 % interval over folds: it holds for new stimuli and these subjects, who share
-# the stimulus and are not independent samples of it. Layers 6 to 8 differ by less than that, so this
-# curve shows a region and no single best layer. The dotted line is the noise ceiling, how well
+# the stimulus and are not independent samples of it. Layers 6 to 8 differ by less than that, so
+# this curve shows a region and no single best layer. The dotted line is the noise ceiling, how well
 # the mean of the other subjects predicts this one; five noisy subjects are a low ceiling, which a
 # good layer can pass.
 

@@ -1,151 +1,144 @@
-"""What does a reconstruction owe to each part of decoder, data and search?
+"""How much does each part of decoder, data and search add to a reconstruction?
 
 One simulated subject (as in decode_story_simulated, planted by another model), one factor at a time
-around a default: mapper, masked inputs and contrastive term of the transformer, guide, weight of
+around a default: mapper, masked inputs and contrastive term of the transformer, scorer, weight of
 the language model, beam, extensions, voxels, minutes of training, dimensions of the brain
 (principal components of the voxels: the bottleneck) and of the embedding. Then mappers x amounts of
-data x noise, for the accuracy of the mapping against the score of the text. Every point is a gain
+data x noise, for the accuracy of the mapping against the score of the text. Every variant is a gain
 over random reconstructions with the same word times and beam. One short text: a difference between
-two points is no finding by itself.
+two variants is no finding by itself.
 """
 
-from __future__ import annotations
-
-from dataclasses import asdict
-from functools import cache
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from pathlib import Path
-from time import perf_counter
-from typing import Annotated
 
-import typer
 import xarray
 
-from brainlm.cli.app import load_analysis
-from brainlm.decoding.ablation import FACTORS, Bench, Point, decode_points, grid, one_at_a_time
-from brainlm.decoding.ablation import table_of as tabulate
-from brainlm.decoding.conditions import GUIDES
+from brainlm.data.stimulus import Stimulus
+from brainlm.decoding.ablation import (
+    FACTORS,
+    AblationStudy,
+    Variant,
+    ablation_lines,
+    ablation_table,
+    decode_variants,
+    grid,
+    one_at_a_time,
+)
+from brainlm.decoding.conditions import SCORERS
 from brainlm.decoding.decoder import Settings
 from brainlm.decoding.simulated_subjects import Simulation
 from brainlm.decoding.stories import Story
-from brainlm.decoding.story_scores import Judges
-from brainlm.decoding.text_scores import BertScore, list_metrics
+from brainlm.decoding.story_folder import simulate_subject
+from brainlm.decoding.text_scores import BertScore, TextMetrics, list_metrics
 from brainlm.language_models import LanguageModel
-from brainlm.results.bundle import check_output, save_bundle
-from brainlm.workflow import Debug, Model, Out, Overwrite, Root, choose, run_command
+from brainlm.storage.store import PartStore
+from brainlm.workflow import Run, choose, grouped, option, options, run_command
+from brainlm.workflow.decoding import (
+    PlantedOptions,
+    decoding_model,
+    open_planted_model,
+    open_story_text,
+    parse_numbers,
+    simulation_notes,
+)
+
+PLANTED = PlantedOptions()
 
 
+@dataclass(frozen=True)
+class Ablation:
+    """Options of the default and of the factors around it."""
+
+    factors: str = option("all", f"'all', or of {', '.join(FACTORS)}, separated by commas.")
+    scorer: str = option("similarity", f"Scorer of the default: {', '.join(SCORERS)}.")
+    snr: float = option(1.0, "Signal-to-noise ratio of the default.", min=0)
+    beam: int = option(8, "Hypotheses of the default.", min=1)
+    snrs: str = option("0,0.3,2", "Noise of mappers x data x noise ('': none of these).")
+    minutes: str = option("15,0", "Training minutes of mappers x data x noise (0: all).")
+
+
+@dataclass(frozen=True)
+class Test:
+    """Options of the subject, the test story and its scores."""
+
+    voxels: int = option(1000, "Voxels of the subject.", min=20)
+    seconds: float = option(60.0, "Seconds of the test story.", min=30)
+    null: int = option(8, "Random reconstructions, as the null distribution.", min=3)
+    encoder: str = option("minilm", "Encoder of BERTScore ('': none).")
+
+
+@grouped
 def main(
-    model: Model = "smollm2",
-    factors: Annotated[
-        str, typer.Option(help=f"'all', or of {', '.join(FACTORS)}, separated by commas.")
-    ] = "all",
-    guide: Annotated[
-        str, typer.Option(help=f"Of the default: {', '.join(GUIDES)}.")
-    ] = "similarity",
-    snr: Annotated[float, typer.Option(min=0, help="Signal to noise of the default.")] = 1.0,
-    snrs: Annotated[str, typer.Option(help="Of mappers x data x noise; '' for none.")] = "0,0.3,2",
-    minutes: Annotated[str, typer.Option(help="Of the same; 0: all.")] = "15,0",
-    voxels: Annotated[int, typer.Option(min=20)] = 1000,
-    seconds: Annotated[float, typer.Option(min=30, help="Of the test story.")] = 60,
-    beam: Annotated[int, typer.Option(min=1, help="Of the default.")] = 8,
-    null: Annotated[int, typer.Option(min=3, help="Random reconstructions.")] = 8,
-    planted: Annotated[
-        str, typer.Option(help="Causal model whose states are planted: another than the decoder's.")
-    ] = "gemma3",
-    planted_layer: Annotated[int, typer.Option(min=1, help="Layer of the planted states.")] = 9,
-    same_model: Annotated[
-        bool, typer.Option("--same-model", help="Plant the decoder's own model: a closed circle.")
-    ] = False,
-    encoder: Annotated[str, typer.Option(help="Encoder of BERTScore; '' for none.")] = "minilm",
-    work: Annotated[Path | None, typer.Option(help="Kept points; a killed run goes on.")] = None,
-    out: Out = Path("results/decode_ablations"),
-    root: Root = None,
-    debug: Debug = False,
-    overwrite: Overwrite = False,
+    model: options.Model = "smollm2",
+    ablation: Ablation = Ablation(),
+    test: Test = Test(),
+    planted: PlantedOptions = PLANTED,
+    out: options.Out = Path("results/decode_ablations"),
+    root: options.Root = None,
+    debug: options.Debug = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
-    """What does a reconstruction owe to each part of decoder, data and search?"""
-    start = perf_counter()
-    check_output(out, overwrite=overwrite)
-    simulated = load_analysis("decode_story_simulated")
-    names = choose(factors, list(FACTORS), "factor")
-    choose(guide, GUIDES, "guide")
-    default = Point(
-        snr=snr, n_targets=max(10, voxels // 2), guide=guide, width=beam, n_components=128
-    )
-    settings = Settings(layer=9, longest=1)
-    if debug:
-        voxels, seconds, null = 60, 36, 3
-        default = Point(snr=snr, n_targets=30, n_inputs=16, n_components=16, guide=guide, width=2)
-        settings = Settings(layer=9, longest=1, n_frequent=500)
-    network = LanguageModel(model, dtype="bfloat16", cache=True)
-    source_model = simulated.open_planted(network, planted, same_model=same_model)
-    stimulus, source = simulated.open_text(network, "en", root, debug)
-
-    @cache
-    def stories(level: float) -> list[Story]:
-        given = Simulation(voxels, level, layer=planted_layer)
-        return simulated.through_folder(source_model, stimulus, given)
-
-    metrics = [m for m in list_metrics() if m.startswith(("bleu-1", "meteor"))]
-    bert = BertScore(LanguageModel(encoder)) if encoder and not debug else None
-    bench = Bench(network, stories, Judges(metrics, bert=bert), settings, seconds, null, work)
-    points = one_at_a_time(default, names)
-    if snrs:
-        levels = simulated.numbers(snrs, "--snrs"), simulated.numbers(minutes, "--minutes")
-        points += grid(default, *levels)
-    found = decode_points(bench, [point for _, point in points], progress=True)
-    table = tabulate(points, found)
-    report(table)
-    scores = xarray.Dataset.from_dataframe(table.rename_axis("row"))
-    scores.attrs["title"] = (
-        f"Simulated subject, {voxels} voxels, {seconds:g} s of {source}; default: SNR {snr:g}, "
-        f"{guide}, beam {default.width}; planted: {planted}"
-    )
-    save_bundle(
-        out,
-        analysis="decode_ablations",
-        arrays={"table": scores},
-        config={
-            "model": model,
-            "factors": names,
-            "default": asdict(default),
-            "snrs": snrs,
-            "minutes": minutes,
-            "voxels": voxels,
-            "seconds": seconds,
-            "null": null,
-            "encoder": encoder,
-            "text": source,
-            "planted": planted,
-            "planted_layer": planted_layer,
-            "same_model": same_model,
-            "debug": debug,
-        },
-        inputs={
-            "model": network.origin([]),
-            "planted": source_model.origin([]),
-            "simulation": vars(Simulation(voxels, layer=planted_layer)),
-        },
-        notes=[
-            "simulated responses: no finding about brains",
-            *(["the decoder's own model is planted: a closed circle"] if same_model else []),
-        ],
-        figures=["ablations", *(["mapping_and_text"] if snrs else [])],
-        overwrite=overwrite,
-    )
-    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
-
-
-def report(table) -> None:
-    """Print the gains of all points, a column per metric."""
-    for factor, rows in table.groupby("factor", sort=False):
-        labels = ["snr", "minutes", "mapper"] if factor == "grid" else ["value"]
-        wide = rows.pivot_table(
-            index=[*labels, "mapping_r"], columns="metric", values=["gain", "z"], sort=False
+    """How much does each part of decoder, data and search add to a reconstruction?"""
+    with Run(locals()) as run:
+        test = replace(test, voxels=60, seconds=36.0, null=3, encoder="") if debug else test
+        default = default_variant(ablation, test, debug=debug)
+        variants = one_at_a_time(default, choose(ablation.factors, list(FACTORS), "factor"))
+        if ablation.snrs:
+            snrs = parse_numbers(ablation.snrs, "--snrs")
+            variants += grid(default, snrs, parse_numbers(ablation.minutes, "--minutes"))
+        network = decoding_model(model)
+        source = open_planted_model(network, planted)
+        text, name = open_story_text(network, "en", root, debug=debug)
+        study = AblationStudy(
+            network,
+            cache(partial(subject_of, source, text, test.voxels, planted.planted_layer)),
+            metrics_of(test.encoder),
+            Settings(layer=9, longest=1, n_frequent=500 if debug else Settings.n_frequent),
+            test.seconds,
+            test.null,
+            PartStore.beside(out),
         )
-        typer.echo(f"\n{factor}\n{wide.round(3).to_string()}")
-    null = table.groupby("metric", sort=False)["null"].mean().round(3)
-    typer.echo(f"\nmean score of random reconstructions\n{null.to_string()}")
+        found = decode_variants(study, [variant for _, variant in variants], progress=True)
+        table = ablation_table(variants, found)
+        run.show(*ablation_lines(table))
+        run.uses(network, source)
+        run.note(*simulation_notes(planted))
+        scores = xarray.Dataset.from_dataframe(table.rename_axis("row"))
+        scores.attrs["title"] = title_of(default, test, name, planted.planted)
+        figures = ["ablations"] + ["mapping_and_text"] * bool(ablation.snrs)
+        run.save(arrays={"table": scores}, figures=figures, default=asdict(default), text=name)
+        study.store.clear()
+
+
+def default_variant(given: Ablation, test: Test, *, debug: bool) -> Variant:
+    """Return the setting around which one factor is changed at a time."""
+    default = Variant(given.snr, scorer=given.scorer, width=given.beam)
+    if debug:
+        return replace(default, n_targets=30, n_inputs=16, n_components=16, width=2)
+    return replace(default, n_targets=max(10, test.voxels // 2))
+
+
+def subject_of(
+    model: LanguageModel, text: Stimulus, voxels: int, layer: int, snr: float
+) -> list[Story]:
+    """Simulate the subject at a signal-to-noise ratio."""
+    return simulate_subject(model, text, Simulation(voxels, snr, layer=layer))
+
+
+def metrics_of(encoder: str) -> TextMetrics:
+    """Return BLEU-1, METEOR and, where an encoder is named, BERTScore."""
+    names = [name for name in list_metrics() if name.startswith(("bleu-1", "meteor"))]
+    return TextMetrics(names, bert=BertScore(LanguageModel(encoder)) if encoder else None)
+
+
+def title_of(default: Variant, test: Test, text: str, planted: str) -> str:
+    """Return the title of the bundle."""
+    return (
+        f"Simulated subject, {test.voxels} voxels, {test.seconds:g} s of {text}; default: SNR "
+        f"{default.snr:g}, {default.scorer}, beam {default.width}; planted: {planted}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,395 +1,196 @@
 """Can text be read back from simulated subjects, and is it at its null without signal?
 
-Stories (sections of The Little Prince where its word times are on this machine, otherwise told by
-the language model) pass through planted weights, a haemodynamic response and autocorrelated noise,
-and are written as the folders of ds003020 / ds004510; what follows reads those folders. What is
-planted are hidden states of another model than the decoder's.
+Stories (sections of The Little Prince where its word times are on this machine, otherwise written
+by the language model) pass through planted weights, a haemodynamic response and autocorrelated
+noise, and are written as the folders of ds003020 / ds004510; what follows reads those folders. The
+planted features are hidden states of another model than the decoder's.
 
-Several stories are decoded from several simulated subjects, whose weights and noise differ.
-Each story has its own decoder, whose training includes neither the story nor the one before it;
-that one is the wrong story, and the weight of the language model is chosen on it. The story is
-decoded by the encoding likelihood (Tang) and by the similarity of embeddings (MapGuide). Both are
-compared with permuted brain and noise (several draws each), the wrong story, the language model
-alone, the ceiling and the random null. Which guide gains more is decided by one score, BLEU-1 by
-default: both papers report BLEU. Its interval is over stories and subjects
-(`brainlm.decoding.replication`).
+Several stories are decoded from several simulated subjects, whose weights and noise differ. Each
+story has its own decoder, whose training includes neither the story nor the one before it; that one
+is the wrong story, and the weight of the language model is chosen on it. The story is decoded by
+the encoding likelihood (Tang) and by the similarity of embeddings (MapGuide). Both are compared
+with permuted brain and noise (several draws each), the wrong story, the language model alone, the
+ceiling and the random null. Which scorer gains more is decided by one score, BLEU-1 by default:
+both papers report BLEU. Its interval is over stories and subjects (`brainlm.decoding.replication`).
 In Chinese (``--language zh --model qwen0.5b``) by words or characters.
 """
 
-from __future__ import annotations
-
-import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from time import perf_counter
-from typing import Annotated
+from typing import Any
 
 import numpy as np
-import typer
-import xarray
 
 from brainlm.data.stimulus import Stimulus
-from brainlm.datasets.folders import is_on_disk
-from brainlm.datasets.open import open_stimulus
-from brainlm.decoding.beam_search import Beam
-from brainlm.decoding.conditions import GUIDES, brain_guide, choose_weight, conditions, spread_of
 from brainlm.decoding.controls import cautions
-from brainlm.decoding.decoder import Settings, StoryDecoder, fit_story_decoder
+from brainlm.decoding.crossed_study import CrossedStudy
+from brainlm.decoding.decoder import Settings
 from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
-from brainlm.decoding.null_scores import Window, cut_windows
-from brainlm.decoding.replication import compare_gains, stack_cells, summarise
-from brainlm.decoding.simulated_subjects import (
-    LEAD,
-    Simulation,
-    invent_stories,
-    simulate_stories,
-    write_layout,
-)
-from brainlm.decoding.stories import Story, first_seconds, stories_of
-from brainlm.decoding.story_scores import Judges, idf_of_stories, map_story, reconstruct_story
-from brainlm.decoding.text_scores import text_scores
-from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
-from brainlm.io import read_stories
+from brainlm.decoding.replication import compare_gains, gain_lines, stack_cells, summarise
+from brainlm.decoding.simulated_subjects import Simulation
+from brainlm.decoding.stories import Story
+from brainlm.decoding.story_folder import simulate_subject
+from brainlm.decoding.study import LABELS
+from brainlm.errors import unknown_name
 from brainlm.language_models import LanguageModel
-from brainlm.results.bundle import check_output, save_bundle
-from brainlm.storage.store import content_key
-from brainlm.workflow import Debug, Model, Out, Overwrite, Root, choose, run_command
+from brainlm.storage.store import PartStore
+from brainlm.workflow import Run, choose, grouped, option, options, run_command
+from brainlm.workflow import decoding as workflow
+from brainlm.workflow.decoding import open_planted_model, open_story_text
 
-LABELS = {"likelihood": "Tang", "similarity": "MapGuide", "mixture": "Mixture"}
-Planted = Annotated[
-    str, typer.Option(help="Causal model whose states are planted: another than the decoder's.")
-]
-PlantedLayer = Annotated[int, typer.Option(min=1, help="Layer of the planted states.")]
-SameModel = Annotated[
-    bool, typer.Option("--same-model", help="Plant the decoder's own model: a closed circle.")
-]
+SEARCH = workflow.StorySearchOptions(beam=8, null=5, encoder="auto")  # minilm in English
 
 
+@dataclass(frozen=True)
+class Decoder:
+    """Options of the decoder."""
+
+    model: str = option("smollm2", "Causal language model of the decoder.")
+    layer: int = option(9, "Layer of the decoder's hidden states.", min=1)
+    context: int = option(16, "Words that a word is read behind, up to twice as many.", min=1)
+    mapper: str = option("ridge", f"From brain to embedding: one of {', '.join(MAPPERS)}.")
+    scorers: str = option(
+        "likelihood,similarity",
+        f"Of {', '.join(LABELS)}, separated by commas; the mixture weighs both scorers alike.",
+    )
+    weights: str = option(
+        "0",
+        "Weights of the language model to choose from, in standard deviations of the gains (0: as "
+        "published).",
+    )
+    score: str = option("bleu-1", "Score in which the scorers are compared.")
+
+
+@dataclass(frozen=True)
+class Subjects(workflow.PlantedOptions):
+    """Options of the simulated subjects."""
+
+    snrs: str = option("3,0", "Signal-to-noise ratios, separated by commas.")
+    voxels: int = option(1000, "Voxels of a subject.", min=20)
+    subjects: int = option(3, "Simulated subjects.", min=2)
+
+
+@dataclass(frozen=True)
+class Stories:
+    """Options of the stories."""
+
+    language: str = option("en", "Language of the stories: en or zh.")
+    level: str = option("word", "Unit of Chinese: word or character.")
+    sections: int = option(9, "Stories to use, from the last back.", min=4)
+    stories: int = option(5, "Stories that are decoded.", min=2)
+    seconds: float = option(40.0, "Seconds of each story that are decoded.")
+
+
+@grouped
 def main(
-    model: Model = "smollm2",
-    layer: Annotated[int, typer.Option(min=1, help="Layer of the decoder's states.")] = 9,
-    planted: Planted = "gemma3",
-    planted_layer: PlantedLayer = 9,
-    same_model: SameModel = False,
-    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
-    level: Annotated[str, typer.Option(help="Unit of Chinese: word or character.")] = "word",
-    snrs: Annotated[str, typer.Option(help="Signal to noise, separated by commas.")] = "3,0",
-    voxels: Annotated[int, typer.Option(min=20)] = 1000,
-    mapper: Annotated[str, typer.Option(help=f"One of {', '.join(MAPPERS)}.")] = "ridge",
-    guides: Annotated[
-        str,
-        typer.Option(
-            help=f"Of {', '.join(LABELS)}, separated by commas; the mixture gives "
-            "equal spreads to both, measured on the tuning story."
-        ),
-    ] = "likelihood,similarity",
-    context: Annotated[int, typer.Option(min=1, help="Words of context, or up to twice.")] = 16,
-    sections: Annotated[int, typer.Option(min=4, help="Stories to use, from the last back.")] = 9,
-    stories: Annotated[int, typer.Option(min=2, help="Of them, how many are decoded.")] = 5,
-    subjects: Annotated[int, typer.Option(min=2, help="Simulated subjects.")] = 3,
-    seconds: Annotated[float, typer.Option(help="Seconds of each story that are decoded.")] = 40,
-    beam: Annotated[int, typer.Option(min=1)] = 8,
-    weights: Annotated[
-        str,
-        typer.Option(
-            help="Weights of the language model to choose from, in spreads of the guide's gains; "
-            "0 is published."
-        ),
-    ] = "0",
-    null: Annotated[int, typer.Option(min=5, help="Random reconstructions of each story.")] = 5,
-    draws: Annotated[
-        int, typer.Option(min=1, help="Draws of noise input, and of the permuted brain.")
-    ] = 3,
-    score: Annotated[str, typer.Option(help="Score in which the guides are compared.")] = "bleu-1",
-    encoder: Annotated[
-        str, typer.Option(help="Of BERTScore; '' for none. Default: minilm in English, else none.")
-    ] = "auto",
-    work: Annotated[
-        Path | None, typer.Option(help="Kept reconstructions; resumes a killed run.")
-    ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    out: Out = Path("results/decode_story_simulated"),
-    root: Root = None,
-    debug: Debug = False,
-    overwrite: Overwrite = False,
+    decoder: Decoder = Decoder(),
+    simulated: Subjects = Subjects(),
+    told: Stories = Stories(),
+    search: workflow.StorySearchOptions = SEARCH,
+    out: options.Out = Path("results/decode_story_simulated"),
+    root: options.Root = None,
+    debug: options.Debug = False,
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Can text be read back from simulated subjects, and is it at its null without signal?"""
-    start = perf_counter()
-    check_output(out, overwrite=overwrite)
-    choose(mapper, MAPPERS, "mapper")
-    choose(language, ("en", "zh"), "language")
-    choose(level, ("word", "character"), "level")
-    used = {LABELS[name]: name for name in choose(guides, list(LABELS), "guide")}
-    levels, tried = numbers(snrs, "--snrs"), numbers(weights, "--weights")
+    with Run(locals()) as run:
+        study = open_study(decoder, told, simulated.voxels, search, debug=debug, out=out)
+        if decoder.score not in study.metrics().names:
+            raise unknown_name("score", decoder.score, study.metrics().names)
+        levels = workflow.parse_numbers(simulated.snrs, "--snrs")
+        planted = open_planted_model(study.model, simulated)
+        if debug:
+            levels, simulated = levels[:1], replace(simulated, voxels=60, subjects=2)
+            told = replace(told, stories=2)
+        text, source = open_story_text(study.model, told.language, root, debug=debug)
+        text = text.select(np.isin(text.run, text.runs[-told.sections :]))
+        simulate = partial(subject_of, planted, text, simulated, told.level)
+        cells = study.cells(simulate, levels, simulated.subjects, told.stories, run.show)
+
+        stacked = stack_cells(cells)
+        scores = summarise(stacked)
+        scores.attrs["title"] = title_of(simulated, told, source, study.beam)
+        arrays = {"scores": scores, "cells": stacked, "example": next(iter(cells.values()))}
+        if {"likelihood", "similarity"} <= set(study.scorers):
+            arrays["comparison"] = compare_gains(stacked, decoder.score)
+        run.show(*cautions(scores), *gain_lines(scores, arrays.get("comparison")))
+        run.note(*cautions(scores), *workflow.simulation_notes(simulated))
+        run.uses(study.model, planted)
+        figures = ["reconstruction_scores", "reconstruction_gain", "reconstruction_text"]
+        run.save(arrays=arrays, figures=figures, text=source, **settings_of(study, simulated, text))
+        study.store.clear()
+
+
+def open_study(
+    decoder: Decoder,
+    told: Stories,
+    voxels: int,
+    search: workflow.StorySearchOptions,
+    *,
+    debug: bool,
+    out: Path,
+) -> CrossedStudy:
+    """Check the options, open the models, and return the study of all stories and subjects."""
+    choose(decoder.mapper, MAPPERS, "mapper")
+    choose(told.language, ("en", "zh"), "language")
+    choose(told.level, ("word", "character"), "level")
+    english = told.language == "en"
     settings = Settings(
-        layer=layer,
-        context=context,
+        layer=decoder.layer,
+        context=decoder.context,
         n_targets=max(10, voxels // 2),
-        mapper=EmbeddingDecoder(mapper, standardize=False),
-        longest=1 if language == "en" else 2,
-        level=level,
+        mapper=EmbeddingDecoder(decoder.mapper, standardize=False),
+        longest=1 if english else 2,
+        level=told.level,
     )
-    network = LanguageModel(model, dtype="bfloat16", cache=True)
-    source_model = open_planted(network, planted, same_model=same_model)
-    if debug:
-        levels, voxels, beam, null, seconds, tried = levels[:1], 60, 3, 5, 36, [0.0]
-        stories, subjects, draws = 2, 2, min(draws, 2)
-        settings = replace(settings, n_components=24, n_targets=40, n_inputs=30, n_frequent=500)
-    stimulus, source = open_text(network, language, root, debug)
-    stimulus = stimulus.select(np.isin(stimulus.run, stimulus.runs[-sections:]))
-    if encoder == "auto":
-        encoder = "minilm" if language == "en" else ""
-    judge = LanguageModel(encoder) if encoder and not debug else None
-    if score not in Judges.default(judge, None, language, level).names:
-        raise unknown_name("score", score, Judges.default(judge, None, language, level).names)
-
-    def decode(told: list[Story], test: int, seed: int) -> xarray.Dataset:
-        """Decode one story of one subject; the one before it is the wrong and the tuning story."""
-        train = [told[i] for i in range(len(told)) if i not in (test, (test - 1) % len(told))]
-        decoder = fit_story_decoder(network, train, settings, language)
-        tuning, part = (first_seconds(told[i], seconds) for i in (test - 1, test))
-        shares = equal_spreads(decoder, tuning) if "Mixture" in used else (1.0, 1.0)
-        beams = {
-            label: Beam(beam, lm_weight=tune(decoder, tuning, name, beam, tried, shares))
-            for label, name in used.items()
-        }
-        found = conditions(
-            decoder,
-            part,
-            told[test - 1].responses,
-            {label: (used[label], each) for label, each in beams.items()},
-            weights=shares,
-            n_draws=draws,
-            seed=seed,
-        )
-        key = content_key(
-            {
-                "responses": [each.responses for each in (*train, part)],
-                "beam": beam,
-                "seed": seed,
-                "words": [each.words for each in train],
-                "mapper": mapper,
-                "revision": network.identity,
-                "settings": {k: v for k, v in vars(settings).items() if k != "mapper"},
-                "weights": [*shares, *(b.lm_weight for b in beams.values())],
-            }
-        )
-        judges = Judges.default(judge, idf_of_stories(train), language, level)
-        each = reconstruct_story(
-            decoder,
-            part,
-            found,
-            judges,
-            n_null=null,
-            seed=seed,
-            folder=work,
-            key=key,
-            n_jobs=jobs,
-            progress=True,
-        )
-        quality = map_story(decoder, part)
-        each["mapping_r"], each["mapping_2v2"] = float(np.mean(quality.r)), quality.pairwise
-        each["encoding_r2"] = float(np.median(decoder.encoding.r2))
-        for label, search in beams.items():
-            each[f"lm_weight_{label}"] = search.lm_weight
-        return each
-
-    cells = {}
-    for snr in levels:
-        for subject in range(subjects):
-            given = Simulation(voxels, snr, layer=planted_layer, seed=subject)
-            told = through_folder(source_model, stimulus, given, level)
-            for place in held_out(told, stories):
-                typer.echo(f"SNR {snr:g}, subject {subject + 1}, story {told[place].name}")
-                seed = 1000 * (subject * len(told) + place)  # no two texts share their draws
-                cells[snr, subject + 1, told[place].name] = decode(told, place, seed)
-    stacked = stack_cells(cells)
-    scores = summarise(stacked)
-    unit = f", by {level}s" if language == "zh" else ""
-    scores.attrs["title"] = (
-        f"{subjects} simulated subjects x {stories} stories, {voxels} voxels, beam {beam}, "
-        f"{source}{unit}; planted: {planted}"
+    small = {"n_components": 24, "n_targets": 40, "n_inputs": 30, "n_frequent": 500}
+    encoder = search.encoder if search.encoder != "auto" else "minilm" if english else ""
+    search = search.when(debug)
+    return CrossedStudy(
+        workflow.decoding_model(decoder.model),
+        replace(settings, **small) if debug else settings,
+        told.language,
+        choose(decoder.scorers, list(LABELS), "scorer"),
+        search.beam,
+        [0.0] if debug else workflow.parse_numbers(decoder.weights, "--weights"),
+        36.0 if debug else told.seconds,
+        search.null,
+        search.draws,
+        PartStore.beside(out),
+        search.jobs,
+        LanguageModel(encoder) if encoder and not debug else None,
     )
-    arrays = {"scores": scores, "cells": stacked, "example": next(iter(cells.values()))}
-    if {"Tang", "MapGuide"} <= set(used):
-        arrays["comparison"] = compare_gains(stacked, score)
-    report(scores, arrays.get("comparison"))
-    save_bundle(
-        out,
-        analysis="decode_story_simulated",
-        arrays=arrays,
-        config={
-            "model": model,
-            "layer": layer,
-            "planted": planted,
-            "planted_layer": planted_layer,
-            "same_model": same_model,
-            "snrs": levels,
-            "voxels": voxels,
-            "mapper": mapper,
-            "beam": beam,
-            "seconds": seconds,
-            "guides": list(used),
-            "context": context,
-            "null": null,
-            "draws": draws,
-            "score": score,
-            "weights": tried,
-            "text": source,
-            "language": language,
-            "level": level,
-            "sections": len(stimulus.runs),
-            "stories": stories,
-            "subjects": subjects,
-            "settings": {k: v for k, v in vars(settings).items() if k != "mapper"},
-            "debug": debug,
-        },
-        inputs={
-            "model": network.origin([]),
-            "planted": source_model.origin([]),
-            "simulation": vars(Simulation(voxels, layer=planted_layer)),
-        },
-        notes=[
-            *cautions(scores),
-            "simulated responses: no finding about brains",
-            *(["the decoder's own model is planted: a closed circle"] if same_model else []),
-        ],
-        figures=["reconstruction_scores", "reconstruction_gain", "reconstruction_text"],
-        overwrite=overwrite,
-    )
-    typer.echo(f"result bundle: {out}   ({perf_counter() - start:.0f} s)")
 
 
-def open_planted(network: LanguageModel, name: str, *, same_model: bool) -> LanguageModel:
-    """Open the model that is planted; raise where it is the decoder's own and nobody asked."""
-    planted = LanguageModel(name, dtype="bfloat16", cache=True)
-    if planted.revision == network.revision and not same_model:
-        raise UnknownNameError(
-            f"--planted {name}: is the decoder's own model, which would be given the truth; name "
-            "another causal model, or add --same-model to plant it all the same"
-        )
-    return planted
-
-
-def held_out(told: list[Story], n: int) -> Iterator[int]:
-    """Return the places of the stories to decode, spread evenly over all."""
-    if n > len(told) or len(told) < 4:
-        raise DataMissingError(
-            f"--stories {n}: there are {len(told)}, and a decoder leaves two of at least four out"
-        )
-    return (int(place) for place in np.linspace(0, len(told) - 1, n).round())
-
-
-def open_text(
-    network: LanguageModel, language: str, root: Path | None, debug: bool
-) -> tuple[Stimulus, str]:
-    """Open the Little Prince, or let the model tell stories."""
-    name = f"littleprince-{language}-words"
-    if is_on_disk(name, root) and not debug:
-        return open_stimulus(name, root=root), name
-    n_stories, n_words = (4, 130) if debug else (8, 900)
-    told = invent_stories(network, n_stories, n_words, language=language)
-    return told, f"stories told by {network.name}"
-
-
-def through_folder(
-    network: LanguageModel, stimulus: Stimulus, simulation: Simulation, level: str = "word"
+def subject_of(
+    model: LanguageModel, text: Stimulus, given: Subjects, level: str, snr: float, seed: int
 ) -> list[Story]:
-    """Simulate a subject, write the folders that public code reads, and read them."""
-    responses = simulate_stories(network, stimulus, simulation)
-    tests = tuple(stimulus.runs[-2:])
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = write_layout(Path(scratch) / "study", "S1", stimulus, responses, tests)
-        options = {
-            "language": stimulus.language,
-            "tier": "word",
-            "first_sample": LEAD,
-            "sampling_interval": simulation.step,
-            "unit": "simulated (a.u.)",
-        }
-        train = read_stories(
-            folder / "data_train",
-            "S1",
-            pattern="train_response/{subject}/{story}.hf5",
-            words="train_stimulus/{story}.TextGrid",
-            counts="respdict.json",
-            trimmed=10,
-            **options,
-        )
-        test = read_stories(
-            folder / "data_test",
-            "S1",
-            pattern="test_response/{subject}/perceived_speech/{story}.hf5",
-            words="test_stimulus/perceived_speech/{story}.TextGrid",
-            **options,
-        )
-    return [*stories_of(*train, level), *stories_of(*test, level)]
+    """Simulate one subject, and read its stories from the folders of public code."""
+    simulation = Simulation(given.voxels, snr, layer=given.planted_layer, seed=seed)
+    return simulate_subject(model, text, simulation, level)
 
 
-def equal_spreads(decoder: StoryDecoder, story: Story) -> tuple[float, float]:
-    """Return weights that give both guides of the mixture gains of spread 1 on a tuning story."""
-    part = first_seconds(story, 30)
-    middle = decoder.word_times(part.responses, part.times)
-    first, second = (spread_of(decoder, part, middle, name) for name in GUIDES[:2])
-    return 1 / first, 1 / second
+def title_of(given: Subjects, told: Stories, source: str, beam: int) -> str:
+    """Return the title of the bundle."""
+    unit = f", by {told.level}s" if told.language == "zh" else ""
+    return (
+        f"{given.subjects} simulated subjects x {told.stories} stories, {given.voxels} voxels, "
+        f"beam {beam}, {source}{unit}; planted: {given.planted}"
+    )
 
 
-def tune(
-    decoder: StoryDecoder,
-    story: Story,
-    name: str,
-    width: int,
-    weights: list[float],
-    shares: tuple[float, float] = (1.0, 1.0),
-) -> float:
-    """Choose the weight of the language model on 50 s of a story that training has not seen."""
-    if weights == [0.0]:
-        return 0.0  # published
-    part = first_seconds(story, 50)
-    guide = brain_guide(decoder, part.responses, name, shares)
-    middle = decoder.word_times(part.responses, part.times)
-    starts = Window().starts(middle[0], middle[-1])
-    true = cut_windows(story.words, story.middle, starts, Window().length)
-    scores, spread = {}, 1.0
-    for weight in sorted({0.0, *weights}):  # the first one measures the spread
-        found = decoder.decode(guide, middle, part.times, Beam(width, lm_weight=weight * spread))
-        spread = found.spread if weight == 0 else spread
-        said = cut_windows(found.words, middle, starts, Window().length)
-        scores[weight * spread] = float(np.nanmean(text_scores(true, said, ["bleu-1"])["bleu-1"]))
-    return choose_weight(scores)
-
-
-def numbers(text: str, option: str) -> list[float]:
-    """Return numbers separated by commas."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise UnknownNameError(f"{option} {text!r}: give numbers separated by commas") from None
-
-
-def report(scores: xarray.Dataset, comparison: xarray.Dataset | None) -> None:
-    """Print what to know first, the gains at each level and which guide gains more."""
-    for line in cautions(scores):
-        typer.echo(line)
-    names = ["score", "draw_sd", "null_mean", "gain", "gain_low", "gain_high", "share"]
-    for snr in scores["snr"].values:
-        each = scores.sel(snr=snr)
-        typer.echo(
-            f"\nSNR {snr:g}: mapping r {float(each['mapping_r']):.3f}, 2v2 "
-            f"{float(each['mapping_2v2']):.3f}; encoding R2 {float(each['encoding_r2']):.3f}"
-        )
-        for metric in each["metric"].values:
-            table = each[names].sel(metric=metric).to_dataframe()[names]
-            typer.echo(f"\n{metric}\n{table.round(3).to_string()}")
-    if comparison is not None:
-        given = comparison.attrs
-        typer.echo(
-            f"\n{given['first']} minus {given['second']}, gain over noise input in "
-            f"{given['metric']}, interval over stories and subjects"
-        )
-        table = comparison[["difference", "low", "high", "verdict"]].to_dataframe()
-        typer.echo(table.round(3).to_string())
+def settings_of(study: CrossedStudy, given: Subjects, text: Stimulus) -> dict[str, Any]:
+    """Return what was used where it differs from what was asked for."""
+    used = {k: v for k, v in vars(study.settings).items() if k != "mapper"}
+    names = ("beam", "seconds", "n_null", "n_draws")
+    simulation = vars(Simulation(given.voxels, layer=given.planted_layer))
+    return {
+        **{name: getattr(study, name) for name in names},
+        "settings": used,
+        "sections": len(text.runs),
+        "simulation": simulation,
+    }
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ your own, the path of a card that you wrote. ``--simulate`` plants the features 
 window of time instead, on the words of a story.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 import typer
 
 from brainlm.comparison.feature_families import layer_at
-from brainlm.comparison.simulated_assemblies import simulate_n400
+from brainlm.comparison.simulated_epochs import simulate_listeners
 from brainlm.data.features import concatenate
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
@@ -32,7 +31,7 @@ from brainlm.encoding.encode import Encoding, Space, encode, with_baselines
 from brainlm.encoding.permuted_scores import shared_orders
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks
-from brainlm.encoding.subjects import stack_subjects
+from brainlm.encoding.subjects import peak_lines, stack_subjects
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.features.baselines import random_walk, word_length, zipf_frequency
 from brainlm.workflow import Limits, Run, choose, open_subjects, options, run_command
@@ -40,7 +39,6 @@ from brainlm.workflow import Limits, Run, choose, open_subjects, options, run_co
 BLOCK = 20  # words that change places together, and that the gap leaves out: longer than an epoch
 LEAST_WORDS = 4 * BLOCK  # of a run, see permute_blocks
 LEAST_EPOCHS = 10 * BLOCK  # of a subject: fewer are lost in the gaps of the inner folds
-ALPHA = 0.05
 STORY = "littleprince-en-words"  # of the simulation
 
 
@@ -65,7 +63,10 @@ def main(
         represent = partial(language_spaces, model=model, depth=depth)
         limits = Limits(subjects=2, items=600, least_in_run=LEAST_WORDS).when(debug)
         if simulate:
-            opened = simulated(subjects, represent, simulate, root, limits)
+            story = open_stimulus(STORY, root=root)
+            people = choose(subjects, [f"sim{k + 1}" for k in range(limits.subjects or 4)])
+            n_words = limits.items or 2000
+            opened = simulate_listeners(story, represent, people, n_words, noise=simulate)
         else:
             opened = open_subjects(dataset, subjects, root, limits=limits, check=check_epochs)
         n_permutations = min(permutations, 19) if debug else permutations
@@ -78,17 +79,23 @@ def main(
         scores = stack_subjects(results)
         modality = results[0].recording.modality
         scores.attrs |= {"modality": modality, "title": f"{modality}: {model}"}
-        figures = ["time_course", "alphas"]
-        if "x" in scores.coords and modality in ("meg", "eeg"):
-            figures.append("topographies")
-        else:
-            why = "channels have no positions on the scalp, or share them"
-            run.note(f"no topographies are drawn: {why}", show=True)
-        if n := scores.attrs["lost_targets"]:
-            run.note(f"left out {n} channel-times that not all have", kind="excluded", show=True)
-        run.show(*summary(scores), *results[-1].recording.notes)
+        figures = figures_of(scores, run)
+        run.show(*peak_lines(scores), *results[-1].recording.notes)
         settings = {"block": BLOCK, "dataset": STORY if simulate else dataset}
         run.save(arrays={"scores": scores}, figures=figures, **settings, **results[0].settings)
+
+
+def figures_of(scores: Any, run: Run) -> list[str]:
+    """The figures that can be drawn; notes say what cannot, and which targets are left out."""
+    figures = ["time_course", "alphas"]
+    if "x" in scores.coords and scores.attrs["modality"] in ("meg", "eeg"):
+        figures.append("topographies")
+    else:
+        why = "channels have no positions on the scalp, or share them"
+        run.note(f"no topographies are drawn: {why}", show=True)
+    if n := scores.attrs["lost_targets"]:
+        run.note(f"left out {n} channel-times that not all have", kind="excluded", show=True)
+    return figures
 
 
 def check_epochs(stimulus: Stimulus, recording: Recording) -> None:
@@ -144,45 +151,6 @@ def fit(
         dtype=np.float32,
         keep_predictions=False,
     )
-
-
-def summary(scores: Any) -> list[str]:
-    """A line for each space: its peak, and where it is above chance."""
-    unit = "subject" if "subject" in scores["score"].dims else "fold"
-    mean = scores["score"].mean(unit).isel(analysis=0)
-    lines = [
-        f"held-out r, mean over {scores.sizes[unit]} {unit}s; p <= {ALPHA} over all "
-        f"{scores.sizes['target']} channel-times ({scores.attrs['n_permutations']} permutations)"
-    ]
-    for space in scores["space"].values:
-        r, p = mean.sel(space=space), scores["p"].isel(analysis=0).sel(space=space).values
-        peak, found = int(r.values.argmax()), p <= ALPHA
-        text = f"{space!s:32} peak {float(r[peak]):6.3f} at {scores['target'].values[peak]}"
-        if found.any():
-            when = 1000 * scores["time"].values[found]
-            text += f"; above chance: {found.sum()} channel-times, "
-            text += f"{when.min():.0f} to {when.max():.0f} ms"
-        else:
-            text += "; nowhere above chance"
-        if "planted" in scores.coords:
-            planted = scores["planted"].values
-            text += f" ({(found & planted).sum()} of {planted.sum()} planted, "
-            text += f"{(found & ~planted).sum()} elsewhere)"
-        lines.append(text)
-    return lines
-
-
-def simulated(
-    subjects: str, represent: Any, noise: float, root: Path | None, limits: Limits
-) -> Iterator[tuple[Stimulus, Recording]]:
-    """The first words of a story, and EEG that follows the first space at some sensors."""
-    story = open_stimulus(STORY, root=root)
-    story = story.select(np.arange(min(limits.items or 2000, story.n_words)))
-    stimulus = replace(story, item=[f"w{i}" for i in range(story.n_words)])
-    (cause,) = represent(stimulus)[0].features
-    names = [f"sim{k + 1}" for k in range(limits.subjects or 4)]
-    for seed, name in enumerate(choose(subjects, names)):
-        yield stimulus, simulate_n400(cause, noise=noise, subject=name, seed=seed)
 
 
 if __name__ == "__main__":

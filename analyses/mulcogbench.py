@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainlm.comparison.feature_spaces import shared_words
+from brainlm.comparison.feature_spaces import FeatureSpace, shared_words
 from brainlm.comparison.layer_gains import compare_languages, compare_modalities, layer_gains
-from brainlm.comparison.study import job_key, layer_part, parse_models, spaces_of_models, static_of
-from brainlm.comparison.table import tidy
-from brainlm.workflow import Run, Study, layer_list, options, rows_of_parts, run_command
+from brainlm.comparison.layer_scores import job_key, layer_part, spaces_of_models, static_of
+from brainlm.comparison.selection import parse_models
+from brainlm.workflow import Run, Study, layer_list, options, run_command
 
 DATASETS = (
     "binder-en binder-zh lancaster questions-218 ucl-gaze provo geco zuco1-nr bsc-gaze "
@@ -43,7 +43,6 @@ GAINS = {
 def main(
     models: options.Models = "minilm:en,smollm2:en,gemma3:en+zh",
     datasets: options.Datasets = "all",
-    languages: options.Languages = "en,zh",
     layers: options.Layers = "all",
     permutations: options.Permutations = 200,
     max_items: options.MaxItems = 1500,
@@ -54,25 +53,16 @@ def main(
 ) -> None:
     """Do models of words resemble ratings, gaze, EEG and fMRI in English and Chinese?"""
     with Run(locals()) as run:
-        study = Study(run, DATASETS, datasets=datasets, languages=languages, root=root)
+        study = Study(run, DATASETS, datasets=datasets, root=root)
         if debug:
             permutations, layers = min(permutations, 20), "0,1,-1" if layers == "all" else layers
         chosen = parse_models(models, study.languages)
         spaces = spaces_of_models(chosen, layer_list(layers))
         settings = {"n_permutations": permutations, "n_random": 3 if debug else 10}
-        jobs = []
-        for each in study.open(LIMITS, debug=debug, max_items=max_items):
-            known = [space for space in spaces if space.speaks(each.language)]
-            compared = [static_of(each.language, known), *known]
-            words = shared_words(each.stimulus, compared)
-            study.covers(each, words)
-            for space in compared:
-                key = job_key(each, space, words, study="mulcogbench", debug=debug, **settings)
-                compute = partial(layer_part, each, space, words, **settings)
-                jobs.append((f"{each.name} | {space.name}", key, compute))
-        parts = study.compute(jobs)
+        study.open(LIMITS, debug=debug, max_items=max_items)
+        parts = study.compute(jobs_of(study, spaces, debug=debug, **settings))
 
-        table = tidy(rows_of_parts(parts, "rows").to_dict("records"))
+        table = study.table_of_rows(parts)
         gains, profiles = layer_gains(table, parts)
         pairs, modalities = compare_modalities(profiles)
         tables = {
@@ -86,6 +76,21 @@ def main(
         run.show(*report(tables))
         figures = ["model_by_dataset", "layers_by_modality", "coverage", "context_gains"]
         study.save(tables, figures)
+
+
+def jobs_of(study: Study, spaces: list[FeatureSpace], *, debug: bool, **settings: int) -> list:
+    """One job per data set and model: all layers on the words that every space covers."""
+    jobs = []
+    for each in study.assemblies:
+        known = [space for space in spaces if space.speaks(each.language)]
+        compared = [static_of(each.language, known), *known]
+        words = shared_words(each.stimulus, compared)
+        study.covers(each, words)
+        for space in compared:
+            key = job_key(each, space, words, study="mulcogbench", debug=debug, **settings)
+            compute = partial(layer_part, each, space, words, **settings)
+            jobs.append((f"{each.name} | {space.name}", key, compute))
+    return jobs
 
 
 def report(tables: dict[str, pd.DataFrame]) -> list[str]:

@@ -16,9 +16,10 @@ import pandas as pd
 import typer
 
 from brainlm.comparison.feature_families import common_words, layer_at, open_plausible
+from brainlm.comparison.feature_spaces import FeatureSpace
+from brainlm.comparison.layer_scores import job_key, static_of
+from brainlm.comparison.selection import parse_models
 from brainlm.comparison.space_comparison import compare_matched
-from brainlm.comparison.study import job_key, parse_models, static_of
-from brainlm.comparison.table import tidy
 from brainlm.workflow import Run, Study, options, rows_of_parts, run_command
 
 DATASETS = (
@@ -29,6 +30,7 @@ DATASETS = (
 COLUMNS = (
     "dataset space n_features score low high beyond_controls normalised n_items n_subjects n_units"
 )
+N_DRAWS = 50  # of shares in the banded ridge
 N_RANDOM = 12  # random embeddings of each space: ridge regressions each
 LIMITS = {
     "nieuwland2018": {"max_subjects": 100},
@@ -40,14 +42,12 @@ LIMITS = {
 def main(
     models: options.Models = "smollm2:en,gemma3:en+zh",
     datasets: options.Datasets = "all",
-    languages: options.Languages = "en,zh",
     depth: Annotated[
         float, typer.Option(min=0, max=1, help="Depth of the layer of each model, 0 to 1.")
     ] = 0.6,
     components: Annotated[
         int, typer.Option(min=3, help="Principal components of the matched versions.")
     ] = 10,
-    draws: Annotated[int, typer.Option(min=1, help="Draws of the banded ridge.")] = 50,
     spaces: options.Spaces = "",
     max_items: options.MaxItems = 1500,
     out: options.Out = Path("results/navigating"),
@@ -57,7 +57,7 @@ def main(
 ) -> None:
     """Which spaces of words predict gaze, EEG and fMRI: neural, embodied or taxonomic?"""
     with Run(locals()) as run:
-        study = Study(run, DATASETS, datasets=datasets, languages=languages, root=root)
+        study = Study(run, DATASETS, datasets=datasets, root=root)
         assemblies = study.open(LIMITS, debug=debug, max_items=max_items)
         chosen = parse_models(models, study.languages)
         neural = [layer_at(name, known, depth) for name, known in chosen.items()]
@@ -65,25 +65,12 @@ def main(
         run.note(*notes)
         settings = {
             "n_components": components,
-            "n_draws": min(draws, 3) if debug else draws,
+            "n_draws": 3 if debug else N_DRAWS,
             "n_random": 3 if debug else N_RANDOM,
         }
-        jobs = []
-        for each in assemblies:
-            candidates = [*neural, static_of(each.language, neural), *plausible]
-            known = [space for space in candidates if space.speaks(each.language)]
-            compared, words, note = common_words(each, known)
-            run.note(note, kind="coverage")
-            study.covers(each, words)
-            identities = [[space.name, space.identity] for space in compared]
-            key = job_key(
-                each, compared[0], words, sources=identities, study="navigating", **settings
-            )
-            compute = partial(compare_matched, each, compared, words, **settings)
-            jobs.append((each.name, key, compute))
-        parts = study.compute(jobs)
+        parts = study.compute(jobs_of(study, neural, plausible, **settings))
         tables = {
-            "table": tidy(rows_of_parts(parts, "rows").to_dict("records")),
+            "table": study.table_of_rows(parts),
             "winners": rows_of_parts(parts, "winners"),
             "partition": rows_of_parts(parts, "partition"),
             "pairs": rows_of_parts(parts, "pairs", q=True),
@@ -91,6 +78,24 @@ def main(
         run.show(*report(tables))
         figures = ["model_by_dataset", "winners", "paired_bars", "coverage", "unique_variance"]
         study.save(tables, figures)
+
+
+def jobs_of(
+    study: Study, neural: list[FeatureSpace], plausible: list[FeatureSpace], **settings: int
+) -> list:
+    """One job per data set: all spaces on the words that every one of them covers."""
+    jobs = []
+    for each in study.assemblies:
+        candidates = [*neural, static_of(each.language, neural), *plausible]
+        known = [space for space in candidates if space.speaks(each.language)]
+        compared, words, note = common_words(each, known)
+        study.run.note(note, kind="coverage")
+        study.covers(each, words)
+        identities = [[space.name, space.identity] for space in compared]
+        about = {"sources": identities, "study": "navigating", **settings}
+        compute = partial(compare_matched, each, compared, words, **settings)
+        jobs.append((each.name, job_key(each, compared[0], words, **about), compute))
+    return jobs
 
 
 def report(tables: dict[str, pd.DataFrame]) -> list[str]:

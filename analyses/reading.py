@@ -3,7 +3,7 @@
 Single trials where there are some (GECO, ZuCo, Nieuwland et al. 2018): mixed-effects regressions
 with crossed random intercepts of subjects and words and a slope of surprisal by subject, with and
 without the mean effect of surprisal, compared by their likelihood ratio (p of F with as many units
-as there are subjects, see ``brainlm.mixed_models.regression.likelihood_gain``). Means over readers
+as there are subjects, see ``brainlm.mixed_models.gains.likelihood_gain``). Means over readers
 (UCL, Provo, BSC), and the trials again: the gain of log-likelihood on sentences that were left out,
 in nats per word, with its interval over folds.
 Controls are length, Zipf frequency and position of the word, and length and frequency of the word
@@ -20,8 +20,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from brainlm.comparison.reading import CONTROLS, reading_part
-from brainlm.comparison.study import parse_models
+from brainlm.comparison.reading_trials import CONTROLS, reading_part
+from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import dataset_hashes, list_subjects
 from brainlm.language_models import LanguageModel
@@ -36,7 +36,6 @@ DATASETS = (
 def main(
     models: options.Models = "smollm2:en,gemma3:en+zh",
     datasets: options.Datasets = "all",
-    languages: options.Languages = "en,zh",
     max_items: options.MaxItems = 2000,
     mixed_items: Annotated[
         int, typer.Option(min=0, help="Words in the mixed models (0: none are fitted).")
@@ -49,25 +48,13 @@ def main(
 ) -> None:
     """What does surprisal add to length, frequency and their spill-over?"""
     with Run(locals()) as run:
-        study = Study(run, DATASETS, datasets=datasets, languages=languages, root=root)
+        study = Study(run, DATASETS, datasets=datasets, root=root)
         settings = {
             "max_items": 120 if debug else max_items,
             "max_subjects": min(30, max_subjects) if debug else max_subjects,
             "mixed_items": min(mixed_items, 40) if debug else mixed_items,
         }
-        opened = {name: LanguageModel(name) for name in parse_models(models, study.languages)}
-        jobs = []
-        for name in study.names:
-            hashes = [dataset_hashes(name, who, root) for who in people(name, root)]
-            run.data[name] = hashes
-            for model, known in parse_models(models, study.languages).items():
-                if read_card(name).languages[0] not in known:
-                    continue
-                key = {"study": "reading", "data": hashes, "model": opened[model].identity}
-                compute = partial(reading_part, name, opened[model], root=root, **settings)
-                jobs.append((f"{read_card(name).name} | {model}", key | settings, compute))
-                run.features[model] = opened[model].identity
-        parts = study.compute(jobs)
+        parts = study.compute(jobs_of(study, parse_models(models, study.languages), settings))
         run.note(*(note for part in parts.values() for note in json.loads(part.attrs["notes"])))
         tables = {
             "gains": rows_of_parts(parts, "gains", q=True),
@@ -75,6 +62,22 @@ def main(
         }
         run.show(*report(**tables))
         study.save(tables, ["reading_gains"], controls=CONTROLS)
+
+
+def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
+    """One job per data set and model that speaks its language."""
+    opened, jobs = {name: LanguageModel(name) for name in models}, []
+    for name in study.names:
+        hashes = [dataset_hashes(name, who, study.root) for who in people(name, study.root)]
+        study.run.data[name] = hashes
+        for model, known in models.items():
+            if read_card(name).languages[0] not in known:
+                continue
+            key = {"study": "reading", "data": hashes, "model": opened[model].identity}
+            compute = partial(reading_part, name, opened[model], root=study.root, **settings)
+            jobs.append((f"{read_card(name).name} | {model}", key | settings, compute))
+            study.run.features[model] = opened[model].identity
+    return jobs
 
 
 def people(name: str, root: Path | None) -> list[str | None]:

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import pandas as pd
 import typer
 
 from brainlm.comparison.feature_families import EMBODIED, joined_norm, layer_at
 from brainlm.comparison.feature_spaces import norm_space, shared_words
+from brainlm.comparison.layer_scores import table_of
+from brainlm.comparison.recovery import recovered_regions, recovery_maps
 from brainlm.comparison.simulated_assemblies import brain_mask, simulate_regions, voxels_near
-from brainlm.comparison.study import table_of
-from brainlm.data.brain_maps import BrainMaps
 from brainlm.datasets.folders import dataset_hashes
 from brainlm.datasets.open import open_stimulus
 from brainlm.encoding.cross_validation import cross_validate
@@ -51,51 +50,42 @@ def main(
     with Run(locals()) as run:
         if debug:
             words, resolution, permutations = min(words, 900), 12, min(permutations, 19)
-        stimulus = open_stimulus(STORY, root=root)
-        stimulus = stimulus.select(np.arange(min(words, stimulus.n_words)))
-        norm = joined_norm("en", EMBODIED["en"], root)
-        spaces = [layer_at(model, ("en",), depth), norm_space(norm, "embodied", "embodied")]
-        shared = shared_words(stimulus, spaces)
-        causes = {s.name: s.embed(stimulus, shared, "discourse")[0] for s in spaces}
+        causes, coverage = planted_spaces(model, depth, words, root)
         run.data[STORY] = dataset_hashes(STORY, root=root)
-        run.note(f"{shared.sum()} of {len(shared)} words have all spaces", kind="coverage")
-
+        run.note(coverage, kind="coverage")
         mask = brain_mask(resolution)
         region = voxels_near(mask, REGIONS.values())
         simulated = simulate_regions(list(causes.values()), region, noise=noise)
         run.note(*simulated.recording.notes)
         near = volume_neighbourhoods(mask, 1.8 * resolution)
-        found = {}
-        for name, cause in causes.items():
-            found[name] = score(simulated, simulated.design(cause), near, permutations)
-            run.progress(f"{name}: {run.seconds:.0f} s")
+        found = {
+            name: score(simulated, simulated.design(cause), near, permutations)
+            for name, cause in causes.items()
+        }
         r, p, light = ({name: each[k] for name, each in found.items()} for k in range(3))
         away = near @ (region >= 0).astype(float) == 0  # no planted voxel in the neighbourhood
-        table = recovered(region, away, r, p, light)
+        table = recovered_regions(region, [*REGIONS], away, r, p, light, ALPHA)
         run.show(table.round(3).to_string(index=False))
 
-        n_alone = int(np.isnan(light[spaces[0].name]).sum())  # fewer than three voxels around
+        n_alone = int(np.isnan(next(iter(light.values()))).sum())  # fewer than three voxels around
         run.note(f"{n_alone} voxels have too few neighbours for a searchlight: drawn at chance")
         run.note(f"drawn where the score is above chance, p <= {ALPHA} over all voxels of a space")
-        maps = {
-            "maps_found": (found_where(r, p), "held-out r", "found"),
-            "maps_truth": (
-                {name: (region == k).astype(float) for k, name in enumerate(causes)},
-                "1",
-                "planted",
-            ),
-            "searchlight": (
-                {name: np.nan_to_num(light[name] - 0.5) for name in causes},
-                "2v2 accuracy - .5",
-                "searchlight",
-            ),
-        }
-        arrays = {name: maps_of(mask, *each).to_xarray() for name, each in maps.items()}
         run.save(
-            arrays={"table": table_of(table), **arrays},
+            arrays={"table": table_of(table), **recovery_maps(mask, region, r, p, light, ALPHA)},
             figures=["winner_brain", "searchlight_brain"],
             regions={name: [*map(float, at), size] for name, (at, size) in REGIONS.items()},
         )
+
+
+def planted_spaces(model: str, depth: float, words: int, root: Path | None) -> tuple[dict, str]:
+    """A layer and embodied ratings on the words of the story that have both."""
+    stimulus = open_stimulus(STORY, root=root)
+    stimulus = stimulus.select(np.arange(min(words, stimulus.n_words)))
+    norm = joined_norm("en", EMBODIED["en"], root)
+    spaces = [layer_at(model, ("en",), depth), norm_space(norm, "embodied", "embodied")]
+    shared = shared_words(stimulus, spaces)
+    causes = {space.name: space.embed(stimulus, shared, "discourse")[0] for space in spaces}
+    return causes, f"{shared.sum()} of {len(shared)} words have both spaces"
 
 
 def score(simulated, X: np.ndarray, near, n_permutations: int) -> tuple:
@@ -114,47 +104,6 @@ def score(simulated, X: np.ndarray, near, n_permutations: int) -> tuple:
     )
     light = pattern_searchlight(np.asarray(scores.predictions), Y, simulated.split, near)
     return scores.mean, max_statistic_p(scores.mean, null), light
-
-
-def found_where(r: dict, p: dict) -> dict[str, np.ndarray]:
-    """Scores of the voxels above chance, 0 elsewhere."""
-    return {name: np.where(p[name] <= ALPHA, r[name], 0) for name in r}
-
-
-def maps_of(mask, values: dict[str, np.ndarray], unit: str, what: str) -> BrainMaps:
-    """One map per space, on the voxels of the mask."""
-    inside = np.asarray(mask.dataobj).astype(bool)
-    data = np.array(list(values.values()), dtype=np.float32)
-    return BrainMaps(data, list(values), inside, unit, mask.affine, subject=what)
-
-
-def recovered(
-    region: np.ndarray, away: np.ndarray, scores: dict, p: dict, light: dict
-) -> pd.DataFrame:
-    """Recovery of each region, and false positives outside."""
-    spaces = list(scores)
-    r = np.array([scores[name] for name in spaces])
-    found = np.array([p[name] <= ALPHA for name in spaces])
-    best = r.argmax(axis=0)
-    rows = []
-    for k, (place, name) in enumerate(zip([*REGIONS], spaces, strict=True)):
-        own, outside = region == k, region < 0
-        hits = own & found.any(axis=0)
-        rows.append(
-            {
-                "region": place,
-                "planted": name,
-                "n_voxels": int(own.sum()),
-                "r": float(r[k, own].mean()),
-                "found": float(found[k, own].mean()),
-                "won_by_planted": float((best[hits] == k).mean()) if hits.any() else np.nan,
-                "searchlight": float(np.nanmean(light[name][own])),
-                "n_outside": int(outside.sum()),
-                "found_outside": int(found[k, outside].sum()),
-                "searchlight_away": float(np.nanmean(light[name][away])),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 if __name__ == "__main__":

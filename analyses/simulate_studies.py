@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import typer
 
+from brainlm.comparison.layer_scores import METHODS, rows_of, table_of, time_summary
 from brainlm.comparison.parts import PartStore, run_parts
 from brainlm.comparison.recovery import (
     computed_space,
@@ -26,7 +27,6 @@ from brainlm.comparison.recovery import (
     simulated_part,
 )
 from brainlm.comparison.simulated_assemblies import simulate_fmri, simulate_meg
-from brainlm.comparison.study import METHODS, rows_of, spent, table_of
 from brainlm.comparison.table import tidy
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.folders import dataset_hashes
@@ -64,27 +64,8 @@ def main(
             for name, depth in depths.items()
         }
         run.data |= {story: dataset_hashes(story, root=root) for story in STORIES.values()}
-        key = {
-            "study": "simulate",
-            "data": run.data,
-            "words": words,
-            "model": network.identity,
-            "layers": layers,
-            "permutations": permutations,
-        }
-        jobs = []
-        for (language, story), modality in product(STORIES.items(), SIMULATIONS):
-            simulate, times = SIMULATIONS[modality]
-            stimulus = first_words(open_stimulus(story, root=root), times * words)
-            hidden = network.embed(stimulus, layers, context=256, pooling="mean")
-            space = computed_space(model, hidden, n)
-            causes = {"planted": hidden[layers.index(planted[modality])], "nothing": None}
-            for (cause, layer), method in product(causes.items(), METHODS):
-                settings = {"permutations": permutations, "method": method}
-                compute = partial(simulated_part, simulate, layer, hidden, space, **settings)
-                name = f"{cause} | {modality} | {language} | {method}"
-                jobs.append((name, {**key, "planted": planted[modality]}, compute))
         store = PartStore.beside(out)
+        jobs = jobs_of(network, layers, planted, words, permutations, root)
         parts, seconds = run_parts(jobs, store, run.progress)
         profiles, curves, nulls = recovered_depths(parts, planted, n)
         modalities, languages = recovered_contrasts(profiles, curves, nulls)
@@ -100,7 +81,34 @@ def main(
         arrays = {name: table_of(table) for name, table in {**tables, "table": tidy(rows)}.items()}
         run.save(arrays=arrays, figures=["layers_by_modality"], planted_layers=planted)
         store.clear()
-        run.show(spent(seconds, run.seconds))
+        run.show(time_summary(seconds, run.seconds))
+
+
+def jobs_of(
+    network: LanguageModel,
+    layers: list[int],
+    planted: dict[str, int],
+    words: int,
+    permutations: int,
+    root: Path | None,
+) -> list:
+    """One job per language, modality, cause (a layer, or nothing) and method."""
+    key = {"study": "simulate", "words": words, "model": network.identity, "layers": layers}
+    jobs = []
+    for (language, story), modality in product(STORIES.items(), SIMULATIONS):
+        simulate, times = SIMULATIONS[modality]
+        stimulus = first_words(open_stimulus(story, root=root), times * words)
+        hidden = network.embed(stimulus, layers, context=256, pooling="mean")
+        space = computed_space(network.name, hidden, network.n_layers)
+        about = {**key, "data": dataset_hashes(story, root=root), "planted": planted[modality]}
+        causes = {"planted": hidden[layers.index(planted[modality])], "nothing": None}
+        for (cause, layer), method in product(causes.items(), METHODS):
+            settings = {"permutations": permutations, "method": method}
+            compute = partial(simulated_part, simulate, layer, hidden, space, **settings)
+            jobs.append(
+                (f"{cause} | {modality} | {language} | {method}", about | settings, compute)
+            )
+    return jobs
 
 
 def first_words(stimulus: Stimulus, n: int) -> Stimulus:

@@ -22,9 +22,11 @@ from brainlm.comparison.feature_families import (
     open_plausible,
     predictability_space,
 )
+from brainlm.comparison.feature_spaces import FeatureSpace
+from brainlm.comparison.layer_scores import job_key, static_of
 from brainlm.comparison.model_ranks import model_ranks
+from brainlm.comparison.selection import materials, parse_models
 from brainlm.comparison.space_comparison import compare_families
-from brainlm.comparison.study import job_key, materials, parse_models, static_of
 from brainlm.comparison.table import tidy
 from brainlm.datasets.folders import is_on_disk
 from brainlm.datasets.open import open_stimulus
@@ -49,7 +51,6 @@ LIMITS = {
 def main(
     models: options.Models = "minilm:en,smollm2:en,gemma3:en+zh",
     datasets: options.Datasets = "all",
-    languages: options.Languages = "en,zh",
     depth: Annotated[
         float, typer.Option(min=0, max=1, help="Depth of the layer of each model, 0 to 1.")
     ] = 0.6,
@@ -63,7 +64,7 @@ def main(
 ) -> None:
     """Does one family of language models win everywhere?"""
     with Run(locals()) as run:
-        study = Study(run, DATASETS, datasets=datasets, languages=languages, root=root)
+        study = Study(run, DATASETS, datasets=datasets, root=root)
         assemblies = study.open(LIMITS, debug=debug, max_items=max_items)
         chosen = parse_models(models, study.languages)
         neural = [layer_at(name, known, depth) for name, known in chosen.items()]
@@ -75,34 +76,11 @@ def main(
         plausible, notes = open_plausible(study.languages, root, assemblies, spaces)
         run.note(*notes)
         run.note("not tested, no parses of these texts on this machine: syntactic counts, PCFG")
-        texts = [each.stimulus for each in assemblies if each.level != "word"]
-        texts += [open_stimulus(name, root=root) for name in TEXTS if is_on_disk(name, root)]
         settings = {
             "n_permutations": min(permutations, 9) if debug else permutations,
             "n_random": 3 if debug else N_RANDOM,
         }
-        jobs = []
-        for each in assemblies:
-            speak = [space for space in [*neural, *plausible] if space.speaks(each.language)]
-            embeddings = [static_of(each.language, neural), *speak]
-            embeddings, words, note = common_words(each, embeddings)
-            surprising = (
-                []
-                if each.level == "word"
-                else [space for space in causal if space.speaks(each.language)]
-            )
-            run.note(note, kind="coverage")
-            if surprising and (ngrams := kneser_ney_space(each, texts)):
-                surprising.insert(0, ngrams[0])
-                run.note(ngrams[1])
-            study.covers(each, words)
-            identities = [(space.name, space.identity) for space in [*embeddings, *surprising]]
-            key = job_key(
-                each, embeddings[0], words, sources=identities, study="survey", **settings
-            )
-            compute = partial(compare_families, each, embeddings, surprising, words, **settings)
-            jobs.append((each.name, key, compute))
-        parts = study.compute(jobs)
+        parts = study.compute(jobs_of(study, [*neural, *plausible], causal, **settings))
         tables = tabulate(parts)
         ranks, notes = model_ranks(tables["table"], tables["pairs"], materials(assemblies))
         run.note(*notes)
@@ -110,6 +88,33 @@ def main(
         run.show(*report(tables))
         figures = ["model_by_dataset", "coverage", *["critical_difference"] * bool(len(ranks))]
         study.save(tables, figures)
+
+
+def jobs_of(
+    study: Study, spaces: list[FeatureSpace], causal: list[FeatureSpace], **settings: int
+) -> list:
+    """One job per data set: embeddings on common words, and predictability in running text."""
+    texts = [each.stimulus for each in study.assemblies if each.level != "word"]
+    texts += [
+        open_stimulus(name, root=study.root) for name in TEXTS if is_on_disk(name, study.root)
+    ]
+    jobs = []
+    for each in study.assemblies:
+        static = static_of(each.language, spaces)
+        known = [static, *(space for space in spaces if space.speaks(each.language))]
+        embeddings, words, note = common_words(each, known)
+        study.run.note(note, kind="coverage")
+        study.covers(each, words)
+        surprising = [space for space in causal if space.speaks(each.language)]
+        surprising = [] if each.level == "word" else surprising
+        if surprising and (ngrams := kneser_ney_space(each, texts)):
+            surprising.insert(0, ngrams[0])
+            study.run.note(ngrams[1])
+        identities = [(space.name, space.identity) for space in [*embeddings, *surprising]]
+        about = {"sources": identities, "study": "survey", **settings}
+        compute = partial(compare_families, each, embeddings, surprising, words, **settings)
+        jobs.append((each.name, job_key(each, embeddings[0], words, **about), compute))
+    return jobs
 
 
 def tabulate(parts: dict) -> dict[str, pd.DataFrame]:

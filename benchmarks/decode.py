@@ -17,15 +17,15 @@ import time
 
 import numpy as np
 
-from brainlm.decoding.beam_cache import Prefixes
-from brainlm.decoding.beam_search import Beam, Reader, decode_text
+from brainlm.decoding.beam_cache import BeamCache
+from brainlm.decoding.beam_search import Beam, CandidateEmbedder, decode_text
 from brainlm.decoding.encoding_model import EncodingModel
 from brainlm.decoding.proposals import Nucleus, propose
 from brainlm.decoding.scorers import EncodingLikelihood
 from brainlm.decoding.stimulus_model import (
-    Rows,
     RowScale,
-    Timeline,
+    RowWindow,
+    StimulusModel,
     learn_space,
     row_times,
     word_weights,
@@ -42,31 +42,31 @@ TARGETS = {
 }
 
 
-def grown(model: LanguageModel, vocabulary, width: int, n_words: int) -> Prefixes:
+def grown(model: LanguageModel, vocabulary, width: int, n_words: int) -> BeamCache:
     """A beam of different hypotheses of some words."""
     rng = np.random.default_rng(0)
-    prefixes = Prefixes(model, vocabulary, CONTEXT)
+    cache = BeamCache(model, vocabulary, CONTEXT)
     for word in range(n_words):
-        found = propose(prefixes, Nucleus(), width if word == 0 else 0)
+        found = propose(cache, Nucleus(), width if word == 0 else 0)
         chosen = rng.choice(len(found), width, replace=len(found) < width)
-        prefixes.advance(found.parent[chosen], found.word[chosen])
-    return prefixes
+        cache.advance(found.parent[chosen], found.word[chosen])
+    return cache
 
 
 def proposals(model: LanguageModel, vocabulary, width: int, n_words: int, n_plain: int) -> dict:
     """Seconds per word: all hypotheses in the cache, against each read by itself."""
     import torch
 
-    prefixes = grown(model, vocabulary, width, 2 * CONTEXT)
+    cache = grown(model, vocabulary, width, 2 * CONTEXT)
     rng = np.random.default_rng(1)
     start = time.perf_counter()
     for _ in range(n_words):
-        found = propose(prefixes, Nucleus())
+        found = propose(cache, Nucleus())
         chosen = rng.choice(len(found), width, replace=len(found) < width)
-        prefixes.advance(found.parent[chosen], found.word[chosen])
+        cache.advance(found.parent[chosen], found.word[chosen])
     cached = (time.perf_counter() - start) / n_words
     start = time.perf_counter()
-    for history in prefixes.history[:n_plain, -CONTEXT * 3 // 2 :]:  # the mean window
+    for history in cache.history[:n_plain, -CONTEXT * 3 // 2 :]:  # the mean window
         ids = [*model.frame.prefix, *(t for w in history for t in vocabulary.tokens[w])]
         with torch.inference_mode():
             model.headed(torch.tensor([ids]), use_cache=False, logits_to_keep=1)
@@ -89,28 +89,28 @@ def random_model(n_features: int, n_targets: int) -> tuple[EncodingModel, np.nda
     return model, draw(300, n_targets)
 
 
-def timeline(n_words: int, n_features: int) -> Timeline:
+def stimulus_model(n_words: int, n_features: int) -> StimulusModel:
     """Words at an even rate."""
     middle = (np.arange(n_words) + 0.5) / RATE
     times = row_times(TR * np.arange(int(n_words / RATE / TR) + 8), 4)
     ones = np.ones(n_features, dtype=np.float32)
-    return Timeline(word_weights(middle, times), RowScale(0 * ones, ones))
+    return StimulusModel(word_weights(middle, times), RowScale(0 * ones, ones))
 
 
 def likelihood(n_features: int, n_targets: int, n_candidates: int) -> dict:
     """Seconds per candidate: products, against the full formula on the affected samples."""
     model, Y = random_model(n_features, n_targets)
     start = time.perf_counter()
-    guide = EncodingLikelihood(model, Y, 4)
+    scorer = EncodingLikelihood(model, Y, 4)
     once = time.perf_counter() - start
     rng = np.random.default_rng(1)
-    rows = Rows(timeline(500, n_features), guide.reach)
+    rows = RowWindow(stimulus_model(500, n_features), scorer.reach)
     for _ in range(60):
         rows.advance(np.zeros(1, int), rng.standard_normal((1, n_features), dtype=np.float32))
     steps = rng.standard_normal((n_candidates, n_features), dtype=np.float32)
-    guide.gains(rows, np.zeros(n_candidates, int), steps)  # the blocks of G are summed once
+    scorer.gains(rows, np.zeros(n_candidates, int), steps)  # the blocks of G are summed once
     start = time.perf_counter()
-    guide.gains(rows, np.zeros(n_candidates, int), steps)
+    scorer.gains(rows, np.zeros(n_candidates, int), steps)
     products = (time.perf_counter() - start) / n_candidates
     S = model.residuals.T @ model.residuals / 3
     S.flat[:: n_targets + 1] += 2 / 3
@@ -136,11 +136,11 @@ def story(model: LanguageModel, vocabulary, width: int, n_words: int, n_targets:
     encoding, Y = random_model(n_features, n_targets)
     states = np.random.default_rng(0).standard_normal((1000, model.n_features)).astype(np.float32)
     space = learn_space(states, n_features)
-    reader = Reader(model, vocabulary, space, CONTEXT, LAYER)
-    guide = EncodingLikelihood(encoding, Y, 4)
-    room = Prefixes(model, vocabulary, CONTEXT).check_room(width)
+    embedder = CandidateEmbedder(model, vocabulary, space, CONTEXT, LAYER)
+    scorer = EncodingLikelihood(encoding, Y, 4)
+    room = BeamCache(model, vocabulary, CONTEXT).require_memory(width)
     start = time.perf_counter()
-    found = decode_text(reader, timeline(n_words, n_features), guide, Beam(width))
+    found = decode_text(embedder, stimulus_model(n_words, n_features), scorer, Beam(width))
     seconds = (time.perf_counter() - start) / n_words
     return {
         "s_per_word": seconds,

@@ -34,7 +34,13 @@ from ridge import features  # beside this script
 from brainlm.decoding.embedding import EmbeddingDecoder
 from brainlm.decoding.encoding_model import EncodingModel
 from brainlm.decoding.scorers import EncodingLikelihood
-from brainlm.decoding.stimulus_model import Rows, RowScale, Timeline, row_times, word_weights
+from brainlm.decoding.stimulus_model import (
+    RowScale,
+    RowWindow,
+    StimulusModel,
+    row_times,
+    word_weights,
+)
 from brainlm.encoding._ridge.search import Search, cv_curves
 from brainlm.encoding._ridge.solve import fit_ridge
 from brainlm.encoding.banded import BandedRidgeEncoder
@@ -496,16 +502,16 @@ def gain_of(
     model: EncodingModel, Y: np.ndarray, n_features: int, n_candidates: int
 ) -> Callable[[], np.ndarray]:
     """Return a call that gives the gains of candidates after sixty words."""
-    guide = EncodingLikelihood(model, Y, 4)
+    scorer = EncodingLikelihood(model, Y, 4)
     middle = (np.arange(500) + 0.5) / 2.5
     ones = np.ones(n_features, dtype=np.float32)
     weights = word_weights(middle, row_times(2.0 * np.arange(108), 4))
-    rows = Rows(Timeline(weights, RowScale(0 * ones, ones)), guide.reach)
+    rows = RowWindow(StimulusModel(weights, RowScale(0 * ones, ones)), scorer.reach)
     rng = np.random.default_rng(1)
     for _ in range(60):
         rows.advance(np.zeros(1, int), rng.standard_normal((1, n_features), dtype=np.float32))
     steps = rng.standard_normal((n_candidates, n_features), dtype=np.float32)
-    return lambda: guide.gains(rows, np.zeros(n_candidates, int), steps)
+    return lambda: scorer.gains(rows, np.zeros(n_candidates, int), steps)
 
 
 def decode(bench: Bench) -> None:

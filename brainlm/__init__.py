@@ -1,4 +1,4 @@
-"""brainlm: which features of language predict the brain, and what can be read back out of it.
+"""brainlm: find which features of language predict the brain, and read text back out of it.
 
 The names below are loaded when they are first used, so ``import brainlm`` is quick and loads
 neither torch nor transformers.
@@ -34,14 +34,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "open_recording",
             "open_stimulus",
         ],
-        "io.arrays": [
-            "from_arrays",
-            "from_cifti",
-            "from_image",
-            "from_surfaces",
-            "from_tables",
-            "from_trials",
-        ],
+        "io.arrays": ["from_arrays", "from_tables", "from_trials"],
+        "io.own_images": ["from_cifti", "from_image", "from_surfaces"],
         "io.mne_objects": ["from_epochs", "from_raw"],
         "data.segmentation": ["read_text"],
         "language_models.model": ["LanguageModel"],

@@ -1,12 +1,10 @@
-"""How the core objects show themselves in a notebook: a few facts and a few rows, as HTML."""
+"""Show the core objects in a notebook: a few facts and a few rows, as HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
-
-__all__ = ["html_card"]
 
 NOTES_SHOWN = 3
 

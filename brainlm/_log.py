@@ -1,4 +1,4 @@
-"""The log of a run: what it said, warned of, and when, kept for its bundle.
+"""Log of a run: output and warnings with their times, kept for the bundle.
 
 ``keep_log`` listens to standard output, standard error and warnings while a command runs;
 ``brainlm.results.bundle.save_bundle`` writes what was heard into the bundle as ``log.txt``.
@@ -15,8 +15,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
-
-__all__ = ["keep_log", "log_lines"]
 
 _CURRENT: ContextVar[_Log | None] = ContextVar("log", default=None)
 
@@ -53,7 +51,7 @@ class _Ear:
 
 @contextmanager
 def keep_log() -> Iterator[None]:
-    """Keep what is printed and warned of inside; within another ``keep_log`` that one goes on."""
+    """Keep what is printed and warned of inside; an outer ``keep_log`` keeps it, too."""
     if _CURRENT.get() is not None:
         yield
         return

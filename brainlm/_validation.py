@@ -1,4 +1,4 @@
-"""Checks shared by the core classes and the encoders: name the argument, the value and the fix."""
+"""Validation of arguments: errors name the argument, the value and the fix."""
 
 from __future__ import annotations
 
@@ -6,19 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-__all__ = [
-    "as_labels",
-    "bad_targets",
-    "check_blocks",
-    "check_finite",
-    "check_targets",
-    "freeze",
-    "is_mapped",
-    "is_missing",
-    "mapped_file",
-    "same_length",
-]
 
 
 def freeze(array: np.ndarray) -> np.ndarray:

@@ -1,19 +1,10 @@
-"""What goes wrong with other people's data; the messages give advice."""
+"""Exceptions about data and names; their messages give advice."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 from typing import Any
-
-__all__ = [
-    "CorruptDataError",
-    "DataMissingError",
-    "LicenceError",
-    "UnknownNameError",
-    "complaints",
-    "unknown_name",
-]
 
 
 class UnknownNameError(ValueError):

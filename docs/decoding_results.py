@@ -89,7 +89,7 @@ def conditions(bundle: Bundle, title: str) -> str:
 
 
 def compared(found: xarray.Dataset) -> str:
-    """Which guide gains more from the brain, in one score, and whether that is decided."""
+    """Which scorer gains more from the brain, in one score, and whether that is decided."""
     first, second, metric = (found.attrs[name] for name in ("first", "second", "metric"))
     lines = [
         f"{first} minus {second}, gain of the brain over noise input through the same decoder, in "
@@ -108,7 +108,7 @@ def compared(found: xarray.Dataset) -> str:
 
 
 def ablations(bundle: Bundle) -> str:
-    """Gains of all points, and how far the mapping foretells the text."""
+    """Gains of all variants, and how far the mapping foretells the text."""
     table = bundle.arrays["table"].to_dataframe()
     wide = table.pivot_table(
         index=["factor", "value", "snr", "minutes", "mapper", "mapping_r"],

@@ -488,10 +488,7 @@ def mapping(scores: xarray.Dataset) -> str:
 def untested(bundles: dict[str, Bundle]) -> str:
     """What could not be tested, from the notes of the bundles."""
     lines = dict.fromkeys(
-        note
-        for bundle in bundles.values()
-        for note in (each["text"] for each in bundle.record["notes"])
-        if "not tested" in note
+        note for bundle in bundles.values() for note in bundle.notes if "not tested" in note
     )
     return "\n".join(["## What could not be tested", *(f"- {line}" for line in lines)])
 

@@ -21,10 +21,10 @@ from brainlm.decoding.conditions import smooth_noise
 from brainlm.decoding.decoder import Settings, fit_story_decoder
 from brainlm.decoding.null_scores import Window, cut_windows
 from brainlm.decoding.proposals import Nucleus
-from brainlm.decoding.scorers import NoGuide
+from brainlm.decoding.scorers import LanguageModelOnly
 from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories, time_words
 from brainlm.decoding.stories import stories_of
-from brainlm.decoding.story_scores import map_story
+from brainlm.decoding.story_scores import score_story_mapping
 from brainlm.decoding.text_scores import text_scores
 
 # %%
@@ -90,7 +90,7 @@ settings = Settings(
 )
 decoder = fit_story_decoder(model, stories[:-1], settings)
 test = stories[-1]
-mapping = map_story(decoder, test)
+mapping = score_story_mapping(decoder, test)
 print(f"mapping: r = {mapping.r.mean():.3f}, 2v2 = {mapping.pairwise:.3f}")
 
 # %%
@@ -98,18 +98,18 @@ print(f"mapping: r = {mapping.r.mean():.3f}, 2v2 = {mapping.pairwise:.3f}")
 # all.
 
 noise = smooth_noise(test.responses.shape, rng)
-guides = {
+scorers = {
     "brain": decoder.similarity(test.responses),
     "noise": decoder.similarity(noise),
-    "no brain": NoGuide(),
+    "no brain": LanguageModelOnly(),
 }
 middle = decoder.word_times(test.responses, test.times)  # when words are heard
 beam = Beam(8, nucleus=Nucleus(most=20))
 found = {
     label: decoder.decode(
-        guide, middle, test.times, replace(beam, lm_weight=1.0) if label == "no brain" else beam
+        scorer, middle, test.times, replace(beam, lm_weight=1.0) if label == "no brain" else beam
     )
-    for label, guide in guides.items()
+    for label, scorer in scorers.items()
 }
 print(f"{test.times[-1] - test.times[0]:.0f} s, {len(middle)} words heard, {len(test.words)} said")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import typer
-from bundles_for_tests import make_bundle
-from studies import write_study
+from support.bundles_for_tests import make_bundle
+from support.studies import write_study
 from typer.testing import CliRunner
 
 from brainlm.cli.app import app, load_analysis
@@ -23,12 +23,13 @@ PAGES += sorted((ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 # Page, language and number of the block -> the test that runs it.
+CLUSTER = "batch/test_study_file.py: test_the_worked_example_of_the_documentation"
 ELSEWHERE = {
     ("README.md", "python", 1): "test_readme.py: test_first_block_runs_as_pasted",
     ("README.md", "python", 2): "test_readme.py: test_second_block_runs_with_its_data_and_model",
-    ("cluster.md", "toml", 1): "test_study.py: test_the_worked_example_of_the_documentation",
-    ("cluster.md", "python", 1): "test_study.py: test_the_worked_example_of_the_documentation",
-    ("cluster.md", "", 2): "test_study.py: test_the_worked_example_of_the_documentation",
+    ("cluster.md", "toml", 1): CLUSTER,
+    ("cluster.md", "python", 1): CLUSTER,
+    ("cluster.md", "", 2): CLUSTER,
     ("command-line.md", "toml", 1): "here: test_settings_of_the_page_are_taken",
     ("command-line.md", "", 1): "here: test_settings_of_the_page_are_taken",
     ("own-bids.md", "", 1): "test_own_bids.py: test_five_commands_lead_to_a_score",

@@ -68,8 +68,6 @@ def test_reading_takes_a_card_of_your_own(card, tmp_path, extra):
         str(card),
         "--models",
         "smollm2:en",
-        "--languages",
-        "en",
         "--out",
         str(out),
         *extra,

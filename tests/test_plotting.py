@@ -2,8 +2,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray
-from pictures import check_pictures
-from scores_for_tests import by_fold, by_subject
+from support.pictures import check_pictures
+from support.scores_for_tests import by_fold, by_subject
 
 from brainlm.plotting import (
     FIGURES,

@@ -1,4 +1,4 @@
-"""What there is to open and to run, as rows and pages of text for the command line."""
+"""Lists and pages of data sets, models and analyses, as text for the command line."""
 
 from __future__ import annotations
 
@@ -14,15 +14,6 @@ from brainlm.datasets.folders import is_on_disk, list_datasets
 from brainlm.features.norms import Norm, open_norm
 from brainlm.language_models.sources import is_cached, list_models
 from brainlm.language_models.word_vectors import StaticVectors
-
-__all__ = [
-    "coverage_rows",
-    "dataset_page",
-    "dataset_rows",
-    "datasets_markdown",
-    "licence_line",
-    "model_rows",
-]
 
 PAGE_HEAD = """# Data sets
 

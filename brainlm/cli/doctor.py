@@ -1,4 +1,4 @@
-"""What is installed, found and missing on this machine, with advice."""
+"""Check the installation: packages, folders, data and models, with advice."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from brainlm.storage.downloads import cache_folder
-
-__all__ = ["Finding", "examine"]
 
 PACKAGES = (
     "numpy",
@@ -31,7 +29,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: ``"ok"``, ``"--"`` (absent, optional) or ``"!!"`` (mend this)."""
+    """One line of the report: ``"ok"``, ``"--"`` (absent, optional) or ``"!!"`` (fix this)."""
 
     mark: str
     what: str

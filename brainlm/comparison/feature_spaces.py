@@ -1,4 +1,4 @@
-"""Representations: where the features of a comparison come from, and which words all of them have.
+"""Feature spaces of a comparison: their source, and the words that they cover.
 
 A source says which words it covers and gives the features of a stimulus on a mask of words. Layers
 of a language model read the whole text and give the rows of the mask, so that all representations
@@ -18,17 +18,6 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.features.baselines import word_length, word_position, word_rate, zipf_frequency
 from brainlm.features.norms import Norm
 from brainlm.language_models import LanguageModel
-
-__all__ = [
-    "FeatureSpace",
-    "control_space",
-    "model_space",
-    "norm_space",
-    "permute_types",
-    "permuted_space",
-    "shared_words",
-    "static_space",
-]
 
 
 @dataclass(frozen=True, eq=False)

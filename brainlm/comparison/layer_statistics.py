@@ -1,4 +1,4 @@
-"""Questions to a comparison: is one score above another, and which depth of layer is best?"""
+"""Statistics over layers: differences of scores, gain of context, and preferred depth."""
 
 from __future__ import annotations
 
@@ -9,18 +9,6 @@ from scipy.stats import kendalltau, t, ttest_ind
 
 from brainlm.data.scores import held_out_choice
 from brainlm.stats.paired import Difference, fold_difference, null_difference_p, random_difference_p
-
-__all__ = [
-    "Contrast",
-    "LayerProfile",
-    "best_layer",
-    "compare_folds",
-    "context_gain",
-    "curve_agreement",
-    "depth_difference",
-    "layer_profile",
-    "modality_difference",
-]
 
 Pair = tuple[np.ndarray, np.ndarray]
 CLEAR = 3.0  # standard errors above 0 from which a mean score has a relative curve

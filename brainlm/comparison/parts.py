@@ -1,73 +1,15 @@
-"""The engine: every part of a study is kept on disk when it is done, so a killed run goes on."""
+"""Parts of a study: each is saved when it is finished, so an interrupted run resumes."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from brainlm import __version__
+from brainlm.storage.store import PartStore
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["PartStore", "run_parts"]
-
-
-@dataclass(frozen=True)
-class PartStore:
-    """A folder with the finished parts of a study, beside its bundle.
-
-    Attributes
-    ----------
-    folder : Path
-        ``.NAME-parts`` beside the bundle NAME.
-    """
-
-    folder: Path
-
-    @classmethod
-    def beside(cls, out: Path | str) -> PartStore:
-        """Return the store of the bundle ``out``."""
-        out = Path(out)
-        return cls(out.parent / f".{out.name}-parts")
-
-    def path(self, key: Mapping[str, Any]) -> Path:
-        """File of a part: named by the SHA-256 of everything that it depends on."""
-        text = json.dumps({**key, "brainlm": __version__}, sort_keys=True, default=str)
-        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.nc"
-
-    def load(self, key: Mapping[str, Any]) -> xarray.Dataset | None:
-        """Return a finished part; None where there is none, or its file is broken."""
-        import xarray
-
-        path = self.path(key)
-        if not path.is_file():
-            return None
-        try:
-            return xarray.load_dataset(path, engine="h5netcdf")
-        except (OSError, ValueError):
-            path.unlink()  # not written by save, which is whole or not at all
-            return None
-
-    def save(self, key: Mapping[str, Any], part: xarray.Dataset) -> None:
-        """Write a part, whole or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
-        os.close(handle)
-        part.to_netcdf(name, engine="h5netcdf")
-        os.replace(name, self.path(key))
-
-    def clear(self) -> None:
-        """Remove all parts, once the bundle is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def run_parts(

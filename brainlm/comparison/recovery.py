@@ -11,23 +11,23 @@ import pandas as pd
 
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.feature_spaces import FeatureSpace
+from brainlm.comparison.layer_scores import METHODS, layer_part, rows_of
 from brainlm.comparison.layer_statistics import (
     LayerProfile,
     curve_agreement,
     depth_difference,
     layer_profile,
 )
-from brainlm.comparison.study import METHODS, layer_part, rows_of
 from brainlm.comparison.table import tidy
+from brainlm.data.brain_maps import BrainMaps
 from brainlm.data.features import Features
 from brainlm.data.stimulus import Stimulus
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["computed_space", "recovered_contrasts", "recovered_depths", "simulated_part"]
-
 LANGUAGES = ("en", "zh")
+Arrays = Mapping[str, np.ndarray]
 
 
 def simulated_part(
@@ -127,3 +127,62 @@ def recovered_contrasts(
             tau, p = curve_agreement(en, zh, nulls[method, cause, modality, "zh"])
             languages.append({**about, "modality": modality, "tau": tau, "p": p})
     return pd.DataFrame(differences), pd.DataFrame(languages)
+
+
+def recovery_maps(
+    mask: Any, region: np.ndarray, r: Arrays, p: Arrays, light: Arrays, alpha: float
+) -> dict[str, xarray.Dataset]:
+    """Return found and planted maps and the searchlight, as brain maps of each space."""
+    inside = np.asarray(mask.dataobj).astype(bool)
+    values = {
+        "maps_found": [np.where(p[name] <= alpha, r[name], 0) for name in r],
+        "maps_truth": [(region == k).astype(float) for k in range(len(r))],
+        "searchlight": [np.nan_to_num(light[name] - 0.5) for name in r],
+    }
+    labels = {
+        "maps_found": ("held-out r", "found"),
+        "maps_truth": ("1", "planted"),
+        "searchlight": ("2v2 accuracy - .5", "searchlight"),
+    }
+    maps = {}
+    for name, data in values.items():
+        unit, subject = labels[name]
+        each = np.array(data, dtype=np.float32)
+        drawn = BrainMaps(each, list(r), inside, unit, mask.affine, subject=subject)
+        maps[name] = drawn.to_xarray()
+    return maps
+
+
+def recovered_regions(
+    region: np.ndarray,
+    places: Sequence[str],
+    away: np.ndarray,
+    scores: Arrays,
+    p: Arrays,
+    light: Arrays,
+    alpha: float,
+) -> pd.DataFrame:
+    """Recovery of each region, and false positives outside."""
+    spaces = list(scores)
+    r = np.array([scores[name] for name in spaces])
+    found = np.array([p[name] <= alpha for name in spaces])
+    best = r.argmax(axis=0)
+    rows = []
+    for k, (place, name) in enumerate(zip(places, spaces, strict=True)):
+        own, outside = region == k, region < 0
+        hits = own & found.any(axis=0)
+        rows.append(
+            {
+                "region": place,
+                "planted": name,
+                "n_voxels": int(own.sum()),
+                "r": float(r[k, own].mean()),
+                "found": float(found[k, own].mean()),
+                "won_by_planted": float((best[hits] == k).mean()) if hits.any() else np.nan,
+                "searchlight": float(np.nanmean(light[name][own])),
+                "n_outside": int(outside.sum()),
+                "found_outside": int(found[k, outside].sum()),
+                "searchlight_away": float(np.nanmean(light[name][away])),
+            }
+        )
+    return pd.DataFrame(rows)

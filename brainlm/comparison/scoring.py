@@ -1,4 +1,4 @@
-"""Methods: scores of one representation on one task, on given folds, with a null beside them."""
+"""Score one feature space on one assembly by ridge or similarity encoding, with a null."""
 
 from __future__ import annotations
 
@@ -21,16 +21,6 @@ from brainlm.encoding.similarity import column_shift_and_scale, leave_one_out_sc
 from brainlm.encoding.splits import ContiguousBlocks, Split
 from brainlm.stats.paired import fold_half_width
 from brainlm.stats.permutation import permutation_p
-
-__all__ = [
-    "ControlFit",
-    "SpaceScores",
-    "check_space",
-    "fit_controls",
-    "fixed_ridge",
-    "score_ridge",
-    "score_similarity",
-]
 
 MOST_NULL_TARGETS = 100
 COLUMNS = 2000  # of null responses in one product
@@ -309,7 +299,8 @@ def score_ridge(
     encoder : estimator, optional
         Default: ``RidgeEncoder()``.
     orders : sequence of array of int
-        Rows of the null responses; each is cross-validated from the start, penalties included.
+        Rows of the null responses; each is cross-validated with penalties of its own, as in
+        `brainlm.permuted_scores` with an ``encoder``.
     controls : ControlFit, optional
         Of the same responses and split. What they leave over in the training samples is then
         predicted from ``X``, and both predictions are summed: see ``SpaceScores.beyond``.

@@ -1,4 +1,4 @@
-"""The tidy table of a study: one row per data set, representation and method."""
+"""Tidy table of a study: one row per data set, feature space and method."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from brainlm.stats.permutation import fdr
 
 if TYPE_CHECKING:
     import pandas
-
-__all__ = ["record", "tidy"]
 
 
 def record(

@@ -1,4 +1,4 @@
-"""The few calls in which numpy and torch differ, so that each algorithm is written once for both.
+"""One interface to numpy and torch, so that each algorithm is written once for both.
 
 An array is a numpy array or a torch tensor. What an algorithm makes lies where its features lie, on
 the same device and of the same precision; row numbers, penalties and folds are numpy on the host.
@@ -12,44 +12,6 @@ from typing import Any
 
 import numpy as np
 from scipy import linalg
-
-__all__ = [
-    "as_rows",
-    "at",
-    "beside",
-    "cast",
-    "check_device",
-    "cholesky",
-    "column_means",
-    "column_norms",
-    "double",
-    "eigh",
-    "eigvalsh",
-    "empty",
-    "eps",
-    "full",
-    "host",
-    "inverse",
-    "is_accelerator",
-    "is_single",
-    "is_tensor",
-    "itemsize",
-    "largest",
-    "like",
-    "namespace",
-    "native",
-    "place",
-    "qr",
-    "row_dots",
-    "row_norms",
-    "rows_of_symmetric",
-    "shift",
-    "solve",
-    "spread",
-    "squares",
-    "std",
-    "svd",
-]
 
 
 def is_tensor(A: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Targets that may be larger than memory: anything with a shape that gives columns by ``[:, a:b]``.
+"""Arrays larger than memory: opened lazily and read in blocks of columns.
 
 Arrays, memory maps, HDF5 data sets and Zarr arrays all do; a NIfTI run becomes a memory map through
 ``brainlm.from_image``.
@@ -14,8 +14,6 @@ import numpy as np
 
 from brainlm._validation import bad_targets, is_mapped
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError, unknown_name
-
-__all__ = ["TargetView", "bad_columns", "column_blocks", "on_disk", "open_stored", "split_place"]
 
 READ_BYTES = 1 << 27  # of targets read at a time
 

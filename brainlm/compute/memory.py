@@ -1,4 +1,4 @@
-"""How much memory there is, asked before something large is made."""
+"""Check free memory before a large array is allocated."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from brainlm.errors import CorruptDataError
-
-__all__ = ["available_memory", "check_declared", "check_memory", "check_unpacked", "parse_bytes"]
 
 MOST_COMPRESSED = 1032  # deflate cannot do better
 SLACK = 1 << 26  # bytes; files of constant values that are not even stored

@@ -1,4 +1,4 @@
-"""BrainMaps: values per voxel or vertex, no words, no time (ceilings, parcels, scores)."""
+"""BrainMaps: values per voxel or vertex, without words or time (scores, ceilings, parcels)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from brainlm.errors import UnknownNameError, unknown_name
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["BrainMaps", "paint", "targets_of", "winners"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Features: one named feature space, a row per word (or per sample), and the control spaces."""
+"""Features: one named feature space, with a row per word or per sample."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from brainlm._html import html_card
 from brainlm._validation import as_labels, check_finite, freeze, is_mapped, same_length
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import unknown_name
-
-__all__ = ["Features", "concatenate", "lag"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,6 @@
-"""Notes: what was repaired, excluded or found suspicious on the way to a result."""
+"""Notes on a result: repairs, exclusions and suspicious findings, each with a kind."""
 
 from __future__ import annotations
-
-__all__ = ["KINDS_OF_NOTES", "Note", "kind_of"]
 
 KINDS_OF_NOTES = ("alpha_edge", "leakage", "excluded", "coverage", "debug", "other")
 

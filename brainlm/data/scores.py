@@ -1,4 +1,4 @@
-"""Scores: held-out performance per target, with how it was got."""
+"""Scores: held-out performance per target, and how it was computed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ from brainlm.data.target_table import target_coordinates, target_table
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["Scores", "fisher_mean", "held_out_choice", "pearson", "r_squared", "standardize_rows"]
 
 CORRELATIONS = ("r", "spearman")  # averaged through Fisher's z
 

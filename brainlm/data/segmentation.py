@@ -1,4 +1,4 @@
-"""From raw text to words: Chinese by jieba or by character, other languages by white space.
+"""Split raw text into words: Chinese by jieba or by character, others at white space.
 
 Where a data set brings its own segmentation, that comes first; this is for text that has none.
 """
@@ -14,8 +14,6 @@ from typing import Any
 
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
-
-__all__ = ["check_script", "chinese_script", "read_text", "segment", "simplify"]
 
 LEVELS = ("word", "character")
 WITHOUT_SPACES = ("zh", "yue", "ja", "th", "lo", "km", "my", "bo", "dz")

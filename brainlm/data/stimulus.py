@@ -1,4 +1,4 @@
-"""Stimulus: the words a person read or heard, in order, with their times where there are any."""
+"""Stimulus: the words that a person read or heard, in order, with their times if known."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ import numpy as np
 from brainlm._html import html_card
 from brainlm._validation import as_labels, check_blocks, check_finite, freeze, same_length
 from brainlm.errors import unknown_name
-
-__all__ = ["Stimulus"]
 
 # Forced aligners round interval edges, so neighbours may overlap by less than a millisecond.
 OVERLAP_TOLERANCE = 1e-3

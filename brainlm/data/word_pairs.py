@@ -1,4 +1,4 @@
-"""WordPairs: how similar people find two words."""
+"""WordPairs: rated similarity of pairs of words."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import numpy as np
 
 from brainlm._validation import as_labels, check_finite, freeze, same_length
 from brainlm.data.stimulus import Stimulus
-
-__all__ = ["WordPairs"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Card: what is known about a data set, as a TOML file without any code.
+"""Cards: the facts about a data set, as a TOML file without any code.
 
 Cards lie in ``datasets/`` of a checkout and ship in the wheel as ``brainlm/cards``. Adding a data
 set is adding a card; a reader is needed only for a new file format.
@@ -19,8 +19,6 @@ from brainlm.data.recording import MODALITIES
 from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 from brainlm.io.files import ReaderOptions
 from brainlm.io.registry import READERS
-
-__all__ = ["Card", "Facts", "Reference", "card_names", "read_card"]
 
 TIMED = ("bids", "meeg", "stories", "timecourses", "word-times")  # readers of time series
 Text = Annotated[str, Field(min_length=1)]
@@ -116,7 +114,7 @@ class Opening(_Table):
 
 
 class Facts(_Table):
-    """What an opened data set must be; opening it refuses anything else.
+    """Facts that an opened data set must meet; anything else is refused.
 
     Facts that a card does not state are not checked. A count that differs between subjects is given
     as the smallest and the largest: ``n_samples = [62, 81]``.
@@ -264,7 +262,7 @@ class Card(_Table):
 
     @property
     def kind(self) -> str:
-        """What opening gives: one of `brainlm.io.kinds`, such as ``"responses"``."""
+        """Type of the content: ``"responses"``, ``"words"``, ``"pairs"`` or ``"maps"``."""
         return READERS[self.open.reader].kind
 
 

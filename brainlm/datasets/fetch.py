@@ -1,4 +1,4 @@
-"""Download data sets, checked against their cards."""
+"""Download data sets and check them against their cards."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from brainlm.datasets.folders import find_folder
 from brainlm.errors import DataMissingError, LicenceError, UnknownNameError, unknown_name
 from brainlm.storage.downloads import cache_folder, fetch_url, fetch_wheel
 from brainlm.storage.openneuro import fetch_openneuro
-
-__all__ = ["fetch_dataset"]
 
 
 def fetch_dataset(

@@ -1,4 +1,4 @@
-"""Data sets by name: list, fetch and open them, with every fact on their card checked."""
+"""Open data sets by name, with every fact on their card checked."""
 
 from __future__ import annotations
 
@@ -19,16 +19,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.io.registry import READERS
 from brainlm.storage.long_recordings import constant_columns
 from brainlm.storage.openneuro import check_finished
-
-__all__ = [
-    "open_dataset",
-    "open_maps",
-    "open_pairs",
-    "open_recording",
-    "open_responses",
-    "open_stimulus",
-    "read_card",
-]
 
 
 def open_dataset(

@@ -1,4 +1,4 @@
-"""Training of the two mappers that have no closed form; torch is loaded at call time.
+"""Training of the two mappers without a closed form; torch is loaded at call time.
 
 Loss, with predictions p and targets y of a batch (z-scored), s_ij = cos(p_i, y_j) / temperature::
 
@@ -13,7 +13,6 @@ of MapGuide's training are unpublished; those here are ours (starting points: ar
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,7 @@ from typing import Any
 import numpy as np
 
 from brainlm.data.scores import pearson
-from brainlm.errors import CorruptDataError
-from brainlm.storage.store import content_key
+from brainlm.storage.store import PartStore
 
 __all__ = ["Batches", "Training", "train_mapper"]
 
@@ -71,7 +69,7 @@ class Training:
         if self.batch < 4:
             raise ValueError(f"batch must be at least 4 samples to contrast, got {self.batch}")
         if not 0 <= self.masking < 1:
-            raise ValueError(f"masking must lie in [0, 1), got {self.masking}")
+            raise ValueError(f"masking must be in [0, 1), got {self.masking}")
         if self.rate <= 0 or self.temperature <= 0 or self.decay < 0 or self.contrast < 0:
             raise ValueError("rate and temperature must be positive, decay and contrast not < 0")
 
@@ -110,8 +108,8 @@ def train_mapper(
     seed : int
         Initial weights, order of samples and masks follow from it alone.
     checkpoint : Path, optional
-        Folder in which training is kept after every epoch and from which it goes on; it must be
-        of the same data and settings.
+        Folder in which training is saved after every epoch and from which it is resumed; one of
+        other data or settings is saved under another name.
     stop_after : int, optional
         Epochs to make in this call (an interruption, for tests and for time limits).
 
@@ -125,7 +123,7 @@ def train_mapper(
         torch.manual_seed(seed)
         network = _network(kind, train.X.shape[1], train.Y.shape[1], n_lags, settings)
     optimiser = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.decay)
-    state = _State(kind, settings, seed, train, checkpoint)
+    state = _Progress(kind, settings, seed, train, checkpoint)
     state.load(network, optimiser)
     first = state.epoch
     while state.epoch < settings.epochs and state.waited < settings.patience:
@@ -234,18 +232,22 @@ def info_nce(predicted: Any, true: Any, near: Any, log_temperature: Any) -> Any:
     return 0.5 * (cross_entropy(similarity, target) + cross_entropy(similarity.T, target))
 
 
-class _State:
-    """Where training stands; kept in a folder as safetensors and JSON."""
+class _Progress:
+    """Progress of a training, saved after every epoch where there is a store."""
 
     def __init__(
         self, kind: str, settings: Training, seed: int, train: Batches, folder: Path | None
     ) -> None:
-        self.folder = folder
+        self.store = None if folder is None else PartStore(folder)
         self.epoch, self.waited, self.best_score = 0, 0, -np.inf
         self.best: dict[str, Any] = {}
-        self.key = content_key(
-            {"kind": kind, "settings": asdict(settings), "seed": seed, "X": train.X, "Y": train.Y}
-        )
+        self.key = {
+            "kind": kind,
+            "settings": asdict(settings),
+            "seed": seed,
+            "X": train.X,
+            "Y": train.Y,
+        }
 
     def note(self, score: float, network: Any, optimiser: Any) -> None:
         """Count an epoch and keep the network if it is the best so far."""
@@ -254,49 +256,33 @@ class _State:
         if not self.best or score > self.best_score:
             self.best = {name: value.clone() for name, value in network.state_dict().items()}
             self.best_score, self.waited = score, 0
-        if self.folder is not None:
-            self._save(network, optimiser)
+        if self.store is not None:
+            self._save(self.store, network, optimiser)
 
-    def _save(self, network: Any, optimiser: Any) -> None:
-        from safetensors.torch import save_file
+    def _save(self, store: PartStore, network: Any, optimiser: Any) -> None:
+        import xarray
 
-        assert self.folder is not None
-        self.folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"now.{n}": v.contiguous() for n, v in network.state_dict().items()}
-        tensors |= {f"best.{n}": v.contiguous() for n, v in self.best.items()}
+        tensors = {f"now.{name}": value for name, value in network.state_dict().items()}
+        tensors |= {f"best.{name}": value for name, value in self.best.items()}
         for place, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{place}.{n}": v.contiguous() for n, v in state.items()}
-        record = {
-            "key": self.key,
-            "epoch": self.epoch,
-            "waited": self.waited,
-            "best": self.best_score,
+            tensors |= {f"adam.{place}.{name}": value for name, value in state.items()}
+        arrays = {
+            name: ([f"{name} {axis}" for axis in range(value.ndim)], value.numpy())
+            for name, value in tensors.items()
         }
-        part = self.folder / "training.part"
-        save_file(tensors, part, metadata={"record": json.dumps(record)})
-        part.replace(self.folder / "training.safetensors")
+        progress = {"epoch": self.epoch, "waited": self.waited, "best_score": self.best_score}
+        store.save(self.key, xarray.Dataset(arrays, attrs=progress))
 
     def load(self, network: Any, optimiser: Any) -> None:
-        """Go on from the folder, if it holds a training of the same data and settings."""
-        from safetensors import SafetensorError, safe_open
+        """Resume a training of the same data and settings, if the store has one."""
+        import torch
 
-        path = None if self.folder is None else self.folder / "training.safetensors"
-        if path is None or not path.is_file():
+        saved = None if self.store is None else self.store.load(self.key)
+        if saved is None:
             return
-        try:
-            with safe_open(path, "pt") as file:
-                record = json.loads(file.metadata()["record"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise CorruptDataError(
-                f"{path}: not a readable checkpoint ({error}); remove it"
-            ) from error
-        if record["key"] != self.key:
-            raise ValueError(
-                f"{path}: a checkpoint of other data or settings; choose another folder"
-            )
-        self.epoch, self.waited = record["epoch"], record["waited"]
-        self.best_score = record["best"]
+        tensors = {str(name): torch.tensor(saved[name].values) for name in saved.data_vars}
+        self.epoch, self.waited = int(saved.attrs["epoch"]), int(saved.attrs["waited"])
+        self.best_score = float(saved.attrs["best_score"])
         network.load_state_dict(_named(tensors, "now."))
         self.best = _named(tensors, "best.")
         adam: dict[int, dict[str, Any]] = {}

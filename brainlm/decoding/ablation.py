@@ -1,18 +1,16 @@
-"""What a reconstruction owes to each of its parts: one factor at a time around a default.
+"""Ablation: the contribution of each part of decoder, data and search to a reconstruction.
 
-A `Point` is one setting of data, decoder and search. `decode_point` trains on all stories but the
-last two, takes the scales of gains from the last but one, and decodes the beginning of the last.
-All points of the same data share the word times, which are predicted from all responses, and so
-the null: points differ by the words alone.
+Variants change one factor at a time around a default. `decode_variant` trains on all stories but
+the last two, takes the units of gains from the last but one, and decodes the beginning of the last.
+All variants of the same data share the word times, which are predicted from all responses, and so
+the null: variants differ by the words alone.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,26 +18,43 @@ import pandas as pd
 
 from brainlm.decoding._contrastive import Training
 from brainlm.decoding.beam_search import Beam
-from brainlm.decoding.conditions import GUIDES, Job, brain_guide, decode_jobs, spread_of
-from brainlm.decoding.decoder import Settings, StoryDecoder, fit_story_decoder, reduce_responses
+from brainlm.decoding.conditions import SCORERS, Condition, brain_scorer, random_conditions
+from brainlm.decoding.decoder import (
+    Settings,
+    StoryDecoder,
+    fit_story_decoder,
+    fit_word_rate_of_stories,
+    reduce_responses,
+)
 from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
-from brainlm.decoding.null_scores import Window, compare_to_null
-from brainlm.decoding.scorers import RandomGuide
+from brainlm.decoding.null_scores import compare_to_null
+from brainlm.decoding.scorers import Scorer
 from brainlm.decoding.stories import Story, first_seconds
-from brainlm.decoding.story_scores import Judges, map_story, score_windows
-from brainlm.decoding.word_rate import fit_word_rate
-from brainlm.errors import CorruptDataError, unknown_name
+from brainlm.decoding.story_scores import score_story_mapping, score_windows
+from brainlm.decoding.study import decode_conditions, windows_of
+from brainlm.decoding.text_scores import TextMetrics
+from brainlm.decoding.tuning import gain_sd
+from brainlm.errors import unknown_name
 from brainlm.language_models import LanguageModel
-from brainlm.storage.store import content_key
+from brainlm.storage.store import PartStore
 
-__all__ = ["FACTORS", "Point", "decode_points", "grid", "one_at_a_time", "table_of"]
+__all__ = [
+    "FACTORS",
+    "AblationStudy",
+    "Variant",
+    "ablation_lines",
+    "ablation_table",
+    "decode_variants",
+    "grid",
+    "one_at_a_time",
+]
 
-TUNING = 30.0  # seconds of the last but one story that scales of gains are measured on
+TUNING = 30.0  # seconds of the last but one story that units of gains are measured on
 
 
 @dataclass(frozen=True)
-class Point:
-    """One setting.
+class Variant:
+    """One setting of data, decoder and search.
 
     Attributes
     ----------
@@ -51,10 +66,10 @@ class Point:
         As in `brainlm.decoding.decoder.Settings`. ``n_inputs`` counts brain dimensions.
     mapper, masking, contrast
         As in `brainlm.decoding.embedding.EmbeddingDecoder` and `contrastive.Training`.
-    guide : str
-        Of `brainlm.decoding.conditions.GUIDES`; the mixture gives both guides equal spreads.
+    scorer : str
+        Of `brainlm.decoding.conditions.SCORERS`; the mixture weighs both scorers alike.
     lm_weight : float
-        In spreads of the guide's gains, measured on the tuning story.
+        In standard deviations of the scorer's gains on the tuning story.
     width, extensions : int
         Of the beam.
     """
@@ -67,7 +82,7 @@ class Point:
     mapper: str = "ridge"
     masking: float = 0.4
     contrast: float = 0.1
-    guide: str = "similarity"
+    scorer: str = "similarity"
     lm_weight: float = 0.0
     width: int = 8
     extensions: int = 5
@@ -75,14 +90,14 @@ class Point:
     def __post_init__(self) -> None:
         if self.mapper not in MAPPERS:
             raise unknown_name("mapper", self.mapper, MAPPERS)
-        if self.guide not in GUIDES:
-            raise unknown_name("guide", self.guide, GUIDES)
+        if self.scorer not in SCORERS:
+            raise unknown_name("scorer", self.scorer, SCORERS)
 
 
 TRAINED = {"mapper": "transformer"}
 FACTORS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "snr": ((0.0, 0.3, 1.0, 3.0), {}),
-    "guide": (GUIDES, {}),
+    "scorer": (SCORERS, {}),
     "mapper": (MAPPERS, {}),
     "masking": ((0.0, 0.4, 0.8), TRAINED),
     "contrast": ((0.0, 0.1, 1.0), TRAINED),
@@ -96,20 +111,20 @@ FACTORS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 }
 
 
-def one_at_a_time(default: Point, names: Iterable[str] = FACTORS) -> list[tuple[str, Point]]:
-    """Return every value of every factor, all else as in ``default``: factor and point."""
-    points = []
+def one_at_a_time(default: Variant, names: Iterable[str] = FACTORS) -> list[tuple[str, Variant]]:
+    """Return every value of every factor, all else as in ``default``: factor and variant."""
+    variants = []
     for name in names:
         if name not in FACTORS:
             raise unknown_name("factor", name, FACTORS)
         values, given = FACTORS[name]
-        points += [(name, replace(default, **{**given, name: value})) for value in values]
-    return points
+        variants += [(name, replace(default, **{**given, name: value})) for value in values]
+    return variants
 
 
 def grid(
-    default: Point, snrs: Iterable[float], minutes: Iterable[float]
-) -> list[tuple[str, Point]]:
+    default: Variant, snrs: Iterable[float], minutes: Iterable[float]
+) -> list[tuple[str, Variant]]:
     """Return mappers x amounts of data x noise, for mapping accuracy against text score."""
     return [
         ("grid", replace(default, snr=snr, minutes=amount, mapper=mapper))
@@ -118,38 +133,53 @@ def grid(
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
-    """What all points share.
+class AblationStudy:
+    """Model, data, metrics and settings common to all variants.
 
     Attributes
     ----------
     model : LanguageModel
     stories : callable
         From a signal-to-noise ratio to the stories: training, tuning, test.
-    judges : Judges
+    metrics : TextMetrics
     settings : Settings
-        What no point changes.
+        Those that no variant changes.
     seconds : float
         Of the test story.
     n_null : int
-    folder : Path, optional
-        Every finished point is kept there.
+    store : PartStore, optional
+        Every finished variant is saved there and not computed again.
     """
 
     model: LanguageModel
     stories: Callable[[float], list[Story]]
-    judges: Judges
+    metrics: TextMetrics
     settings: Settings
     seconds: float
     n_null: int
-    folder: Path | None = None
+    store: PartStore | None = None
 
-    def split(self, point: Point) -> tuple[list[Story], Story, Story]:
-        """Return training stories, the tuning story and the test story of a point."""
-        *train, tuning, test = self.stories(point.snr)
-        if point.minutes:
-            train = first_minutes(train, point.minutes)
+    def split(self, variant: Variant) -> tuple[list[Story], Story, Story]:
+        """Return training stories, the tuning story and the test story of a variant."""
+        *train, tuning, test = self.stories(variant.snr)
+        if variant.minutes:
+            train = first_minutes(train, variant.minutes)
         return train, first_seconds(tuning, TUNING), first_seconds(test, self.seconds)
+
+    def key(self, variant: Variant) -> dict[str, Any]:
+        """Return everything that the result of a variant depends on."""
+        names = [f.name for f in fields(self.settings) if f.name != "mapper"]
+        stories = self.stories(variant.snr)
+        return {
+            "variant": asdict(variant),
+            "settings": {name: getattr(self.settings, name) for name in names},
+            "metrics": self.metrics.names,
+            "seconds": self.seconds,
+            "n_null": self.n_null,
+            "model": self.model.identity,
+            "responses": [story.responses for story in stories],
+            "words": [story.words for story in stories],
+        }
 
 
 def first_minutes(stories: list[Story], minutes: float) -> list[Story]:
@@ -166,35 +196,30 @@ def first_minutes(stories: list[Story], minutes: float) -> list[Story]:
     return kept
 
 
-def fit_point(bench: Bench, point: Point, train: list[Story]) -> StoryDecoder:
-    """Learn the decoder of a point."""
-    training = Training(masking=point.masking, contrast=point.contrast)
-    mapper = EmbeddingDecoder(point.mapper, standardize=False, settings=training)
+def fit_variant(study: AblationStudy, variant: Variant, train: list[Story]) -> StoryDecoder:
+    """Learn the decoder of a variant."""
+    training = Training(masking=variant.masking, contrast=variant.contrast)
+    mapper = EmbeddingDecoder(variant.mapper, standardize=False, settings=training)
     settings = replace(
-        bench.settings,
-        n_targets=point.n_targets,
-        n_inputs=point.n_inputs,
-        n_components=point.n_components,
+        study.settings,
+        n_targets=variant.n_targets,
+        n_inputs=variant.n_inputs,
+        n_components=variant.n_components,
         mapper=mapper,
     )
-    return fit_story_decoder(bench.model, train, settings)
+    return fit_story_decoder(study.model, train, settings)
 
 
-def hear(train: list[Story], story: Story, settings: Settings) -> np.ndarray:
+def predict_word_times(train: list[Story], story: Story, settings: Settings) -> np.ndarray:
     """Return the word times that all responses together predict."""
     Y = np.concatenate([each.responses for each in train])
     inputs = reduce_responses(Y, settings.n_inputs)
-    rate = fit_word_rate(
-        [inputs.transform(each.responses) for each in train],
-        [each.times for each in train],
-        [each.onset for each in train],
-        settings.delays,
-    )
+    rate = fit_word_rate_of_stories(train, inputs, settings.delays)
     return rate.predict(inputs.transform(story.responses), story.times)
 
 
-def decode_point(bench: Bench, point: Point) -> dict[str, dict[str, float]]:
-    """Fit, decode and score one point.
+def decode_variant(study: AblationStudy, variant: Variant) -> dict[str, dict[str, float]]:
+    """Fit, decode and score one variant.
 
     Returns
     -------
@@ -202,117 +227,102 @@ def decode_point(bench: Bench, point: Point) -> dict[str, dict[str, float]]:
         By metric: what `brainlm.decoding.null_scores.compare_to_null` returns; under ``"mapping"``,
         ``r``, ``cosine`` and ``2v2`` of the decoded embedding of the test story.
     """
-    train, tuning, test = bench.split(point)
-    decoder = fit_point(bench, point, train)
-    names = ("likelihood", "similarity") if point.guide == "mixture" else (point.guide,)
-    spreads = [1.0] * len(names)
-    if point.guide == "mixture" or point.lm_weight:
-        heard = hear(train, tuning, bench.settings)
-        spreads = [spread_of(decoder, tuning, heard, name) for name in names]
-    # Gains of a mixture are divided by their spreads, so its own spread is about 1.
-    scale = 1.0 if point.guide == "mixture" else spreads[0]
-    weights = (1 / spreads[0], 1 / spreads[-1])
-    beam = Beam(point.width, point.extensions, lm_weight=point.lm_weight * scale)
-    guide = brain_guide(decoder, test.responses, point.guide, weights)
-    middle = hear(train, test, bench.settings)
-    search = Beam(point.width, point.extensions)
-    jobs = {"text": Job(guide, middle, test.times, beam)}
-    nulls = {
-        f"null {k}": Job(RandomGuide(k), middle, test.times, search) for k in range(bench.n_null)
-    }
-    key = content_key(
-        {
-            "middle": middle,
-            "width": point.width,
-            "extensions": point.extensions,
-            "words": decoder.reader.vocabulary.words,
-            "revision": bench.model.identity,
-        }
-    )
-    found = decode_jobs(decoder, jobs) | decode_jobs(decoder, nulls, bench.folder, key=key)
-    starts = Window().starts(max(middle[0], test.middle[0]), min(middle[-1], test.middle[-1]))
-    language = decoder.reader.vocabulary.language
+    train, tuning, test = study.split(variant)
+    decoder = fit_variant(study, variant, train)
+    middle = predict_word_times(train, test, study.settings)
+    scorer, beam = scorer_and_beam(study, variant, decoder, (train, tuning, test))
+    text = Condition(scorer, middle, test.times, beam)
+    null = random_conditions({"text": text}, study.n_null)
+    key = {"words": decoder.embedder.vocabulary.words, "model": study.model.identity}
+    found = decode_conditions(decoder, {"text": text})
+    found |= decode_conditions(decoder, null, study.store, key=key)
+    starts, language = windows_of(middle, test), decoder.embedder.vocabulary.language
     scores = np.array(
         [
-            score_windows(each, middle, test, starts, bench.judges, language)
+            score_windows(each, middle, test, starts, study.metrics, language)
             for each in found.values()
         ]
     )
     result = {
         metric: compare_to_null(scores[0, m], scores[1:, m])
-        for m, metric in enumerate(bench.judges.names)
+        for m, metric in enumerate(study.metrics.names)
         if np.isfinite(scores[0, m]).any()
     }
-    quality = map_story(decoder, test)
-    result["mapping"] = {
-        "r": float(quality.r.mean()),
-        "cosine": quality.cosine,
-        "2v2": quality.pairwise,
-    }
+    quality = score_story_mapping(decoder, test)
+    r = float(quality.r.mean())
+    result["mapping"] = {"r": r, "cosine": quality.cosine, "2v2": quality.pairwise}
     return result
 
 
-def decode_points(
-    bench: Bench, points: Iterable[Point], *, progress: bool = False
-) -> dict[Point, dict[str, dict[str, float]]]:
-    """Decode points, each once; those that an earlier run finished are read from the folder."""
+def scorer_and_beam(
+    study: AblationStudy,
+    variant: Variant,
+    decoder: StoryDecoder,
+    stories: tuple[list[Story], Story, Story],
+) -> tuple[Scorer, Beam]:
+    """Return scorer and beam; their weights are in units of gains on the tuning story."""
+    train, tuning, test = stories
+    mixed = variant.scorer == "mixture"
+    names = ("likelihood", "similarity") if mixed else (variant.scorer,)
+    units = [1.0] * len(names)
+    if mixed or variant.lm_weight:
+        middle = predict_word_times(train, tuning, study.settings)
+        units = [gain_sd(decoder, tuning, middle, name) for name in names]
+    # Gains of a mixture are divided by their deviations, so its own deviation is about 1.
+    scale = 1.0 if mixed else units[0]
+    weights = (1 / units[0], 1 / units[-1])
+    beam = Beam(variant.width, variant.extensions, lm_weight=variant.lm_weight * scale)
+    return brain_scorer(decoder, test.responses, variant.scorer, weights), beam
+
+
+def decode_variants(
+    study: AblationStudy, variants: Iterable[Variant], *, progress: bool = False
+) -> dict[Variant, dict[str, dict[str, float]]]:
+    """Decode variants, each once; those that an earlier run finished are loaded."""
     from tqdm import tqdm
 
-    found: dict[Point, dict[str, dict[str, float]]] = {}
-    for point in tqdm(list(dict.fromkeys(points)), desc="points", disable=not progress):
-        path = _path(bench, point)
-        if path is not None and path.is_file():
-            found[point] = _read(path)
-            continue
-        found[point] = decode_point(bench, point)
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part")
-            part.write_text(json.dumps(found[point]), encoding="utf-8")
-            part.replace(path)
+    found: dict[Variant, dict[str, dict[str, float]]] = {}
+    unique = list(dict.fromkeys(variants))
+    for variant in tqdm(unique, desc="variants", disable=not progress):
+        key = study.key(variant)
+        saved = None if study.store is None else study.store.load_json(key)
+        found[variant] = decode_variant(study, variant) if saved is None else saved
+        if study.store is not None and saved is None:
+            study.store.save_json(key, found[variant])
     return found
 
 
-def table_of(
-    points: Iterable[tuple[str, Point]], found: Mapping[Point, dict[str, dict[str, float]]]
+def ablation_table(
+    variants: Iterable[tuple[str, Variant]], found: Mapping[Variant, dict[str, dict[str, float]]]
 ) -> pd.DataFrame:
-    """Return one row per factor, point and metric."""
+    """Return one row per factor, variant and metric."""
     rows = []
-    for factor, point in points:
-        result = dict(found[point])
+    for factor, variant in variants:
+        result = dict(found[variant])
         mapping = {f"mapping_{name}": value for name, value in result.pop("mapping").items()}
-        value = "" if factor == "grid" else str(getattr(point, factor))
+        value = "" if factor == "grid" else str(getattr(variant, factor))
         rows += [
-            {"factor": factor, "value": value, **asdict(point), **mapping, "metric": metric, **each}
+            {
+                "factor": factor,
+                "value": value,
+                **asdict(variant),
+                **mapping,
+                "metric": metric,
+                **each,
+            }
             for metric, each in result.items()
         ]
     return pd.DataFrame(rows)
 
 
-def _path(bench: Bench, point: Point) -> Path | None:
-    if bench.folder is None:
-        return None
-    kept = {f.name: getattr(bench.settings, f.name) for f in fields(bench.settings)}
-    del kept["mapper"]
-    stories = bench.stories(point.snr)
-    key = content_key(
-        {
-            "point": asdict(point),
-            "settings": kept,
-            "judges": bench.judges.names,
-            "seconds": bench.seconds,
-            "n_null": bench.n_null,
-            "revision": bench.model.identity,
-            "responses": [story.responses for story in stories],
-            "statistics": "t over nulls",
-            "words": [story.words for story in stories],
-        }
-    )
-    return bench.folder / f"point-{key[:32]}.json"
-
-
-def _read(path: Path) -> dict[str, dict[str, float]]:
-    try:
-        return dict(json.loads(path.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
-        raise CorruptDataError(f"{path}: not a finished point ({error}); remove it") from error
+def ablation_lines(table: pd.DataFrame) -> list[str]:
+    """Return gains and z of all variants as text, a column per metric, and the mean null."""
+    lines = []
+    for factor, rows in table.groupby("factor", sort=False):
+        labels = ["snr", "minutes", "mapper"] if factor == "grid" else ["value"]
+        wide = rows.pivot_table(
+            index=[*labels, "mapping_r"], columns="metric", values=["gain", "z"], sort=False
+        )
+        lines.append(f"\n{factor}\n{wide.round(3).to_string()}")
+    null = table.groupby("metric", sort=False)["null"].mean().round(3)
+    return [*lines, f"\nmean score of random reconstructions\n{null.to_string()}"]

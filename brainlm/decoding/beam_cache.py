@@ -1,8 +1,8 @@
-"""Prefixes of a beam of hypotheses in a causal model, with one key-value cache for all of them.
+"""Hypotheses of a beam in a causal language model, with one key-value cache for all of them.
 
-A hypothesis is read once. What its possible next words do to the model is then computed in a
-single pass over those words alone: all of them stand side by side behind the cached prefix, each
-sees the prefix and itself (a tree mask), and the pass ends at the layer that is asked for. The
+A hypothesis is read once. The states of its possible next words are then computed in a
+single pass over those words alone: side by side behind the cached prefix, each sees the prefix and
+itself (a tree mask), and the pass ends at the layer that is asked for. The
 cache is never copied per candidate.
 
 Window: word i is read behind words s(i)..i - 1, with s(i) = 0 for i < 2c and
@@ -23,7 +23,7 @@ from brainlm.language_models import LanguageModel
 from brainlm.language_models.heads import head_logits
 from brainlm.language_models.layer_stack import layer_stack, states_at
 
-__all__ = ["Prefixes", "window_start"]
+__all__ = ["BeamCache", "window_start"]
 
 ROWS = 64  # hypotheses per forward pass over candidates
 Branch = Sequence[tuple[int, ...]]  # tokens of each candidate of one hypothesis
@@ -34,8 +34,8 @@ def window_start(word: int, context: int) -> int:
     return 0 if word < 2 * context else (word // context - 1) * context
 
 
-class Prefixes:
-    """The prefixes of all hypotheses of a beam, of equally many words each.
+class BeamCache:
+    """Words, keys and values of all hypotheses of a beam, of equally many words each.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Prefixes:
     ValueError
         The model is not causal, has no beginning-of-text token, or its window is too short.
     MemoryError
-        See ``check_room``.
+        See ``require_memory``.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Prefixes:
     def __len__(self) -> int:
         return len(self.history)
 
-    def check_room(self, width: int) -> int:
+    def require_memory(self, width: int) -> int:
         """Return the bytes that a beam of ``width`` takes; raise MemoryError when too many.
 
         Keys and values of a window for every hypothesis (three times over: kept, chosen, in use),
@@ -235,7 +235,7 @@ class Prefixes:
         return read(states[torch.tensor(last_row), torch.tensor(last_place)])
 
     def _forward(self, ids: Any, positions: Any, seen: Any, new: Any, cache: Any) -> Any:
-        """Run the network behind a cache; ``new`` says which new tokens see which."""
+        """Run the network behind a cache; ``new`` marks which new tokens see which."""
         torch = _torch()
         visible = torch.cat([seen[:, None, :].expand(-1, ids.shape[1], -1), new], dim=2)
         # A padded token sees itself: a row of the softmax needs something.

@@ -1,7 +1,7 @@
-"""The conditions that every reconstruction is shown beside, decoded in parallel, kept and resumed.
+"""Conditions of a reconstruction: the brain, its controls, and the random null.
 
 A language model alone writes fluent text, and fluent text shares its common words with any other:
-a score means something only against reconstructions that did not have the brain.
+a score means something only against reconstructions without the brain.
 
 - ``brain``: the responses to the test story.
 - ``permuted brain``: the same responses, blocks of samples in another order, none in its place.
@@ -20,52 +20,52 @@ All get the word times that the responses predict, so that no condition is longe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from brainlm.decoding.beam_search import Beam, Reconstruction
+from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.decoder import StoryDecoder
-from brainlm.decoding.scorers import EmbeddingSimilarity, Guide, Mixture, NoGuide, RandomGuide
+from brainlm.decoding.scorers import (
+    EmbeddingSimilarity,
+    LanguageModelOnly,
+    Mixture,
+    RandomScorer,
+    Scorer,
+)
 from brainlm.decoding.stories import Story
-from brainlm.errors import CorruptDataError, unknown_name
-from brainlm.storage.store import content_key
+from brainlm.errors import unknown_name
 
 __all__ = [
-    "GUIDES",
-    "Job",
-    "brain_guide",
-    "choose_weight",
-    "conditions",
-    "decode_jobs",
-    "nulls",
-    "spread_of",
+    "SCORERS",
+    "Condition",
+    "brain_scorer",
+    "build_conditions",
+    "numbered_draw",
+    "random_conditions",
 ]
 
-GUIDES = ("likelihood", "similarity", "mixture")
-TOGETHER = 160  # hypotheses of several jobs that pass through the language model at once
+SCORERS = ("likelihood", "similarity", "mixture")
 BLOCK = 5  # samples that stay together in the permuted brain
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """One reconstruction to make."""
+class Condition:
+    """One reconstruction to make: its scorer, the middle of its words, sample times and beam."""
 
-    guide: Guide
+    scorer: Scorer
     middle: np.ndarray
     times: np.ndarray
     beam: Beam
 
 
-def brain_guide(
+def brain_scorer(
     decoder: StoryDecoder, responses: np.ndarray, name: str, weights: tuple[float, float] = (1, 1)
-) -> Guide:
-    """Return the guide of a name in ``GUIDES`` for responses; ``weights`` are the mixture's."""
-    if name not in GUIDES:
-        raise unknown_name("guide", name, GUIDES)
+) -> Scorer:
+    """Return the scorer of a name in ``SCORERS`` for responses; ``weights`` are the mixture's."""
+    if name not in SCORERS:
+        raise unknown_name("scorer", name, SCORERS)
     if name == "likelihood":
         return decoder.likelihood(responses)
     if name == "similarity":
@@ -73,34 +73,31 @@ def brain_guide(
     return Mixture([decoder.likelihood(responses), decoder.similarity(responses)], weights)
 
 
-def conditions(
+def build_conditions(
     decoder: StoryDecoder,
     story: Story,
-    wrong: np.ndarray,
-    guides: Mapping[str, tuple[str, Beam]],
+    other: tuple[str, np.ndarray],
+    scorers: Mapping[str, tuple[str, Beam]],
     *,
     weights: tuple[float, float] = (1, 1),
     n_draws: int = 3,
-    other: str = "wrong story",
     seed: int = 0,
-) -> dict[str, Job]:
-    """Return the jobs of all conditions but the null.
+) -> dict[str, Condition]:
+    """Return all conditions but the null.
 
     Parameters
     ----------
     decoder : StoryDecoder
     story : Story
         The test story. Its words are used for the ceiling only.
-    wrong : array of shape (n_samples_or_more, n_targets)
-        Responses to another story, or to what ``other`` names.
-    guides : mapping of str to (str, Beam)
-        Label -> guide and beam, such as ``{"Tang": ("likelihood", Beam(50))}``.
+    other : (str, array of shape (n_samples_or_more, n_targets))
+        Name of a condition, such as ``"wrong story"``, and its responses.
+    scorers : mapping of str to (str, Beam)
+        Label -> scorer and beam, such as ``{"Tang": ("likelihood", Beam(50))}``.
     weights : (float, float)
         Of the mixture.
     n_draws : int
         Draws of noise, and of the permutation.
-    other : str
-        Name of the condition that ``wrong`` belongs to.
     seed : int
         Of permutations and noise.
 
@@ -110,47 +107,59 @@ def conditions(
         ``"Tang: brain"``, ``"Tang: permuted brain"``, ... and ``"language model"``, ``"ceiling"``.
     """
     Y, times = np.asarray(story.responses), story.times
-    if len(wrong) < len(Y):
-        raise ValueError(
-            f"wrong has {len(wrong)} samples, the test story {len(Y)}: take a longer story"
-        )
+    inputs = {"brain": Y, **_controls(Y, n_draws, seed), other[0]: _as_long(other, len(Y))}
+    middle = decoder.word_times(Y, times)
+    conditions = {}
+    for label, (name, beam) in scorers.items():
+        for condition, responses in inputs.items():
+            scorer = brain_scorer(decoder, responses, name, weights)
+            conditions[f"{label}: {condition}"] = Condition(scorer, middle, times, beam)
+    beam = next(iter(scorers.values()))[1]
+    alone, unweighted = replace(beam, lm_weight=1.0), replace(beam, lm_weight=0.0)
+    conditions["language model"] = Condition(LanguageModelOnly(), middle, times, alone)
+    ceiling = EmbeddingSimilarity(decoder.true_rows(story))
+    conditions["ceiling"] = Condition(ceiling, middle, times, unweighted)
+    return conditions
+
+
+def _controls(Y: np.ndarray, n_draws: int, seed: int) -> dict[str, np.ndarray]:
+    """Return draws of the permuted brain and of noise, in the shape of the responses."""
     if n_draws < 1:
         raise ValueError(f"n_draws must be 1 or more, got {n_draws}")
-    inputs = {"brain": Y}
+    inputs = {}
     for k in range(n_draws):  # a generator each, so that more draws leave the first as they are
-        order = displaced(len(Y), np.random.default_rng((seed, k, 0)))
-        inputs[_draw("permuted brain", k)] = Y[order]
+        order = block_derangement(len(Y), np.random.default_rng((seed, k, 0)))
+        inputs[numbered_draw("permuted brain", k)] = Y[order]
     for k in range(n_draws):
         noise = smooth_noise(Y.shape, np.random.default_rng((seed, k, 1)))
-        inputs[_draw("noise input", k)] = noise
-    inputs[other] = np.ascontiguousarray(wrong[: len(Y)])
-    middle = decoder.word_times(Y, times)
-    jobs = {}
-    for label, (name, beam) in guides.items():
-        for condition, responses in inputs.items():
-            guide = brain_guide(decoder, responses, name, weights)
-            jobs[f"{label}: {condition}"] = Job(guide, middle, times, beam)
-    beam = next(iter(guides.values()))[1]
-    jobs["language model"] = Job(NoGuide(), middle, times, replace(beam, lm_weight=1.0))
-    ceiling = EmbeddingSimilarity(decoder.true_rows(story))
-    jobs["ceiling"] = Job(ceiling, middle, times, replace(beam, lm_weight=0.0))
-    return jobs
+        inputs[numbered_draw("noise input", k)] = noise
+    return inputs
 
 
-def _draw(kind: str, k: int) -> str:
+def _as_long(other: tuple[str, np.ndarray], n_samples: int) -> np.ndarray:
+    name, responses = other
+    if len(responses) < n_samples:
+        raise ValueError(
+            f"{name} has {len(responses)} samples, the test story {n_samples}: take a longer story"
+        )
+    return np.ascontiguousarray(responses[:n_samples])
+
+
+def numbered_draw(kind: str, k: int) -> str:
+    """Return the name of draw ``k`` of a control: ``"noise input"``, ``"noise input 2"``, ..."""
     return f"{kind} {k + 1}" if k else kind
 
 
-def nulls(jobs: Mapping[str, Job], n: int, seed: int = 0) -> dict[str, Job]:
-    """Return ``n`` jobs of the published null, with the word times and beam of the first job."""
-    first = next(iter(jobs.values()))
+def random_conditions(
+    conditions: Mapping[str, Condition], n: int, seed: int = 0
+) -> dict[str, Condition]:
+    """Return ``n`` draws of the published null, with word times and beam of the first condition."""
+    first = next(iter(conditions.values()))
     beam = replace(first.beam, lm_weight=0.0)
-    return {
-        f"null {i}": Job(RandomGuide(seed + i), first.middle, first.times, beam) for i in range(n)
-    }
+    return {f"null {i}": replace(first, scorer=RandomScorer(seed + i), beam=beam) for i in range(n)}
 
 
-def displaced(n_samples: int, rng: np.random.Generator) -> np.ndarray:
+def block_derangement(n_samples: int, rng: np.random.Generator) -> np.ndarray:
     """Return an order of samples in which no block of `BLOCK` samples stays where it was."""
     n_blocks = n_samples // BLOCK
     if n_blocks < 3:
@@ -170,119 +179,3 @@ def smooth_noise(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray
 
     noise = gaussian_filter1d(rng.standard_normal(shape), 1.0, axis=0)
     return ((noise - noise.mean(0)) / noise.std(0)).astype(np.float32)
-
-
-def spread_of(decoder: StoryDecoder, story: Story, middle: np.ndarray, name: str) -> float:
-    """Return the spread of a guide's gains on a tuning story: its unit for weights.
-
-    Parameters
-    ----------
-    decoder : StoryDecoder
-    story : Story
-        Never the one to be decoded.
-    middle : array of shape (n_words,)
-        Its predicted word times.
-    name : str
-        Of ``GUIDES``.
-    """
-    guide = brain_guide(decoder, story.responses, name)
-    return decoder.decode(guide, middle, story.times, Beam(4)).spread
-
-
-def choose_weight(scores: Mapping[float, float]) -> float:
-    """Return the language-model weight of the best score on a training run; ties: the smallest."""
-    if not scores:
-        raise ValueError("scores is empty: score at least one weight on a training run")
-    return min(scores, key=lambda weight: (-scores[weight], weight))
-
-
-def decode_jobs(
-    decoder: StoryDecoder,
-    jobs: Mapping[str, Job],
-    folder: Path | None = None,
-    *,
-    key: str = "",
-    n_jobs: int = 1,
-    progress: bool = False,
-) -> dict[str, Reconstruction]:
-    """Decode jobs, many at once, in parallel processes where asked; a killed run is resumed.
-
-    Parameters
-    ----------
-    decoder : StoryDecoder
-    jobs : mapping of str to Job
-    folder : Path, optional
-        Every finished reconstruction is written there and not made again.
-    key : str
-        What the jobs depend on (`brainlm.storage.store.content_key`); files of another key are
-        ignored.
-    n_jobs : int
-        Processes; each holds the language model.
-    progress : bool
-    """
-    from joblib import Parallel, delayed
-    from tqdm import tqdm
-
-    found = {name: _load(folder, key, name) for name in jobs}
-    missing = _batches(jobs, [name for name, done in found.items() if done is None])
-
-    def make(names: list[str]) -> dict[str, Reconstruction]:
-        batch = [jobs[name] for name in names]
-        results = decoder.decode_all(
-            [job.guide for job in batch],
-            batch[0].middle,
-            batch[0].times,
-            [job.beam for job in batch],
-        )
-        for name, result in zip(names, results, strict=True):
-            _save(folder, key, name, result)
-        return dict(zip(names, results, strict=True))
-
-    if n_jobs == 1:
-        made = (make(names) for names in missing)
-    else:
-        made = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(make)(names) for names in missing
-        )
-    for results in tqdm(made, total=len(missing), desc="decode", disable=not progress):
-        found |= results
-    return {name: done for name, done in found.items() if done is not None}
-
-
-def _batches(jobs: Mapping[str, Job], names: list[str]) -> list[list[str]]:
-    """Group jobs with the same word times, width and nucleus, up to `TOGETHER` hypotheses."""
-    batches: dict[tuple, list[list[str]]] = {}
-    for name in names:
-        job = jobs[name]
-        like = (job.middle.tobytes(), job.times.tobytes(), job.beam.width, job.beam.nucleus)
-        mine = batches.setdefault(like, [[]])
-        if (len(mine[-1]) + 1) * job.beam.width > TOGETHER and mine[-1]:
-            mine.append([])
-        mine[-1].append(name)
-    return [batch for mine in batches.values() for batch in mine]
-
-
-def _file(folder: Path, key: str, name: str) -> Path:
-    return folder / f"{content_key({'key': key, 'name': name})[:32]}.json"
-
-
-def _save(folder: Path | None, key: str, name: str, result: Reconstruction) -> None:
-    if folder is None:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    path = _file(folder, key, name)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps({"name": name, **asdict(result)}, ensure_ascii=False), "utf-8")
-    part.replace(path)
-
-
-def _load(folder: Path | None, key: str, name: str) -> Reconstruction | None:
-    if folder is None or not _file(folder, key, name).is_file():
-        return None
-    path = _file(folder, key, name)
-    try:
-        record = json.loads(path.read_text("utf-8"))
-        del record["name"]
-        return Reconstruction(**{**record, "words": tuple(record["words"])})
-    except (ValueError, TypeError, KeyError) as error:
-        raise CorruptDataError(f"{path}: not a reconstruction ({error}); remove it") from error

@@ -1,4 +1,4 @@
-"""The brain against its controls: draws of noise and of permutation pooled, and what to say first.
+"""Comparison of the brain with its controls: draws of noise and of permutation, and cautions.
 
 A control is a condition that goes through the same decoder without the brain of this text. Each is
 drawn several times, because the text of a single draw is a matter of luck. Two tests, both ours:
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brainlm._validation import same_length
-from brainlm.decoding.null_scores import null_reach, null_z
+from brainlm.decoding.null_scores import null_half_width, null_z
 from brainlm.stats.paired import paired_difference
 from brainlm.stats.permutation import fdr
 
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
     import xarray
 
 __all__ = [
-    "brains_of",
+    "brain_conditions",
     "cautions",
     "compare_over_units",
     "compare_to_draws",
-    "draws_of",
-    "kind_of",
-    "known_fdr",
+    "condition_kind",
+    "control_draws",
+    "nan_fdr",
     "unit_means",
 ]
 
 DRAWN = ("permuted brain", "noise input")
 
 
-def brains_of(conditions: Sequence[str]) -> list[str]:
+def brain_conditions(conditions: Sequence[str]) -> list[str]:
     """Return the conditions that had the brain: ``"brain"``, ``"Tang: brain"`` and so on."""
     return [name for name in map(str, conditions) if name == "brain" or name.endswith(": brain")]
 
 
-def kind_of(condition: str) -> str:
+def condition_kind(condition: str) -> str:
     """Return the name of a condition without the number of its draw."""
     return condition.rstrip("0123456789").rstrip() if condition[-1:].isdigit() else condition
 
 
-def draws_of(conditions: Sequence[str], brain: str, control: str) -> list[str]:
-    """Return all draws of a control that has the guide of a brain condition."""
+def control_draws(conditions: Sequence[str], brain: str, control: str) -> list[str]:
+    """Return all draws of a control that has the scorer of a brain condition."""
     full = brain.removesuffix("brain") + control
-    return [name for name in map(str, conditions) if kind_of(name) == full]
+    return [name for name in map(str, conditions) if condition_kind(name) == full]
 
 
-def known_fdr(p: np.ndarray) -> np.ndarray:
+def nan_fdr(p: np.ndarray) -> np.ndarray:
     """Return Benjamini-Hochberg q values of the p values that are not NaN."""
     q = np.full(np.shape(p), np.nan)
     known = np.isfinite(p)
@@ -89,16 +89,16 @@ def compare_to_draws(
     means[:, ~finite.any(axis=-1)] = np.nan
     at = {str(name): i for i, name in enumerate(conditions)}
     cells: dict[tuple[str, str], list[np.ndarray]] = {}
-    for brain in brains_of(conditions):
+    for brain in brain_conditions(conditions):
         for control in DRAWN:
-            drawn = means[[at[name] for name in draws_of(conditions, brain, control)]]
+            drawn = means[[at[name] for name in control_draws(conditions, brain, control)]]
             if not len(drawn):
                 continue
             centre = drawn.mean(axis=0)
             over, unknown = means[at[brain]] - centre, np.full(len(centre), np.nan)
             reach, p, sd = unknown, unknown, unknown
             if len(drawn) > 1:
-                reach, p = null_reach(drawn), null_z(means[at[brain]], drawn)[1]
+                reach, p = null_half_width(drawn), null_z(means[at[brain]], drawn)[1]
                 sd = drawn.std(axis=0, ddof=1)
             cells[brain, control] = [over, over - reach, over + reach, p, centre, sd]
     return _tabulate(cells, metrics)
@@ -139,9 +139,9 @@ def compare_over_units(
     """
     at = {str(name): i for i, name in enumerate(conditions)}
     cells: dict[tuple[str, str], list[np.ndarray]] = {}
-    for brain in brains_of(conditions):
+    for brain in brain_conditions(conditions):
         drawn = {
-            control: scores[[at[name] for name in draws_of(conditions, brain, control)]]
+            control: scores[[at[name] for name in control_draws(conditions, brain, control)]]
             for control in DRAWN
         }
         if "language model" in at:
@@ -192,17 +192,17 @@ def _tabulate(
     return xarray.Dataset(
         {
             **{name: (dims, table[i]) for i, name in enumerate(names)},
-            "over_q": (dims, known_fdr(table[names.index("over_p")])),
+            "over_q": (dims, nan_fdr(table[names.index("over_p")])),
         },
         coords={"brain": brains, "control": controls, "metric": list(metrics)},
     )
 
 
 def cautions(scores: xarray.Dataset) -> list[str]:
-    """Return what a reader has to know before any gain, from mean scores.
+    """Return warnings that a reader needs before any gain, from mean scores.
 
     Where the ceiling (the true embeddings) scores below the brain it bounds nothing; where the
-    permuted brain scores above the brain, the score does not come from what was heard when.
+    permuted brain scores above the brain, the score does not come from the times of the words.
 
     Parameters
     ----------
@@ -218,8 +218,8 @@ def cautions(scores: xarray.Dataset) -> list[str]:
     names, metrics = (list(map(str, scores[key].values)) for key in ("condition", "metric"))
     score = dict(zip(names, scores["score"].transpose("condition", "metric").values, strict=True))
     lines = []
-    for brain in brains_of(names):
-        own, permuted = score[brain], draws_of(names, brain, "permuted brain")
+    for brain in brain_conditions(names):
+        own, permuted = score[brain], control_draws(names, brain, "permuted brain")
         if "ceiling" in names:
             where = _where(metrics, own, score["ceiling"], score["ceiling"] < own)
             if where:

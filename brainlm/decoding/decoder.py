@@ -1,4 +1,4 @@
-"""A decoder of stories: everything it needs is learned on training stories, then it reads a brain.
+"""Decoder of stories, learned on training stories alone.
 
 Continuous mode, for time series. `fit_story_decoder` learns, on the training runs alone: the
 vocabulary, the space of words, the encoding model and its noise (Tang), the mapper to embeddings
@@ -8,7 +8,7 @@ vocabulary, the space of words, the encoding model and its noise (Tang), the map
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,19 @@ from sklearn.decomposition import PCA
 
 from brainlm.compute.lazy_arrays import TargetView
 from brainlm.compute.memory import check_memory
-from brainlm.decoding.beam_search import Beam, Reader, Reconstruction, decode_text, decode_texts
-from brainlm.decoding.embedding import EmbeddingDecoder, lagged
+from brainlm.decoding.beam_search import (
+    Beam,
+    CandidateEmbedder,
+    Reconstruction,
+    decode_text,
+    decode_texts,
+)
+from brainlm.decoding.embedding import EmbeddingDecoder, responses_after
 from brainlm.decoding.encoding_model import EncodingModel, choose_targets, fit_encoding_model
-from brainlm.decoding.scorers import EmbeddingSimilarity, EncodingLikelihood, Guide
+from brainlm.decoding.scorers import EmbeddingSimilarity, EncodingLikelihood, Scorer
 from brainlm.decoding.stimulus_model import (
     RowScale,
-    Timeline,
+    StimulusModel,
     learn_row_scale,
     learn_space,
     row_times,
@@ -33,7 +39,9 @@ from brainlm.decoding.stories import StackedResponses, Story
 from brainlm.decoding.vocabulary import Vocabulary, build_vocabulary
 from brainlm.decoding.word_rate import WordRate, fit_word_rate
 from brainlm.decoding.words import clean_words, read_states
+from brainlm.encoding.align import delay
 from brainlm.language_models import LanguageModel
+from brainlm.storage.store import content_key
 
 __all__ = ["Settings", "StoryDecoder", "fit_story_decoder", "reduce_responses"]
 
@@ -47,7 +55,7 @@ class Settings:
     Attributes
     ----------
     layer, context : int
-        Whose hidden states words are embedded by, and words of context: a word is read behind
+        Layer whose hidden states embed the words, and words of context: a word is read behind
         ``context`` to ``2 * context - 1`` others (`brainlm.decoding.beam_cache`).
     context_seconds : float, optional
         Context in seconds, in place of words: ``context`` becomes the number of words that the
@@ -90,9 +98,15 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class StoryDecoder:
-    """What was learned on the training stories; see `fit_story_decoder`."""
+    """Models learned on the training stories; see `fit_story_decoder`.
 
-    reader: Reader
+    Attributes
+    ----------
+    key : str
+        SHA-256 of all that it was learned from: stories, language model, settings.
+    """
+
+    embedder: CandidateEmbedder
     scale: RowScale
     encoding: EncodingModel
     targets: np.ndarray
@@ -100,23 +114,24 @@ class StoryDecoder:
     mapper: EmbeddingDecoder
     word_rate: WordRate
     settings: Settings
+    key: str
 
     @property
     def before(self) -> int:
         """Rows before the first sample: the longest delay."""
         return max(self.settings.delays)
 
-    def timeline(self, middle: np.ndarray, times: np.ndarray) -> Timeline:
-        """Return the timeline of words at these times."""
-        return Timeline(word_weights(middle, row_times(times, self.before)), self.scale)
+    def stimulus_model(self, middle: np.ndarray, times: np.ndarray) -> StimulusModel:
+        """Return the stimulus model of words at these times."""
+        return StimulusModel(word_weights(middle, row_times(times, self.before)), self.scale)
 
     def likelihood(self, responses: np.ndarray) -> EncodingLikelihood:
-        """Return Tang's guide for responses (n_samples, n_targets), z-scored."""
+        """Return Tang's scorer for responses (n_samples, n_targets), z-scored."""
         return EncodingLikelihood(self.encoding, responses[:, self.targets], self.before)
 
     def decoded_rows(self, responses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return decoded rows, (n_rows, n_features), and which of them were decoded."""
-        X, samples = lagged(self._components(responses), self.settings.delays)
+        X, samples = responses_after(self._components(responses), self.settings.delays)
         rows = np.zeros((self.before + len(responses), len(self.scale.mean)), dtype=np.float32)
         known = np.zeros(len(rows), dtype=bool)
         rows[samples + self.before] = self.mapper.predict(X)
@@ -124,30 +139,34 @@ class StoryDecoder:
         return rows, known
 
     def similarity(self, responses: np.ndarray) -> EmbeddingSimilarity:
-        """Return MapGuide's guide for responses (n_samples, n_targets), z-scored."""
+        """Return MapGuide's scorer for responses (n_samples, n_targets), z-scored."""
         return EmbeddingSimilarity(*self.decoded_rows(responses))
 
     def true_rows(self, story: Story) -> np.ndarray:
         """Return the rows of a known text (for ceilings and scores of the mapping only)."""
-        embedding = self.reader.space.project(_states(self.reader, story.words))
+        embedding = self.embedder.space.project(_states(self.embedder, story.words))
         rows = story_rows(embedding, story.middle, row_times(story.times, self.before))
-        return (rows - self.scale.mean) / self.scale.scale
+        return self.scale.apply(rows)
 
     def word_times(self, responses: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Return the middle of each word that the word-rate model hears, in seconds."""
+        """Return the middle of each word that the word-rate model predicts, in seconds."""
         return self.word_rate.predict(self._components(responses), times)
 
     def decode(
-        self, guide: Guide, middle: np.ndarray, times: np.ndarray, beam: Beam | None = None
+        self, scorer: Scorer, middle: np.ndarray, times: np.ndarray, beam: Beam | None = None
     ) -> Reconstruction:
-        """Decode a text whose words lie at ``middle`` (predicted from the responses)."""
-        return decode_text(self.reader, self.timeline(middle, times), guide, beam)
+        """Decode a text whose words have these middles (predicted from the responses)."""
+        return decode_text(self.embedder, self.stimulus_model(middle, times), scorer, beam)
 
     def decode_all(
-        self, guides: Sequence[Guide], middle: np.ndarray, times: np.ndarray, beams: Sequence[Beam]
+        self,
+        scorers: Sequence[Scorer],
+        middle: np.ndarray,
+        times: np.ndarray,
+        beams: Sequence[Beam],
     ) -> list[Reconstruction]:
-        """Decode several texts with the same word times; see `beam.decode_texts`."""
-        return decode_texts(self.reader, self.timeline(middle, times), guides, beams)
+        """Decode several texts with the same word times; see `beam_search.decode_texts`."""
+        return decode_texts(self.embedder, self.stimulus_model(middle, times), scorers, beams)
 
     def _components(self, responses: np.ndarray) -> np.ndarray:
         return self.inputs.transform(responses[:, self.targets]).astype(np.float32)
@@ -172,15 +191,17 @@ def fit_story_decoder(
     ValueError
         Fewer than two stories, differing TRs or voxels, an unfit model or vocabulary.
     MemoryError
-        Said before the fit starts.
+        Raised before the fit starts.
     """
     _check(stories, settings)
     settings = _in_words(stories, settings)
     vocabulary = _vocabulary(model, stories, settings, language)
-    reader = Reader(model, vocabulary, learn_space(np.eye(2)), settings.context, settings.layer)
-    states = [_states(reader, story.words) for story in stories]
+    embedder = CandidateEmbedder(
+        model, vocabulary, learn_space(np.eye(2)), settings.context, settings.layer
+    )
+    states = [_states(embedder, story.words) for story in stories]
     space = learn_space(np.concatenate(states), settings.n_components)
-    reader = Reader(model, vocabulary, space, settings.context, settings.layer)
+    embedder = CandidateEmbedder(model, vocabulary, space, settings.context, settings.layer)
     before = max(settings.delays)
     words = [space.project(found) for found in states]
     raw = [
@@ -188,8 +209,8 @@ def fit_story_decoder(
         for found, story in zip(words, stories, strict=True)
     ]
     scale = learn_row_scale(np.concatenate(raw), np.concatenate(words))
-    rows = [((part - scale.mean) / scale.scale).astype(np.float32) for part in raw]
-    X = np.concatenate([delayed(part, settings.delays) for part in rows])
+    rows = [scale.apply(part).astype(np.float32) for part in raw]
+    X = np.concatenate([delay(part, settings.delays)[before:] for part in rows])
     runs = np.repeat([story.name for story in stories], [len(s.times) for s in stories])
     every = StackedResponses([story.responses for story in stories])
     targets = choose_targets(X, TargetView(every), runs, settings.n_targets)
@@ -198,13 +219,19 @@ def fit_story_decoder(
     encoding = fit_encoding_model(X, Y, runs, delays=settings.delays, shrinkage=settings.shrinkage)
     inputs = reduce_responses(Y, settings.n_inputs)
     mapper = _fit_mapper(stories, rows, inputs, settings)
-    rate = fit_word_rate(
+    rate = fit_word_rate_of_stories(stories, inputs, settings.delays)
+    key = _key(model, stories, targets, settings, language)
+    return StoryDecoder(embedder, scale, encoding, targets, inputs, mapper, rate, settings, key)
+
+
+def fit_word_rate_of_stories(stories: list[Story], inputs: PCA, delays: Sequence[int]) -> WordRate:
+    """Fit a word-rate model on components of the responses to training stories."""
+    return fit_word_rate(
         [inputs.transform(story.responses) for story in stories],
-        [s.times for s in stories],
+        [story.times for story in stories],
         [story.onset for story in stories],
-        settings.delays,
+        tuple(delays),
     )
-    return StoryDecoder(reader, scale, encoding, targets, inputs, mapper, rate, settings)
 
 
 def reduce_responses(Y: np.ndarray, n_components: int) -> PCA:
@@ -233,10 +260,27 @@ def _in_words(stories: list[Story], settings: Settings) -> Settings:
     return replace(settings, context=context, context_seconds=None)
 
 
-def delayed(rows: np.ndarray, delays: tuple[int, ...]) -> np.ndarray:
-    """Return the rows that each sample responds to, side by side; rows begin max(delays) early."""
-    before, n = max(delays), len(rows) - max(delays)
-    return np.hstack([rows[before - d : before - d + n] for d in delays])
+def _key(
+    model: LanguageModel, stories: list[Story], targets: np.ndarray, given: Settings, language: str
+) -> str:
+    def plain(value: Any) -> Any:
+        return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+    settings = {f.name: getattr(given, f.name) for f in fields(given) if f.name != "mapper"}
+    mapper = given.mapper.get_params()
+    return content_key(
+        {
+            "model": model.identity,
+            "language": language,
+            "words": [story.words for story in stories],
+            "middle": [story.middle for story in stories],
+            "times": [story.times for story in stories],
+            "responses": [story.responses for story in stories],
+            "targets": targets,
+            "settings": settings,
+            "mapper": {name: str(plain(value)) for name, value in mapper.items()},
+        }
+    )
 
 
 def _fit_mapper(
@@ -247,7 +291,7 @@ def _fit_mapper(
     X, Y, runs = [], [], []
     for story, part in zip(stories, rows, strict=True):
         components = inputs.transform(story.responses).astype(np.float32)
-        seen, samples = lagged(components, given.delays)
+        seen, samples = responses_after(components, given.delays)
         X.append(seen)
         Y.append(part[samples + max(given.delays)])
         runs += [story.name] * len(samples)
@@ -290,7 +334,11 @@ def _vocabulary(
     )
 
 
-def _states(reader: Reader, words: tuple[str, ...]) -> np.ndarray:
+def _states(embedder: CandidateEmbedder, words: tuple[str, ...]) -> np.ndarray:
     return read_states(
-        reader.model, words, reader.vocabulary.language, layer=reader.layer, context=reader.context
+        embedder.model,
+        words,
+        embedder.vocabulary.language,
+        layer=embedder.layer,
+        context=embedder.context,
     )

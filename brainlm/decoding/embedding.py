@@ -1,7 +1,8 @@
-"""EmbeddingDecoder: from responses to the embedding of a text, three mappers, one interface."""
+"""Decoding of text embeddings from responses: three mappers behind one interface."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from brainlm.compute.inputs import Encoder
 from brainlm.data.scores import pearson
 from brainlm.decoding._contrastive import Batches, Training, run_network, train_mapper
 from brainlm.encoding._ridge.solve import Standardizer
+from brainlm.encoding.align import delay
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.errors import unknown_name
 from brainlm.stats.identification import (
@@ -24,7 +26,7 @@ from brainlm.stats.identification import (
     top_k_accuracy,
 )
 
-__all__ = ["MAPPERS", "EmbeddingDecoder", "MappingScores", "lagged", "score_mapping"]
+__all__ = ["MAPPERS", "EmbeddingDecoder", "MappingScores", "responses_after", "score_mapping"]
 
 MAPPERS = ("ridge", "linear-contrastive", "transformer")
 
@@ -46,7 +48,7 @@ class EmbeddingDecoder(Encoder):
         z-score each input (True), or divide all by one number, so that principal components keep
         their scale.
     n_lags : int
-        How many lags lie side by side in the columns of X (`lagged`).
+        Number of lags side by side in the columns of X (`responses_after`).
     settings : Training, optional
         Of the two trained mappers.
     held_out : str, optional
@@ -54,7 +56,7 @@ class EmbeddingDecoder(Encoder):
         fifth, after a gap of ``settings.neighbours`` samples.
     seed : int
     checkpoint : path, optional
-        Folder in which training is kept after every epoch, and goes on.
+        Folder in which training is saved after every epoch, and resumed.
     device : str, optional
         Ridge: as in `RidgeEncoder`. The trained mappers are trained on the processor.
 
@@ -166,7 +168,7 @@ class EmbeddingDecoder(Encoder):
         )
         raw = run_network(self._network, held.X)
         self.gain_ = (raw * held.Y).sum(axis=0) / np.maximum((raw**2).sum(axis=0), 1e-12)
-        self.gain_ = np.maximum(self.gain_, 0)  # one that points the wrong way says nothing
+        self.gain_ = np.maximum(self.gain_, 0)  # a negative slope is weak evidence
 
     def _split(self, runs: np.ndarray, gap: int) -> tuple[np.ndarray, np.ndarray]:
         names = list(dict.fromkeys(runs))
@@ -233,13 +235,13 @@ def score_mapping(
     )
 
 
-def lagged(responses: np.ndarray, lags: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def responses_after(responses: np.ndarray, lags: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Return the responses that follow each sample, side by side, of one run.
 
     Parameters
     ----------
     responses : array of shape (n_samples, n_targets)
-    lags : tuple of int
+    lags : sequence of int
         In samples; published for fMRI: 1 to 4 TRs after the text.
 
     Returns
@@ -251,4 +253,4 @@ def lagged(responses: np.ndarray, lags: tuple[int, ...]) -> tuple[np.ndarray, np
     rows = np.arange(-min(lags), len(responses) - max(lags))
     if len(rows) == 0:
         raise ValueError(f"{len(responses)} samples are too few for lags {list(lags)}")
-    return np.hstack([responses[rows + lag] for lag in lags]), rows
+    return delay(responses, [min(lags) - lag for lag in lags])[: len(rows)], rows

@@ -62,7 +62,7 @@ class EncodingModel:
 
     def __post_init__(self) -> None:
         if not 0 < self.shrinkage <= 1:
-            raise ValueError(f"shrinkage must lie in (0, 1], got {self.shrinkage}")
+            raise ValueError(f"shrinkage must be in (0, 1], got {self.shrinkage}")
 
     def on(self, device: str) -> EncodingModel:
         """Return the model on a device; its likelihood is then computed there.

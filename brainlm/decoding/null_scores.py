@@ -1,4 +1,4 @@
-"""Reconstructions against nulls: windows over time, gains, and a t for few null reconstructions."""
+"""Reconstructions against nulls: windows over time, gains, and a t test for few null texts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from scipy.stats import norm, t
 
 from brainlm._validation import same_length
 
-__all__ = ["Window", "compare_to_null", "cut_windows", "identify_windows", "null_reach", "null_z"]
+__all__ = [
+    "Window",
+    "compare_to_null",
+    "cut_windows",
+    "identify_windows",
+    "null_half_width",
+    "null_z",
+]
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Window:
 def cut_windows(
     words: Sequence[str], times: np.ndarray, starts: np.ndarray, length: float
 ) -> list[list[str]]:
-    """Return the words whose time lies in ``[start, start + length)``, window by window."""
+    """Return the words with a time in ``[start, start + length)``, window by window."""
     same_length({"words": len(words), "times": len(times)})
     first = np.searchsorted(times, starts, side="left")
     last = np.searchsorted(times, starts + length, side="left")
@@ -81,7 +88,7 @@ def null_z(observed: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarr
     Returns
     -------
     z, p : array of shape (...)
-        NaN where all nulls score the same: they say nothing about their spread.
+        NaN where all nulls score the same: their spread is unknown.
 
     Notes
     -----
@@ -106,11 +113,10 @@ def null_z(observed: np.ndarray, null: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return z, t.sf(deviate, n - 1)
 
 
-def null_reach(null: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """Return how far one more null reconstruction may lie from the mean of ``n``, two-sided.
+def null_half_width(null: np.ndarray, level: float = 0.95) -> np.ndarray:
+    """Return the half-width of a two-sided prediction interval of one more null reconstruction.
 
-    The half-width of a prediction interval: ``t * sd * sqrt(1 + 1 / n)`` with n - 1 degrees of
-    freedom.
+    ``t * sd * sqrt(1 + 1 / n)`` with n - 1 degrees of freedom, around the mean of ``n``.
 
     Parameters
     ----------
@@ -146,7 +152,7 @@ def compare_to_null(observed: np.ndarray, null: np.ndarray, block: int = 20) -> 
     dict
         ``score`` (mean over windows), ``half`` (half-width of its 95 % interval, t over blocks; NaN
         where the windows fill less than three blocks, too short a text for an interval),
-        ``null`` and ``null_half`` (mean of the nulls and `null_reach` around it), ``gain``
+        ``null`` and ``null_half`` (mean of the nulls and `null_half_width` around it), ``gain``
         (chance-corrected: score - null), ``z`` and ``p`` (`null_z` of the means over windows),
         ``z_window`` (median over windows of `null_z` against the nulls of that window) and
         ``share`` (of windows with z > 3; .00135 is expected of a null reconstruction). A window
@@ -169,7 +175,7 @@ def compare_to_null(observed: np.ndarray, null: np.ndarray, block: int = 20) -> 
         "score": float(score),
         "half": float(half),
         "null": float(means.mean()),
-        "null_half": float(null_reach(means)),
+        "null_half": float(null_half_width(means)),
         "gain": float(score - means.mean()),
         "z": float(z),
         "z_window": float(np.median(known)) if len(known) else np.nan,

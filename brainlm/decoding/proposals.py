@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.decoding.beam_cache import Prefixes
+from brainlm.decoding.beam_cache import BeamCache
 from brainlm.decoding.vocabulary import Node, Vocabulary
 
 __all__ = ["Nucleus", "Proposals", "propose", "repeats"]
@@ -47,7 +47,7 @@ class Nucleus:
     def __post_init__(self) -> None:
         for name, low in (("mass", 0.0), ("ratio", 0.0), ("beyond", -1e-9)):
             if not low < getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}")
+                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if self.most < 1:
             raise ValueError(f"most must be at least 1, got {self.most}")
 
@@ -89,30 +89,30 @@ class Proposals:
         )
 
 
-def propose(prefixes: Prefixes, nucleus: Nucleus, least: int = 0) -> Proposals:
+def propose(cache: BeamCache, nucleus: Nucleus, least: int = 0) -> Proposals:
     """Return the next words of every hypothesis.
 
     The probability of a word within the vocabulary is the product over its tokens of
-    ``p(token | what stands before) / p(any token with which a word of the vocabulary goes on)``;
+    ``p(token | tokens before) / p(any token that continues a word of the vocabulary)``;
     a word that longer ones begin with ends with the probability of not going on.
 
     Parameters
     ----------
-    prefixes : Prefixes
+    cache : BeamCache
     nucleus : Nucleus
     least : int
         Take at least so many words per hypothesis, whatever their probability (the first word
         of a text, which nothing constrains).
     """
-    vocabulary = prefixes.vocabulary
+    vocabulary = cache.vocabulary
     rows: list[tuple[np.ndarray, np.ndarray]] = []
-    found = _first_tokens(prefixes, max(nucleus.most, least))
-    words = _whole_words(prefixes, found, nucleus)
+    found = _first_tokens(cache, max(nucleus.most, least))
+    words = _whole_words(cache, found, nucleus)
     for parent, (word, log_p) in enumerate(words):
         kept = _nucleus(log_p, nucleus, least)
-        if nucleus.no_repeats and prefixes.history.shape[1]:
-            start = max(0, prefixes.history.shape[1] - 2 * prefixes.context)
-            context = prefixes.history[parent, start:]
+        if nucleus.no_repeats and cache.history.shape[1]:
+            start = max(0, cache.history.shape[1] - 2 * cache.context)
+            context = cache.history[parent, start:]
             kept = kept[~repeats(word[kept], context, vocabulary)]
         rows.append((word[kept], log_p[kept]))
     counts = [len(word) for word, _ in rows]
@@ -140,14 +140,14 @@ def repeats(words: np.ndarray, context: np.ndarray, vocabulary: Vocabulary) -> n
     )
 
 
-def _first_tokens(prefixes: Prefixes, most: int) -> list[list[tuple[Node, int, float]]]:
+def _first_tokens(cache: BeamCache, most: int) -> list[list[tuple[Node, int, float]]]:
     """Return the likeliest first tokens of words: node, token and log probability, per row."""
     import torch
 
-    root = prefixes.vocabulary.root
-    tokens = torch.tensor(sorted(root.children), device=prefixes.logits.device)
+    root = cache.vocabulary.root
+    tokens = torch.tensor(sorted(root.children), device=cache.logits.device)
     with torch.inference_mode():
-        log_p = prefixes.logits[:, tokens].log_softmax(-1)
+        log_p = cache.logits[:, tokens].log_softmax(-1)
         top = log_p.topk(min(most, len(tokens)), dim=-1)
         values, ids = top.values.cpu().numpy(), tokens[top.indices].cpu().numpy()
     return [
@@ -157,7 +157,7 @@ def _first_tokens(prefixes: Prefixes, most: int) -> list[list[tuple[Node, int, f
 
 
 def _whole_words(
-    prefixes: Prefixes, found: list[list[tuple[Node, int, float]]], nucleus: Nucleus
+    cache: BeamCache, found: list[list[tuple[Node, int, float]]], nucleus: Nucleus
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Follow beginnings of words to their ends."""
     words: list[list[int]] = [[] for _ in found]
@@ -177,7 +177,7 @@ def _whole_words(
                 unfinished.append((k, node, path, log_p))
         frontier = []
         if unfinished:
-            after = _after(prefixes, unfinished)
+            after = _after(cache, unfinished)
             for (k, node, path, log_p), (ends, goes) in zip(unfinished, after, strict=True):
                 if node.word >= 0:
                     words[k].append(node.word)
@@ -188,20 +188,20 @@ def _whole_words(
     return [_sorted(word, log_p) for word, log_p in zip(words, log_ps, strict=True)]
 
 
-def _after(prefixes: Prefixes, unfinished: list[tuple]) -> list[tuple[float, np.ndarray]]:
-    """Return log probabilities that a word ends, and that it goes on with each child."""
-    branches: list[list[tuple[int, ...]]] = [[] for _ in range(len(prefixes))]
+def _after(cache: BeamCache, unfinished: list[tuple]) -> list[tuple[float, np.ndarray]]:
+    """Return log probabilities that a word ends, and that each child continues it."""
+    branches: list[list[tuple[int, ...]]] = [[] for _ in range(len(cache))]
     for k, _, path, _ in unfinished:  # in order of k, as the frontier was made
         branches[k].append(path)
     order = sorted(range(len(unfinished)), key=lambda i: unfinished[i][0])
-    log_p: Any = prefixes.log_p_after(branches)
-    begins = np.flatnonzero(prefixes.model.begins_word[: log_p.shape[1]])
+    log_p: Any = cache.log_p_after(branches)
+    begins = np.flatnonzero(cache.model.begins_word[: log_p.shape[1]])
     answer: list[tuple[float, np.ndarray]] = [(0.0, np.empty(0))] * len(unfinished)
     for row, i in enumerate(order):
         node = unfinished[i][1]
         p = log_p[row].exp().numpy()
         goes = np.maximum(p[list(node.children)], 1e-12)
-        ends = p[begins].sum() if prefixes.vocabulary.spaced else 1 - goes.sum()
+        ends = p[begins].sum() if cache.vocabulary.spaced else 1 - goes.sum()
         ends = max(float(ends), 1e-12) if node.word >= 0 else 0.0
         total = goes.sum() + ends
         answer[i] = (float(np.log(ends / total)) if ends else -np.inf, np.log(goes / total))

@@ -1,4 +1,4 @@
-"""Several stories heard by several simulated subjects: means over both, and which guide gains more.
+"""Several stories and simulated subjects: means over both, and which scorer gains more.
 
 One story and one subject are one draw of each. `crossed_interval` treats both as samples; a verdict
 takes `LEAST_STORIES` stories, `LEAST_SUBJECTS` subjects and one score that was named beforehand.
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import t
 
-from brainlm.decoding.controls import draws_of, kind_of
+from brainlm.decoding.controls import condition_kind, control_draws
 from brainlm.errors import unknown_name
 from brainlm.stats.paired import Interval
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["compare_gains", "crossed_interval", "stack_cells", "summarise", "verdict"]
+__all__ = ["compare_gains", "crossed_interval", "gain_lines", "stack_cells", "summarise", "verdict"]
 
 LEAST_STORIES, LEAST_SUBJECTS = 5, 3
 KEPT = ("score", "null_mean", "gain", "z", "share", "p", "null_score", "text", "reference_text")
@@ -70,7 +70,7 @@ def crossed_interval(values: np.ndarray, level: float = 0.95) -> Interval:
 
 
 def stack_cells(cells: Mapping[tuple[float, int, str], xarray.Dataset]) -> xarray.Dataset:
-    """Stack the results of `brainlm.decoding.story_scores.reconstruct_story` over all cells.
+    """Stack the results of `brainlm.decoding.study.DecodingStudy` over all cells.
 
     Parameters
     ----------
@@ -106,15 +106,17 @@ def summarise(cells: xarray.Dataset) -> xarray.Dataset:
         Over ``snr``, ``condition`` (without the numbers of draws) and ``metric``: ``score``,
         ``gain`` with ``gain_low``, ``gain_high`` (`crossed_interval`), ``half`` (half its width),
         ``draw_sd`` (standard deviation over draws, mean over cells) and ``n_draws``,
-        ``null_mean``; ``null_half`` is how far the mean over cells of random reconstructions lies
-        from ``null_mean``, 95 %. Scalars are averaged.
+        ``null_mean``; ``null_half`` is the half-width of the 95 % interval of the mean over cells
+        of random reconstructions around ``null_mean``. Scalars are averaged.
     """
     import xarray
 
-    kinds = list(dict.fromkeys(kind_of(str(name)) for name in cells["condition"].values))
+    kinds = list(dict.fromkeys(condition_kind(str(name)) for name in cells["condition"].values))
     parts = []
     for kind in kinds:
-        mine = [name for name in map(str, cells["condition"].values) if kind_of(name) == kind]
+        mine = [
+            name for name in map(str, cells["condition"].values) if condition_kind(name) == kind
+        ]
         drawn = cells[["score", "gain", "null_mean", "share", "z"]].sel(condition=mine)
         part = drawn.mean("condition").mean(("story", "subject"))
         intervals = _intervals(drawn["gain"].mean("condition"))
@@ -158,10 +160,10 @@ def _intervals(gain: xarray.DataArray) -> dict[str, xarray.DataArray]:
 def compare_gains(
     cells: xarray.Dataset, metric: str, first: str = "MapGuide", second: str = "Tang"
 ) -> xarray.Dataset:
-    """Compare what two guides gain from the brain, in one score.
+    """Compare what two scorers gain from the brain, in one score.
 
-    The gain of a guide is its brain minus the mean of its own noise inputs: noise through the same
-    decoder shares everything but the brain, so two guides without any signal differ by 0 on
+    The gain of a scorer is its brain minus the mean of its own noise inputs: noise through the same
+    decoder shares everything but the brain, so two scorers without any signal differ by 0 on
     average, which their gains over random reconstructions do not.
 
     Parameters
@@ -171,7 +173,7 @@ def compare_gains(
     metric : str
         Named before the results are seen.
     first, second : str
-        Labels of the guides.
+        Labels of the scorers.
 
     Returns
     -------
@@ -190,7 +192,7 @@ def compare_gains(
     for label in (first, second):
         brain = f"{label}: brain"
         raw.append(score.sel(condition=brain).drop_vars("condition"))
-        drawn = draws_of(names, brain, "noise input")
+        drawn = control_draws(names, brain, "noise input")
         noise.append(score.sel(condition=drawn).mean("condition"))
     difference = (raw[0] - noise[0]) - (raw[1] - noise[1])
     found = _intervals(difference)
@@ -231,3 +233,33 @@ def verdict(low: float, high: float, sizes: tuple[int, int], first: str, second:
     if low > 0:
         return f"{first} gains more"
     return f"{second} gains more" if high < 0 else "undecided"
+
+
+def gain_lines(scores: xarray.Dataset, comparison: xarray.Dataset | None = None) -> list[str]:
+    """Return tables of the gains at each level, and which scorer gains more.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        Of `summarise`.
+    comparison : xarray.Dataset, optional
+        Of `compare_gains`.
+    """
+    names = ["score", "draw_sd", "null_mean", "gain", "gain_low", "gain_high", "share"]
+    lines = []
+    for snr in scores["snr"].values:
+        each = scores.sel(snr=snr)
+        r, accuracy, r2 = (float(each[n]) for n in ("mapping_r", "mapping_2v2", "encoding_r2"))
+        lines.append(f"\nSNR {snr:g}: mapping r {r:.3f}, 2v2 {accuracy:.3f}; encoding R2 {r2:.3f}")
+        for metric in each["metric"].values:
+            table = each[names].sel(metric=metric).to_dataframe()[names]
+            lines.append(f"\n{metric}\n{table.round(3).to_string()}")
+    if comparison is not None:
+        given = comparison.attrs
+        table = comparison[["difference", "low", "high", "verdict"]].to_dataframe()
+        lines += [
+            f"\n{given['first']} minus {given['second']}, gain over noise input in "
+            f"{given['metric']}, interval over stories and subjects",
+            table.round(3).to_string(),
+        ]
+    return lines

@@ -1,7 +1,7 @@
-"""What the brain says about a candidate word: guides of the beam search, behind one interface.
+"""Scorers of candidate words by brain responses, behind one interface.
 
-A guide gives each candidate a gain: by how much the score of the whole text rises when the word is
-added. Gains add up along a hypothesis, so hypotheses are compared by the score of all they say.
+A scorer gives each candidate a gain: by how much the score of the whole text rises when the word is
+added. Gains add up along a hypothesis, so hypotheses are compared by the score of all their words.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import numpy as np
 
 from brainlm.compute.backend import at, cast, full, host, like, row_dots
 from brainlm.decoding.encoding_model import EncodingModel
-from brainlm.decoding.stimulus_model import Rows
+from brainlm.decoding.stimulus_model import RowWindow
 
 __all__ = [
     "EmbeddingSimilarity",
     "EncodingLikelihood",
-    "Guide",
+    "LanguageModelOnly",
     "Mixture",
-    "NoGuide",
-    "RandomGuide",
+    "RandomScorer",
+    "Scorer",
 ]
 
 
-class Guide(Protocol):
-    """What the beam search needs of a guide.
+class Scorer(Protocol):
+    """Interface between the beam search and a scorer.
 
     Attributes
     ----------
@@ -42,12 +42,12 @@ class Guide(Protocol):
     needs_states: bool
     cumulative: bool
 
-    def gains(self, rows: Rows, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    def gains(self, rows: RowWindow, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """Return the gain of each candidate.
 
         Parameters
         ----------
-        rows : Rows
+        rows : RowWindow
             The hypotheses so far.
         parents : array of int, shape (n_candidates,)
             Which hypothesis each candidate extends.
@@ -98,8 +98,8 @@ class EncodingLikelihood:
         self._evidence = cast(b.reshape(len(b), n_delays, self.n_features), in_double=False)
         self._H: dict[tuple, Any] = {}
 
-    def gains(self, rows: Rows, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """Return the rise of the log likelihood, (n_candidates,); see `Guide.gains`."""
+    def gains(self, rows: RowWindow, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Return the rise of the log likelihood, (n_candidates,); see `Scorer.gains`."""
         weights = rows.weights()
         touched = np.flatnonzero(weights)
         values, steps = like(rows.values, self._blocks), like(steps, self._blocks)
@@ -149,11 +149,11 @@ class EmbeddingSimilarity:
         1/m sum_k  z_k . e_k / sqrt(|z_k|^2 + r_k)
 
     over the rows k, with e the decoded rows, m their mean length, and ``r_k`` what the words to
-    come will add to ``|z_k|^2`` on average (`Timeline.to_come`). Of a finished row this is the
-    cosine, weighted by the length of the decoded row: a mapper that is unsure shrinks its answer,
-    so rows about which the brain says little count little. A row that has only begun counts by how
-    much of it is there: its plain cosine would be the full cosine of whichever word came first, and
-    of the opposite of one that touches it with a negative weight. Rows that are no longer touched
+    come will add to ``|z_k|^2`` on average (`StimulusModel.expected_power`). Of a finished row this
+    is the cosine, weighted by the length of the decoded row: a mapper that is unsure shrinks its
+    answer, so rows that the brain hardly determines count little. A row that has only begun counts
+    by how much of it is there. Its plain cosine would be the full cosine of whichever word came
+    first, or the opposite where that word has a negative weight. Rows that are no longer touched
     stay as they are, so the gain is the change over the rows that the word touches.
 
     Parameters
@@ -174,11 +174,11 @@ class EmbeddingSimilarity:
         mean = norm[self._known].mean() if self._known.any() else 1.0
         self._decoded = (decoded / mean).astype(np.float32)
 
-    def gains(self, rows: Rows, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """Return the rise of the summed similarity, (n_candidates,); see `Guide.gains`."""
+    def gains(self, rows: RowWindow, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Return the rise of the summed similarity, (n_candidates,); see `Scorer.gains`."""
         weights = rows.weights()
         touched = rows.first + np.flatnonzero(weights)
-        before, after = (rows.timeline.to_come(rows.word + k, touched) for k in (0, 1))
+        before, after = (rows.stimulus_model.expected_power(rows.word + k, touched) for k in (0, 1))
         total = np.zeros(len(parents), dtype=np.float32)
         squared = np.einsum("cf,cf->c", steps, steps)
         for row, left, right in zip(touched, before, after, strict=True):
@@ -195,46 +195,48 @@ class EmbeddingSimilarity:
 
 
 class Mixture:
-    """A weighted sum of guides: ``sum_i weight_i gain_i``.
+    """A weighted sum of scorers: ``sum_i weight_i gain_i``.
 
     Parameters
     ----------
-    guides : sequence of Guide
+    scorers : sequence of Scorer
         Cumulative ones.
     weights : sequence of float
-        Chosen on a training run, such as 1 over the ``spread`` of each guide's gains.
+        Chosen on a training run, such as 1 over the ``spread`` of each scorer's gains.
     """
 
     cumulative = True
 
-    def __init__(self, guides: Sequence[Guide], weights: Sequence[float]) -> None:
-        if len(guides) != len(weights) or not guides:
-            raise ValueError(f"{len(guides)} guides need as many weights, got {len(weights)}")
-        if not all(guide.cumulative for guide in guides):
-            raise ValueError("a mixture is made of guides whose gains add up; RandomGuide's do not")
-        self.guides, self.weights = tuple(guides), tuple(float(w) for w in weights)
-        self.reach = max(guide.reach for guide in guides)
-        self.needs_states = any(guide.needs_states for guide in guides)
+    def __init__(self, scorers: Sequence[Scorer], weights: Sequence[float]) -> None:
+        if len(scorers) != len(weights) or not scorers:
+            raise ValueError(f"{len(scorers)} scorers need as many weights, got {len(weights)}")
+        if not all(scorer.cumulative for scorer in scorers):
+            raise ValueError(
+                "a mixture is made of scorers whose gains add up; RandomScorer's do not"
+            )
+        self.scorers, self.weights = tuple(scorers), tuple(float(w) for w in weights)
+        self.reach = max(scorer.reach for scorer in scorers)
+        self.needs_states = any(scorer.needs_states for scorer in scorers)
 
-    def gains(self, rows: Rows, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """Return the weighted sum; see `Guide.gains`."""
-        pairs = zip(self.guides, self.weights, strict=True)
+    def gains(self, rows: RowWindow, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Return the weighted sum; see `Scorer.gains`."""
+        pairs = zip(self.scorers, self.weights, strict=True)
         return np.sum([weight * g.gains(rows, parents, steps) for g, weight in pairs], axis=0)
 
 
-class NoGuide:
-    """No brain at all: every gain is 0, and the language model alone decides."""
+class LanguageModelOnly:
+    """No brain: every gain is 0, and the language model alone decides."""
 
     needs_states = False
     cumulative = True
     reach = 0
 
-    def gains(self, rows: Rows, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """Return zeros; see `Guide.gains`."""
+    def gains(self, rows: RowWindow, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Return zeros; see `Scorer.gains`."""
         return np.zeros(len(parents), dtype=np.float32)
 
 
-class RandomGuide:
+class RandomScorer:
     """Random gains, drawn anew at every word: the published null (Tang et al. 2023, code).
 
     Parameters
@@ -249,8 +251,8 @@ class RandomGuide:
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
 
-    def gains(self, rows: Rows, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        """Return standard normal numbers; see `Guide.gains`."""
+    def gains(self, rows: RowWindow, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Return standard normal numbers; see `Scorer.gains`."""
         return self._rng.standard_normal(len(parents)).astype(np.float32)
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from brainlm.decoding.beam_search import Beam, Reader, Reconstruction, decode_texts
+from brainlm.decoding.beam_search import Beam, CandidateEmbedder, Reconstruction, decode_texts
 from brainlm.decoding.embedding import EmbeddingDecoder
-from brainlm.decoding.scorers import EmbeddingSimilarity, Guide
-from brainlm.decoding.stimulus_model import RowScale, Timeline, learn_row_scale, learn_space
+from brainlm.decoding.scorers import EmbeddingSimilarity, Scorer
+from brainlm.decoding.stimulus_model import RowScale, StimulusModel, learn_row_scale, learn_space
 from brainlm.decoding.vocabulary import Vocabulary
 from brainlm.decoding.words import read_states
 from brainlm.encoding.ridge import RidgeEncoder
@@ -33,9 +33,9 @@ def sentence_rows(embedding: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class SentenceDecoder:
-    """What was learned on training sentences; see `fit_sentence_decoder`."""
+    """Models learned on the training sentences; see `fit_sentence_decoder`."""
 
-    reader: Reader
+    embedder: CandidateEmbedder
     scale: RowScale
     mapper: EmbeddingDecoder
     length: RidgeEncoder
@@ -52,11 +52,11 @@ class SentenceDecoder:
 
     def true_rows(self, sentences: list[list[str]]) -> np.ndarray:
         """Return the embeddings of known sentences, z-scored (for ceilings and scores only)."""
-        rows = _rows(self.reader, sentences)
-        return (rows - self.scale.mean) / self.scale.scale
+        rows = _rows(self.embedder, sentences)
+        return self.scale.apply(rows)
 
     def decode(
-        self, row: np.ndarray, n_words: int, guide: Guide | None = None, beam: Beam | None = None
+        self, row: np.ndarray, n_words: int, scorer: Scorer | None = None, beam: Beam | None = None
     ) -> Reconstruction:
         """Decode one sentence from its decoded embedding ``row``, (n_features,).
 
@@ -65,19 +65,19 @@ class SentenceDecoder:
         row : array of shape (n_features,)
         n_words : int
             Predicted from the pattern.
-        guide : Guide, optional
+        scorer : Scorer, optional
             Default: `EmbeddingSimilarity` with ``row``.
         beam : Beam, optional
         """
-        guide = EmbeddingSimilarity(row[None]) if guide is None else guide
-        return self.decode_all([guide], n_words, [beam or Beam()])[0]
+        scorer = EmbeddingSimilarity(row[None]) if scorer is None else scorer
+        return self.decode_all([scorer], n_words, [beam or Beam()])[0]
 
     def decode_all(
-        self, guides: Sequence[Guide], n_words: int, beams: Sequence[Beam]
+        self, scorers: Sequence[Scorer], n_words: int, beams: Sequence[Beam]
     ) -> list[Reconstruction]:
-        """Decode several sentences of equally many words; see `beam.decode_texts`."""
+        """Decode several sentences of equally many words; see `beam_search.decode_texts`."""
         weights = sparse.csc_array(np.full((1, n_words), 1 / n_words))
-        return decode_texts(self.reader, Timeline(weights, self.scale), guides, beams)
+        return decode_texts(self.embedder, StimulusModel(weights, self.scale), scorers, beams)
 
 
 def fit_sentence_decoder(
@@ -112,35 +112,33 @@ def fit_sentence_decoder(
     from sklearn.base import clone
 
     longest = max(map(len, sentences))
-    first = Reader(model, vocabulary, learn_space(np.eye(2)), longest, layer)
+    first = CandidateEmbedder(model, vocabulary, learn_space(np.eye(2)), longest, layer)
     states = _states(first, sentences)
     space = learn_space(states, n_components)
     lengths = np.array([len(sentence) for sentence in sentences])
     words = space.project(states)
     rows = sentence_rows(words, lengths)
     scale = learn_row_scale(rows, words)
-    fitted = clone(mapper).fit(
-        patterns, ((rows - scale.mean) / scale.scale).astype(patterns.dtype), groups
-    )
+    fitted = clone(mapper).fit(patterns, scale.apply(rows).astype(patterns.dtype), groups)
     length = RidgeEncoder(mapper.alphas, standardize=mapper.standardize, warn_edge=False).fit(
         patterns, np.log(lengths).astype(patterns.dtype)
     )
-    reader = Reader(model, vocabulary, space, longest, layer)
-    return SentenceDecoder(reader, scale, fitted, length, longest)
+    embedder = CandidateEmbedder(model, vocabulary, space, longest, layer)
+    return SentenceDecoder(embedder, scale, fitted, length, longest)
 
 
-def _states(reader: Reader, sentences: list[list[str]]) -> np.ndarray:
+def _states(embedder: CandidateEmbedder, sentences: list[list[str]]) -> np.ndarray:
     words = [word for sentence in sentences for word in sentence]
     return read_states(
-        reader.model,
+        embedder.model,
         words,
-        reader.vocabulary.language,
-        layer=reader.layer,
-        context=reader.context,
+        embedder.vocabulary.language,
+        layer=embedder.layer,
+        context=embedder.context,
         lengths=[len(sentence) for sentence in sentences],
     )
 
 
-def _rows(reader: Reader, sentences: list[list[str]]) -> np.ndarray:
+def _rows(embedder: CandidateEmbedder, sentences: list[list[str]]) -> np.ndarray:
     lengths = np.array([len(sentence) for sentence in sentences])
-    return sentence_rows(reader.space.project(_states(reader, sentences)), lengths)
+    return sentence_rows(embedder.space.project(_states(embedder, sentences)), lengths)

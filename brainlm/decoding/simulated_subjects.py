@@ -1,14 +1,12 @@
 """Simulated subjects: real words, planted weights, haemodynamics and autocorrelated noise.
 
-Written in the layout of ds003020 / ds004510 as the public code of Tang et al. expects it, so that
+`brainlm.decoding.story_folder` writes them as the public code of Tang et al. expects them, so that
 what decodes a simulated subject decodes a laboratory's folder.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +15,7 @@ from brainlm.decoding.words import clean_words, read_states
 from brainlm.encoding.align import resample
 from brainlm.language_models import LanguageModel
 
-__all__ = ["LEAD", "Simulation", "invent_stories", "simulate_stories", "time_words", "write_layout"]
+__all__ = ["LEAD", "Simulation", "generate_stories", "simulate_stories", "time_words"]
 
 LEAD = 10.0  # seconds between the start of the sound and the first saved sample
 
@@ -66,7 +64,7 @@ class Simulation:
             raise ValueError(f"snr must be 0 or more, got {self.snr}")
         for name in ("responding", "memory", "common"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
 
 
 def time_words(words: list[str], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +88,7 @@ def simulate_stories(
     ``model`` is the planted one: causal, and another than the decoder's (`Simulation.layer`). The
     hidden states of the words, z-scored and reduced to components over all runs, pass through
     the haemodynamic response (`brainlm.encoding.align.resample`, not the decoder's filter) and
-    planted weights; signal and noise of each voxel have the variances that ``snr`` says. Sample k
+    planted weights; signal and noise of each voxel have the ratio of variances ``snr``. Sample k
     begins ``LEAD + k * step`` seconds after the sound; five samples follow the last word.
     """
     rng = np.random.default_rng(simulation.seed)
@@ -117,7 +115,7 @@ def simulate_stories(
         n_samples = int((onset[-1] + duration[-1] - LEAD) // simulation.step) + 6
         times = LEAD + simulation.step * np.arange(n_samples)
         embedding = ((states[run] - mean) / scale) @ components
-        # The rate of words is heard, too: a constant beside the embedding.
+        # Voxels respond to the rate of words, too: a constant beside the embedding.
         embedding = np.hstack([embedding, np.full((len(embedding), 1), 3.0)])
         planted = resample(embedding, onset, duration, times, method="hrf")
         signals[run] = planted[:, :-1] @ weights
@@ -145,92 +143,10 @@ def _noise(shape: tuple[int, int], given: Simulation, rng: np.random.Generator) 
     return np.sqrt(given.common) * shared + np.sqrt(1 - given.common) * series(n_targets)
 
 
-def write_layout(
-    folder: Path | str,
-    subject: str,
-    stimulus: Stimulus,
-    responses: dict[str, np.ndarray],
-    test: tuple[str, ...] = (),
-) -> Path:
-    """Write stories as the public code of Tang et al. expects them; the folder must not exist.
-
-    ``data_train/train_response/SUBJECT/STORY.hf5`` (key ``data``),
-    ``train_stimulus/STORY.TextGrid`` (word tier), ``respdict.json``,
-    ``sess_to_story.json``, ``ROIs/SUBJECT.json``; ``data_test/`` with
-    ``test_response/SUBJECT/perceived_speech/STORY.hf5``, ``test_stimulus/...`` and
-    ``eval_segments.json``.
-
-    Parameters
-    ----------
-    folder : path
-    subject : str
-    stimulus : Stimulus
-        Timed; a run per story.
-    responses : dict of str to array
-        By run.
-    test : tuple of str
-        Runs that are written as test stories and not as training.
-    """
-    import h5py
-
-    folder = Path(folder)
-    if folder.exists():
-        raise FileExistsError(f"{folder}: exists already; choose another folder")
-    train = [run for run in stimulus.runs if run not in test]
-    n_targets = next(iter(responses.values())).shape[1]
-    for run in stimulus.runs:
-        side = "test" if run in test else "train"
-        inner = "perceived_speech/" if run in test else ""
-        base = folder / f"data_{side}"
-        path = base / f"{side}_response" / subject / f"{inner}{run}.hf5"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(path, "w") as file:
-            file["data"] = responses[run]
-        grid = base / f"{side}_stimulus" / f"{inner}{run}.TextGrid"
-        grid.parent.mkdir(parents=True, exist_ok=True)
-        _write_textgrid(grid, stimulus.select(stimulus.run == run))
-    # Public code counts the samples before it trims: 10 s before and 10 s after.
-    counts = {run: len(responses[run]) + 10 for run in train}
-    _write_json(folder / "data_train/respdict.json", counts)
-    _write_json(folder / "data_train/sess_to_story.json", {"1": [train, None]})
-    rois = {"speech": list(range(n_targets)), "auditory": list(range(n_targets))}
-    _write_json(folder / f"data_train/ROIs/{subject}.json", rois)
-    if test:
-        ends = {run: _span(stimulus, run) for run in test}
-        _write_json(folder / "data_test/eval_segments.json", ends)
-    return folder
-
-
-def _span(stimulus: Stimulus, run: str) -> list[int]:
-    mine = stimulus.run == run
-    return [0, int(np.ceil((stimulus.onset + stimulus.duration)[mine][-1]))]
-
-
-def _write_json(path: Path, content: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-def _write_textgrid(path: Path, stimulus: Stimulus) -> None:
-    from praatio import textgrid
-
-    ends = np.minimum(
-        stimulus.onset + stimulus.duration, np.r_[stimulus.onset[1:], np.inf]
-    )  # forced aligners let neighbours overlap by rounding, TextGrids do not
-    entries = [
-        (float(start), float(end), str(word))
-        for start, end, word in zip(stimulus.onset, ends, stimulus.words, strict=True)
-        if end > start
-    ]
-    grid = textgrid.Textgrid()
-    grid.addTier(textgrid.IntervalTier("word", entries, 0, float(ends[-1])))
-    grid.save(str(path), format="long_textgrid", includeBlankSpaces=True)
-
-
-def invent_stories(
+def generate_stories(
     model: LanguageModel, n_stories: int, n_words: int, seed: int = 0, language: str = "en"
 ) -> Stimulus:
-    """Let a language model tell stories, with plausible word times: text that nobody owns.
+    """Let a language model write stories, with plausible word times: text without copyright.
 
     Parameters
     ----------
@@ -248,18 +164,18 @@ def invent_stories(
     """
     import wordfreq
 
-    from brainlm.decoding.beam_cache import Prefixes
+    from brainlm.decoding.beam_cache import BeamCache
     from brainlm.decoding.proposals import Nucleus, propose
     from brainlm.decoding.vocabulary import build_vocabulary
 
     rng = np.random.default_rng(seed)
     frequent, _ = clean_words(wordfreq.top_n_list(language.split("-")[0], 3000), language)
     vocabulary = build_vocabulary(model.tokenizer, frequent, language, longest=1)
-    prefixes = Prefixes(model, vocabulary, context=16)
+    cache = BeamCache(model, vocabulary, context=16)
     nucleus = Nucleus(mass=0.95, ratio=0.01)
-    prefixes.advance(np.zeros(n_stories, int), rng.choice(len(vocabulary), n_stories))
-    while prefixes.history.shape[1] < n_words:
-        found = propose(prefixes, nucleus, least=3)
+    cache.advance(np.zeros(n_stories, int), rng.choice(len(vocabulary), n_stories))
+    while cache.history.shape[1] < n_words:
+        found = propose(cache, nucleus, least=3)
         chosen = []
         for story in range(n_stories):
             mine = found.parent == story
@@ -268,8 +184,8 @@ def invent_stories(
                 continue
             p = np.exp(found.log_p[mine])
             chosen.append(int(rng.choice(found.word[mine], p=p / p.sum())))
-        prefixes.advance(np.arange(n_stories), np.array(chosen))
-    stories = [[vocabulary.words[i] for i in row] for row in prefixes.history]
+        cache.advance(np.arange(n_stories), np.array(chosen))
+    stories = [[vocabulary.words[i] for i in row] for row in cache.history]
     times = [time_words(words, rng) for words in stories]
     runs = np.repeat([f"story {i + 1}" for i in range(n_stories)], n_words)
     return Stimulus(

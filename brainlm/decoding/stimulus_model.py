@@ -1,4 +1,4 @@
-"""The stimulus rows that a text fills while it is being decoded, word by word.
+"""Stimulus model: the rows that a text fills while it is being decoded, word by word.
 
 A row is the z-scored embedding of the text at one sample time (one TR; in sentence mode, of one
 sentence)::
@@ -7,11 +7,12 @@ sentence)::
 
 with f_w the embedding of word w and L_kw its weight in row k (Lanczos at the word's middle; 1 over
 the number of words in sentence mode). Word w adds ``L_kw f_w / scale`` to a few rows and leaves
-the others alone, so a hypothesis is a short window of rows and a new word an update of it.
+the others as they are, so a hypothesis is a short window of rows and a new word an update of it.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,9 +24,9 @@ from brainlm.encoding.align import lanczos_weights
 
 __all__ = [
     "RowScale",
-    "Rows",
+    "RowWindow",
+    "StimulusModel",
     "TextSpace",
-    "Timeline",
     "learn_row_scale",
     "learn_space",
     "row_times",
@@ -36,24 +37,23 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class TextSpace:
-    """From hidden states (or static vectors) of words to the embedding that is decoded.
+    """Map from hidden states (or static vectors) of words to the embedding that is decoded.
 
     ``f = ((state - mean) / scale) @ components``: z-scored over training words, then principal
     components (ours). Centred on training words, so a word not yet decoded counts as the mean one.
     """
 
-    mean: np.ndarray
-    scale: np.ndarray
+    standardizer: Standardizer
     components: np.ndarray
 
     def project(self, states: np.ndarray) -> np.ndarray:
         """Return the embedding of words, (n_words, n_features), from (n_words, n_states)."""
-        return ((states - self.mean) / self.scale) @ self.components
+        return self.standardizer.apply(states) @ self.components
 
 
 @dataclass(frozen=True, eq=False)
-class RowScale:
-    """What rows of the training stories are like.
+class RowScale(Standardizer):
+    """Mean and scale of the rows of the training stories.
 
     Attributes
     ----------
@@ -64,8 +64,6 @@ class RowScale:
         to come will enlarge the squared length of its row, on average.
     """
 
-    mean: np.ndarray
-    scale: np.ndarray
     power: float = 0.0
 
 
@@ -79,14 +77,14 @@ def learn_space(states: np.ndarray, n_components: int | None = None) -> TextSpac
         Principal components to keep. Default: no rotation, all z-scored states.
     """
     learned = Standardizer.learn(states, scale=True)
-    mean, scale, Z = learned.mean, learned.scale, learned.apply(states)
+    Z = learned.apply(states)
     n_states = Z.shape[1]
     if n_components is None:
-        return TextSpace(mean, scale, np.eye(n_states, dtype=states.dtype))
+        return TextSpace(learned, np.eye(n_states, dtype=states.dtype))
     if not 1 <= n_components <= min(Z.shape):
         raise ValueError(f"n_components must be from 1 to {min(Z.shape)}, got {n_components}")
     _, vectors = np.linalg.eigh(Z.T @ Z)
-    return TextSpace(mean, scale, np.ascontiguousarray(vectors[:, ::-1][:, :n_components]))
+    return TextSpace(learned, np.ascontiguousarray(vectors[:, ::-1][:, :n_components]))
 
 
 def learn_row_scale(rows: np.ndarray, words: np.ndarray) -> RowScale:
@@ -125,8 +123,8 @@ def story_rows(embedding: np.ndarray, middle: np.ndarray, times: np.ndarray) -> 
     return np.asarray(rows, dtype=embedding.dtype)
 
 
-class Timeline:
-    """Which rows each word of a text touches, and what rows are before any word.
+class StimulusModel:
+    """Rows that each word of a text touches, and the rows before any word.
 
     Parameters
     ----------
@@ -175,7 +173,7 @@ class Timeline:
         """A row of mean words: ``-mean / scale``, (n_features,)."""
         return -self.scale.mean / self.scale.scale
 
-    def to_come(self, word: int, rows: np.ndarray) -> np.ndarray:
+    def expected_power(self, word: int, rows: np.ndarray) -> np.ndarray:
         """Return what the words from ``word`` on will add to squared lengths of rows, on average.
 
         ::
@@ -191,38 +189,47 @@ class Timeline:
         left = self._weights[:, word : max(word, stop)][rows]
         return np.asarray(left.power(2).sum(axis=1)).ravel() * self.scale.power
 
-    def column(self, word: int) -> tuple[np.ndarray, np.ndarray]:
+    def rows_of(self, word: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows that a word touches, and its weights in them."""
         part = slice(self._weights.indptr[word], self._weights.indptr[word + 1])
         return self._weights.indices[part], self._weights.data[part]
 
 
-class Rows:
+class RowWindow:
     """The window of rows of every hypothesis around the word that comes next.
 
     Parameters
     ----------
-    timeline : Timeline
+    stimulus_model : StimulusModel
     reach : int
         Rows on both sides of those that the word touches.
+    n : int
+        Empty hypotheses to begin with.
 
     Attributes
     ----------
+    word : int
+        Number of the next word.
     first : int
         Row number of ``values[:, 0]``; rows below 0 or beyond the end stay blank.
     values : array of shape (n_hypotheses, n_window, n_features)
     """
 
-    def __init__(self, timeline: Timeline, reach: int) -> None:
-        self.timeline, self.reach, self.word = timeline, reach, 0
-        width = int((timeline.last - timeline.first).max()) + 1 + 2 * reach
-        self.first = int(timeline.first[0]) - reach
-        blank = timeline.blank.astype(np.float32)
-        self.values = np.tile(blank, (1, width, 1))
+    def __init__(self, stimulus_model: StimulusModel, reach: int, n: int = 1) -> None:
+        self.stimulus_model, self.reach, self.word = stimulus_model, reach, 0
+        width = int((stimulus_model.last - stimulus_model.first).max()) + 1 + 2 * reach
+        self.first = int(stimulus_model.first[0]) - reach
+        self.values = np.tile(stimulus_model.blank.astype(np.float32), (n, width, 1))
+
+    def of(self, hypotheses: slice) -> RowWindow:
+        """Return the same window of some of the hypotheses, without a copy."""
+        part = copy.copy(self)
+        part.values = self.values[hypotheses]
+        return part
 
     def weights(self) -> np.ndarray:
         """Return the weights of the next word in the rows of the window, (n_window,)."""
-        rows, weights = self.timeline.column(self.word)
+        rows, weights = self.stimulus_model.rows_of(self.word)
         full = np.zeros(self.values.shape[1], dtype=np.float32)
         full[rows - self.first] = weights
         return full
@@ -234,11 +241,11 @@ class Rows:
         for k in np.flatnonzero(weights):
             values[:, k] += weights[k] * steps
         self.word += 1
-        if self.word < self.timeline.n_words:
-            shift = int(self.timeline.first[self.word]) - self.reach - self.first
+        if self.word < self.stimulus_model.n_words:
+            shift = int(self.stimulus_model.first[self.word]) - self.reach - self.first
             if shift:
                 moved = np.empty_like(values)
-                moved[:] = self.timeline.blank
+                moved[:] = self.stimulus_model.blank
                 moved[:, : max(0, values.shape[1] - shift)] = values[:, shift:]
                 values, self.first = moved, self.first + shift
         self.values = values

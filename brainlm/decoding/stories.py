@@ -20,6 +20,7 @@ __all__ = [
     "RunResponses",
     "StackedResponses",
     "Story",
+    "cut_blocks",
     "first_seconds",
     "load_story",
     "stories_of",
@@ -54,7 +55,7 @@ class Story:
 class RunResponses:
     """Responses to one run that stay on disk; ``responses[:, columns]`` reads some of them.
 
-    What is read is averaged over neighbouring samples, freed of slow drifts and z-scored, float32.
+    Columns are averaged over neighbouring samples, freed of slow drifts and z-scored, float32.
 
     Parameters
     ----------
@@ -185,6 +186,46 @@ def stories_of(
                 responses if on_disk(recording.data) else responses[:, :],
                 times,
                 str(run),
+            )
+        )
+    return stories
+
+
+def cut_blocks(
+    stimulus: Stimulus, recording: Recording, n_blocks: int, gap: int, lead: float = 10.0
+) -> list[Story]:
+    """Cut the recording of a single story into blocks of equal length; z-scored in each.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+    recording : Recording
+        A time series of one run.
+    n_blocks : int
+    gap : int
+        Samples that are left out after each block but the last.
+    lead : float
+        Seconds before a block whose words belong to it, because responses follow their words.
+    """
+    assert recording.times is not None
+    Y, times = recording.data.astype(np.float32), recording.times
+    step = step_of(times)
+    words, place = clean_words(stimulus.words, stimulus.language)
+    onset = stimulus.onset[place]
+    middle = onset + stimulus.duration[place] / 2
+    stories = []
+    for k, rows in enumerate(np.array_split(np.arange(len(Y)), n_blocks)):
+        rows = rows if k == n_blocks - 1 else rows[:-gap]
+        inside = (middle >= times[rows[0]] - lead) & (middle < times[rows[-1]] + step)
+        part = Y[rows] - Y[rows].mean(axis=0)
+        stories.append(
+            Story(
+                tuple(np.array(words, dtype=object)[inside]),
+                onset[inside],
+                middle[inside],
+                part / part.std(axis=0),
+                times[rows],
+                f"block {k + 1}",
             )
         )
     return stories

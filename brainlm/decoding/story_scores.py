@@ -1,6 +1,6 @@
-"""One story from responses to a table: reconstructions of all conditions, their scores, their null.
+"""Scores of the reconstructions of one story under all conditions, and of their null.
 
-The result is an ``xarray.Dataset`` that goes into a bundle as it is:
+`tabulate_story` returns an ``xarray.Dataset`` that goes into a bundle as it is:
 
 - ``window_score`` over ``condition``, ``metric``, ``window``; ``null_score`` over ``null``,
   ``metric``, ``window``;
@@ -18,15 +18,12 @@ The result is an ``xarray.Dataset`` that goes into a bundle as it is:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.decoding.beam_search import Beam, Reconstruction
-from brainlm.decoding.conditions import Job, conditions, decode_jobs, nulls
-from brainlm.decoding.controls import compare_to_draws, known_fdr
+from brainlm.decoding.beam_search import Reconstruction
+from brainlm.decoding.controls import compare_to_draws, nan_fdr
 from brainlm.decoding.decoder import StoryDecoder
 from brainlm.decoding.embedding import MappingScores, score_mapping
 from brainlm.decoding.null_scores import (
@@ -38,182 +35,24 @@ from brainlm.decoding.null_scores import (
 )
 from brainlm.decoding.stories import Story
 from brainlm.decoding.text_scores import (
-    BertScore,
-    Texts,
+    TextMetrics,
     inverse_document_frequency,
-    list_metrics,
     sentence_similarity,
-    text_scores,
 )
 from brainlm.language_models import LanguageModel
-from brainlm.language_models.tokens import writes_spaces
 
 if TYPE_CHECKING:
     import xarray
 
 __all__ = [
-    "Judges",
-    "compare_guides",
     "idf_of_stories",
-    "map_story",
-    "reconstruct_story",
+    "score_story_mapping",
     "score_whole",
     "score_windows",
+    "tabulate_story",
 ]
 
-BY_CHARACTER = ("1-wer", "bleu-1", "bleu-2")
 STATISTICS = ("score", "half", "null_mean", "null_half", "gain", "z", "z_window", "share", "p")
-
-
-@dataclass(frozen=True, eq=False)
-class Judges:
-    """What scores texts.
-
-    Attributes
-    ----------
-    metrics : sequence of str
-        Of `brainlm.decoding.text_scores.list_metrics`.
-    characters : sequence of str
-        Metrics that are reported over characters, too, such as ``"bleu-1, characters"``: for
-        languages without spaces, whose words depend on who cut them.
-    bert : BertScore, optional
-        Its recall is reported as ``bertscore``.
-    sentences : LanguageModel, optional
-        Sentence encoder: ``sentence similarity`` and ``identification`` of the own window among
-        those that do not overlap it.
-    """
-
-    metrics: Sequence[str]
-    characters: Sequence[str] = ()
-    bert: BertScore | None = None
-    sentences: LanguageModel | None = None
-
-    @property
-    def names(self) -> list[str]:
-        """Names of all scores, in order."""
-        extra = ["bertscore"] * (self.bert is not None)
-        if self.sentences is not None:
-            extra += ["sentence similarity", "identification"]
-        return [*self.metrics, *(f"{name}, characters" for name in self.characters), *extra]
-
-    @classmethod
-    def default(
-        cls,
-        encoder: LanguageModel | None,
-        idf: dict[str, float] | None,
-        language: str = "en",
-        level: str = "word",
-    ) -> Judges:
-        """Return all scores; those of an encoder where one is given, of characters in Chinese."""
-        bert = None if encoder is None else BertScore(encoder, idf=idf, language=language)
-        by_character = not writes_spaces(language) and level == "word"
-        return cls(list_metrics(), BY_CHARACTER if by_character else (), bert, encoder)
-
-    def of_words(self, true: Texts, said: Texts, language: str) -> list[np.ndarray]:
-        """Return the scores that need no encoder, in order, (n_texts,) each."""
-        rows = list(text_scores(true, said, self.metrics, language).values())
-        if self.characters:
-            cut = [[list("".join(words)) for words in texts] for texts in (true, said)]
-            rows += text_scores(cut[0], cut[1], self.characters, language).values()
-        return rows
-
-
-def reconstruct_story(
-    decoder: StoryDecoder,
-    story: Story,
-    jobs: Mapping[str, Job],
-    judges: Judges,
-    *,
-    n_null: int = 10,
-    seed: int = 0,
-    folder: Path | None = None,
-    key: str = "",
-    n_jobs: int = 1,
-    progress: bool = False,
-) -> xarray.Dataset:
-    """Decode all jobs and the null, and compare them with the reference, which comes in only now.
-
-    Parameters
-    ----------
-    decoder : StoryDecoder
-    story : Story
-        The reference.
-    jobs : mapping of str to Job
-        See `brainlm.decoding.conditions.conditions`.
-    judges : Judges
-    n_null : int
-        Reconstructions of the published null.
-    seed : int
-        Of the null.
-    folder, key, n_jobs, progress
-        As in `brainlm.decoding.conditions.decode_jobs`.
-    """
-    middle = next(iter(jobs.values())).middle
-    starts = Window().starts(max(middle[0], story.middle[0]), min(middle[-1], story.middle[-1]))
-    every = {**jobs, **nulls(jobs, n_null, seed)}
-    options = {"key": key, "n_jobs": n_jobs, "progress": progress}
-    found = decode_jobs(decoder, every, folder, **options)  # type: ignore[arg-type]
-    language = decoder.reader.vocabulary.language
-    scores = np.stack(
-        [score_windows(found[name], middle, story, starts, judges, language) for name in every]
-    )
-    whole = np.stack(
-        [score_whole(found[name], middle, story, starts, judges, language) for name in every]
-    )
-    return _dataset(scores, whole, starts, jobs, judges, found, story)
-
-
-def compare_guides(
-    decoder: StoryDecoder,
-    story: Story,
-    other: tuple[str, np.ndarray],
-    judges: Judges,
-    *,
-    beam: int,
-    n_null: int,
-    n_draws: int = 3,
-    folder: Path | None = None,
-    key: str = "",
-    n_jobs: int = 1,
-) -> xarray.Dataset:
-    """Decode a story by both guides under all conditions, and score text and mapping.
-
-    Parameters
-    ----------
-    decoder : StoryDecoder
-    story : Story
-        The reference.
-    other : (str, array of shape (n_samples_or_more, n_targets))
-        Name of the condition, such as ``"wrong story"``, and the responses.
-    judges : Judges
-    beam : int
-        Hypotheses.
-    n_draws : int
-        As in `brainlm.decoding.conditions.conditions`.
-    n_null, folder, key, n_jobs
-        As in `reconstruct_story`.
-
-    Returns
-    -------
-    xarray.Dataset
-        That of `reconstruct_story` with ``mapping_r`` and ``mapping_2v2``.
-    """
-    guides = {"Tang": ("likelihood", Beam(beam)), "MapGuide": ("similarity", Beam(beam))}
-    jobs = conditions(decoder, story, other[1], guides, n_draws=n_draws, other=other[0])
-    study = reconstruct_story(
-        decoder,
-        story,
-        jobs,
-        judges,
-        n_null=n_null,
-        folder=folder,
-        key=key,
-        n_jobs=n_jobs,
-        progress=True,
-    )
-    quality = map_story(decoder, story)
-    study["mapping_r"], study["mapping_2v2"] = float(quality.r.mean()), quality.pairwise
-    return study
 
 
 def idf_of_stories(stories: Sequence[Story], n_words: int = 50) -> dict[str, float]:
@@ -228,18 +67,18 @@ def score_windows(
     middle: np.ndarray,
     story: Story,
     starts: np.ndarray,
-    judges: Judges,
+    metrics: TextMetrics,
     language: str,
 ) -> np.ndarray:
     """Return all scores of all windows, (n_metrics, n_windows); NaN where there is no reference."""
     length = Window().length
     said = cut_windows(result.words, middle, starts, length)
     true = cut_windows(story.words, story.middle, starts, length)
-    rows = judges.of_words(true, said, language)
-    if judges.bert is not None:
-        rows.append(judges.bert.score(true, said)["recall"])
-    if judges.sentences is not None:
-        rows += _sentences(judges.sentences, true, said, starts, length, language)
+    rows = metrics.score_words(true, said, language)
+    if metrics.bert is not None:
+        rows.append(metrics.bert.score(true, said)["recall"])
+    if metrics.sentences is not None:
+        rows += _sentences(metrics.sentences, true, said, starts, length, language)
     return np.array(rows)
 
 
@@ -248,20 +87,20 @@ def score_whole(
     middle: np.ndarray,
     story: Story,
     starts: np.ndarray,
-    judges: Judges,
+    metrics: TextMetrics,
     language: str,
 ) -> np.ndarray:
     """Return the scores of the text of all windows as one piece, (n_metrics,)."""
     first, length = starts[:1], starts[-1] - starts[0] + Window().length
     true = cut_windows(story.words, story.middle, first, length)
     said = cut_windows(result.words, middle, first, length)
-    found = np.full(len(judges.names), np.nan)
-    rows = [row[0] for row in judges.of_words(true, said, language)]
+    found = np.full(len(metrics.names), np.nan)
+    rows = [row[0] for row in metrics.score_words(true, said, language)]
     found[: len(rows)] = rows
     return found
 
 
-def map_story(decoder: StoryDecoder, story: Story) -> MappingScores:
+def score_story_mapping(decoder: StoryDecoder, story: Story) -> MappingScores:
     """Score the mapping of a held-out story: decoded rows against those of its text.
 
     Among rows at least as far apart as the delays reach, for 2v2, rank and top-k.
@@ -285,11 +124,9 @@ def _sentences(
     own, rank = np.full((2, len(starts)), np.nan)
     kept = np.array([bool(a) and bool(b) for a, b in zip(true, said, strict=True)])
     if kept.any():
+        pairs = [(a, b) for a, b in zip(true, said, strict=True) if a and b]
         similarity = sentence_similarity(
-            model,
-            [t for t, k in zip(true, kept, strict=True) if k],
-            [s for s, k in zip(said, kept, strict=True) if k],
-            language,
+            model, [a for a, _ in pairs], [b for _, b in pairs], language
         )
         own[kept] = np.diag(similarity)
         there = starts[kept]
@@ -298,56 +135,84 @@ def _sentences(
     return [own, rank]
 
 
-def _dataset(
+def tabulate_story(
     scores: np.ndarray,
     whole: np.ndarray,
     starts: np.ndarray,
-    jobs: Mapping[str, Job],
-    judges: Judges,
-    found: Mapping[str, Reconstruction],
+    metrics: Sequence[str],
+    texts: Mapping[str, Sequence[str]],
+    middle: np.ndarray,
     story: Story,
 ) -> xarray.Dataset:
+    """Compare the scores of conditions with those of the null reconstructions.
+
+    Parameters
+    ----------
+    scores : array of shape (n_conditions + n_null, n_metrics, n_windows)
+        Conditions first, in the order of ``texts``.
+    whole : array of shape (n_conditions + n_null, n_metrics)
+        Of the text as one piece.
+    starts : array of shape (n_windows,)
+    metrics : sequence of str
+    texts : mapping of str to sequence of str
+        Words of each condition.
+    middle : array of shape (n_words,)
+        Predicted times of these words.
+    story : Story
+        The reference.
+    """
     import xarray
 
-    names = list(jobs)
+    names, dims = list(texts), ("condition", "metric")
     observed, null = scores[: len(names)], scores[len(names) :]
-    whole, whole_null = whole[: len(names)], whole[len(names) :]
-    whole_tests = [null_z(row, whole_null) for row in whole]
-    table = np.full((len(STATISTICS), len(names), len(judges.names)), np.nan)
-    for m in range(len(judges.names)):
-        if not np.isfinite(observed[:, m]).any():
-            continue  # too short a text for this score
-        for c in range(len(names)):
-            row = compare_to_null(observed[c, m], null[:, m])
-            row["null_mean"] = row.pop("null")
-            table[:, c, m] = [row[name] for name in STATISTICS]
-    dims = ("condition", "metric")
-    middle = next(iter(jobs.values())).middle
+    table = _statistics(observed, null)
     result = xarray.Dataset(
         {
             **{name: (dims, table[i]) for i, name in enumerate(STATISTICS)},
-            "q": (dims, known_fdr(table[-1])),
+            "q": (dims, nan_fdr(table[-1])),
             "window_score": ((*dims, "window"), observed),
             "null_score": (("null", "metric", "window"), null),
-            "whole_score": (dims, whole),
-            "whole_gain": (dims, whole - whole_null.mean(axis=0)),
-            "whole_z": (dims, np.array([z for z, _ in whole_tests])),
-            "whole_p": (dims, np.array([p for _, p in whole_tests])),
-            "whole_null": (("null", "metric"), whole_null),
-            "text": ("condition", [_joined(found[name].words) for name in names]),
+            **_whole_text(whole[: len(names)], whole[len(names) :]),
+            "text": ("condition", [_joined(texts[name]) for name in names]),
             "middle": ("word", middle),
             "reference_text": _joined(story.words),
             "reference_middle": ("reference_word", story.middle),
         },
         coords={
             "condition": names,
-            "metric": judges.names,
+            "metric": list(metrics),
             "window": starts,
             "word": np.arange(len(middle)),
         },
         attrs={"window_s": Window().length, "story": story.name},
     )
-    return result.merge(compare_to_draws(observed, names, judges.names))
+    return result.merge(compare_to_draws(observed, names, metrics))
+
+
+def _statistics(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Return all `STATISTICS`, (n_statistics, n_conditions, n_metrics)."""
+    table = np.full((len(STATISTICS), *observed.shape[:2]), np.nan)
+    for m in range(observed.shape[1]):
+        if not np.isfinite(observed[:, m]).any():
+            continue  # too short a text for this score
+        for c in range(len(observed)):
+            row = compare_to_null(observed[c, m], null[:, m])
+            row["null_mean"] = row.pop("null")
+            table[:, c, m] = [row[name] for name in STATISTICS]
+    return table
+
+
+def _whole_text(whole: np.ndarray, null: np.ndarray) -> dict[str, tuple]:
+    """Return scores, gains and tests of the text as one piece."""
+    dims = ("condition", "metric")
+    tests = [null_z(row, null) for row in whole]
+    return {
+        "whole_score": (dims, whole),
+        "whole_gain": (dims, whole - null.mean(axis=0)),
+        "whole_z": (dims, np.array([z for z, _ in tests])),
+        "whole_p": (dims, np.array([p for _, p in tests])),
+        "whole_null": (("null", "metric"), null),
+    }
 
 
 def _joined(words: Sequence[str]) -> str:

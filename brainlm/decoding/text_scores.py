@@ -1,6 +1,6 @@
 """Scores of a reconstructed text against its reference, both as lists of words (or characters).
 
-Published as they stand in their libraries: WER (jiwer), BLEU-1 to 4 (exponential smoothing) and
+As published in their libraries: WER (jiwer), BLEU-1 to 4 (exponential smoothing) and
 chrF (sacrebleu), METEOR (nltk). METEOR needs the files of WordNet; without them exact and stem
 matches remain, and the score is called ``meteor-reduced``. BERTScore is computed over words, each
 the mean of its tokens (ours; the published one is over tokens).
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -18,9 +19,11 @@ import numpy as np
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import unknown_name
 from brainlm.language_models import LanguageModel
+from brainlm.language_models.tokens import writes_spaces
 
 __all__ = [
     "BertScore",
+    "TextMetrics",
     "inverse_document_frequency",
     "list_metrics",
     "sentence_similarity",
@@ -28,10 +31,11 @@ __all__ = [
 ]
 
 Texts = Sequence[Sequence[str]]
+BY_CHARACTER = ("1-wer", "bleu-1", "bleu-2")
 
 
 def list_metrics() -> list[str]:
-    """Return the names of the metrics that `text_scores` knows, METEOR by its honest name."""
+    """Return the names of the metrics of `text_scores`; METEOR is named by what it contains."""
     return ["1-wer", "bleu-1", "bleu-2", "bleu-3", "bleu-4", _meteor_name(), "chrf"]
 
 
@@ -189,6 +193,59 @@ def sentence_similarity(
     return embed(hypothesis, "hypothesis") @ embed(reference, "reference").T
 
 
+@dataclass(frozen=True, eq=False)
+class TextMetrics:
+    """Metrics by which a reconstruction is scored.
+
+    Attributes
+    ----------
+    by_word : sequence of str
+        Of `list_metrics`.
+    by_character : sequence of str
+        Metrics that are reported over characters, too, such as ``"bleu-1, characters"``: for
+        languages without spaces, whose words depend on who segmented them.
+    bert : BertScore, optional
+        Its recall is reported as ``bertscore``.
+    sentences : LanguageModel, optional
+        Sentence encoder: ``sentence similarity``, and ``identification`` of a window's own
+        reference among those that do not overlap it.
+    """
+
+    by_word: Sequence[str]
+    by_character: Sequence[str] = ()
+    bert: BertScore | None = None
+    sentences: LanguageModel | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all scores, in order."""
+        extra = ["bertscore"] * (self.bert is not None)
+        if self.sentences is not None:
+            extra += ["sentence similarity", "identification"]
+        return [*self.by_word, *(f"{name}, characters" for name in self.by_character), *extra]
+
+    @classmethod
+    def default(
+        cls,
+        encoder: LanguageModel | None = None,
+        idf: dict[str, float] | None = None,
+        language: str = "en",
+        level: str = "word",
+    ) -> TextMetrics:
+        """Return all metrics; those of an encoder where one is given, of characters in Chinese."""
+        bert = None if encoder is None else BertScore(encoder, idf=idf, language=language)
+        characters = not writes_spaces(language) and level == "word"
+        return cls(list_metrics(), BY_CHARACTER if characters else (), bert, encoder)
+
+    def score_words(self, true: Texts, said: Texts, language: str) -> list[np.ndarray]:
+        """Return the scores that need no encoder, in order, (n_texts,) each."""
+        rows = list(text_scores(true, said, self.by_word, language).values())
+        if self.by_character:
+            cut = [[list("".join(words)) for words in texts] for texts in (true, said)]
+            rows += text_scores(cut[0], cut[1], self.by_character, language).values()
+        return rows
+
+
 def _metrics(language: str) -> dict[str, Callable[[list[str], list[str]], float]]:
     import jiwer
     from sacrebleu import BLEU, CHRF
@@ -226,7 +283,7 @@ class _Stemmer:
 
 
 class _NoWordNet:
-    """In the place of WordNet where its files are not there: no word has synonyms."""
+    """Stand-in where the files of WordNet are missing: no word has synonyms."""
 
     def synsets(self, word: str) -> list[Any]:
         return []
@@ -234,7 +291,7 @@ class _NoWordNet:
 
 @lru_cache(maxsize=1)
 def _wordnet() -> Any:
-    """Return nltk's WordNet, or None where its files are not there."""
+    """Return nltk's WordNet, or None where its files are missing."""
     from nltk.corpus import wordnet
 
     try:

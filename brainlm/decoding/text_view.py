@@ -15,7 +15,14 @@ from brainlm.decoding.controls import cautions
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["html_view", "show_controls", "show_story", "terminal_view", "write_pages"]
+__all__ = [
+    "condition_tables",
+    "html_view",
+    "show_controls",
+    "show_story",
+    "terminal_view",
+    "write_pages",
+]
 
 COLUMNS = ["score", "half", "null_mean", "gain", "z", "p", "q", "whole_score", "whole_z"]
 
@@ -59,7 +66,7 @@ def show_story(study: xarray.Dataset) -> str:
     Parameters
     ----------
     study : xarray.Dataset
-        See `brainlm.decoding.story_scores.compare_guides`.
+        See `brainlm.decoding.study.DecodingStudy`.
     """
     metric = _shown(study)
     table = study[COLUMNS].sel(metric=metric).to_dataframe()[COLUMNS].round(3).to_string()
@@ -76,8 +83,18 @@ def show_controls(study: xarray.Dataset, metric: str) -> str:
     return f"{metric}, brain minus the mean over draws of each control\n{table}"
 
 
+def condition_tables(scores: xarray.Dataset) -> list[str]:
+    """Return for each metric the table of all conditions, and that of brain minus controls."""
+    columns = ["score", "half", "null_mean", "gain", "z", "p", "q"]
+    lines = []
+    for metric in scores["metric"].values:
+        table = scores[columns].sel(metric=metric).to_dataframe()[columns]
+        lines += [f"\n{metric}\n{table.round(3).to_string()}", show_controls(scores, metric)]
+    return lines
+
+
 def write_pages(study: xarray.Dataset, folder: Path) -> None:
-    """Write a page of HTML for each guide into a folder: ``tang.html``, ``mapguide.html``."""
+    """Write a page of HTML for each scorer into a folder: ``tang.html``, ``mapguide.html``."""
     for condition in ("Tang: brain", "MapGuide: brain"):
         title = f"{study.attrs['title']}, {condition}"
         page = html_view(study, condition, _shown(study), title=title)
@@ -85,7 +102,7 @@ def write_pages(study: xarray.Dataset, folder: Path) -> None:
 
 
 def _shown(study: xarray.Dataset) -> str:
-    """The score that is shown: the second, after 1 - WER."""
+    """Return the score that is shown: the second, after 1 - WER."""
     return str(study["metric"].values[1])
 
 

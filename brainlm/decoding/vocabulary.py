@@ -1,4 +1,4 @@
-"""The words that a decoder may say, spelled in the tokens of a language model."""
+"""Vocabulary of a decoder, spelled in the tokens of a language model."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def build_vocabulary(
     Raises
     ------
     ValueError
-        More than half of the words cannot be spelled: the tokenizer does not know the language.
+        More than half of the words cannot be spelled: the tokenizer does not cover the language.
     """
     unique = tuple(dict.fromkeys(word for word in words if word.strip()))
     if not unique:

@@ -1,4 +1,4 @@
-"""How many words were spoken when, from brain responses alone.
+"""Number of words spoken in each sample, predicted from brain responses alone.
 
 Published (Tang et al. 2023, code): ridge from the responses of the next samples (1 to 4) to the
 number of words in a sample, rounded, words spread evenly inside it.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brainlm.decoding.embedding import lagged
+from brainlm.decoding.embedding import responses_after
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import LeaveOneRunOut
 from brainlm.errors import CorruptDataError
@@ -27,7 +27,7 @@ class WordRate:
     Attributes
     ----------
     encoder : RidgeEncoder
-        From lagged responses to words per sample.
+        From responses_after responses to words per sample.
     lags : tuple of int
     step : float
         Sampling interval of the training runs, in seconds.
@@ -61,7 +61,7 @@ class WordRate:
                 f"the responses have a sample every {step:g} s, those of training every "
                 f"{self.step:g} s: resample one of them, or train on the same TR"
             )
-        X, rows = lagged(responses, self.lags)
+        X, rows = responses_after(responses, self.lags)
         counts = np.maximum(np.rint(self.encoder.predict(X)), 0).astype(int)
         if counts.sum() == 0:
             raise ValueError(
@@ -84,7 +84,7 @@ def count_words(onset: np.ndarray, start: np.ndarray, step: float) -> np.ndarray
 
 
 def spread_words(counts: np.ndarray, start: np.ndarray, step: float) -> np.ndarray:
-    """Return the middle of words that lie evenly inside their samples."""
+    """Return the middle of words that are spread evenly inside their samples."""
     return np.concatenate(
         [s + step * (np.arange(n) + 0.5) / n for n, s in zip(counts, start, strict=True) if n]
         or [np.empty(0)]
@@ -118,7 +118,7 @@ def fit_word_rate(
         raise ValueError(f"training runs differ in their TR: {sorted(set(steps))} s")
     parts, counts, labels = [], [], []
     for run, (Y, times, onset) in enumerate(zip(responses, sample_times, onsets, strict=True)):
-        X, rows = lagged(Y, lags)
+        X, rows = responses_after(Y, lags)
         found = count_words(onset, times[0] + steps[0] * rows, steps[0])
         if found.sum() == 0:
             raise CorruptDataError(

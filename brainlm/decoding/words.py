@@ -1,4 +1,4 @@
-"""Words as a decoder reads and says them, and their hidden states in its windows."""
+"""Words of stories as transcripts have them, and their hidden states in windows of context."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_states(
     context: int,
     lengths: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """Return the hidden state of each word of a text, as `Prefixes` gives it while decoding.
+    """Return the hidden state of each word of a text, as `BeamCache` gives it while decoding.
 
     Every word is spelled by itself (with the space before it), so that the tokens of a text do not
     depend on what follows; windows are those of ``embed(context=context)``.

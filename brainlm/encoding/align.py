@@ -1,4 +1,4 @@
-"""Alignment: from a row per word to a row per sample of the recording, run by run.
+"""Alignment of features with samples, run by run: resampling and delays.
 
 Word-level features are resampled at the times of the samples (``resample``), then seen through
 several delays (``delay``). Both happen inside a run: nothing crosses its edge.
@@ -17,17 +17,6 @@ from brainlm._validation import check_finite
 from brainlm.data.features import Features
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.errors import unknown_name
-
-__all__ = [
-    "METHODS",
-    "Aligned",
-    "AlignmentWarning",
-    "align",
-    "delay",
-    "delays_between",
-    "lanczos_weights",
-    "resample",
-]
 
 METHODS = ("lanczos", "sum", "mean", "hrf")
 

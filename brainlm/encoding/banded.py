@@ -1,4 +1,4 @@
-"""Banded ridge: several feature spaces side by side, each with a penalty of its own per target."""
+"""Banded ridge regression: several feature spaces jointly, each with its own penalty."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from brainlm.encoding._ridge.gradient import descend
 from brainlm.encoding._ridge.search import solve_ridge_cv
 from brainlm.encoding._ridge.solve import Standardizer, fit_ridge
 from brainlm.encoding.ridge import RidgeEncoder
-
-__all__ = ["BandedRidgeEncoder"]
 
 
 class BandedRidgeEncoder(Encoder):

@@ -1,4 +1,4 @@
-"""Give blocks of features an equal say under one penalty."""
+"""Scale blocks of features so that each counts the same under one penalty."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainlm.encoding._ridge.solve import Standardizer
-
-__all__ = ["BlockScaler"]
 
 
 class BlockScaler(TransformerMixin, BaseEstimator):

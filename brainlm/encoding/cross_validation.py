@@ -1,4 +1,4 @@
-"""cross_validate: held-out scores of an encoder, fold by fold, with nested inner folds."""
+"""Held-out scores of an encoder, fold by fold, with nested inner folds."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ from brainlm.encoding.ridge import AlphaEdgeWarning, edge_message
 from brainlm.encoding.splits import ContiguousBlocks, GapWarning, Split, as_split, checked_folds
 from brainlm.encoding.temporal_response import Delayer
 from brainlm.errors import unknown_name
-
-__all__ = ["cross_validate", "prepared", "score_in_folds"]
 
 METRICS = ("r", "spearman", "r2", "r2_score")
 Metric = str | Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -290,7 +288,7 @@ def score_in_folds(
     """Score predictions that are held out already, inside the test folds of a split.
 
     For leave-one-out predictions (``brainlm.encoding.similarity.leave_one_out``), so that their
-    score and its spread stand beside cross-validated ones on the same blocks of samples.
+    score and its spread compare with cross-validated ones on the same blocks of samples.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Encode responses by many feature spaces and several methods: one labelled result."""
+"""Encode responses by many feature spaces and several methods, in one labelled result."""
 
 from __future__ import annotations
 
@@ -27,18 +27,6 @@ from brainlm.stats.paired import fold_half_width
 if TYPE_CHECKING:
     import pandas
     import xarray
-
-__all__ = [
-    "KINDS",
-    "Encoding",
-    "Space",
-    "encode",
-    "score_table",
-    "stack_folds",
-    "stack_predictions",
-    "stack_scores",
-    "with_baselines",
-]
 
 KINDS = ("layer", "combined", "with empty", "random", "reference")
 

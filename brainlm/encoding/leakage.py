@@ -1,4 +1,4 @@
-"""Leakage probe: what features without any language predict under a given split."""
+"""Leakage probe: scores of features without any language under a given split."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.splits import Split
 from brainlm.features.baselines import smooth_noise
-
-__all__ = ["LeakageProbe", "LeakageWarning", "leakage_probe"]
 
 
 class LeakageWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""Published encoding pipelines, as encoders: their grids, folds and rules, with brainlm's alpha.
+"""Published encoding pipelines as encoders: their grids, folds and rules.
 
 In brainlm alpha multiplies ||w||^2. Two of the pipelines square theirs first, so their grids appear
 here squared. Each preset says what is published (read in the authors' public code) and what is our
@@ -15,17 +15,6 @@ import numpy as np
 
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks
-
-__all__ = [
-    "RandomChunks",
-    "discourse_encoder",
-    "huth_encoder",
-    "meg_bin_encoder",
-    "scale_items",
-    "scale_runs",
-    "trim_runs",
-    "word_encoder",
-]
 
 
 @dataclass(frozen=True)

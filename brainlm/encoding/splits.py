@@ -1,4 +1,4 @@
-"""Splits: which samples train and which test, disjoint by construction, never shuffled.
+"""Splits into training and test samples: disjoint by construction, never shuffled.
 
 Neighbouring samples of a recording resemble each other, and so do inflected forms of one word.
 Every split here therefore cuts between runs, blocks or groups, and every one can make the inner
@@ -15,17 +15,6 @@ import numpy as np
 
 from brainlm._validation import as_labels, check_blocks
 
-__all__ = [
-    "ContiguousBlocks",
-    "Folds",
-    "GapWarning",
-    "Groups",
-    "LeaveOneRunOut",
-    "Split",
-    "as_split",
-    "checked_folds",
-]
-
 Fold = tuple[np.ndarray, np.ndarray]
 
 
@@ -34,7 +23,7 @@ class GapWarning(UserWarning):
 
 
 class Split(Protocol):
-    """What an encoder or ``cross_validate`` needs of a split."""
+    """Interface of a split for encoders and ``cross_validate``."""
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Fold]:
         """Yield (train, test) row numbers, scikit-learn's interface."""

@@ -14,8 +14,6 @@ from brainlm.stats.permutation import max_statistic_p
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["stack_subjects"]
-
 
 def stack_subjects(results: Sequence[Encoding]) -> xarray.Dataset:
     """Stack the scores of subjects on the targets they share, with p values of their mean.
@@ -95,3 +93,29 @@ def _placed(scores: xarray.Dataset) -> xarray.Dataset:
         return scores
     distinct = len(np.unique(places.round(5), axis=0)) == targets["channel"].nunique()
     return scores if distinct else scores.drop_vars(["x", "y", "z"])
+
+
+def peak_lines(scores: xarray.Dataset, alpha: float = 0.05) -> list[str]:
+    """Return a line for each space of epochs: its peak, and where it is above chance."""
+    unit = "subject" if "subject" in scores["score"].dims else "fold"
+    mean = scores["score"].mean(unit).isel(analysis=0)
+    lines = [
+        f"held-out r, mean over {scores.sizes[unit]} {unit}s; p <= {alpha} over all "
+        f"{scores.sizes['target']} channel-times ({scores.attrs['n_permutations']} permutations)"
+    ]
+    for space in scores["space"].values:
+        r, p = mean.sel(space=space), scores["p"].isel(analysis=0).sel(space=space).values
+        peak, found = int(r.values.argmax()), p <= alpha
+        text = f"{space!s:32} peak {float(r[peak]):6.3f} at {scores['target'].values[peak]}"
+        if found.any():
+            when = 1000 * scores["time"].values[found]
+            text += f"; above chance: {found.sum()} channel-times, "
+            text += f"{when.min():.0f} to {when.max():.0f} ms"
+        else:
+            text += "; nowhere above chance"
+        if "planted" in scores.coords:
+            planted = scores["planted"].values
+            text += f" ({(found & planted).sum()} of {planted.sum()} planted, "
+            text += f"{(found & ~planted).sum()} elsewhere)"
+        lines.append(text)
+    return lines

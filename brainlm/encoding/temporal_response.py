@@ -1,4 +1,4 @@
-"""Time in MEG, EEG and other fast signals: lags, temporal response functions, curves over time.
+"""Temporal response functions of MEG, EEG and other fast signals.
 
 A temporal response function is a ridge regression on lagged features, so it is a pipeline::
 
@@ -16,8 +16,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainlm.encoding.align import delay
-
-__all__ = ["Delayer", "lag_samples"]
 
 
 def lag_samples(tmin: float, tmax: float, rate: float) -> list[int]:

@@ -1,4 +1,4 @@
-"""Time-resolved responses: MEG or EEG around each word, in bins, as targets of their own.
+"""Responses around each word in time bins, as separate targets.
 
 An encoder that scores every target then scores every channel at every latency;
 `brainlm.data.target_table.over_time` arranges the scores by both.
@@ -11,8 +11,6 @@ import numpy as np
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.stimulus import Stimulus
 from brainlm.data.target_table import epoch_targets
-
-__all__ = ["word_locked"]
 
 BIN = 0.1  # seconds, as in public code of the MulCogBench group
 

@@ -1,4 +1,4 @@
-"""Variance partitioning: what each feature space predicts alone, uniquely and with the others."""
+"""Variance partitioning: R2 of each feature space alone, unique to it, and joint."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from sklearn.base import clone
 from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.splits import Split
-
-__all__ = ["Partition", "partition_variance"]
 
 LARGEST = 5  # spaces: 31 regressions
 

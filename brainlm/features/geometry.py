@@ -1,4 +1,4 @@
-"""The geometry of representations: how alike all rows are, and in how many directions they spread.
+"""Geometry of feature spaces: similarity of their rows and effective dimension.
 
 In the upper layers of most language models all words point the same way (anisotropy), and what
 similarity analyses find there is largely that; so it is shown beside every result.
@@ -15,8 +15,6 @@ from brainlm.data.features import Features
 
 if TYPE_CHECKING:
     import pandas
-
-__all__ = ["MEASURES", "geometry"]
 
 MEASURES = {
     "mean_similarity": "mean pairwise cosine",

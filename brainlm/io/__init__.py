@@ -1,4 +1,4 @@
-"""Reading files into a Stimulus and a Recording: one module per format, and your own arrays.
+"""Read files into a Stimulus and a Recording: one module per format, and your own arrays.
 
 A reader is a function ``(folder, subject, **options)`` that knows a layout of files and no data
 set. `brainlm.io.registry` lists them under the names that cards use.
@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "rated_pairs": ["read_word_pairs"],
         "ratings": ["read_tables"],
         "sentence_patterns": ["read_passages"],
-        "stories": ["read_stories"],
+        "story_files": ["read_stories"],
         "textgrid": ["read_textgrid"],
         "timecourses": ["read_timecourses"],
         "word_responses": ["read_word_responses"],

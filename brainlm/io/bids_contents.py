@@ -1,4 +1,4 @@
-"""What lies in a BIDS folder that nobody has described: the first look before `read_bids`."""
+"""Contents of a BIDS folder: a first look before `read_bids`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 from brainlm.errors import DataMissingError
 from brainlm.io.run_files import find_runs, inherited
 from brainlm.io.sheets import read_sheet
-
-__all__ = ["survey_bids"]
 
 RECORDINGS = re.compile(
     r"_(bold\.nii(\.gz)?|bold\.dtseries\.nii|bold\.func\.gii|bold\.gii|meg\.(fif|ds|con|sqd)"

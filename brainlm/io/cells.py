@@ -1,4 +1,4 @@
-"""Rows of cells out of files: text, XLSX, R data frames, NPZ, MATLAB and JSON."""
+"""Rows of cells from files: text, XLSX, R data frames, NPZ, MATLAB and JSON."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from brainlm.compute.memory import check_unpacked
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.io.files import read_text
 from brainlm.storage.downloads import check_content
-
-__all__ = ["BINARY", "DELIMITERS", "text_rows"]
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 LARGEST_TABLE = 1 << 30  # bytes; a table that is read into memory whole

@@ -1,4 +1,4 @@
-"""What every reader shares: options from a card, text in a known encoding, numbers, subjects."""
+"""Common steps of the readers: options from a card, encoded text, numbers, subjects."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 from brainlm.storage.downloads import check_content
-
-__all__ = [
-    "Names",
-    "ReaderOptions",
-    "check_subject",
-    "naming",
-    "parse_number",
-    "read_text",
-    "subjects_in",
-]
 
 # A list in TOML and in Python, kept as a tuple.
 Names = Annotated[tuple[str, ...], Field(strict=False)]

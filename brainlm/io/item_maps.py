@@ -1,4 +1,4 @@
-"""A brain map per word or sentence (of a GLM, say): images that are responses to items."""
+"""Brain maps of words or sentences, such as those of a GLM, as responses to items."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from brainlm.io.files import ReaderOptions, check_subject, naming, read_text, su
 from brainlm.io.images import ImageSeries, load_image, open_cifti, open_volumes
 from brainlm.storage.downloads import check_content
 from brainlm.storage.long_recordings import stack_blocks
-
-__all__ = ["ItemMapsOptions", "read_item_maps"]
 
 
 class ItemMapsOptions(ReaderOptions):

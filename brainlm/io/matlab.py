@@ -1,4 +1,4 @@
-"""MATLAB files, old (up to v7) and new (v7.3, which is HDF5), as plain arrays, texts and dicts.
+"""MATLAB files, up to v7 and v7.3 (HDF5), as plain arrays, texts and dicts.
 
 Nothing in them is run: MATLAB objects and functions stay opaque and are refused where used.
 """
@@ -17,8 +17,6 @@ import numpy as np
 from brainlm.compute.memory import check_declared, check_memory, check_unpacked
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.storage.downloads import check_content
-
-__all__ = ["find", "read_mat", "variable_shape"]
 
 # Types of the elements of a file (version 5).
 MATRIX, COMPRESSED = 14, 15

@@ -1,4 +1,4 @@
-"""One table from a text, XLSX, RDA, NPZ, MATLAB or JSON file: cells as they stand, not guessed.
+"""Read one table from a text, XLSX, RDA, NPZ, MATLAB or JSON file, without guessing types.
 
 Guessing is what breaks norms: a general reader turns the words "nan" and "null" into missing
 values and "true" into a truth value.
@@ -18,8 +18,6 @@ from brainlm.data.notes import Note
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.io.cells import BINARY, DELIMITERS, text_rows
 from brainlm.io.files import parse_number
-
-__all__ = ["Sheet", "read_sheet"]
 
 
 @dataclass(frozen=True)

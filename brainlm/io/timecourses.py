@@ -1,4 +1,4 @@
-"""Time courses as text matrices, one file per subject, with the words in a TextGrid."""
+"""Time courses in text matrices, one file per subject, with the words in a TextGrid."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError
 from brainlm.io.files import Names, ReaderOptions, check_subject, naming, parse_number, read_text
 from brainlm.io.textgrid import SILENCES, read_intervals, read_textgrid
-
-__all__ = ["TimecourseOptions", "read_matrix", "read_timecourses"]
 
 
 class TimecourseOptions(ReaderOptions):

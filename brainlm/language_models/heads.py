@@ -1,4 +1,4 @@
-"""Reading probabilities off a language-modelling head in bounded memory.
+"""Probabilities of a language-modelling head, computed in bounded memory.
 
 The logits of all tokens of a text (n_tokens x vocabulary) never exist at once: hidden states are
 caught where they enter the output embedding, only the rows that are asked for go on, a chunk of
@@ -16,8 +16,6 @@ from brainlm.language_models.windows import Batch, Windows
 
 if TYPE_CHECKING:
     from brainlm.language_models.model import LanguageModel
-
-__all__ = ["begins_word", "head_logits", "predictions"]
 
 LOGIT_BYTES = 1 << 27  # of one float32 array of logits; three of them exist at a time
 # How vocabularies write a space, tab or line feed at the start of a token.

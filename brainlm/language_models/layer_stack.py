@@ -1,4 +1,4 @@
-"""Running a network up to one of its layers and no further."""
+"""Run a network up to one of its layers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from brainlm.language_models import LanguageModel
-
-__all__ = ["layer_stack", "states_at"]
 
 
 class _Reached(Exception):  # noqa: N818  (it is no error)

@@ -1,4 +1,4 @@
-"""How predictable each word is to a language model: surprisal, entropy, pseudo-log-likelihood."""
+"""Predictability of words: surprisal, entropy and pseudo-log-likelihood."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from brainlm.language_models.windows import Span, Windows, check_choices
 
 if TYPE_CHECKING:
     from brainlm.language_models.model import LanguageModel
-
-__all__ = ["BOUNDARIES", "word_predictability"]
 
 BOUNDARIES = ("auto", "corrected", "raw")
 

@@ -1,4 +1,4 @@
-"""Words and tokens: which tokens of a model belong to which word.
+"""Words and tokens: the tokens of a model that belong to each word.
 
 In languages with spaces the words of one text are joined and tokenised once, as running text. A
 token belongs to every word whose characters it covers:
@@ -23,8 +23,6 @@ from typing import Any
 import numpy as np
 
 from brainlm.data.segmentation import WITHOUT_SPACES
-
-__all__ = ["Frame", "Tokens", "frame_of", "join_words", "spell", "tokenize", "writes_spaces"]
 
 # Between documents in the pre-training of GPT-2, Pythia, OLMo, SmolLM2, Qwen and many others.
 SEPARATOR = "<|endoftext|>"

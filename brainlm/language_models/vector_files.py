@@ -1,4 +1,4 @@
-"""Reading tables of word vectors: GloVe, word2vec and fastText, as text and in binary form."""
+"""Read tables of word vectors: GloVe, word2vec and fastText, as text and in binary form."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import numpy as np
 
 from brainlm.errors import CorruptDataError
 from brainlm.storage.downloads import check_content
-
-__all__ = ["read_vectors"]
 
 HEADER = re.compile(rb"(\d+) (\d+)\s*\n")
 FASTTEXT = (793712314).to_bytes(4, "little")  # how its .bin files begin

@@ -1,4 +1,4 @@
-"""StaticVectors: one vector per word type (GloVe, word2vec), looked up by a stated rule."""
+"""StaticVectors: one vector per word type (GloVe, word2vec), and the rule of look-up."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from brainlm.language_models.sources import ModelFiles, find_source, list_models
 from brainlm.language_models.vector_files import read_vectors
 from brainlm.language_models.windows import LEVELS, check_choices, choose_layers
 from brainlm.storage.downloads import check_content, sha256_of
-
-__all__ = ["StaticVectors", "is_static"]
 
 LOOK_UP = "exact, lower case, punctuation stripped, both"
 POLICIES = ("refuse", "parts", "drop")

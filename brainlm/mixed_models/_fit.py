@@ -1,4 +1,4 @@
-"""Maximum of the (restricted) likelihood of a linear mixed model, and what it implies.
+"""Maximum of the (restricted) likelihood of a linear mixed model.
 
 See ``brainlm.mixed_models._likelihood`` for the model.
 """

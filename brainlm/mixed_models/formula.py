@@ -1,4 +1,4 @@
-"""Mixed-effects regressions written as formulas of lme4, with its estimates and lmerTest's tests.
+"""Mixed-effects regressions from lme4 formulas, with the tests of lmerTest.
 
 `brainlm.mixed_models.regression.fit_mixed` chooses the random effects and tests for few readers;
 here all of it is chosen by the formula. The likelihood is that of ``brainlm.mixed_models._fit``.
@@ -18,8 +18,6 @@ from brainlm.mixed_models._fit import Factor, MixedModelWarning, fit, singular_n
 
 if TYPE_CHECKING:
     import pandas
-
-__all__ = ["FormulaFit", "LikelihoodRatio", "fit_formula", "likelihood_ratio"]
 
 RANDOM = re.compile(r"(?:^|\+)\s*\(((?:[^()|]|\([^()]*\))+)(\|\|?)([^()|]+)\)")
 
@@ -177,7 +175,7 @@ def likelihood_ratio(smaller: FormulaFit, larger: FormulaFit) -> LikelihoodRatio
     """Test what ``larger`` has and ``smaller`` has not, against chi-square.
 
     For fixed effects of few readers chi-square rejects too often
-    (`brainlm.mixed_models.regression.likelihood_gain`); for a variance, which is zero at the border
+    (`brainlm.mixed_models.gains.likelihood_gain`); for a variance, which is zero at the border
     of what it can be, too rarely.
 
     Raises

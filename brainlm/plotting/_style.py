@@ -1,4 +1,4 @@
-"""What the figures share: colours, panels, intervals of the mean."""
+"""Common style of the figures: colours, panels, intervals of the mean."""
 
 from __future__ import annotations
 

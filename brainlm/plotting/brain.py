@@ -278,7 +278,8 @@ def draw_brain_rows(rows: list[tuple[BrainMaps, str]], part: SubFigure) -> None:
             part.add_axes((j / 4, low / height, 1 / 4, width / 4 / height), projection="3d")
             for j in range(4)
         ]
-        _surfaces(maps, name, np.array(axes).reshape(2, 2), "fsaverage5", limit, None)
+        views = np.array(axes, dtype=object).reshape(2, 2)
+        _surfaces(maps, name, views, "fsaverage5", limit, None)
         for ax in axes:
             ax.set_title("")
             ax.patch.set_visible(False)

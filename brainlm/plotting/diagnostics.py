@@ -1,4 +1,4 @@
-"""Diagnostics of ridge encoding: where on the grid the chosen penalties lie."""
+"""Diagnostics of ridge encoding: the chosen penalties on their grid."""
 
 from __future__ import annotations
 

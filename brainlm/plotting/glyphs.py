@@ -1,4 +1,4 @@
-"""Fonts for every script: DejaVu Sans, a font for Chinese, Japanese and Korean that ships, others.
+"""Fonts for every script: DejaVu Sans, a shipped font for East Asian scripts, and others.
 
 matplotlib itself brings no font with Chinese characters, and a machine need not have one.
 """

@@ -47,7 +47,7 @@ def plot_factor(table: pd.DataFrame, factor: str, metric: str, ax: Axes) -> Axes
     Parameters
     ----------
     table : pandas.DataFrame
-        See `brainlm.decoding.ablation.table_of`.
+        See `brainlm.decoding.ablation.ablation_table`.
     factor, metric : str
     ax : matplotlib.axes.Axes
     """

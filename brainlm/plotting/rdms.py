@@ -1,4 +1,4 @@
-"""Similarity encoding and RSA against layers, and pairs of RDMs."""
+"""Figures of similarity encoding and RSA by layer, and of pairs of RDMs."""
 
 from __future__ import annotations
 

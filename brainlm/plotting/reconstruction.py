@@ -62,7 +62,7 @@ def plot_conditions(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
     metric : str
     ax : matplotlib.axes.Axes
     """
-    from brainlm.decoding.controls import kind_of
+    from brainlm.decoding.controls import condition_kind
 
     each = scores.sel(metric=metric)
     names = [str(name) for name in each["condition"].values]
@@ -72,14 +72,14 @@ def plot_conditions(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
         centre - reach, centre + reach, color=COLOURS["random"], alpha=0.35, lw=0, label=label
     )
     ax.axvline(centre, color=COLOURS["random"], lw=1)
-    rows = list(dict.fromkeys(map(kind_of, names)))
+    rows = list(dict.fromkeys(map(condition_kind, names)))
     for name in names:
-        kind = kind_of(name).rpartition(": ")[2]
+        kind = condition_kind(name).rpartition(": ")[2]
         colour = {"brain": COLOURS["layer"], "ceiling": COLOURS["ceiling"]}.get(kind, "black")
         at = each.sel(condition=name)
         ax.errorbar(
             float(at["score"]),
-            rows.index(kind_of(name)),
+            rows.index(condition_kind(name)),
             xerr=float(at["half"]),
             fmt="o",
             ms=4,

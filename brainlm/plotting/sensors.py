@@ -1,4 +1,4 @@
-"""MEG and EEG: scores over the head and over time, through mne."""
+"""MEG and EEG figures: scores over time and over the head."""
 
 from __future__ import annotations
 

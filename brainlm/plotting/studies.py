@@ -1,4 +1,4 @@
-"""Figures of the comparison studies, from the tidy tables of their bundles.
+"""Figures of the comparison studies.
 
 A table is an ``xarray.Dataset`` over ``row``: ``table`` with a row per data set, representation and
 method (`brainlm.comparison.table`), and the smaller ones that each analysis names.

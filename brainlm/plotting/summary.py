@@ -1,4 +1,4 @@
-"""Look before you analyse: what was opened, in words, and words above the response in time."""
+"""Summary of opened data: facts as text, and words above the response over time."""
 
 from __future__ import annotations
 

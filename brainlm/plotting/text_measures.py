@@ -1,4 +1,4 @@
-"""What a language model makes of a text: geometry per layer, surprisal along the words.
+"""Figures of a language model on a text: geometry by layer, surprisal by word.
 
 Bundles hold ``geometry``, the measures of `brainlm.features.geometry.MEASURES` over ``layer``, and
 ``surprisal``, the variable ``surprisal`` (bits) over ``word`` with the coordinate ``text`` (the

@@ -1,4 +1,4 @@
-"""Result bundles: a folder that holds everything a figure or a claim rests on.
+"""Result bundles: folders with the arrays, settings, inputs and notes of an analysis.
 
 - ``bundle.json``: what was asked, of which data and models, with which settings, what was noted;
 - ``scores.nc``: scores with labelled dimensions, and the other arrays of the analysis, one file
@@ -24,14 +24,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brainlm.data.notes import kind_of
-from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm._log import log_lines
+from brainlm.data.notes import Note, kind_of
+from brainlm.errors import CorruptDataError, DataMissingError
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["ROOM", "Bundle", "check_output", "load_bundle", "save_bundle"]
 
 SCHEMA = 1
 ROOM = 20_000_000  # bytes
@@ -63,6 +61,11 @@ class Bundle:
     folder: Path
     record: dict[str, Any]
     arrays: dict[str, xarray.Dataset]
+
+    @property
+    def notes(self) -> list[Note]:
+        """Notes with their kind."""
+        return [Note(note["text"], note["kind"]) for note in self.record.get("notes", [])]
 
 
 def check_output(folder: Path | str, *, overwrite: bool = False, needed: int = ROOM) -> Path:

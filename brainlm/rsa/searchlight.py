@@ -1,4 +1,4 @@
-"""Searchlights: a score for every place, computed from its neighbourhood, in volumes and surfaces.
+"""Searchlights: a score for every place, computed from its neighbourhood.
 
 Neighbourhoods are sparse: row i holds the targets within a radius (or some steps) of target i.
 """
@@ -13,8 +13,6 @@ from scipy import sparse
 
 from brainlm.encoding.splits import Split
 from brainlm.stats.identification import pairwise_accuracy, pattern_correlations
-
-__all__ = ["pattern_searchlight", "searchlight", "volume_neighbourhoods"]
 
 
 def volume_neighbourhoods(mask: Any, radius: float) -> sparse.csr_array:

@@ -1,19 +1,10 @@
-"""Identification: whether a decoded pattern is closer to its own item than to others."""
+"""Identification: is a decoded pattern closer to its own item than to others?"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from brainlm.data.scores import standardize_rows
-
-__all__ = [
-    "pairwise_accuracy",
-    "pattern_accuracy",
-    "pattern_correlations",
-    "rank_accuracy",
-    "top_k_accuracy",
-    "trialwise_score",
-]
 
 
 def pattern_correlations(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Differences between two models on the same data: what the units are decides the test.
+"""Paired differences between two models; the units decide the test.
 
 - Units that are independent samples (subjects who each saw other items, data sets): sign flips.
 - Folds of one data set: they share most of their training samples, and subjects who heard one story
@@ -15,17 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-__all__ = [
-    "Difference",
-    "Interval",
-    "block_means",
-    "fold_difference",
-    "fold_half_width",
-    "null_difference_p",
-    "paired_difference",
-    "random_difference_p",
-]
 
 MOST_EXACT = 14  # units: 16,384 sign patterns
 

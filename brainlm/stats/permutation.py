@@ -1,17 +1,8 @@
-"""Statistics: nulls, permutation p values, maximum statistics and false discovery rates."""
+"""Permutations of samples, permutation p values, maximum statistics, false discovery rates."""
 
 from __future__ import annotations
 
 import numpy as np
-
-__all__ = [
-    "circular_shift",
-    "fdr",
-    "max_statistic_p",
-    "permutation_p",
-    "permute_blocks",
-    "permute_groups",
-]
 
 
 def permutation_p(observed: np.ndarray, null: np.ndarray) -> np.ndarray:

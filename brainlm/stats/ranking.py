@@ -1,4 +1,4 @@
-"""Ranks of models over data sets: is one of them best everywhere?"""
+"""Ranks of models over data sets, with the Friedman test and critical differences."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import friedmanchisquare, rankdata, studentized_range, t
-
-__all__ = ["Ranking", "rank_models"]
 
 
 @dataclass(frozen=True, eq=False)

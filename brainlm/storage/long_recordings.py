@@ -1,4 +1,4 @@
-"""Long recordings without long memory: blocks of samples go into an array, or into a file.
+"""Assemble recordings larger than memory from blocks of samples.
 
 Below a limit the array is in memory. Above it, it is written once into brainlm's cache and mapped
 from there, so that opening it again costs megabytes. In the file the samples of a target lie side
@@ -19,8 +19,6 @@ import numpy as np
 from brainlm._validation import check_finite, mapped_file
 from brainlm.errors import CorruptDataError
 from brainlm.storage.downloads import cache_folder
-
-__all__ = ["LARGEST_IN_MEMORY", "constant_columns", "stack_blocks"]
 
 LARGEST_IN_MEMORY = 1 << 28  # bytes
 

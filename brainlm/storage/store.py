@@ -1,12 +1,13 @@
-"""A cache of large arrays on disk, found by their content key; no pickle anywhere.
+"""Computed arrays on disk, found by a key of all that they depend on; no pickle anywhere.
 
-An entry is a folder named by its key::
+`PartStore` keeps the finished parts of one long computation. `cached_arrays` is a cache of large
+arrays that several analyses share. An entry of that cache is a folder named by its key::
 
     <key>/entry.json    what went in, the shape, and a checksum of the values
     <key>/values.npy    the arrays of all names, (n_names, n_rows, n_features), float32
 
 It is built in ``<key>.partial``, step by step and straight to disk, so it may be larger than
-memory; a build that was killed goes on after its last recorded step and ends with the same bits.
+memory; an interrupted build resumes after its last recorded step, with the same result.
 The finished folder is renamed into place, so a reader sees a whole entry or none, and a lock lets
 one process build while others wait for it. An entry that fails its checksums is built again.
 """
@@ -19,18 +20,22 @@ import json
 import mmap
 import os
 import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm import __version__
 from brainlm.storage.downloads import cache_folder
 
-__all__ = ["cached_arrays", "content_key", "release_pages", "resolve_cache", "unbroken"]
+if TYPE_CHECKING:
+    import xarray
 
 VALUES = "values.npy"
 BLOCK = 1 << 23  # bytes that a thread sums up for a checksum
@@ -62,13 +67,89 @@ def content_key(parts: Mapping[str, Any]) -> str:
             _add_array(digest, np.array([len(each) for each in value]))
             _add_array(digest, np.concatenate(value))
         else:
-            digest.update(json.dumps(value, sort_keys=True, ensure_ascii=False).encode())
+            text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=_json_value)
+            digest.update(text.encode())
     return digest.hexdigest()
+
+
+def _json_value(value: Any) -> Any:
+    """Return a number of numpy or a path as JSON takes it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be part of a content key")
 
 
 def _add_array(digest: Any, array: np.ndarray) -> None:
     digest.update(f"{array.dtype.str}{array.shape}".encode())
     digest.update(np.ascontiguousarray(array).data)
+
+
+@dataclass(frozen=True)
+class PartStore:
+    """A folder with the finished parts of a long computation, so that it can be resumed.
+
+    Attributes
+    ----------
+    folder : Path
+        Made when the first part is saved.
+    """
+
+    folder: Path
+
+    @classmethod
+    def beside(cls, out: Path | str) -> PartStore:
+        """Return the store of the bundle ``out``: the folder ``.NAME-parts`` beside it."""
+        out = Path(out)
+        return cls(out.parent / f".{out.name}-parts")
+
+    def path(self, key: Mapping[str, Any]) -> Path:
+        """Return the file of a part, named by `content_key` of all that it depends on."""
+        return self.folder / f"{content_key({**key, 'brainlm': __version__})[:32]}.nc"
+
+    def load(self, key: Mapping[str, Any]) -> xarray.Dataset | None:
+        """Return a finished part; None where there is none, or its file is broken.
+
+        Warns
+        -----
+        UserWarning
+            The file is broken and was removed: the part is computed again.
+        """
+        import xarray
+
+        path = self.path(key)
+        if not path.is_file():
+            return None
+        try:
+            return xarray.load_dataset(path, engine="h5netcdf")
+        except (OSError, ValueError) as error:
+            warnings.warn(f"{path}: broken ({error}), computed again", UserWarning, stacklevel=2)
+            path.unlink()
+            return None
+
+    def save(self, key: Mapping[str, Any], part: xarray.Dataset) -> None:
+        """Write a part, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
+        os.close(handle)
+        part.to_netcdf(name, engine="h5netcdf")
+        os.replace(name, self.path(key))
+
+    def load_json(self, key: Mapping[str, Any]) -> Any:
+        """Return what `save_json` wrote, or None."""
+        part = self.load(key)
+        return None if part is None else json.loads(str(part["json"].values))
+
+    def save_json(self, key: Mapping[str, Any], value: Any) -> None:
+        """Write a part that is text and numbers rather than arrays."""
+        import xarray
+
+        self.save(key, xarray.Dataset({"json": json.dumps(value, ensure_ascii=False)}))
+
+    def clear(self) -> None:
+        """Remove all parts, once the bundle is written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def cached_arrays(
@@ -100,10 +181,10 @@ def cached_arrays(
         ``compute(i)`` returns step i: the rows it fills, (n,), and their values, (n, n_columns) of
         each name. All steps together fill every row once.
     plan : str
-        How the work is cut into steps. A build begun under another plan starts anew, because only
+        How the work is cut into steps. A build begun under another plan starts again, because only
         the same steps give the same bits.
     record : mapping, optional
-        What stands in ``entry.json`` for people to read.
+        Facts in ``entry.json`` for people to read.
 
     Returns
     -------
@@ -113,7 +194,7 @@ def cached_arrays(
     Raises
     ------
     OSError
-        The disk has no room for the entry; said before anything is computed.
+        The disk has no room for the entry; reported before any computation.
 
     Warns
     -----

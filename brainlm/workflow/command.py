@@ -23,8 +23,6 @@ from brainlm.errors import (
     unknown_name,
 )
 
-__all__ = ["StoppableCommand", "StoppableGroup", "failures", "from_settings", "run_command"]
-
 EXPECTED = (
     CorruptDataError,
     DataMissingError,
@@ -35,7 +33,7 @@ EXPECTED = (
     UnknownNameError,
 )
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-STOPPED = "stopped: no bundle was written; a study goes on where it was with the same command"
+STOPPED = "stopped: no bundle was written; the same command resumes a study"
 
 
 class _Stoppable:
@@ -91,8 +89,8 @@ def run_command(
 def from_settings(main: Callable[..., None], arguments: Sequence[str]) -> list[str]:
     """Return a command line in which ``--config FILE`` and ``--set key=value`` became options.
 
-    A setting has the name of the Python argument. What stands in the file yields to ``--set``, and
-    both to options of their own.
+    A setting has the name of the Python argument. ``--set`` overrides the file, and both yield
+    to options of the command line.
 
     Parameters
     ----------

@@ -10,27 +10,6 @@ import typer
 
 from brainlm.errors import UnknownNameError, unknown_name
 
-__all__ = [
-    "Datasets",
-    "Debug",
-    "FigureBundle",
-    "FigureFile",
-    "FigureWidth",
-    "Languages",
-    "Layers",
-    "MaxItems",
-    "Model",
-    "Models",
-    "Out",
-    "Overwrite",
-    "Permutations",
-    "Root",
-    "Spaces",
-    "Subjects",
-    "choose",
-    "layer_list",
-]
-
 Subjects = Annotated[str, typer.Option(help="Subjects, separated by commas, or 'all'.")]
 Model = Annotated[
     str,
@@ -61,9 +40,12 @@ Models = Annotated[
     ),
 ]
 Datasets = Annotated[
-    str, typer.Option(help="Data sets, separated by commas, or 'all' that are on this machine.")
+    str,
+    typer.Option(
+        help="Data sets, paths of your own cards, or languages (en, zh), separated by commas; "
+        "'all' that are on this machine."
+    ),
 ]
-Languages = Annotated[str, typer.Option(help="Languages, separated by commas.")]
 Permutations = Annotated[int, typer.Option(min=1, help="Null responses per representation.")]
 MaxItems = Annotated[
     int, typer.Option(min=100, help="Most items of a data set: words are drawn, texts are cut.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -17,13 +18,12 @@ from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.datasets.folders import dataset_hashes
 from brainlm.encoding.encode import Encoding, Space
+from brainlm.language_models import LanguageModel
 from brainlm.plotting import save_figures
 from brainlm.results.bundle import check_output, load_bundle, save_bundle
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["Run"]
 
 PLACES = ("out", "overwrite", "root")  # parameters that are no settings of the analysis
 
@@ -39,7 +39,7 @@ class Run:
     ----------
     parameters : mapping
         Arguments of ``main``: ``locals()`` at its beginning. ``out`` and ``overwrite`` say where to
-        write; the others, without ``root``, are recorded as settings.
+        write; the others, without ``root``, are recorded as settings, groups by their fields.
     analysis : str, optional
         Name of the analysis. Default: the file in which ``main`` stands.
 
@@ -59,7 +59,7 @@ class Run:
         caller = frame.f_back if frame is not None else None
         self.analysis = analysis or Path(caller.f_code.co_filename if caller else "analysis").stem
         self.out, self.overwrite = Path(parameters["out"]), bool(parameters.get("overwrite"))
-        self.settings = {key: _plain(parameters[key]) for key in parameters if key not in PLACES}
+        self.settings = _plain(_flat({k: v for k, v in parameters.items() if k not in PLACES}))
         self.notes: list[str] = []
         self.data: dict[str, Any] = {}
         self.features: dict[str, Any] = {}
@@ -113,7 +113,7 @@ class Run:
 
         Parameters
         ----------
-        *inputs : Recording, Features or Space
+        *inputs : Recording, Features, Space or LanguageModel
             Notes of recordings are kept, too.
         """
         for each in inputs:
@@ -122,10 +122,11 @@ class Run:
                 self.note(*each.notes)
             elif isinstance(each, Features | Space):
                 self.features[each.name] = dict(each.origin)
+            elif isinstance(each, LanguageModel):
+                self.features[each.name] = each.origin([])
             else:
-                raise TypeError(
-                    f"expected a Recording, Features or Space, got {type(each).__name__}"
-                )
+                expected = "a Recording, Features, Space or LanguageModel"
+                raise TypeError(f"expected {expected}, got {type(each).__name__}")
 
     def save(
         self,
@@ -175,6 +176,17 @@ def _files(origin: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     hashes = dataset_hashes(origin["dataset"], origin["subject"], origin["root"])
     return {f"{origin['dataset']}, {origin['subject']}": hashes}
+
+
+def _flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters with the fields of dataclasses in their place."""
+    flat: dict[str, Any] = {}
+    for key, value in parameters.items():
+        if is_dataclass(value) and not isinstance(value, type):
+            flat |= {each.name: getattr(value, each.name) for each in fields(value)}
+        else:
+            flat[key] = value
+    return flat
 
 
 def _plain(value: Any) -> Any:

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from brainlm.comparison.assembly import Assembly
+from brainlm.comparison.layer_scores import table_of, time_summary
 from brainlm.comparison.parts import PartStore, run_parts
-from brainlm.comparison.study import available_datasets, open_assemblies, spent, table_of
+from brainlm.comparison.selection import choose_datasets, open_assemblies
+from brainlm.comparison.table import tidy
 from brainlm.stats.permutation import fdr
 from brainlm.workflow.run import Run
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["Study", "rows_of_parts"]
 
 Job = tuple[str, Mapping[str, Any], Callable[[], "xarray.Dataset"]]
 
@@ -34,18 +34,15 @@ class Study:
     run : Run
     known : str
         Data sets of the study, separated by spaces.
-    datasets, languages : str
-        Chosen by the user, separated by commas.
+    datasets : str
+        The user's choice, see `brainlm.comparison.selection.choose_datasets`.
     root : path, optional
         Folder of the data sets.
     """
 
-    def __init__(
-        self, run: Run, known: str, *, datasets: str, languages: str, root: Path | None = None
-    ) -> None:
+    def __init__(self, run: Run, known: str, *, datasets: str, root: Path | None = None) -> None:
         self.run, self.root = run, root
-        self.languages = [language.strip() for language in languages.split(",")]
-        self.names, notes = available_datasets(datasets, known.split(), self.languages, root)
+        self.names, self.languages, notes = choose_datasets(datasets, known.split(), root)
         run.note(*notes)
         self.assemblies: list[Assembly] = []
         self.seconds: dict[str, float] = {}
@@ -61,6 +58,10 @@ class Study:
         for each in self.assemblies:
             self.run.note(*(f"{each.name}: {note}" for note in each.recording.notes))
         return self.assemblies
+
+    def table_of_rows(self, parts: Mapping[str, xarray.Dataset]) -> pd.DataFrame:
+        """Return the tidy table of the rows of all parts (`brainlm.comparison.tidy`)."""
+        return tidy(rows_of_parts(parts, "rows").to_dict("records"))
 
     def covers(self, assembly: Assembly, words: np.ndarray) -> None:
         """Record the files of a data set and how many of its words are compared."""
@@ -85,7 +86,7 @@ class Study:
         chosen: dict[str, Any] = {"datasets": self.names, "languages": self.languages}
         self.run.save(arrays=arrays, figures=figures, **chosen, **settings)
         self.store.clear()
-        self.run.show(spent(self.seconds, self.run.seconds))
+        self.run.show(time_summary(self.seconds, self.run.seconds))
 
 
 def rows_of_parts(

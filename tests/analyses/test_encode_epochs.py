@@ -6,7 +6,7 @@ import mne
 import numpy as np
 import pytest
 from miniatures.epochs import meg_folder
-from pictures import check_pictures
+from support.pictures import check_pictures
 
 from brainlm.cli.app import load_analysis
 from brainlm.datasets.folders import is_on_disk

@@ -15,13 +15,15 @@ from miniatures.epochs import meg_folder
 from miniatures.stories import story_folder
 from miniatures.words import N_TOLD, english_words
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
-from pictures import check_pictures
+from support.pictures import check_pictures
 
 from brainlm import LanguageModel
 from brainlm.cli.app import list_analyses, load_analysis
+from brainlm.data.notes import kind_of
 from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError
 from brainlm.results.bundle import load_bundle
+from brainlm.workflow import open_group
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::brainlm.encoding.ridge.AlphaEdgeWarning",
@@ -29,13 +31,16 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 # Options beside --debug. Without it, text is decoded from the miniature of The Little Prince.
-SMALL_TEXT = {
-    "debug": False, "voxels": 400, "seconds": 32.0, "beam": 1, "encoder": "",
-}  # fmt: skip
+SMALL_TEXT = {"debug": False, "voxels": 400, "seconds": 32.0, "beam": 1, "encoder": ""}
 OPTIONS = {
     "decode_ablations": {
-        **SMALL_TEXT, "factors": "guide", "snrs": "", "snr": 20.0, "null": 3,
-        "planted": "smollm2", "same_model": True,
+        **SMALL_TEXT,
+        "factors": "scorer",
+        "snrs": "",
+        "snr": 20.0,
+        "null": 3,
+        "planted": "smollm2",
+        "same_model": True,
     },
     "decode_alice_fmri": {"subjects": ",".join(LISTENERS), "draws": 1},
     "decode_pereira2018": {"layers": "-1", "model": "smollm2"},
@@ -43,41 +48,77 @@ OPTIONS = {
     "decode_story_dataset": {"dataset": "smn4lang-fmri", "layer": 2, "draws": 1},
     "decode_story_folder": {"draws": 1},
     "decode_story_simulated": {
-        **SMALL_TEXT, "snrs": "20", "null": 5, "draws": 1, "stories": 2, "subjects": 2,
+        **SMALL_TEXT,
+        "snrs": "20",
+        "null": 5,
+        "draws": 1,
+        "stories": 2,
+        "subjects": 2,
     },
     "describe_language_model": {},
     "encode_alice_fmri": {},
     "encode_epochs": {"permutations": 19, "model": "gemma3"},
     "encode_human_ratings": {"layers": "-1"},
     "mulcogbench": {
-        "datasets": "binder-en,binder-zh,provo", "permutations": 9, "layers": "0,1,2,-1",
+        "datasets": "binder-en,binder-zh,provo",
+        "permutations": 9,
+        "layers": "0,1,2,-1",
     },
-    "navigating": {"datasets": "provo,words-zh-gaze", "models": "gemma3", "draws": 2},
+    "navigating": {"datasets": "provo,words-zh-gaze", "models": "gemma3"},
     "reading": {"datasets": "ucl-spr,geco"},
     "similarity_binder": {},
     "simulate_regions": {"noise": 0.5, "model": "gemma3"},
     "simulate_studies": {"model": "qwen0.5b", "words": 300, "permutations": 4},
     "survey": {
-        "datasets": "provo,ucl-spr,binder-en,binder-zh", "models": "smollm2:en,gemma3:en+zh",
+        "datasets": "provo,ucl-spr,binder-en,binder-zh",
+        "models": "smollm2:en,gemma3:en+zh",
         "permutations": 3,
     },
-}  # fmt: skip
+}
 
 # Variables of a bundle that are undefined for some rows, by analysis; all others are finite.
-TEXT_TESTS = {"half", "null_half", "z", "p", "q", "control_sd", "draw_sd", "whole_z",
-              "over_low", "over_high", "over_p", "over_q"}  # fmt: skip
-TABLE = {"ceiling", "normalised", "null_mean", "p", "q", "rank", "centred", "published",
-         "alpha_low", "alpha_high", "beyond_controls"}  # fmt: skip
+TEXT_TESTS = {
+    "half",
+    "null_half",
+    "z",
+    "p",
+    "q",
+    "control_sd",
+    "draw_sd",
+    "whole_z",
+    "over_low",
+    "over_high",
+    "over_p",
+    "over_q",
+}
+TABLE = {
+    "ceiling",
+    "normalised",
+    "null_mean",
+    "p",
+    "q",
+    "rank",
+    "centred",
+    "published",
+    "alpha_low",
+    "alpha_high",
+    "beyond_controls",
+}
 UNDEFINED = {
     "encode_human_ratings": {"score", "fold_score", "alpha", "prediction"},  # two features
     "mulcogbench": {*TABLE, "p_random", "score_p_random", "relative", "relative_error"},
     "navigating": {*TABLE, "p_random"},
     "survey": {*TABLE, "p_random"},
-    "simulate_studies": {*TABLE, "planted_depth", "best_depth_centred", "duplicates",
-                         "fMRI minus MEG, relative slopes"},
+    "simulate_studies": {
+        *TABLE,
+        "planted_depth",
+        "best_depth_centred",
+        "duplicates",
+        "fMRI minus MEG, relative slopes",
+    },
     **{name: TEXT_TESTS for name in OPTIONS if name.startswith("decode_")},
     "decode_pereira2018": set(),
-}  # fmt: skip
+}
 
 
 def table(bundle, name, **only):
@@ -150,7 +191,7 @@ def check_human_ratings(bundle, _):
         own = score.sel(analysis=analysis)
         assert float(own.sel(space="GloVe")) > 0.6
         assert abs(float(own.sel(space="layer 6"))) < 0.2
-    assert any("left out 1 of 301 words" in note for note in bundle.record["notes"])
+    assert any("left out 1 of 301 words" in note for note in bundle.notes)
 
 
 def check_mulcogbench(bundle, _):
@@ -288,9 +329,9 @@ def test_the_cards_still_check_their_files(miniature, tmp_path):
 
 
 def test_a_listener_of_zeros_is_excluded(miniature):
-    analysis = load_analysis("encode_alice_fmri")
-    _, recordings, (excluded,) = analysis.open_listeners("all", None, debug=False)
-    assert [recording.subject for recording in recordings] == list(LISTENERS)
+    _, listeners = open_group("alice-fmri")
+    assert listeners.targets["subject"].unique().tolist() == list(LISTENERS)
+    (excluded,) = [note for note in listeners.notes if kind_of(note) == "excluded"]
     assert excluded.startswith(f"excluded {SILENT}: ")
     assert "constant" in excluded
 
@@ -299,14 +340,18 @@ def command(*arguments):
     """Run an analysis in a process of its own, where cards and models have the usual names."""
     return subprocess.run(
         [sys.executable, "-m", "brainlm.cli.app", "run", *map(str, arguments)],
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
 
 
 def test_the_command_describes_a_model(miniature, tmp_path):
     out = tmp_path / "out"
-    done = command("describe_language_model", "--model", miniature.models / "smollm2",
-                   "--debug", "--out", out)  # fmt: skip
+    done = command(
+        "describe_language_model", "--model", miniature.models / "smollm2", "--debug", "--out", out
+    )
     assert done.returncode == 0, done.stderr
     assert f"result bundle: {out}" in done.stdout
     bundle = load_bundle(out)
@@ -317,8 +362,16 @@ def test_the_command_describes_a_model(miniature, tmp_path):
 def test_the_command_reads_a_card(miniature, tmp_path):
     out = tmp_path / "out"
     cards = ",".join(str(miniature.cards / f"{name}.toml") for name in ("ucl-spr", "geco"))
-    given = ["reading", "--datasets", cards, "--models", f"{miniature.models / 'smollm2'}:en",
-             "--languages", "en", "--debug", "--out", out]  # fmt: skip
+    given = [
+        "reading",
+        "--datasets",
+        cards,
+        "--models",
+        f"{miniature.models / 'smollm2'}:en",
+        "--debug",
+        "--out",
+        out,
+    ]
     done = command(*given)
     assert done.returncode == 0, done.stderr
     bundle = load_bundle(out)

@@ -11,29 +11,30 @@ from brainlm.data.recording import Recording
 from brainlm.decoding import ablation as ablations
 from brainlm.decoding.ablation import (
     FACTORS,
-    Bench,
-    Point,
-    decode_points,
+    AblationStudy,
+    Variant,
+    ablation_table,
+    decode_variants,
     first_minutes,
     grid,
     one_at_a_time,
-    table_of,
 )
 from brainlm.decoding.decoder import Settings
 from brainlm.decoding.embedding import MAPPERS
 from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories
 from brainlm.decoding.stories import stories_of
-from brainlm.decoding.story_scores import Judges
-from brainlm.errors import CorruptDataError, UnknownNameError
+from brainlm.decoding.text_scores import TextMetrics
+from brainlm.errors import UnknownNameError
 from brainlm.plotting import save_figures
 from brainlm.results.bundle import load_bundle, save_bundle
+from brainlm.storage.store import PartStore
 
 SETTINGS = Settings(layer=2, context=4, n_frequent=0, longest=12)
-DEFAULT = Point(snr=30.0, n_targets=80, n_inputs=60, n_components=24, width=4)
+DEFAULT = Variant(snr=30.0, n_targets=80, n_inputs=60, n_components=24, width=4)
 
 
 @pytest.fixture(scope="module")
-def bench(tiny, tmp_path_factory):
+def study(tiny, tmp_path_factory):
     rng = np.random.default_rng(0)
     parts = [rng.choice(WORDS, n).tolist() for n in (400, 400, 400, 70, 70)]
     times = [(np.arange(len(words)) + 0.05, np.full(len(words), 0.9)) for words in parts]
@@ -59,40 +60,42 @@ def bench(tiny, tmp_path_factory):
         )
         return stories_of(stimulus, recording)
 
-    folder = tmp_path_factory.mktemp("points")
-    return Bench(tiny, stories, Judges(["bleu-1"]), SETTINGS, 50.0, 4, folder)
+    folder = tmp_path_factory.mktemp("variants")
+    return AblationStudy(
+        tiny, stories, TextMetrics(["bleu-1"]), SETTINGS, 50.0, 4, PartStore(folder)
+    )
 
 
 @pytest.fixture(scope="module")
-def found(bench):
-    points = [
+def found(study):
+    variants = [
         DEFAULT,
         dataclasses.replace(DEFAULT, snr=0.0),
         dataclasses.replace(DEFAULT, n_inputs=2),
-        dataclasses.replace(DEFAULT, guide="mixture", lm_weight=0.3),
+        dataclasses.replace(DEFAULT, scorer="mixture", lm_weight=0.3),
     ]
-    return points, decode_points(bench, [*points, DEFAULT])
+    return variants, decode_variants(study, [*variants, DEFAULT])
 
 
 def test_a_factor_changes_nothing_but_itself():
-    points = one_at_a_time(DEFAULT)
-    assert {name for name, _ in points} == set(FACTORS)
-    for name, point in points:
+    variants = one_at_a_time(DEFAULT)
+    assert {name for name, _ in variants} == set(FACTORS)
+    for name, variant in variants:
         given = FACTORS[name][1]
         base = dataclasses.replace(DEFAULT, **given)
-        assert dataclasses.replace(point, **{name: getattr(base, name)}) == base
-    crossed = [point for _, point in grid(DEFAULT, [0.0, 1.0], [10.0, 0.0])]
+        assert dataclasses.replace(variant, **{name: getattr(base, name)}) == base
+    crossed = [variant for _, variant in grid(DEFAULT, [0.0, 1.0], [10.0, 0.0])]
     assert len(set(crossed)) == 4 * len(MAPPERS)
     with pytest.raises(UnknownNameError, match="unknown factor 'colour'"):
         one_at_a_time(DEFAULT, ["colour"])
     with pytest.raises(UnknownNameError, match="unknown mapper 'lasso'"):
-        Point(mapper="lasso")
-    with pytest.raises(UnknownNameError, match="unknown guide"):
-        Point(guide="magic")
+        Variant(mapper="lasso")
+    with pytest.raises(UnknownNameError, match="unknown scorer"):
+        Variant(scorer="magic")
 
 
-def test_minutes_are_taken_from_the_first_story_on(bench):
-    stories = bench.stories(1.0)[:3]
+def test_minutes_are_taken_from_the_first_story_on(study):
+    stories = study.stories(1.0)[:3]
     kept = first_minutes(stories, 10.0)
     seconds = [len(story.times) * 2 for story in kept]
     assert [story.name for story in kept] == ["s0", "s1"]
@@ -103,9 +106,9 @@ def test_minutes_are_taken_from_the_first_story_on(bench):
 
 
 def test_signal_and_dimensions_of_the_brain_are_needed(found):
-    points, results = found
-    good, silent, narrow, mixed = (results[point] for point in points)
-    assert len(results) == len(points)
+    variants, results = found
+    good, silent, narrow, mixed = (results[variant] for variant in variants)
+    assert len(results) == len(variants)
     assert good["mapping"]["r"] > 0.3
     assert abs(silent["mapping"]["r"]) < 0.1
     assert narrow["mapping"]["r"] < 0.6 * good["mapping"]["r"]
@@ -115,29 +118,33 @@ def test_signal_and_dimensions_of_the_brain_are_needed(found):
     assert good["bleu-1"]["null"] == narrow["bleu-1"]["null"]  # the same word times
 
 
-def test_finished_points_are_kept(bench, found, monkeypatch):
-    points, results = found
-    monkeypatch.setattr(ablations, "decode_point", None)  # nothing may be decoded again
-    assert str(decode_points(bench, points)) == str(results)  # NaN equals nothing
+def test_finished_points_are_kept(study, found, monkeypatch):
+    variants, results = found
+    monkeypatch.setattr(ablations, "decode_variant", None)  # nothing may be decoded again
+    assert str(decode_variants(study, variants)) == str(results)  # NaN equals nothing
     with pytest.raises(TypeError):
-        decode_points(bench, [dataclasses.replace(DEFAULT, width=3)])
-    path = ablations._path(bench, points[0])
-    whole = path.read_text("utf-8")
-    path.write_text("{", encoding="utf-8")
-    with pytest.raises(CorruptDataError, match="not a finished point"):
-        decode_points(bench, points)
-    path.write_text(whole, encoding="utf-8")
+        decode_variants(study, [dataclasses.replace(DEFAULT, width=3)])
+    path = study.store.path(study.key(variants[0]))
+    whole = path.read_bytes()
+    path.write_bytes(b"{")
+    with pytest.warns(UserWarning, match="computed again"), pytest.raises(TypeError):
+        decode_variants(study, variants)
+    path.write_bytes(whole)
 
 
 def test_table_and_figures(found, tmp_path):
     import xarray
 
-    points, results = found
-    named = [("snr", points[0]), ("snr", points[1]), *(("grid", point) for point in points)]
-    table = table_of(named, results)
+    variants, results = found
+    named = [
+        ("snr", variants[0]),
+        ("snr", variants[1]),
+        *(("grid", variant) for variant in variants),
+    ]
+    table = ablation_table(named, results)
     assert table["value"].tolist() == ["30.0", "0.0", "", "", "", ""]
-    assert table["gain"].iloc[0] == results[points[0]]["bleu-1"]["gain"]
-    assert table["mapping_r"].iloc[1] == results[points[1]]["mapping"]["r"]
+    assert table["gain"].iloc[0] == results[variants[0]]["bleu-1"]["gain"]
+    assert table["mapping_r"].iloc[1] == results[variants[1]]["mapping"]["r"]
     scores = xarray.Dataset.from_dataframe(table.rename_axis("row"))
     scores.attrs["title"] = "planted"
     save_bundle(

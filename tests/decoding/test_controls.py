@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import xarray
 
-from brainlm.cli.app import load_analysis
 from brainlm.decoding.controls import (
-    brains_of,
+    brain_conditions,
     cautions,
     compare_over_units,
     compare_to_draws,
-    kind_of,
+    condition_kind,
     unit_means,
 )
 from brainlm.decoding.replication import compare_gains, crossed_interval, summarise, verdict
+from brainlm.decoding.sentence_study import permute_topics
 from brainlm.errors import UnknownNameError
 
 DRAWN = ["permuted brain", "permuted brain 2", "noise input", "noise input 2", "noise input 3"]
@@ -21,9 +21,9 @@ NAMES = ["brain", *DRAWN, "language model", "ceiling"]
 
 
 def test_draws_are_known_by_their_number():
-    assert kind_of("Tang: noise input 12") == "Tang: noise input"
-    assert kind_of("brain") == "brain"
-    assert brains_of(["Tang: brain", "Tang: permuted brain", "ceiling"]) == ["Tang: brain"]
+    assert condition_kind("Tang: noise input 12") == "Tang: noise input"
+    assert condition_kind("brain") == "brain"
+    assert brain_conditions(["Tang: brain", "Tang: permuted brain", "ceiling"]) == ["Tang: brain"]
 
 
 def test_brain_is_compared_with_the_mean_of_all_draws():
@@ -102,11 +102,11 @@ def test_intervals_over_stories_and_subjects_hold_their_level(spread):
 
 
 def cells(gain, n_stories=5, n_subjects=3, seed=0):
-    """Cells in which MapGuide gains ``gain`` more; both guides share a gain that needs no brain."""
+    """Cells in which MapGuide gains ``gain`` more; both share a gain that needs no brain."""
     rng = np.random.default_rng(seed)
     names = [
-        f"{guide}: {kind}"
-        for guide in ("Tang", "MapGuide")
+        f"{scorer}: {kind}"
+        for scorer in ("Tang", "MapGuide")
         for kind in ("brain", "noise input", "noise input 2")
     ]
     dims = ("snr", "subject", "story", "condition", "metric")
@@ -164,12 +164,11 @@ def test_cells_are_averaged_with_draws_pooled():
 
 
 def test_permuted_sentences_move_with_their_topic():
-    analysis = load_analysis("decode_pereira2018_text")
     rng = np.random.default_rng(0)
     topics = np.array(["a"] * 4 + ["b"] * 4 + ["c"] * 3 + ["d"] * 6 + ["e"] * 6)
     passages = np.array([f"{t}/{i // 2}" for t, i in zip(topics, range(23), strict=True)])
     for _ in range(20):
-        rows = analysis.other_topics(topics, passages, rng)
+        rows = permute_topics(topics, passages, rng)
         assert (topics[rows] != topics).all()
         for name in "abcde":
             moved = rows[topics == name]
@@ -177,4 +176,4 @@ def test_permuted_sentences_move_with_their_topic():
             assert (np.diff(moved)[:2] == 1).all()  # in their order
         assert set(topics[rows[topics == "d"]]) == {"e"}  # three passages, like its own
     with pytest.raises(ValueError, match="belong to the topic 'a'"):
-        analysis.other_topics(topics[:4], passages[:4], rng)
+        permute_topics(topics[:4], passages[:4], rng)

@@ -12,32 +12,29 @@ from scipy.stats import t
 from brainlm import Stimulus
 from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.conditions import (
-    GUIDES,
-    Job,
-    brain_guide,
-    choose_weight,
-    conditions,
-    decode_jobs,
-    displaced,
-    nulls,
+    SCORERS,
+    Condition,
+    block_derangement,
+    brain_scorer,
+    build_conditions,
+    random_conditions,
     smooth_noise,
 )
 from brainlm.decoding.decoder import Settings, fit_story_decoder, reduce_responses
 from brainlm.decoding.proposals import Nucleus
-from brainlm.decoding.simulated_subjects import (
-    LEAD,
-    Simulation,
-    simulate_stories,
-    time_words,
-    write_layout,
-)
-from brainlm.decoding.stimulus_model import Rows
+from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories, time_words
+from brainlm.decoding.stimulus_model import RowWindow
 from brainlm.decoding.stories import stories_of
-from brainlm.decoding.story_scores import Judges, map_story, reconstruct_story
+from brainlm.decoding.story_folder import write_layout
+from brainlm.decoding.story_scores import score_story_mapping
+from brainlm.decoding.study import DecodingStudy, decode_conditions
+from brainlm.decoding.text_scores import TextMetrics
+from brainlm.decoding.tuning import choose_weight
 from brainlm.decoding.word_rate import count_words, fit_word_rate, spread_words
 from brainlm.decoding.words import clean_words, read_states
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.io import read_stories
+from brainlm.storage.store import PartStore
 
 SETTINGS = Settings(
     layer=2, context=4, n_components=32, n_targets=80, n_inputs=60, n_frequent=0, longest=12
@@ -116,13 +113,13 @@ def test_the_folders_are_those_of_the_public_code(study, stimulus, tmp_path, tin
         write_layout(folder, "S1", stimulus, responses)
 
 
-def _gain_of(decoder, guide, words, middle, times):
-    """What a guide gives to a whole text."""
-    states = read_states(decoder.reader.model, words, "en", layer=2, context=4)
-    steps = decoder.reader.space.project(states) / decoder.scale.scale
-    rows, total = Rows(decoder.timeline(middle, times), guide.reach), 0.0
+def _gain_of(decoder, scorer, words, middle, times):
+    """What a scorer gives to a whole text."""
+    states = read_states(decoder.embedder.model, words, "en", layer=2, context=4)
+    steps = decoder.embedder.space.project(states) / decoder.scale.scale
+    rows, total = RowWindow(decoder.stimulus_model(middle, times), scorer.reach), 0.0
     for step in steps.astype(np.float32):
-        total += guide.gains(rows, np.zeros(1, int), step[None])[0]
+        total += scorer.gains(rows, np.zeros(1, int), step[None])[0]
         rows.advance(np.zeros(1, int), step[None])
     return total
 
@@ -130,19 +127,19 @@ def _gain_of(decoder, guide, words, middle, times):
 def test_planted_text_is_mapped_and_preferred_to_any_other(study):
     _, test, decoder, _ = study
     story, rng = test[1], np.random.default_rng(0)
-    scores = map_story(decoder, story)
+    scores = score_story_mapping(decoder, story)
     assert scores.r.mean() > 0.3
     assert scores.pairwise > 0.9
     inside = story.middle < story.times[-5]
     words, middle = list(np.array(story.words)[inside]), story.middle[inside]
     others = [rng.choice(WORDS, len(words)).tolist() for _ in range(19)]
     noise = smooth_noise(story.responses.shape, rng)
-    for name in GUIDES:
+    for name in SCORERS:
         ranks = []
         for Y in (story.responses, noise):
-            guide = brain_guide(decoder, Y, name)
-            own = _gain_of(decoder, guide, words, middle, story.times)
-            rest = [_gain_of(decoder, guide, each, middle, story.times) for each in others]
+            scorer = brain_scorer(decoder, Y, name)
+            own = _gain_of(decoder, scorer, words, middle, story.times)
+            rest = [_gain_of(decoder, scorer, each, middle, story.times) for each in others]
             ranks.append(sum(own <= each for each in rest))
         assert ranks[0] == 0  # the brain prefers what was said to all 19 others
         assert ranks[1] > 0  # noise does not
@@ -158,13 +155,13 @@ def test_the_reference_is_never_seen(study):
         onset=story.onset[:half] * 0.9,
         middle=story.middle[:half] * 0.9,
     )
-    guides = {"MapGuide": ("similarity", BEAM)}
+    scorers = {"MapGuide": ("similarity", BEAM)}
     texts = []
     for version in (story, other):
-        jobs = conditions(decoder, version, test[0].responses, guides)
-        del jobs["ceiling"]  # the only one that may look
-        chosen = {name: jobs[name] for name in ("MapGuide: brain", "language model")}
-        texts.append({k: v.words for k, v in decode_jobs(decoder, chosen).items()})
+        conditions = build_conditions(decoder, version, ("wrong story", test[0].responses), scorers)
+        del conditions["ceiling"]  # the only one that may look
+        chosen = {name: conditions[name] for name in ("MapGuide: brain", "language model")}
+        texts.append({k: v.words for k, v in decode_conditions(decoder, chosen).items()})
     assert texts[0] == texts[1]
     assert len(texts[0]["MapGuide: brain"]) not in (half, len(story.words))
 
@@ -174,42 +171,44 @@ def test_a_subject_without_signal_has_no_gain(tiny, stimulus, tmp_path):
     story = test[1]
     # Without signal the word rate hears nothing either: words at an even rate.
     middle = np.arange(story.times[0], story.times[-8], 1.0)
-    jobs = {
-        f"{name}: brain": Job(
-            brain_guide(decoder, story.responses, name), middle, story.times, BEAM
+    conditions = {
+        f"{name}: brain": Condition(
+            brain_scorer(decoder, story.responses, name), middle, story.times, BEAM
         )
         for name in ("likelihood", "similarity")
     }
-    found = reconstruct_story(decoder, story, jobs, Judges(["bleu-1", "bleu-2"]), n_null=9)
+    study = DecodingStudy(decoder, TextMetrics(["bleu-1", "bleu-2"]), n_null=9)
+    found = study.reconstruct(story, conditions)
     assert float(found["p"].mean()) > 0.2
     assert float(np.abs(found["whole_gain"]).max()) < 0.15
     one_more = found["whole_null"].std("null", ddof=1) * np.sqrt(1 + 1 / 9)
     np.testing.assert_allclose(found["whole_p"], t.sf(found["whole_gain"] / one_more, 8))
     assert (found["z"] < 3).all()
-    assert abs(map_story(decoder, story).r.mean()) < 0.1
+    assert abs(score_story_mapping(decoder, story).r.mean()) < 0.1
 
 
 def test_interrupted_reconstructions_go_on(study, tmp_path, monkeypatch):
     _, test, decoder, _ = study
     story = test[1]
-    jobs = {
-        "a": Job(
-            brain_guide(decoder, story.responses, "mixture"),
+    conditions = {
+        "a": Condition(
+            brain_scorer(decoder, story.responses, "mixture"),
             np.arange(12.0, 16, 0.4),
             story.times,
             BEAM,
         )
     }
-    jobs |= nulls(jobs, 2)
-    first = decode_jobs(decoder, jobs, tmp_path, key="k")
+    conditions |= random_conditions(conditions, 2)
+    store = PartStore(tmp_path)
+    first = decode_conditions(decoder, conditions, store, key={"k": 1})
     monkeypatch.setattr(type(decoder), "decode_all", None)  # nothing may be decoded again
-    again = decode_jobs(decoder, jobs, tmp_path, key="k")
+    again = decode_conditions(decoder, conditions, store, key={"k": 1})
     assert {n: r.words for n, r in first.items()} == {n: r.words for n, r in again.items()}
     with pytest.raises(TypeError):
-        decode_jobs(decoder, jobs, tmp_path, key="another")
-    next(tmp_path.glob("*.json")).write_text("{")
-    with pytest.raises(CorruptDataError, match="not a reconstruction"):
-        decode_jobs(decoder, jobs, tmp_path, key="k")
+        decode_conditions(decoder, conditions, store, key={"k": 2})
+    next(tmp_path.glob("*.nc")).write_text("{")
+    with pytest.warns(UserWarning, match="computed again"), pytest.raises(TypeError):
+        decode_conditions(decoder, conditions, store, key={"k": 1})
 
 
 def test_word_rate_finds_planted_counts(rng):
@@ -252,18 +251,18 @@ def test_components_without_variance_are_left_out(rng):
 
 
 def test_noise_and_blocks(rng):
-    order = displaced(43, rng)
+    order = block_derangement(43, rng)
     assert sorted(order) == list(range(43))
     assert (order != np.arange(43)).all()
     with pytest.raises(ValueError, match="too few to permute"):
-        displaced(10, rng)
+        block_derangement(10, rng)
     silent = Simulation(400, 0.0)
     from brainlm.decoding.simulated_subjects import _noise
 
     noise = _noise((600, 400), silent, rng)
     assert noise.std() == pytest.approx(1, abs=0.02)
-    lagged = np.mean(noise[1:] * noise[:-1])
-    assert lagged == pytest.approx(0.4, abs=0.03)
+    responses_after = np.mean(noise[1:] * noise[:-1])
+    assert responses_after == pytest.approx(0.4, abs=0.03)
     assert np.mean(noise[:, 0::20] * noise[:, 1::20]) == pytest.approx(0.3, abs=0.06)
 
 
@@ -301,7 +300,7 @@ def test_context_in_seconds_is_so_many_words_of_the_training_stories(study, tiny
     train, _, decoder, _ = study  # a word per second
     seconds = replace(SETTINGS, context=99, context_seconds=4.0)
     own = fit_story_decoder(tiny, train[:2], seconds)
-    assert own.settings.context == own.reader.context == 4
+    assert own.settings.context == own.embedder.context == 4
     assert decoder.settings.context == SETTINGS.context
     with pytest.raises(ValueError, match=r"context_seconds=0.1 holds no word: .* 1 words per sec"):
         fit_story_decoder(tiny, train[:2], replace(SETTINGS, context_seconds=0.1))
@@ -310,15 +309,14 @@ def test_context_in_seconds_is_so_many_words_of_the_training_stories(study, tiny
 @pytest.mark.parametrize("control", ["noise input", "permuted brain"])
 def test_controls_are_drawn_several_times(study, control):
     _, test, decoder, _ = study
-    guides = {"Tang": ("likelihood", BEAM)}
-    jobs = conditions(decoder, test[1], test[0].responses, guides)
-    drawn = [jobs[f"Tang: {control}{k}"].guide._evidence for k in ("", " 2", " 3")]
-    assert f"Tang: {control} 4" not in jobs
+    scorers = {"Tang": ("likelihood", BEAM)}
+    conditions = build_conditions(decoder, test[1], ("wrong story", test[0].responses), scorers)
+    drawn = [conditions[f"Tang: {control}{k}"].scorer._evidence for k in ("", " 2", " 3")]
+    assert f"Tang: {control} 4" not in conditions
     assert all(not np.allclose(a, b) for a, b in itertools.combinations(drawn, 2))
-    fewer = conditions(
-        decoder, test[1], test[0].responses, guides, n_draws=1, other="training block"
-    )
-    np.testing.assert_array_equal(fewer[f"Tang: {control}"].guide._evidence, drawn[0])
+    other = "training block", test[0].responses
+    fewer = build_conditions(decoder, test[1], other, scorers, n_draws=1)
+    np.testing.assert_array_equal(fewer[f"Tang: {control}"].scorer._evidence, drawn[0])
     assert "Tang: training block" in fewer
     assert "Tang: wrong story" not in fewer
 
@@ -331,9 +329,10 @@ def test_bad_input_is_refused(study, tiny):
     with pytest.raises(ValueError, match="stories differ in their voxels"):
         fit_story_decoder(tiny, [train[0], odd], SETTINGS)
     with pytest.raises(UnknownNameError, match="likelihood, similarity, mixture"):
-        brain_guide(decoder, test[0].responses, "magic")
-    with pytest.raises(ValueError, match="wrong has 10 samples"):
-        conditions(decoder, test[1], test[0].responses[:10], {"x": ("similarity", BEAM)})
+        brain_scorer(decoder, test[0].responses, "magic")
+    short = "wrong story", test[0].responses[:10]
+    with pytest.raises(ValueError, match="wrong story has 10 samples"):
+        build_conditions(decoder, test[1], short, {"x": ("similarity", BEAM)})
     with pytest.raises(ValueError, match="snr must be 0 or more"):
         Simulation(snr=-1)
     assert choose_weight({0.0: 0.2, 0.5: 0.3, 1.0: 0.3}) == 0.5

@@ -9,16 +9,17 @@ import numpy as np
 import pytest
 from conftest_words import WORDS
 from miniatures.stories import story_folder
-from pictures import check_pictures
+from support.pictures import check_pictures
 
 import brainlm.storage.long_recordings
 from brainlm import LanguageModel, Stimulus
 from brainlm.cli.app import load_analysis
 from brainlm.decoding import CAUTION
 from brainlm.decoding.controls import cautions
-from brainlm.decoding.simulated_subjects import invent_stories
+from brainlm.decoding.simulated_subjects import generate_stories
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.results.bundle import load_bundle
+from brainlm.storage.store import PartStore
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def _decode(folder, tiny_folder, out, **options):
 
 def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
-    _decode(folder, tiny_folder, tmp_path / "out", story="d", work=tmp_path / "work")
+    _decode(folder, tiny_folder, tmp_path / "out", story="d")
     bundle = load_bundle(tmp_path / "out")
     scores = bundle.arrays["scores"]
     assert {"Tang: brain", "MapGuide: permuted brain", "language model", "ceiling"} <= set(
@@ -41,7 +42,7 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
     )
     assert np.isfinite(scores["gain"].sel(metric="bleu-1")).all()
     assert len(str(scores["text"].sel(condition="ceiling").values).split()) == scores.sizes["word"]
-    *first, caution, wrong = bundle.record["notes"]
+    *first, caution, wrong = (note["text"] for note in bundle.record["notes"])
     assert first == cautions(scores)
     assert (caution, wrong) == (CAUTION, "wrong story: c")
     page = (tmp_path / "out" / "mapguide.html").read_text("utf-8")
@@ -51,7 +52,7 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
     assert "bleu-1 of these 20 s" in capsys.readouterr().out
     check_pictures(tmp_path / "out", bundle.record["figures"])
     assert "Tang: noise input 2" in scores["condition"].values
-    assert len(list((tmp_path / "work").glob("*.json"))) == len(scores["condition"]) + 5
+    assert not (tmp_path / ".out-parts").exists()  # the bundle has all of them
 
 
 def _texts(out):
@@ -76,22 +77,44 @@ def test_processes_disk_and_a_kill_change_nothing(folder, tiny_folder, tmp_path,
     # rounding on some processors, so that only what does not rest on it can be compared.
     first = [_texts(tmp_path / name)["language model"].split()[:10] for name in ("disk", "serial")]
     assert first[0] == first[1]
-    work = tmp_path / "work"
-    command = [sys.executable, "-m", "brainlm.cli.app", "decode", str(folder), "--story", "d",
-               "--model", str(tiny_folder), "--layer", "2", "--debug", "--work", str(work),
-               "--draws", "1", "--out", str(tmp_path / "killed")]  # fmt: skip
+    work = tmp_path / ".killed-parts"
+    command = [
+        sys.executable,
+        "-m",
+        "brainlm.cli.app",
+        "decode",
+        str(folder),
+        "--story",
+        "d",
+        "--model",
+        str(tiny_folder),
+        "--layer",
+        "2",
+        "--debug",
+        "--draws",
+        "1",
+        "--out",
+        str(tmp_path / "killed"),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
         for _ in range(1200):
-            if len(list(work.glob("*.json"))) >= 2 or run.poll() is not None:
+            if list(work.glob("*.nc")) or run.poll() is not None:
                 break
             time.sleep(0.05)
         run.kill()
     assert not (tmp_path / "killed" / "bundle.json").exists()
-    kept = {path: path.stat().st_mtime_ns for path in work.glob("*.json")}
-    assert len(kept) >= 2
-    _decode(folder, tiny_folder, tmp_path / "killed", work=work, **options)
+    kept = len(list(work.glob("*.nc")))
+    assert kept >= 1
+    saved = []
+    load = PartStore.load_json
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            PartStore, "load_json", lambda *given: saved.append(load(*given)) or saved[-1]
+        )
+        _decode(folder, tiny_folder, tmp_path / "killed", **options)
     assert _texts(tmp_path / "killed") == serial
-    assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
+    assert sum(each is not None for each in saved) == kept
+    assert not work.exists()
 
 
 def test_what_is_not_there_is_named(folder, tiny_folder, tmp_path):
@@ -111,7 +134,7 @@ def test_invented_stories_are_fluent_in_time_and_repeat_exactly():
     if not is_cached("smollm2"):
         pytest.skip("needs the model smollm2: brainlm fetch smollm2")
     model = LanguageModel("smollm2")
-    first, second = (invent_stories(model, 2, 12, seed=3) for _ in range(2))
+    first, second = (generate_stories(model, 2, 12, seed=3) for _ in range(2))
     assert first.words.tolist() == second.words.tolist()
     assert first.runs == ["story 1", "story 2"]
     assert first.n_words == 24

@@ -8,10 +8,13 @@ from conftest_words import WORDS
 
 from brainlm import LanguageModel, Stimulus
 from brainlm.cli.app import load_analysis
-from brainlm.decoding import story_scores as study
+from brainlm.decoding import crossed_study, study
 from brainlm.decoding.beam_search import Reconstruction
-from brainlm.decoding.stories import Story
+from brainlm.decoding.crossed_study import spread_evenly
 from brainlm.errors import DataMissingError, UnknownNameError
+from brainlm.results.bundle import load_bundle
+from brainlm.storage.store import content_key
+from brainlm.workflow.decoding import PlantedOptions, open_planted_model
 
 
 @pytest.fixture
@@ -25,32 +28,30 @@ def analysis(monkeypatch, tmp_path):
         np.full(320, 0.8),
         run=np.repeat(["a", "b", "c", "d"], 80),
     )
-    monkeypatch.setattr(module, "open_text", lambda *_: (stimulus, "words at random"))
+    monkeypatch.setattr(module, "open_story_text", lambda *_, **__: (stimulus, "words at random"))
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
-    fit = module.fit_story_decoder
+    fit = crossed_study.fit_story_decoder
 
     def few_words(network, stories, settings, language):
         """The tiny model spells no frequent word in a single token."""
         return fit(network, stories, replace(settings, n_frequent=0), language)
 
-    def any_words(_, jobs, *__, key, **___):
+    def any_words(_, conditions, *__, key, **___):
         """Decoding itself is tested elsewhere."""
-        drawn = np.random.default_rng(int(key[:8], 16))
+        drawn = np.random.default_rng(int(content_key(key)[:8], 16))
         return {
             name: Reconstruction(tuple(drawn.choice(WORDS, len(job.middle))), 0.0, 0.0, 1.0, 1)
-            for name, job in jobs.items()
+            for name, job in conditions.items()
         }
 
-    monkeypatch.setattr(module, "fit_story_decoder", few_words)
-    monkeypatch.setattr(study, "decode_jobs", any_words)
+    monkeypatch.setattr(crossed_study, "fit_story_decoder", few_words)
+    monkeypatch.setattr(study, "decode_conditions", any_words)
     return module
 
 
 def test_stories_and_subjects_are_crossed_and_nothing_is_decided_by_two(
-    analysis, tiny_folder, tmp_path, capsys, monkeypatch
+    analysis, tiny_folder, tmp_path, capsys
 ):
-    saved = {}
-    monkeypatch.setattr(analysis, "save_bundle", lambda *_, **given: saved.update(given))
     analysis.main(
         model=str(tiny_folder),
         layer=2,
@@ -62,7 +63,8 @@ def test_stories_and_subjects_are_crossed_and_nothing_is_decided_by_two(
         debug=True,
         out=tmp_path / "out",
     )
-    arrays, notes = saved["arrays"], saved["notes"]
+    bundle = load_bundle(tmp_path / "out")
+    arrays, notes = bundle.arrays, [note["text"] for note in bundle.record["notes"]]
     cells, scores, comparison = (arrays[name] for name in ("cells", "scores", "comparison"))
     assert cells["score"].sizes["story"] == cells["score"].sizes["subject"] == 2
     assert np.isfinite(cells["gain"].sel(metric="bleu-1")).all()
@@ -73,14 +75,14 @@ def test_stories_and_subjects_are_crossed_and_nothing_is_decided_by_two(
         cells["gain"].sel(metric="bleu-1", condition="ceiling", snr=3).mean(),
     )
     assert comparison["verdict"].item().startswith("undecided (2 stories, 2 subjects")
-    assert "the decoder's own model is planted: a closed circle" in notes
+    assert "the decoder's own model is planted: a circular analysis" in notes
     assert "MapGuide minus Tang" in capsys.readouterr().out
 
 
 def test_the_decoders_own_model_is_not_planted_unasked(analysis, tiny, tiny_folder, tmp_path):
     with pytest.raises(UnknownNameError, match=r"is the decoder's own model.* --same-model"):
-        analysis.open_planted(tiny, str(tiny_folder), same_model=False)
-    again = analysis.open_planted(tiny, str(tiny_folder), same_model=True)
+        open_planted_model(tiny, PlantedOptions(str(tiny_folder)))
+    again = open_planted_model(tiny, PlantedOptions(str(tiny_folder), same_model=True))
     assert isinstance(again, LanguageModel)
     with pytest.raises(UnknownNameError, match="unknown score 'rouge'"):
         analysis.main(
@@ -94,10 +96,8 @@ def test_the_decoders_own_model_is_not_planted_unasked(analysis, tiny, tiny_fold
 
 
 def test_decoded_stories_are_spread_over_all():
-    analysis = load_analysis("decode_story_simulated")
-    told = [Story((), np.ones(0), np.ones(0), None, np.ones(0), str(k)) for k in range(9)]
-    assert list(analysis.held_out(told, 5)) == [0, 2, 4, 6, 8]
+    assert list(spread_evenly(9, 5)) == [0, 2, 4, 6, 8]
     with pytest.raises(DataMissingError, match="--stories 10: there are 9"):
-        list(analysis.held_out(told, 10))
+        list(spread_evenly(9, 10))
     with pytest.raises(DataMissingError, match="leaves two of at least four out"):
-        list(analysis.held_out(told[:3], 2))
+        list(spread_evenly(3, 2))

@@ -30,8 +30,14 @@ def _cache(tmp_path, monkeypatch):
 
 def decode(smn4lang, tiny_folder, out, **options):
     card, root = smn4lang
-    options = {"model": str(tiny_folder), "layer": 2, "context": 2.0, "draws": 1, "debug": True,
-               **options}  # fmt: skip
+    options = {
+        "model": str(tiny_folder),
+        "layer": 2,
+        "context": 2.0,
+        "draws": 1,
+        "debug": True,
+        **options,
+    }
     load_analysis("decode_story_dataset").main(dataset=str(card), root=root, out=out, **options)
     return load_bundle(out)
 
@@ -46,9 +52,10 @@ def test_a_chinese_data_set_is_decoded_beside_its_nulls(smn4lang, tiny_folder, t
     assert np.isfinite(scores["gain"].sel(metric="bleu-1")).all()
     assert bundle.record["config"]["average"] == 3
     assert bundle.record["config"]["test"] == "6"
-    assert bundle.record["inputs"]["train"] == ["2", "3", "4", "5"]
-    assert "wrong story: 1" in bundle.record["notes"]
-    assert any("means of 3 volumes" in note for note in bundle.record["notes"])
+    assert bundle.record["config"]["train"] == ["2", "3", "4", "5"]
+    notes = [note["text"] for note in bundle.record["notes"]]
+    assert "wrong story: 1" in notes
+    assert any("means of 3 volumes" in note for note in notes)
     # Words and volumes lie on one clock: a shift of one sample would halve the mapping.
     assert float(scores["mapping_r"]) > 0.3
     assert "bleu-1 of these 20 s" in capsys.readouterr().out
@@ -75,7 +82,7 @@ def test_what_cannot_be_decoded_is_named(smn4lang, tiny_folder, tmp_path):
         load_analysis("decode_story_dataset").default_model("fr")
     few = [Story((), np.ones(0), np.ones(0), None, np.ones(3), str(k)) for k in range(3)]
     with pytest.raises(DataMissingError, match=r"'small' has too few runs \(3\): two are held out"):
-        load_analysis("decode_story_dataset").held_out(few, "", "small")
+        load_analysis("decode_story_dataset").reference_story(few, "", "small", 0)
 
 
 def test_what_is_not_fmri_of_stories_is_named(tmp_path, monkeypatch):

@@ -8,6 +8,4 @@ from golden import core_readers as _readers
 from golden import core_reconstruction as _reconstruction
 from golden import core_statistics as _statistics
 
-AREAS = (
-    _comparison, _decoding, _encoding, _features, _readers, _reconstruction, _statistics,
-)  # fmt: skip
+AREAS = (_comparison, _decoding, _encoding, _features, _readers, _reconstruction, _statistics)

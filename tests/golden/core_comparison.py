@@ -15,7 +15,7 @@ from golden.cases import Arrays, arrays, register
 from golden.made import linear, llama, plain_story, scratch, story
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, run_study
-from brainlm.batch.study_file import read_study
+from brainlm.batch.study_reading import read_study
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.feature_spaces import (
     FeatureSpace,
@@ -24,6 +24,13 @@ from brainlm.comparison.feature_spaces import (
     norm_space,
     permuted_space,
     shared_words,
+)
+from brainlm.comparison.layer_scores import (
+    control_design,
+    controls_on,
+    layer_part,
+    random_scores,
+    rows_of,
 )
 from brainlm.comparison.layer_statistics import (
     best_layer,
@@ -37,12 +44,11 @@ from brainlm.comparison.layer_statistics import (
 from brainlm.comparison.scoring import fit_controls, fixed_ridge, score_ridge, score_similarity
 from brainlm.comparison.simulated_assemblies import (
     autoregressive,
-    simulate_epochs,
     simulate_fmri,
     simulate_meg,
     simulate_regions,
 )
-from brainlm.comparison.study import control_design, controls_on, layer_part, random_scores, rows_of
+from brainlm.comparison.simulated_epochs import simulate_epochs
 from brainlm.comparison.table import record, tidy
 from brainlm.data.brain_maps import paint, targets_of, winners
 from brainlm.data.features import Features
@@ -60,8 +66,19 @@ from brainlm.features.norms import Norm
 case = register("comparison")
 SPLIT = ContiguousBlocks(5)
 ALPHAS = np.logspace(-1, 5, 7)
-SCORED = ("values", "score", "by_fold", "p", "null", "observed", "beyond", "centred", "published",
-          "alphas", "test_ratio")  # fmt: skip
+SCORED = (
+    "values",
+    "score",
+    "by_fold",
+    "p",
+    "null",
+    "observed",
+    "beyond",
+    "centred",
+    "published",
+    "alphas",
+    "test_ratio",
+)
 
 
 def word_task(signal: np.ndarray, *, subjects: tuple[str, ...] = (), seed: int = 0) -> Assembly:
@@ -75,9 +92,7 @@ def word_task(signal: np.ndarray, *, subjects: tuple[str, ...] = (), seed: int =
     names = [name.removeprefix("/") for name in names]
     recording = Recording(Y, names, "ratings", "z", items=words)
     stimulus = Stimulus(words, "en", text=words)
-    return Assembly(
-        "made", "ratings", "en", "word", stimulus, recording, subjects, 5, n_people, {}
-    )  # fmt: skip
+    return Assembly("made", "ratings", "en", "word", stimulus, recording, subjects, 5, n_people, {})
 
 
 def array_source(layers: list[np.ndarray], name: str = "model") -> FeatureSpace:
@@ -90,9 +105,14 @@ def array_source(layers: list[np.ndarray], name: str = "model") -> FeatureSpace:
         ]
 
     return FeatureSpace(
-        name, "causal", ("en",), lambda s: np.ones(s.n_words, dtype=bool), embed, len(layers) - 1,
+        name,
+        "causal",
+        ("en",),
+        lambda s: np.ones(s.n_words, dtype=bool),
+        embed,
+        len(layers) - 1,
         {"name": name},
-    )  # fmt: skip
+    )
 
 
 def walk_of_layers(n_words: int, n_layers: int = 3, width: int = 12) -> list[np.ndarray]:
@@ -150,9 +170,12 @@ def questions() -> Arrays:
     more = layer_profile(first, depths, 1 / 9, chance=chance, random=random)
     null_curves = rng.standard_normal((2, 30, 7)) / 20
     gain = context_gain(
-        first, second[:, 3], 1 / 9, null=(null_curves[0], null_curves[0][:, 0]),
+        first,
+        second[:, 3],
+        1 / 9,
+        null=(null_curves[0], null_curves[0][:, 0]),
         random=(rng.standard_normal((5, 8, 7)) / 20, rng.standard_normal(5) / 20),
-    )  # fmt: skip
+    )
     compared = compare_folds(first[:, 1], second[:, 1], 1 / 9, null=(null[0], null[1]))
     return arrays(
         profile=[_profile(p) for p in (*profiles, more)],
@@ -236,9 +259,12 @@ def simulated_tasks() -> Arrays:
     planted = np.zeros((4, 3), dtype=bool)
     planted[1, 2] = True
     epochs = simulate_epochs(
-        layers[2], layers[0], positions={f"C{i}": (0.01 * i, 0.0, 0.1) for i in range(4)},
-        times=(0.0, 0.1, 0.2), planted=planted,
-    )  # fmt: skip
+        layers[2],
+        layers[0],
+        positions={f"C{i}": (0.01 * i, 0.0, 0.1) for i in range(4)},
+        times=(0.0, 0.1, 0.2),
+        planted=planted,
+    )
     tasks = {
         "fmri": simulate_fmri(layers[2], layers[0], subjects=3, n_targets=4),
         "meg": simulate_meg(layers[1], layers[0], subjects=3, n_targets=4),
@@ -359,6 +385,9 @@ def brain_maps() -> Arrays:
     image = nib.Nifti1Image(numbers, np.diag([8.0, 8, 8, 1]))
     maps = paint(rng.standard_normal((2, 5)), targets_of(image), image, ["A", "B"], "r")
     return arrays(
-        data=maps.data, volume=maps.volume("B"), winners=winners(maps).data,
-        places=maps.coordinates(), stored=maps.to_xarray(),
-    )  # fmt: skip
+        data=maps.data,
+        volume=maps.volume("B"),
+        winners=winners(maps).data,
+        places=maps.coordinates(),
+        stored=maps.to_xarray(),
+    )

@@ -1,4 +1,4 @@
-"""Golden cases of decoding: mappers, text scores, word times, guides and controls."""
+"""Golden cases of decoding: mappers, text scores, word times, scorers and controls."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ from golden.cases import Arrays, arrays, register
 from golden.made import WORDS, linear, speller
 
 from brainlm.decoding._contrastive import Training
-from brainlm.decoding.controls import compare_over_units, compare_to_draws, known_fdr
-from brainlm.decoding.embedding import EmbeddingDecoder, lagged, score_mapping
+from brainlm.decoding.controls import compare_over_units, compare_to_draws, nan_fdr
+from brainlm.decoding.embedding import EmbeddingDecoder, responses_after, score_mapping
 from brainlm.decoding.encoding_model import choose_targets, fit_encoding_model
 from brainlm.decoding.null_scores import (
     Window,
     compare_to_null,
     cut_windows,
     identify_windows,
-    null_reach,
+    null_half_width,
     null_z,
 )
 from brainlm.decoding.replication import compare_gains, crossed_interval, summarise
-from brainlm.decoding.scorers import EmbeddingSimilarity, EncodingLikelihood, Mixture, RandomGuide
+from brainlm.decoding.scorers import EmbeddingSimilarity, EncodingLikelihood, Mixture, RandomScorer
 from brainlm.decoding.sentences import sentence_rows
-from brainlm.decoding.similarity import decode_by_similarity, similarity_codes
 from brainlm.decoding.simulated_subjects import time_words
 from brainlm.decoding.stimulus_model import (
-    Rows,
     RowScale,
-    Timeline,
+    RowWindow,
+    StimulusModel,
     learn_row_scale,
     learn_space,
     row_times,
@@ -43,7 +42,6 @@ from brainlm.decoding.text_scores import (
 from brainlm.decoding.vocabulary import content_stems
 from brainlm.decoding.word_rate import count_words, fit_word_rate, spread_words
 from brainlm.decoding.words import clean_words
-from brainlm.encoding.splits import ContiguousBlocks
 from brainlm.stats.identification import (
     pairwise_accuracy,
     pattern_accuracy,
@@ -56,9 +54,15 @@ from brainlm.stats.identification import (
 case = register("decoding")
 THREADS = 1e-6  # sums in single precision follow the number of threads
 NAMES = [
-    "brain", "permuted brain", "permuted brain 2", "noise input", "noise input 2",
-    "noise input 3", "language model", "ceiling",
-]  # fmt: skip
+    "brain",
+    "permuted brain",
+    "permuted brain 2",
+    "noise input",
+    "noise input 2",
+    "noise input 3",
+    "language model",
+    "ceiling",
+]
 
 
 @case(single=True, tolerance=THREADS)
@@ -75,7 +79,7 @@ def mappers() -> Arrays:
         predicted = decoder.predict(X[test])
         scores = score_mapping(predicted, Y[test], Y[fit].mean(axis=0), np.arange(100) // 5)
         found[name] = {"predicted": predicted, "scores": scores}
-    return arrays(mapper=found, lagged=list(lagged(X.astype(float), (1, 2))))
+    return arrays(mapper=found, lagged=list(responses_after(X.astype(float), (1, 2))))
 
 
 @case
@@ -85,10 +89,6 @@ def identification() -> Arrays:
     predicted = true + 2 * rng.standard_normal((40, 15))
     similarity, groups = pattern_correlations(predicted, true), np.arange(40) // 8
     mean = rng.standard_normal(15)
-    found = decode_by_similarity(
-        np.hstack([predicted, rng.standard_normal((40, 9))]), true, ContiguousBlocks(4),
-        n_targets=12,
-    )  # fmt: skip
     return arrays(
         correlations=similarity,
         pairwise=np.array([pairwise_accuracy(similarity), pairwise_accuracy(similarity, groups)]),
@@ -96,8 +96,6 @@ def identification() -> Arrays:
         top=np.array([top_k_accuracy(similarity, k) for k in (1, 5)]),
         pattern=pattern_accuracy(predicted, true, mean),
         trialwise=trialwise_score(predicted, true),
-        codes=similarity_codes(predicted[30:], predicted[:30]),
-        similarity={n: getattr(found, n) for n in ("pairwise", "rank", "top", "n_test")},
     )
 
 
@@ -133,7 +131,7 @@ def windows() -> Arrays:
         words=np.array([" ".join(words) for words in cut]),
         identified=identify_windows(rng.standard_normal((15, 15)), starts, 20),
         z=list(null_z(null[0], null[1:])),
-        reach=null_reach(null),
+        reach=null_half_width(null),
         compared=compare_to_null(null[0] + 1, null[1:], 10),
     )
 
@@ -195,7 +193,7 @@ def timelines() -> Arrays:
     rows = story_rows(embedding, middle, times)
     scale = learn_row_scale(rows, embedding)
     weights = word_weights(middle, times)
-    timeline = Timeline(weights, scale)
+    stimulus_model = StimulusModel(weights, scale)
     return arrays(
         times=times,
         weights=weights,
@@ -203,9 +201,9 @@ def timelines() -> Arrays:
         whole=learn_space(states).project(states),
         rows=rows,
         scale=[scale.mean, scale.scale, np.array(scale.power)],
-        blank=timeline.blank,
-        to_come=timeline.to_come(5, np.arange(10)),
-        column=list(timeline.column(7)),
+        blank=stimulus_model.blank,
+        to_come=stimulus_model.expected_power(5, np.arange(10)),
+        column=list(stimulus_model.rows_of(7)),
         lengths=sentence_rows(embedding, np.array([10, 20, 30])),
     )
 
@@ -225,14 +223,14 @@ def guides() -> Arrays:
     ]
     each.append(Mixture(each[:2], [0.5, 2.0]))
     found = []
-    for guide in each:
+    for scorer in each:
         draws = np.random.default_rng(8)
-        rows = Rows(Timeline(word_weights(middle, times), scale), guide.reach)
+        rows = RowWindow(StimulusModel(word_weights(middle, times), scale), scorer.reach)
         for _ in range(6):
             steps = draws.standard_normal((4, f)).astype(np.float32)
-            found.append(guide.gains(rows, np.zeros(4, int), steps))
+            found.append(scorer.gains(rows, np.zeros(4, int), steps))
             rows.advance(np.zeros(1, int), steps[:1])
-    random = RandomGuide(3).gains(rows, np.zeros(4, int), steps)
+    random = RandomScorer(3).gains(rows, np.zeros(4, int), steps)
     return arrays(gains=np.array(found), random=random)
 
 
@@ -244,7 +242,7 @@ def controls() -> Arrays:
     return arrays(
         draws=compare_to_draws(scores, NAMES, ["bleu-1", "chrf"]),
         units=compare_over_units(scores, NAMES, ["bleu-1", "chrf"], units),
-        q=known_fdr(np.array([0.01, np.nan, 0.04, 0.5])),
+        q=nan_fdr(np.array([0.01, np.nan, 0.04, 0.5])),
     )
 
 
@@ -252,7 +250,7 @@ def controls() -> Arrays:
 def replication() -> Arrays:
     rng = np.random.default_rng(13)
     kinds = ("brain", "noise input", "noise input 2")
-    names = [f"{guide}: {kind}" for guide in ("Tang", "MapGuide") for kind in kinds]
+    names = [f"{scorer}: {kind}" for scorer in ("Tang", "MapGuide") for kind in kinds]
     dims = ("snr", "subject", "story", "condition", "metric")
     score = 0.2 + 0.01 * rng.standard_normal((1, 3, 5, 6, 1))
     null = 0.15 + 0.01 * rng.standard_normal((1, 3, 5, 6, 1))

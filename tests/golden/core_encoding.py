@@ -135,9 +135,7 @@ def large_searches() -> Arrays:
         for search in ("fast", "exact"):
             curve = solve_ridge_cv(X, Y, folds, search=search)
             encoder = RidgeEncoder(cv=folds, search=search).fit(X, Y)
-            found[f"{p} {search}"] = {
-                "curve": curve, "alpha": encoder.alpha_, "r2": encoder.cv_r2_,
-            }  # fmt: skip
+            found[f"{p} {search}"] = {"curve": curve, "alpha": encoder.alpha_, "r2": encoder.cv_r2_}
     poles, mixing = choose_poles(np.geomspace(1e-3, 1e5, 60), np.logspace(-2, 7, 19))
     return arrays(search=found, poles=poles, mixing=mixing)
 

@@ -160,9 +160,12 @@ def norms() -> Arrays:
     found = norm.embed(stimulus, space)
     place = {word: float(i) for i, word in enumerate("abcde")}
     line = similarity_features(
-        list(place), lambda a, b: float(np.exp(-abs(place[a] - place[b]))), 3,
-        name="line", language="en",
-    )  # fmt: skip
+        list(place),
+        lambda a, b: float(np.exp(-abs(place[a] - place[b]))),
+        3,
+        name="line",
+        language="en",
+    )
     pairs = WordPairs(["a", "b", "a"], ["c", "c", "b"], [1.0, 2.0, 0.5], "en", "0-5")
     return arrays(
         imputed=found.values,

@@ -31,7 +31,8 @@ from brainlm.io import (
     read_word_responses,
     read_word_times,
 )
-from brainlm.io.arrays import from_arrays, from_image, from_tables, from_trials
+from brainlm.io.arrays import from_arrays, from_tables, from_trials
+from brainlm.io.own_images import from_image
 
 case = register("readers")
 AFFINE = np.diag([2.0, 2, 2, 1])
@@ -78,19 +79,33 @@ def time_series() -> Arrays:
         (folder / "story.TextGrid").write_text(textgrid())
         np.savetxt(folder / "s1.txt", rng.normal(100, 1, (5, 2)))
         series = read_timecourses(
-            folder, "s1", pattern="{subject}.txt", words="story.TextGrid", targets=["L", "R"],
-            first_sample=20.0, sampling_interval=2.0, modality="fmri", **COMMON,
-        )  # fmt: skip
+            folder,
+            "s1",
+            pattern="{subject}.txt",
+            words="story.TextGrid",
+            targets=["L", "R"],
+            first_sample=20.0,
+            sampling_interval=2.0,
+            modality="fmri",
+            **COMMON,
+        )
         for name, n_samples in (("story", 5), ("other", 7)):
             with h5py.File(folder / f"s1_{name}.hf5", "w") as file:
                 file["data"] = rng.normal(size=(n_samples, 2))
             (folder / f"{name}.TextGrid").write_text(textgrid())
         (folder / "counts.json").write_text(json.dumps({"story": 15, "other": 17}))
         stories = read_stories(
-            folder, "s1", pattern="{subject}_{story}.hf5", words="{story}.TextGrid",
-            counts="counts.json", trimmed=10, first_sample=0.0, sampling_interval=2.0,
-            stories=["story", "other"], **COMMON,
-        )  # fmt: skip
+            folder,
+            "s1",
+            pattern="{subject}_{story}.hf5",
+            words="{story}.TextGrid",
+            counts="counts.json",
+            trimmed=10,
+            first_sample=0.0,
+            sampling_interval=2.0,
+            stories=["story", "other"],
+            **COMMON,
+        )
         grid = read_textgrid(folder / "story.TextGrid", "en")
     return arrays(series=opened(series), stories=opened(stories), grid=opened((grid, None)))
 
@@ -111,9 +126,14 @@ def bids() -> Arrays:
             "onset\tduration\tword\n1.0\t0.5\tonce\n2.0\t0.4\tnull\n"
         )
         found = read_bids(
-            folder, "s1", pattern="sub-{subject}_run-{run}_bold.nii.gz", mask="mask.nii",
-            runs=["1"], word="word", **COMMON,
-        )  # fmt: skip
+            folder,
+            "s1",
+            pattern="sub-{subject}_run-{run}_bold.nii.gz",
+            mask="mask.nii",
+            runs=["1"],
+            word="word",
+            **COMMON,
+        )
         own = from_image(image, mask, 2.0)
         return arrays(bids=opened(found), own=opened((None, own)))
 
@@ -130,9 +150,14 @@ def maps_of_items() -> Arrays:
         lines = [f"word{i}\t{word}" for i, word in enumerate(["河流", "跑", "nan"], start=1)]
         (folder / "words.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         found = read_item_maps(
-            folder, "02", pattern="sub-{subject}.nii.gz", mask="mask.nii.gz",
-            labels_file="words.txt", language="zh", unit="beta",
-        )  # fmt: skip
+            folder,
+            "02",
+            pattern="sub-{subject}.nii.gz",
+            mask="mask.nii.gz",
+            labels_file="words.txt",
+            language="zh",
+            unit="beta",
+        )
         return arrays(maps=opened(found))
 
 
@@ -160,21 +185,28 @@ def word_tables() -> Arrays:
         ]
         sheet = [{"path": "ratings.xlsx", "word": "words", "columns": ["Vision"]}]
         words = {
-            "path": "{subject}.csv", "word": "word", "sentence": "{sentence_id}",
+            "path": "{subject}.csv",
+            "word": "word",
+            "sentence": "{sentence_id}",
             "item": "{sentence_id}/{n}",
-        }  # fmt: skip
+        }
         responses = {"path": "{subject}.csv", "columns": ["TRT"], "missing_values": [""]}
         found = {
             "tables": read_tables(folder, tables=tables, missing="drop", **COMMON),
             "sheet": read_tables(folder, tables=sheet, language="zh", unit="rating"),
             "gaze": read_word_responses(
-                folder, "r1", modality="eye-tracking", missing="allow", words=words,
-                responses=responses, **COMMON,
+                folder,
+                "r1",
+                modality="eye-tracking",
+                missing="allow",
+                words=words,
+                responses=responses,
+                **COMMON,
             ),
             "times": read_word_times(
                 folder, files=["s1.csv"], language="zh", word="text", skip=["sil"], shift=1.5
             ),
-        }  # fmt: skip
+        }
     return arrays(table={name: opened(pair) for name, pair in found.items()})
 
 
@@ -195,9 +227,12 @@ def sentence_patterns() -> Arrays:
         savemat(folder / "P1.mat", {"examples": rng.normal(size=(2, 4)), "keySentences": labels})
         given = {"modality": "fmri", **COMMON}
         passages = read_passages(
-            folder, file="patterns.pkl", passages=["music/piano", "music/violin"],
-            target_prefix="PC", **given,
-        )  # fmt: skip
+            folder,
+            file="patterns.pkl",
+            passages=["music/piano", "music/violin"],
+            target_prefix="PC",
+            **given,
+        )
         patterns = read_patterns(
             folder, "P1", pattern="{subject}.mat", data="examples", labels="keySentences", **given
         )
@@ -225,11 +260,15 @@ def sensors() -> Arrays:
         text = "\n".join(["onset\tduration\tword", *rows]) + "\n"
         (folder / "sub-01_task-story_events.tsv").write_text(text, encoding="utf-8")
         found = read_meeg(
-            Path(temporary), "01",
-            pattern="sub-{subject}/meg/sub-{subject}_task-story_meg.fif", sidecars=False,
-            channels="mag", language="en", events={"word": "word"},
+            Path(temporary),
+            "01",
+            pattern="sub-{subject}/meg/sub-{subject}_task-story_meg.fif",
+            sidecars=False,
+            channels="mag",
+            language="en",
+            events={"word": "word"},
             epochs={"tmin": -0.1, "tmax": 0.3},
-        )  # fmt: skip
+        )
         return arrays(epochs=opened(found))
 
 

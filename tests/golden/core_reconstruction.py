@@ -14,33 +14,34 @@ from golden.made import WORDS, speller
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.decoding.ablation import (
-    Bench,
-    Point,
-    decode_points,
+    AblationStudy,
+    Variant,
+    ablation_table,
+    decode_variants,
     first_minutes,
     grid,
     one_at_a_time,
-    table_of,
 )
-from brainlm.decoding.beam_cache import Prefixes
+from brainlm.decoding.beam_cache import BeamCache
 from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.conditions import (
-    brain_guide,
-    choose_weight,
-    conditions,
-    decode_jobs,
-    displaced,
-    nulls,
+    block_derangement,
+    brain_scorer,
+    build_conditions,
+    random_conditions,
     smooth_noise,
-    spread_of,
 )
 from brainlm.decoding.decoder import Settings, StoryDecoder, fit_story_decoder
 from brainlm.decoding.embedding import EmbeddingDecoder
 from brainlm.decoding.proposals import Nucleus, propose, repeats
 from brainlm.decoding.sentences import fit_sentence_decoder, sentence_rows
-from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories, write_layout
+from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories
 from brainlm.decoding.stories import Story, first_seconds, stories_of
-from brainlm.decoding.story_scores import Judges, idf_of_stories, map_story, reconstruct_story
+from brainlm.decoding.story_folder import write_layout
+from brainlm.decoding.story_scores import idf_of_stories, score_story_mapping
+from brainlm.decoding.study import DecodingStudy, decode_conditions
+from brainlm.decoding.text_scores import TextMetrics
+from brainlm.decoding.tuning import choose_weight, gain_sd
 from brainlm.decoding.vocabulary import Vocabulary, build_vocabulary
 from brainlm.decoding.words import read_states
 
@@ -61,19 +62,19 @@ def vocabulary() -> Vocabulary:
 @case(single=True)
 def proposals() -> Arrays:
     words, rng = vocabulary(), np.random.default_rng(9)
-    prefixes = Prefixes(speller(), words, context=3)
+    cache = BeamCache(speller(), words, context=3)
     found = {}
     for k in range(5):
         width = 1 if k == 0 else 4
-        proposed = propose(prefixes, Nucleus(0.8, 0.05, 30, 0.1), least=3)
+        proposed = propose(cache, Nucleus(0.8, 0.05, 30, 0.1), least=3)
         order = np.lexsort((proposed.word, proposed.parent))
         found[str(k)] = [proposed.parent[order], proposed.word[order], proposed.log_p[order]]
-        prefixes.advance(rng.integers(0, width, 4), rng.integers(0, len(words), 4))
+        cache.advance(rng.integers(0, width, 4), rng.integers(0, len(words), 4))
     branches = [[words.tokens[w] for w in (1, 5)], [], [words.tokens[2]], [words.tokens[9]]]
     texts = np.array([words.join([1, 4, 9]), *words.words, *words.left_out])
     return arrays(
         proposed=found,
-        states=prefixes.states(branches, 2),
+        states=cache.states(branches, 2),
         repeated=repeats(np.arange(len(words)), np.array([1, 2, 8, 20]), words),
         tokens=[np.array(ids) for ids in words.tokens],
         texts=texts,
@@ -88,9 +89,12 @@ def told() -> Stimulus:
     parts = [rng.choice(WORDS, n).tolist() for n in (300, 300, 300, 40, 40)]
     onset = np.concatenate([np.arange(len(words)) + 0.05 for words in parts])
     return Stimulus(
-        [word for words in parts for word in words], "en", onset, np.full(len(onset), 0.9),
+        [word for words in parts for word in words],
+        "en",
+        onset,
+        np.full(len(onset), 0.9),
         run=np.repeat([f"s{i}" for i in range(5)], [len(words) for words in parts]),
-    )  # fmt: skip
+    )
 
 
 def heard(snr: float) -> list[Story]:
@@ -152,27 +156,27 @@ def story_decoders() -> Arrays:
         decoded=rows,
         known=known,
         true=decoder.true_rows(story),
-        mapping=map_story(decoder, story),
+        mapping=score_story_mapping(decoder, story),
         word_times=decoder.word_times(np.asarray(story.responses), story.times),
-        spread=np.array([spread_of(decoder, story, story.middle, g) for g in ("likelihood",)]),
+        spread=np.array([gain_sd(decoder, story, story.middle, g) for g in ("likelihood",)]),
         idf=dict(sorted(idf_of_stories(stories[:3]).items())),
     )
 
 
-@case(single=True)
+@case(single=True, tolerance=THREADS)
 def reconstructions() -> Arrays:
     stories, decoder = study()
     story, wrong = stories[4], np.asarray(stories[3].responses)
-    guides = {"Tang": ("likelihood", BEAM), "MapGuide": ("similarity", BEAM)}
-    jobs = conditions(decoder, story, wrong, guides, n_draws=1)
-    mixed = brain_guide(decoder, np.asarray(story.responses), "mixture")
-    first = next(iter(jobs.values()))
-    jobs["mixture: brain"] = type(first)(mixed, first.middle, first.times, BEAM)
-    few = {name: jobs[name] for name in ("Tang: brain", "language model", "ceiling")}
-    more = [name for name in jobs if name.startswith(("MapGuide", "mixture"))]
-    chosen = few | {name: jobs[name] for name in more if "wrong" not in name}
-    said = decode_jobs(decoder, chosen | nulls(jobs, 1))
-    scored = reconstruct_story(decoder, story, few, Judges(["bleu-1"]), n_null=2)
+    scorers = {"Tang": ("likelihood", BEAM), "MapGuide": ("similarity", BEAM)}
+    conditions = build_conditions(decoder, story, ("wrong story", wrong), scorers, n_draws=1)
+    mixed = brain_scorer(decoder, np.asarray(story.responses), "mixture")
+    first = next(iter(conditions.values()))
+    conditions["mixture: brain"] = type(first)(mixed, first.middle, first.times, BEAM)
+    few = {name: conditions[name] for name in ("Tang: brain", "language model", "ceiling")}
+    more = [name for name in conditions if name.startswith(("MapGuide", "mixture"))]
+    chosen = few | {name: conditions[name] for name in more if "wrong" not in name}
+    said = decode_conditions(decoder, chosen | random_conditions(conditions, 1))
+    scored = DecodingStudy(decoder, TextMetrics(["bleu-1"]), n_null=2).reconstruct(story, few)
     names = list(said)
     return arrays(
         names=np.array(names),
@@ -182,7 +186,7 @@ def reconstructions() -> Arrays:
         candidates=np.array([said[name].n_candidates for name in names]),
         scored=scored,
         weight=choose_weight({0.0: 0.2, 0.5: 0.3, 1.0: 0.3}),
-        displaced=displaced(43, np.random.default_rng(0)),
+        displaced=block_derangement(43, np.random.default_rng(0)),
         noise=smooth_noise((40, 6), np.random.default_rng(0)),
     )
 
@@ -192,16 +196,25 @@ def sentence_decoders() -> Arrays:
     rng = np.random.default_rng(11)
     sentences = [rng.choice(WORDS, n).tolist() for n in rng.integers(3, 7, 60)]
     states = read_states(
-        speller(), [w for s in sentences for w in s], "en", layer=2, context=4,
+        speller(),
+        [w for s in sentences for w in s],
+        "en",
+        layer=2,
+        context=4,
         lengths=[len(s) for s in sentences],
-    )  # fmt: skip
+    )
     rows = sentence_rows(states.astype(float), np.array([len(s) for s in sentences]))
     patterns = rows @ rng.standard_normal((rows.shape[1], 20))
     patterns += rng.standard_normal(patterns.shape)
     decoder = fit_sentence_decoder(
-        speller(), vocabulary(), sentences[:50], patterns[:50], layer=2, n_components=16,
+        speller(),
+        vocabulary(),
+        sentences[:50],
+        patterns[:50],
+        layer=2,
+        n_components=16,
         mapper=EmbeddingDecoder("ridge", cv=4, standardize=False),
-    )  # fmt: skip
+    )
     decoded = decoder.decoded_rows(patterns[50:])
     text = decoder.decode(decoded[0], 4, beam=BEAM)
     return arrays(
@@ -215,20 +228,24 @@ def sentence_decoders() -> Arrays:
 
 @case(single=True)
 def ablation() -> Arrays:
-    default = Point(snr=30.0, n_targets=50, n_inputs=40, n_components=16, width=2)
-    bench = Bench(
-        speller(), heard, Judges(["bleu-1"]),
-        Settings(layer=2, context=4, n_frequent=0, longest=12), 30.0, 2,
-    )  # fmt: skip
-    points = [default, Point(**(_fields(default) | {"snr": 0.0, "guide": "likelihood"}))]
-    found = decode_points(bench, points)
+    default = Variant(snr=30.0, n_targets=50, n_inputs=40, n_components=16, width=2)
+    study = AblationStudy(
+        speller(),
+        heard,
+        TextMetrics(["bleu-1"]),
+        Settings(layer=2, context=4, n_frequent=0, longest=12),
+        30.0,
+        2,
+    )
+    variants = [default, Variant(**(_fields(default) | {"snr": 0.0, "scorer": "likelihood"}))]
+    found = decode_variants(study, variants)
     named = one_at_a_time(default) + grid(default, [0.0, 1.0], [10.0, 0.0])
     return arrays(
-        table=table_of([("snr", point) for point in points], found),
-        factors=np.array([f"{name}: {point}" for name, point in named]),
+        table=ablation_table([("snr", variant) for variant in variants], found),
+        factors=np.array([f"{name}: {variant}" for name, variant in named]),
         minutes=[story.times for story in first_minutes(heard(1.0)[:3], 8.0)],
     )
 
 
-def _fields(point: Point) -> dict[str, object]:
-    return {field.name: getattr(point, field.name) for field in fields(point)}
+def _fields(variant: Variant) -> dict[str, object]:
+    return {field.name: getattr(variant, field.name) for field in fields(variant)}

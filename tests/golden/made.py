@@ -21,10 +21,40 @@ ENGLISH = [
 ]
 CHINESE = ["今天天气很好，我们一起去公园散步吧。", "孩子们在公园里玩，天气很好。"]
 WORDS = [
-    "the", "a", "dog", "cat", "tree", "house", "child", "river", "moon", "stone", "sleep", "run",
-    "runs", "running", "walks", "talked", "old", "red", "and", "in", "on", "under", "of", "to",
-    "it", "was", "very", "wonderful", "understanding", "somewhere", "some", "night", "nightfall",
-]  # fmt: skip
+    "the",
+    "a",
+    "dog",
+    "cat",
+    "tree",
+    "house",
+    "child",
+    "river",
+    "moon",
+    "stone",
+    "sleep",
+    "run",
+    "runs",
+    "running",
+    "walks",
+    "talked",
+    "old",
+    "red",
+    "and",
+    "in",
+    "on",
+    "under",
+    "of",
+    "to",
+    "it",
+    "was",
+    "very",
+    "wonderful",
+    "understanding",
+    "somewhere",
+    "some",
+    "night",
+    "nightfall",
+]
 
 
 def linear(n: int = 160, p: int = 30, v: int = 6, *, seed: int = 0) -> tuple[np.ndarray, ...]:

@@ -10,7 +10,8 @@ import numpy as np
 from golden.made import WORDS, scratch, speller
 
 from brainlm.data.stimulus import Stimulus
-from brainlm.decoding.simulated_subjects import Simulation, simulate_stories, write_layout
+from brainlm.decoding.simulated_subjects import Simulation, simulate_stories
+from brainlm.decoding.story_folder import write_layout
 
 CARD = """
 name = "told"

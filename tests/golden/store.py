@@ -22,9 +22,15 @@ import numpy as np
 from golden.cases import Arrays
 
 __all__ = [
-    "EXACT_ENOUGH", "OTHER_MACHINE", "Comparison", "compare", "lines_of", "load", "save",
+    "EXACT_ENOUGH",
+    "OTHER_MACHINE",
+    "Comparison",
+    "compare",
+    "lines_of",
+    "load",
+    "save",
     "summarise",
-]  # fmt: skip
+]
 
 LARGEST = 2000
 SAMPLED = 500

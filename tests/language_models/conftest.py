@@ -1,7 +1,7 @@
 """Tiny random models, saved once per session."""
 
 import pytest
-from tiny_models import byte_level_bpe, save, word_piece
+from support.tiny_models import byte_level_bpe, save, word_piece
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def test_other_kinds_are_refused():
 def test_encoder_of_an_encoder_decoder_is_read(tmp_path):
     import numpy as np
     import torch
-    from tiny_models import save, unigram
+    from support.tiny_models import save, unigram
     from transformers import AutoModel
 
     from brainlm.data.stimulus import Stimulus

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from tiny_models import across_spaces, tiny_llama
+from support.tiny_models import across_spaces, tiny_llama
 
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import UnknownNameError

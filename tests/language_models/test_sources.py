@@ -213,7 +213,7 @@ def write_gguf(path, config, tokenizer, skip=()):
 def test_converted_gguf_has_the_weights_of_the_file(tmp_path):
     import torch
     from safetensors.torch import load_file
-    from tiny_models import byte_level_bpe
+    from support.tiny_models import byte_level_bpe
 
     weights = write_gguf(tmp_path / "m.gguf", None, byte_level_bpe())
     sources._convert(tmp_path / "m.gguf", tmp_path / "model")
@@ -227,7 +227,7 @@ def test_converted_gguf_has_the_weights_of_the_file(tmp_path):
 
 
 def test_gguf_file_is_a_source_and_converted_once(tmp_path, monkeypatch, empty_cache):
-    from tiny_models import byte_level_bpe
+    from support.tiny_models import byte_level_bpe
 
     path = tmp_path / "mine.gguf"
     write_gguf(path, None, byte_level_bpe())
@@ -240,7 +240,7 @@ def test_gguf_file_is_a_source_and_converted_once(tmp_path, monkeypatch, empty_c
 
 
 def test_gguf_without_some_weights_is_refused(tmp_path):
-    from tiny_models import byte_level_bpe
+    from support.tiny_models import byte_level_bpe
 
     write_gguf(tmp_path / "m.gguf", None, byte_level_bpe(), skip=["blk.0.ffn_up"])
     with pytest.raises(CorruptDataError, match=r"do not fit a llama model .*up_proj"):

@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from tiny_models import across_spaces, save, tiny_llama
+from support.tiny_models import across_spaces, save, tiny_llama
 
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, UnknownNameError
@@ -278,7 +278,7 @@ def test_repeated_words_alone_have_one_value(llama):
 
 @pytest.mark.parametrize("cap", [2.0, None])
 def test_capped_logits_are_read_as_the_model_makes_them(tmp_path, cap):
-    from tiny_models import byte_level_bpe
+    from support.tiny_models import byte_level_bpe
     from transformers import Gemma2Config
 
     tokenizer = byte_level_bpe()

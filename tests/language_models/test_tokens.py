@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_models import across_spaces, byte_level_bpe, unigram, word_piece
+from support.tiny_models import across_spaces, byte_level_bpe, unigram, word_piece
 
 from brainlm.language_models.tokens import Frame, frame_of, join_words, spell, tokenize
 

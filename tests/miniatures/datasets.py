@@ -19,7 +19,7 @@ from miniatures.cards import CARDS, copy_card
 from miniatures.stories import smn4lang_fmri
 from miniatures.tables import write_rows
 from miniatures.words import N_TOLD, chinese_words, english_words, say
-from readers.layouts import textgrid
+from support.layouts import textgrid
 
 from brainlm import LanguageModel, Stimulus
 from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories
@@ -122,8 +122,12 @@ def human_ratings(folder: Path, models: Path) -> tuple[dict, dict]:
     rated = scaled(planted(cause, 7, 0.7, 0), 0.5, 4.5)
     senses = ("Visual", "Auditory", "Haptic", "Interoceptive", "Gustatory", "Olfactory")
     rows = [[w, *r[:6]] for w, r in zip(words, rated, strict=True)]
-    write_rows(folder / "sensorimotor_norms.csv", ["Word", *senses],
-               [*rows, ["zzyzx", 1, 2, 3, 4, 1, 2]], ",")  # fmt: skip
+    write_rows(
+        folder / "sensorimotor_norms.csv",
+        ["Word", *senses],
+        [*rows, ["zzyzx", 1, 2, 3, 4, 1, 2]],
+        ",",
+    )
     rows = [[w, r[6], 500] for w, r in zip(words, rated, strict=True)]
     rows += [["zzyzx", 2.5, 400], ["onlyhere", "", 300]]
     write_rows(folder / "concreteness_ratings.csv", ["Word", "Brysbaert", "MRC"], rows, ",")
@@ -139,8 +143,10 @@ def pereira2018(folder: Path, models: Path) -> tuple[dict, dict]:
     vectors = vectors_of(models, "glove-6b-50d")
     pools = english_words(16)[:8], english_words(60)[52:]
     rng = np.random.default_rng(0)
-    told = [[say(pools[rng.integers(2)], rng.integers(5, 8), 10 * i + k) for k in range(4)]
-            for i in range(len(passages))]  # fmt: skip
+    told = [
+        [say(pools[rng.integers(2)], rng.integers(5, 8), 10 * i + k) for k in range(4)]
+        for i in range(len(passages))
+    ]
     sentences = [sentence for passage in told for sentence in passage]
     means = np.array([np.mean([vectors[w] for w in sentence], axis=0) for sentence in sentences])
     patterns = (100 * planted(means, 60, 0.5, 0)).astype(np.float32).reshape(len(told), 4, -1)
@@ -192,8 +198,13 @@ def binder_zh(folder: Path, models: Path) -> tuple[dict, dict]:
     empty = [None] * len(ATTRIBUTES)
     book = openpyxl.Workbook()
     book.active.append(["SurveyID", "EngID", "EngWords", "words", *range(1, len(ATTRIBUTES) + 1)])
-    for title, cells in (("type:", empty), ("scale:", empty), ("question:", empty),
-                         ("name:", ATTRIBUTES), ("note:", empty)):  # fmt: skip
+    for title, cells in (
+        ("type:", empty),
+        ("scale:", empty),
+        ("question:", empty),
+        ("name:", ATTRIBUTES),
+        ("note:", empty),
+    ):
         book.active.append([title, None, None, None, *cells])
     for i, (word, row) in enumerate(zip(words, rated, strict=True), start=1):
         book.active.append([i, i, english_words()[i - 1], word, *row])
@@ -263,8 +274,9 @@ def ucl_spr(folder: Path, models: Path) -> tuple[dict, dict]:
     times = 300 + 40 * bits + 5 * np.random.default_rng(3).standard_normal(240)
     rows = [
         [s, " ".join(sentences[s]), n, sentences[s][n], f"{times[6 * s + n]:.2f}"]
-        for s in range(40) for n in range(1, 6)
-    ]  # fmt: skip
+        for s in range(40)
+        for n in range(1, 6)
+    ]
     header = ["sent_id", "sentence", "context_length", "word", "self_paced_reading_time"]
     write_rows(folder / "all_measures.csv", header, rows, ",")
     return {"n_samples": 200, "n_words": 240}, {}

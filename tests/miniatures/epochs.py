@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mne
 import numpy as np
-from readers.recordings import RATE, make_raw, save_events
+from support.recordings import RATE, make_raw, save_events
 
 CARD = """
 name = "mine"

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from language_models.tiny_models import save, word_piece
 from miniatures.words import CHINESE_TOLD, N_TOLD, chinese_words, english_words
+from support.tiny_models import save, word_piece
 
 from brainlm.language_models.sources import ShippedModel
 from brainlm.storage.downloads import sha256_of
@@ -84,9 +84,11 @@ def whole_words():
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=12_000, special_tokens=[SEPARATOR, "<pad>"], show_progress=False,
+        vocab_size=12_000,
+        special_tokens=[SEPARATOR, "<pad>"],
+        show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )  # fmt: skip
+    )
     corpus = [" " + " ".join(english_words()), *chinese_words(), *CHINESE_TOLD]
     tokenizer.train_from_iterator(corpus, trainer)
     return PreTrainedTokenizerFast(
@@ -103,10 +105,17 @@ def save_causal(folder: Path, tokenizer, given: Causal) -> Path:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=given.n_features, intermediate_size=48,
-        num_hidden_layers=given.n_layers, num_attention_heads=4, num_key_value_heads=2,
-        max_position_embeddings=2048, initializer_range=0.1, bos_token_id=0, eos_token_id=0,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=given.n_features,
+        intermediate_size=48,
+        num_hidden_layers=given.n_layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        initializer_range=0.1,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
     expected = [tokenizer(word)["input_ids"] for word in given.expected]
     assert all(len(tokens) == 1 for tokens in expected)
     with torch.random.fork_rng():
@@ -131,9 +140,14 @@ def save_encoder(folder: Path) -> Path:
 
     tokenizer = word_piece()
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=24, intermediate_size=32, num_hidden_layers=6,
-        num_attention_heads=4, max_position_embeddings=256, initializer_range=0.3,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=24,
+        intermediate_size=32,
+        num_hidden_layers=6,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        initializer_range=0.3,
+    )
     return save(folder, config, tokenizer, auto="AutoModelForMaskedLM")
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from miniatures.words import CHINESE_TOLD
-from readers.new_mat import write_new
+from support.new_mat import write_new
 
 from brainlm import LanguageModel, Stimulus
-from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories, write_layout
+from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories
+from brainlm.decoding.story_folder import write_layout
 
 STEP, BEFORE = 0.71, 10.65  # the story begins 15 volumes after the recording
 N_RUNS, N_WORDS = 6, 150
@@ -27,11 +28,15 @@ def smn4lang_fmri(folder: Path, model: LanguageModel, layer: int) -> tuple[dict,
     words = [rng.choice(CHINESE_TOLD, N_WORDS).tolist() for _ in runs]
     onset = BEFORE + 0.05 + np.arange(N_WORDS)
     stimulus = Stimulus(
-        [w for each in words for w in each], "zh", np.tile(onset + LEAD, N_RUNS),
-        np.full(N_RUNS * N_WORDS, 0.9), run=np.repeat(runs, N_WORDS),
-    )  # fmt: skip
-    simulation = Simulation(64, 30.0, responding=0.9, n_components=16, layer=layer, context=2,
-                            step=STEP)  # fmt: skip
+        [w for each in words for w in each],
+        "zh",
+        np.tile(onset + LEAD, N_RUNS),
+        np.full(N_RUNS * N_WORDS, 0.9),
+        run=np.repeat(runs, N_WORDS),
+    )
+    simulation = Simulation(
+        64, 30.0, responding=0.9, n_components=16, layer=layer, context=2, step=STEP
+    )
     responses = simulate_stories(model, stimulus, simulation)  # sample k begins LEAD + k * STEP
     n_samples = 0
     for run, said in zip(runs, words, strict=True):
@@ -46,8 +51,13 @@ def smn4lang_fmri(folder: Path, model: LanguageModel, layer: int) -> tuple[dict,
         table.parent.mkdir(parents=True, exist_ok=True)
         write_new(table, said, start=onset, end=onset + 0.9)
         n_samples += volumes.shape[-1]
-    facts = {"n_subjects": 1, "n_samples": n_samples, "n_targets": 64, "n_runs": N_RUNS,
-             "n_words": N_RUNS * N_WORDS}  # fmt: skip
+    facts = {
+        "n_subjects": 1,
+        "n_samples": n_samples,
+        "n_targets": 64,
+        "n_runs": N_RUNS,
+        "n_words": N_RUNS * N_WORDS,
+    }
     return facts, {"runs": runs, "words": {"runs": runs}}
 
 

@@ -10,9 +10,7 @@ import wordfreq
 
 VOCABULARY = 3600
 N_TOLD = 120  # of the most frequent words: those of all stories
-CHINESE_TOLD = (
-    *"我你他小", "王子", "星球", "玫瑰", "狐狸", "沙漠", "飞机", *"说看很好在是花",
-)  # fmt: skip
+CHINESE_TOLD = (*"我你他小", "王子", "星球", "玫瑰", "狐狸", "沙漠", "飞机", *"说看很好在是花")
 
 
 @cache

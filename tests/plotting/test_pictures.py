@@ -14,7 +14,7 @@ import pytest
 import xarray
 from figure_bundles import MAKERS, bundle_for
 from matplotlib.testing.compare import compare_images
-from scores_for_tests import by_fold, by_subject
+from support.scores_for_tests import by_fold, by_subject
 
 from brainlm.data.target_table import epoch_targets
 from brainlm.plotting import FIGURES as PLOTS

@@ -1,4 +1,4 @@
-"""The choice of the ridge penalty by correlation, as published pipelines make it.
+"""Choice of the ridge penalty by correlation, as in published pipelines.
 
 ``brainlm.encoding._ridge.search`` chooses by R2, which is faster and also sees the scale of a
 prediction.
@@ -16,8 +16,6 @@ from brainlm.compute.lazy_arrays import READ_BYTES, column_blocks
 from brainlm.compute.streams import block_bytes, column_stream
 from brainlm.data.scores import pearson
 from brainlm.encoding._ridge.solve import fit_ridge
-
-__all__ = ["correlation_curve"]
 
 Fold = tuple[np.ndarray, np.ndarray]
 

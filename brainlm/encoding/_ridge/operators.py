@@ -1,4 +1,4 @@
-"""From training targets to the predictions of held-out samples, for every penalty of a grid.
+"""Operators from training targets to held-out predictions, for every penalty of a grid.
 
 Three ways, by what there is more of. With far fewer features than samples each fold has its own
 decomposition (``fold_operators``). Otherwise all folds share one matrix: with
@@ -35,8 +35,6 @@ from brainlm.compute.backend import (
 )
 from brainlm.compute.products import neighbours, operand, product, take_columns
 from brainlm.encoding._ridge.solve import DOUBLE, SINGLE, RidgeFit, largest_squared_singular_value
-
-__all__ = ["Operators", "SharedDecomposition", "Side", "fold_operators", "kernel_operators"]
 
 Fold = tuple[np.ndarray, np.ndarray]
 

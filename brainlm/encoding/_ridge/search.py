@@ -1,4 +1,4 @@
-"""The choice of the ridge penalty in inner folds: one curve of cross-validated R2 per target.
+"""Choice of the ridge penalty in inner folds: a curve of cross-validated R2 per target.
 
 Almost all of the time goes into predictions, n_test x q x n_targets multiply-adds for each fold
 and penalty, so four things keep them few and fast:
@@ -47,8 +47,6 @@ from brainlm.encoding._ridge.operators import (
 )
 from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS, DOUBLE, RidgeFit, fit_ridge
 from brainlm.errors import unknown_name
-
-__all__ = ["choose_poles", "cv_curves", "is_exact", "solve_ridge_cv"]
 
 BLOCK_BYTES = 1 << 23  # of predictions at a time: about what a processor's cache holds
 SMALL = 2e10  # multiply-adds for the whole grid below which nothing is worth saving

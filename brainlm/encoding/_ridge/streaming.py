@@ -1,4 +1,4 @@
-"""Ridge encoding of targets that may not fit into memory: one fold, the targets in blocks.
+"""Ridge regression of targets that may not fit into memory: one fold, in blocks.
 
 The feature side (Gram matrix, factorisations, one prediction operator per penalty) is made once per
 fold; the targets pass by twice, for the choice of their penalties and for their scores. Weights are
@@ -25,8 +25,6 @@ from brainlm.compute.backend import (
 )
 from brainlm.compute.lazy_arrays import READ_BYTES, TargetView, column_blocks
 from brainlm.compute.streams import column_stream, free_memory
-
-__all__ = ["FoldResult", "read_size", "stream_fold"]
 
 BLOCKS_AT_ONCE = 6  # copies of a block of targets alive at one time
 SMALLEST_READ = 1 << 22

@@ -1,4 +1,4 @@
-"""The arrays of a bundle as tables for a reader."""
+"""Tables of the arrays of a bundle."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import xarray
 
     from brainlm.results.bundle import Bundle
-
-__all__ = ["bundle_tables", "comparison_table"]
 
 MOST_ROWS = 5000  # of a table that a browser sorts and filters at once
 UNITS = ("subject", "fold")
@@ -75,7 +73,7 @@ def space_table(dataset: xarray.Dataset) -> pandas.DataFrame:
     dataset : xarray.Dataset
         With ``score`` over ``space``, a unit (``subject`` or ``fold``), and mostly ``target`` and
         ``analysis``. Where it has ``fold_score``, that is shown, with the interval of
-        `brainlm.stats.paired.fold_difference`; otherwise the interval is that of a t test over units.
+        `brainlm.stats.paired.fold_difference`; otherwise the interval is of a t test over units.
     """
     import pandas
 
@@ -117,8 +115,10 @@ def target_table(dataset: xarray.Dataset) -> pandas.DataFrame:
     mean, spread = score.mean(unit), score.std(unit, ddof=1)
     rows = [
         {
-            **{dim: str(mean[dim].values[i]) if dim in mean.coords else str(i)
-               for dim, i in keys.items()},
+            **{
+                dim: str(mean[dim].values[i]) if dim in mean.coords else str(i)
+                for dim, i in keys.items()
+            },
             "mean": _number(mean.isel(keys)),
             f"sd over {unit}s": _number(spread.isel(keys)),
         }

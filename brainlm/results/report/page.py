@@ -1,4 +1,4 @@
-"""One HTML page of one or several bundles."""
+"""HTML page of one or several bundles."""
 
 from __future__ import annotations
 
@@ -19,10 +19,8 @@ from brainlm.results.report.array_tables import bundle_tables, comparison_table
 if TYPE_CHECKING:
     import pandas
 
-    from brainlm.results.bundle import Bundle
     from brainlm.datasets.card import Card
-
-__all__ = ["report_page", "write_report"]
+    from brainlm.results.bundle import Bundle
 
 # Headings under which a reader looks for notes, and the kinds of these notes.
 CHECKS = {
@@ -113,7 +111,6 @@ def _section(
     record = bundle.record
     tables, left_out = bundle_tables(bundle)
     cards = _cards(record)
-    notes = [(note["kind"], note["text"]) for note in record.get("notes", [])]
     brains = _brains(bundle)
     viewers = [_viewer(name, maps, pieces) for name, maps in brains[:MOST_VIEWERS]]
     shown = {
@@ -133,10 +130,10 @@ def _section(
         "tables": shown,
         "left_out": left_out,
         "checks": {
-            name: [text for kind, text in notes if kind == wanted]
+            name: [str(note) for note in bundle.notes if note.kind == wanted]
             for name, wanted in CHECKS.items()
         },
-        "other_notes": [text for kind, text in notes if kind not in CHECKS.values()],
+        "other_notes": [str(n) for n in bundle.notes if n.kind not in CHECKS.values()],
         "baseline": _baselines(bundle),
         "settings": {k: _text(v) for k, v in record.get("config", {}).items()},
         "data": [(card.title, _licence(card), list(card.known_problems)) for card in cards],
@@ -193,8 +190,12 @@ def _viewer(name: str, maps: BrainMaps, pieces: _Pieces) -> _Viewer:
         colours = label_colours(maps)
         key = [(text, to_hex(colours[number - 1])) for number, text in maps.labels.items()]
         options: dict[str, Any] = {
-            "cmap": ListedColormap(colours), "symmetric_cmap": False, "vmin": 1,
-            "vmax": max(len(colours), 2), "threshold": 0.5, "colorbar": False,
+            "cmap": ListedColormap(colours),
+            "symmetric_cmap": False,
+            "vmin": 1,
+            "vmax": max(len(colours), 2),
+            "threshold": 0.5,
+            "colorbar": False,
             "vol_to_surf_kwargs": {"interpolation": "nearest_most_frequent"},
         }
     else:
@@ -256,7 +257,7 @@ def _models(record: Mapping[str, Any]) -> list[str]:
 
 
 def _baselines(bundle: Bundle) -> str:
-    """Say whether random embeddings stand beside the layers, against anisotropy."""
+    """Say whether random embeddings are shown with the layers, against anisotropy."""
     for dataset in bundle.arrays.values():
         if "kind" in dataset.coords and "random" in set(dataset["kind"].values.tolist()):
             return "random embeddings with the geometry of each layer are in the tables and figures"

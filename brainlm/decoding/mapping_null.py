@@ -1,0 +1,77 @@
+"""Null of a mapping: responses shifted in a circle against the embedding of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from brainlm.decoding.decoder import StoryDecoder
+from brainlm.decoding.embedding import MappingScores
+from brainlm.decoding.stories import Story
+from brainlm.decoding.story_scores import score_story_mapping
+from brainlm.stats.permutation import permutation_p
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["compare_mappings", "mapping_lines", "shifted_mappings"]
+
+
+def shifted_mappings(
+    decoder: StoryDecoder, story: Story, n: int, seed: int = 0
+) -> list[MappingScores]:
+    """Score the mapping of responses shifted in a circle, by at least a tenth of the story."""
+    n_samples = len(story.times)
+    least = n_samples // 10
+    shifts = np.random.default_rng(seed).integers(least, n_samples - least, n)
+    moved = (replace(story, responses=np.roll(story.responses, s, axis=0)) for s in shifts)
+    return [score_story_mapping(decoder, each) for each in moved]
+
+
+def compare_mappings(
+    decoders: Mapping[str, StoryDecoder], story: Story, n_shifts: int
+) -> xarray.Dataset:
+    """Return ``mapper_r`` and ``mapper_2v2`` of a story, with their nulls and p values.
+
+    Parameters
+    ----------
+    decoders : mapping of str to StoryDecoder
+        By mapper.
+    story : Story
+        Held out.
+    n_shifts : int
+        Of `shifted_mappings`.
+    """
+    import xarray
+
+    found = np.array([_measures(score_story_mapping(d, story)) for d in decoders.values()])
+    null = np.array(
+        [[_measures(s) for s in shifted_mappings(d, story, n_shifts)] for d in decoders.values()]
+    )
+    data: dict[str, tuple] = {}
+    for i, name in enumerate(("mapper_r", "mapper_2v2")):
+        data[name] = ("mapper", found[:, i])
+        data[f"{name}_null"] = (("mapper", "shift"), null[..., i])
+        data[f"{name}_p"] = ("mapper", permutation_p(found[:, i], null[..., i].T))
+    return xarray.Dataset(data, coords={"mapper": list(decoders)})
+
+
+def mapping_lines(scores: xarray.Dataset) -> list[str]:
+    """Return a line for each mapper of `compare_mappings`."""
+    lines = []
+    for i, mapper in enumerate(scores["mapper"].values):
+        cells = [
+            f"{name} {float(scores[f'mapper_{name}'][i]):.3f} (shifted "
+            f"{float(scores[f'mapper_{name}_null'][i].mean()):.3f}, p "
+            f"{float(scores[f'mapper_{name}_p'][i]):.3f})"
+            for name in ("r", "2v2")
+        ]
+        lines.append(f"{mapper:20s}{'   '.join(cells)}")
+    return lines
+
+
+def _measures(scores: MappingScores) -> tuple[float, float]:
+    return float(scores.r.mean()), scores.pairwise

@@ -1,0 +1,1 @@
+"""Result bundles and their report."""

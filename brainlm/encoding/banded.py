@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from brainlm._validation import as_labels
@@ -102,6 +104,10 @@ class BandedRidgeEncoder(Encoder):
             warn_edge=self.warn_edge,
             device=self.device,
         )
+
+    def fit_layers(self, layers: Sequence[Any], y: Any) -> list[BandedRidgeEncoder]:
+        """Fit a clone to the features of each layer, one after the other."""
+        return [clone(self).fit(X, y) for X in layers]
 
     @property
     def diagnostics_(self) -> dict[str, np.ndarray]:

@@ -143,7 +143,7 @@ def test_a_study_becomes_a_bundle_with_its_baseline(tmp_path):
     assert abs(float(scores.sel(space=EMPTY).mean())) < 0.2
     assert bundle.record["config"]["delays"] == [0, 1]
     assert len(bundle.record["inputs"]["data"]) == 6
-    assert any("without any language" in note for note in bundle.record["notes"])
+    assert any("without any language" in note for note in bundle.notes)
     assert not (tmp_path / "out.parts").exists()
     assert sum("on average" in line for line in lines) == 6
     with pytest.raises(FileExistsError, match="--overwrite"):

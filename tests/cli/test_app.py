@@ -96,7 +96,7 @@ def test_every_analysis_takes_the_common_options(name):
         wanted |= {"--model", "--factors", "--null", "--work"}
     elif "simulate" not in name:  # no model and no data set
         wanted |= {"--model", "--depth" if name == "encode_epochs" else "--layers"}
-        if name != "describe_language_model":  # it reads no data set
+        if name not in ("describe_language_model", "similarity_binder"):  # no data set, a group
             wanted |= {"--subjects", "--root"}
     for option in wanted:
         assert option in text

@@ -87,7 +87,7 @@ def test_reports_of_interest_areas_open_by_their_cards(tmp_path, name):
     stimulus, recording = open_dataset(name, "l1_2", root=tmp_path)
     n_words = 16 * (120 if name == "celer" else 220)
     assert stimulus.n_words == recording.n_samples == n_words
-    assert list(recording.targets) == MEASURES
+    assert list(recording.target_names) == MEASURES
     third = {str(item): row for item, row in zip(recording.items, recording.data, strict=True)}
     (skipped,) = [
         third[str(i)] for i, w in zip(stimulus.item[:16], range(1, 17), strict=True) if w == 3
@@ -170,7 +170,7 @@ def test_meco_opens_by_its_card(tmp_path):
     stimulus, recording = open_dataset("meco-en", "en_2", root=tmp_path)
     assert stimulus.n_words == 480
     assert set(stimulus.words) == {f"en{number}" for number in range(1, 41)}
-    assert list(recording.targets) == ["FFD", "GD", "GPT", "TRT", "nfix", "skip"]
+    assert list(recording.target_names) == ["FFD", "GD", "GPT", "TRT", "nfix", "skip"]
     assert np.isnan(recording.data[:, 0]).mean() == pytest.approx(1 / 6, abs=0.02)
 
 

@@ -110,8 +110,11 @@ def test_device_error_names_what_there_is():
 def test_quiet_restores_verbosity():
     from transformers.utils import logging as transformers_logging
 
-    before = transformers_logging.get_verbosity()
+    before, bars = (
+        transformers_logging.get_verbosity(),
+        transformers_logging.is_progress_bar_enabled(),
+    )
     with quiet_transformers():
         assert transformers_logging.get_verbosity() == logging.ERROR
     assert transformers_logging.get_verbosity() == before
-    assert transformers_logging.is_progress_bar_enabled()
+    assert transformers_logging.is_progress_bar_enabled() == bars

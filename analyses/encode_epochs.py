@@ -22,7 +22,7 @@ import numpy as np
 import typer
 
 from brainlm.comparison.feature_families import layer_at
-from brainlm.comparison.simulated_assemblies import simulate_listeners
+from brainlm.comparison.simulated_epochs import simulate_listeners
 from brainlm.data.features import concatenate
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus

@@ -18,7 +18,8 @@ import pandas as pd
 
 from brainlm.comparison.feature_spaces import FeatureSpace, shared_words
 from brainlm.comparison.layer_gains import compare_languages, compare_modalities, layer_gains
-from brainlm.comparison.study import job_key, layer_part, parse_models, spaces_of_models, static_of
+from brainlm.comparison.layer_scores import job_key, layer_part, spaces_of_models, static_of
+from brainlm.comparison.selection import parse_models
 from brainlm.workflow import Run, Study, layer_list, options, run_command
 
 DATASETS = (

@@ -17,8 +17,9 @@ import typer
 
 from brainlm.comparison.feature_families import common_words, layer_at, open_plausible
 from brainlm.comparison.feature_spaces import FeatureSpace
+from brainlm.comparison.layer_scores import job_key, static_of
+from brainlm.comparison.selection import parse_models
 from brainlm.comparison.space_comparison import compare_matched
-from brainlm.comparison.study import job_key, parse_models, static_of
 from brainlm.workflow import Run, Study, options, rows_of_parts, run_command
 
 DATASETS = (

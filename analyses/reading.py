@@ -3,7 +3,7 @@
 Single trials where there are some (GECO, ZuCo, Nieuwland et al. 2018): mixed-effects regressions
 with crossed random intercepts of subjects and words and a slope of surprisal by subject, with and
 without the mean effect of surprisal, compared by their likelihood ratio (p of F with as many units
-as there are subjects, see ``brainlm.mixed_models.regression.likelihood_gain``). Means over readers
+as there are subjects, see ``brainlm.mixed_models.gains.likelihood_gain``). Means over readers
 (UCL, Provo, BSC), and the trials again: the gain of log-likelihood on sentences that were left out,
 in nats per word, with its interval over folds.
 Controls are length, Zipf frequency and position of the word, and length and frequency of the word
@@ -20,8 +20,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from brainlm.comparison.reading import CONTROLS, reading_part
-from brainlm.comparison.study import parse_models
+from brainlm.comparison.reading_trials import CONTROLS, reading_part
+from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import dataset_hashes, list_subjects
 from brainlm.language_models import LanguageModel

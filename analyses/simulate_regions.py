@@ -15,9 +15,9 @@ import typer
 
 from brainlm.comparison.feature_families import EMBODIED, joined_norm, layer_at
 from brainlm.comparison.feature_spaces import norm_space, shared_words
+from brainlm.comparison.layer_scores import table_of
 from brainlm.comparison.recovery import recovered_regions, recovery_maps
 from brainlm.comparison.simulated_assemblies import brain_mask, simulate_regions, voxels_near
-from brainlm.comparison.study import table_of
 from brainlm.datasets.folders import dataset_hashes
 from brainlm.datasets.open import open_stimulus
 from brainlm.encoding.cross_validation import cross_validate

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import typer
 
+from brainlm.comparison.layer_scores import METHODS, rows_of, table_of, time_summary
 from brainlm.comparison.parts import PartStore, run_parts
 from brainlm.comparison.recovery import (
     computed_space,
@@ -26,7 +27,6 @@ from brainlm.comparison.recovery import (
     simulated_part,
 )
 from brainlm.comparison.simulated_assemblies import simulate_fmri, simulate_meg
-from brainlm.comparison.study import METHODS, rows_of, spent, table_of
 from brainlm.comparison.table import tidy
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.folders import dataset_hashes
@@ -81,7 +81,7 @@ def main(
         arrays = {name: table_of(table) for name, table in {**tables, "table": tidy(rows)}.items()}
         run.save(arrays=arrays, figures=["layers_by_modality"], planted_layers=planted)
         store.clear()
-        run.show(spent(seconds, run.seconds))
+        run.show(time_summary(seconds, run.seconds))
 
 
 def jobs_of(

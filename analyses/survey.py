@@ -23,9 +23,10 @@ from brainlm.comparison.feature_families import (
     predictability_space,
 )
 from brainlm.comparison.feature_spaces import FeatureSpace
+from brainlm.comparison.layer_scores import job_key, static_of
 from brainlm.comparison.model_ranks import model_ranks
+from brainlm.comparison.selection import materials, parse_models
 from brainlm.comparison.space_comparison import compare_families
-from brainlm.comparison.study import job_key, materials, parse_models, static_of
 from brainlm.comparison.table import tidy
 from brainlm.datasets.folders import is_on_disk
 from brainlm.datasets.open import open_stimulus

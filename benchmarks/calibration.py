@@ -19,22 +19,24 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from brainlm.comparison.assembly import Assembly, open_assembly
+from brainlm.comparison.assembly import Assembly
+from brainlm.comparison.layer_scores import control_design
 from brainlm.comparison.layer_statistics import (
     compare_folds,
     context_gain,
     depth_difference,
     layer_profile,
 )
+from brainlm.comparison.opening import open_assembly
 from brainlm.comparison.scoring import SpaceScores, fit_controls, score_similarity
 from brainlm.comparison.simulated_assemblies import autoregressive
-from brainlm.comparison.study import control_design
 from brainlm.data.features import Features
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.permuted_scores import permuted_scores, shared_orders
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks, Groups
-from brainlm.mixed_models.regression import MixedModelWarning, fit_mixed, likelihood_gain
+from brainlm.mixed_models.gains import likelihood_gain
+from brainlm.mixed_models.regression import MixedModelWarning, fit_mixed
 from brainlm.stats.paired import block_means, paired_difference
 from brainlm.stats.permutation import circular_shift, max_statistic_p, permutation_p, permute_groups
 

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from brainlm.mixed_models.formula import fit_formula
-from brainlm.mixed_models.regression import held_out_gain
+from brainlm.mixed_models.gains import held_out_gain
 
 FORMULAS = (
     "y ~ x + w + (1 | reader) + (1 | word)",

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["html_card"]
-
 NOTES_SHOWN = 3
 
 

@@ -16,8 +16,6 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
-__all__ = ["keep_log", "log_lines"]
-
 _CURRENT: ContextVar[_Log | None] = ContextVar("log", default=None)
 
 
@@ -53,7 +51,7 @@ class _Ear:
 
 @contextmanager
 def keep_log() -> Iterator[None]:
-    """Keep what is printed and warned of inside; within another ``keep_log`` that one goes on."""
+    """Keep what is printed and warned of inside; an outer ``keep_log`` keeps it, too."""
     if _CURRENT.get() is not None:
         yield
         return

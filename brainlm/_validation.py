@@ -7,19 +7,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = [
-    "as_labels",
-    "bad_targets",
-    "check_blocks",
-    "check_finite",
-    "check_targets",
-    "freeze",
-    "is_mapped",
-    "is_missing",
-    "mapped_file",
-    "same_length",
-]
-
 
 def freeze(array: np.ndarray) -> np.ndarray:
     """Return a read-only array; the caller's own array stays writable and untouched."""

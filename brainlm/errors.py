@@ -6,15 +6,6 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = [
-    "CorruptDataError",
-    "DataMissingError",
-    "LicenceError",
-    "UnknownNameError",
-    "complaints",
-    "unknown_name",
-]
-
 
 class UnknownNameError(ValueError):
     """A name (data set, subject, model, layer, target) that does not exist."""

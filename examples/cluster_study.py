@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, leakage_notes, open_cluster, run_study
-from brainlm.batch.study_file import read_study
+from brainlm.batch.study_reading import read_study
 
 if __name__ == "__main__":  # the processes of a local cluster import this file
     rng = np.random.default_rng(0)

@@ -11,16 +11,22 @@ more faintly on either side of layer 7, and the first three carry nothing of it.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from brainlm import ContiguousBlocks, Features, RidgeEncoder, Stimulus, cross_validate
-from brainlm.data.target_table import target_table, targets_of_subjects
-from brainlm.encoding.encode import Space, score_table, stack_scores
-from brainlm.features.baselines import random_like
+from brainlm import (
+    ContiguousBlocks,
+    Features,
+    Recording,
+    RidgeEncoder,
+    Stimulus,
+    encode,
+    with_baselines,
+)
+from brainlm.data.recording import side_by_side
 from brainlm.plotting import plot_layer_curve
-from brainlm.stats.noise_ceiling import leave_one_subject_out
 
 rng = np.random.default_rng(0)
 n_words, n_subjects, regions = 400, 6, ["LATL", "LPTL", "LIFG"]
-stimulus = Stimulus([f"word {i}" for i in range(n_words)], "en")
+words = [f"word {i}" for i in range(n_words)]
+stimulus = Stimulus(words, "en", item=words)
 meaning = rng.standard_normal((n_words, 10))
 layers = []
 for k in range(12):
@@ -32,33 +38,36 @@ for k in range(12):
 
 weights = rng.standard_normal((10, len(regions)))
 shared = meaning @ weights / 3
-data = np.stack([shared + 1.5 * rng.standard_normal(shared.shape) for _ in range(n_subjects)])
-subjects = [f"s{i + 1}" for i in range(n_subjects)]
+recordings = [
+    Recording(
+        shared + 1.5 * rng.standard_normal(shared.shape),
+        regions,
+        "fmri",
+        "a.u.",
+        items=words,
+        subject=f"s{i + 1}",
+    )
+    for i in range(n_subjects)
+]
 
 # %%
-# Every layer, and random embeddings with the geometry of that layer: what these reach is no
-# meaning. The targets of all subjects stand side by side, so that each layer is fitted once.
+# Every layer is scored, and random embeddings with the geometry of that layer: their score owes
+# nothing to meaning. All subjects are targets of one recording, so each layer is fitted once.
 
-split = ContiguousBlocks(5)
-spaces = [Space(layer, "layer", k) for k, layer in enumerate(layers)]
-spaces += [Space(random_like(layer, seed=k), "random", k) for k, layer in enumerate(layers)]
-Y = np.hstack(list(data))
-targets = targets_of_subjects({s: target_table(regions) for s in subjects})
-fitted = [
-    cross_validate(RidgeEncoder(warn_edge=False), s.features.values, Y, split, targets=targets)
-    for s in spaces
-]
-scores = stack_scores(
-    {"ridge encoding": fitted}, spaces, label="held-out r (mean of folds)", title="Simulated layers"
-)
-folds = [test for _, test in split.split(Y)]
-scores["ceiling"] = (("subject", "target"), leave_one_subject_out(data, folds))
-print(score_table(scores).round(3).to_string())
+result = encode(
+    with_baselines(layers),
+    side_by_side(recordings),
+    ContiguousBlocks(5),
+    {"ridge encoding": RidgeEncoder(warn_edge=False)},
+    title="Simulated layers",
+).with_ceiling()
+scores = result.scores
+print(result.table().to_string())
 
 # %%
 # The band is the 95 % interval over folds: it holds for new stimuli and these subjects, who share
-# the stimulus and are no independent samples of it. Layers 6 to 8 differ by less than that, so this
-# curve shows a region and no single best layer. The dotted line is the noise ceiling, how well
+# the stimulus and are not independent samples of it. Layers 6 to 8 differ by less than that, so
+# this curve shows a region and no single best layer. The dotted line is the noise ceiling, how well
 # the mean of the other subjects predicts this one; five noisy subjects are a low ceiling, which a
 # good layer can pass.
 

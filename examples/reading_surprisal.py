@@ -15,7 +15,8 @@ import pandas as pd
 
 from brainlm import Stimulus, word_length, zipf_frequency
 from brainlm.language_models.ngrams import train_kneser_ney
-from brainlm.mixed_models.regression import fit_mixed, held_out_gain, likelihood_gain
+from brainlm.mixed_models.gains import held_out_gain, likelihood_gain
+from brainlm.mixed_models.regression import fit_mixed
 
 rng = np.random.default_rng(0)
 people = ["the baker", "the old teacher", "my sister", "a young doctor", "the captain", "nobody"]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray
 
-from brainlm.comparison.study import table_of
+from brainlm.comparison.layer_scores import table_of
 from brainlm.results.bundle import load_bundle, save_bundle
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "findings.py"

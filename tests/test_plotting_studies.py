@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainlm.comparison.study import table_of
+from brainlm.comparison.layer_scores import table_of
 from brainlm.plotting import FIGURES, draw, plot_critical_difference
 from brainlm.results.bundle import load_bundle, save_bundle
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from brainlm.batch.study_file import EMPTY, Study, Task
+from brainlm.batch.study_file import EMPTY, StudyFile, Task
 from brainlm.compute.lazy_arrays import split_place
 from brainlm.compute.memory import available_memory
 from brainlm.data.notes import Note
@@ -32,8 +32,6 @@ from brainlm.errors import DataMissingError, UnknownNameError
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["collect", "hash_inputs", "leakage_notes", "open_cluster", "run_study"]
 
 TRIES = 3  # of a task whose worker dies
 
@@ -86,7 +84,7 @@ def open_cluster(address: str) -> Iterator[Any]:
 
 
 def run_study(
-    study: Study,
+    study: StudyFile,
     folder: Path | str,
     hashes: Mapping[str, str],
     *,
@@ -97,7 +95,7 @@ def run_study(
 
     Parameters
     ----------
-    study : Study
+    study : StudyFile
     folder : path
         Gets one file per task. Files of the same study (same settings, same content of all inputs)
         are kept and not computed again; those of another one are left alone.
@@ -131,7 +129,7 @@ def run_study(
     return paths
 
 
-def _finished(study: Study, missing: Sequence[tuple[Task, Path]], client: Any) -> Iterable[Any]:
+def _finished(study: StudyFile, missing: Sequence[tuple[Task, Path]], client: Any) -> Iterable[Any]:
     if client is None:
         for task, path in missing:
             compute_to(study, task, path)
@@ -150,7 +148,7 @@ def _finished(study: Study, missing: Sequence[tuple[Task, Path]], client: Any) -
         client.cancel(futures)
 
 
-def compute_to(study: Study, task: Task, path: Path) -> None:
+def compute_to(study: StudyFile, task: Task, path: Path) -> None:
     """Compute one task and write it, whole or not at all.
 
     The name of the file begins with the key of the study's content: see `run_study`.
@@ -172,7 +170,7 @@ def compute_to(study: Study, task: Task, path: Path) -> None:
         Path(scratch).unlink(missing_ok=True)
 
 
-def collect(study: Study, paths: Sequence[Path]) -> tuple[dict[str, xarray.Dataset], list[str]]:
+def collect(study: StudyFile, paths: Sequence[Path]) -> tuple[dict[str, xarray.Dataset], list[str]]:
     """Put the files of all tasks together.
 
     Returns
@@ -215,7 +213,7 @@ def collect(study: Study, paths: Sequence[Path]) -> tuple[dict[str, xarray.Datas
     return arrays, notes
 
 
-def hash_inputs(study: Study, *, progress: bool = False) -> dict[str, str]:
+def hash_inputs(study: StudyFile, *, progress: bool = False) -> dict[str, str]:
     """Return the SHA-256 of the content of every file of a study, by place."""
     digests: dict[str, str] = {}
     for place in tqdm(study.places(), desc="check inputs", disable=not progress):

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, leakage_notes, open_cluster, run_study
-from brainlm.batch.study_file import Study, read_study
+from brainlm.batch.study_file import StudyFile
+from brainlm.batch.study_reading import read_study
 from brainlm.compute.memory import check_memory
 from brainlm.data.brain_maps import paint, targets_of
 from brainlm.errors import CorruptDataError
@@ -21,8 +22,6 @@ from brainlm.results.bundle import ROOM, check_output, load_bundle, save_bundle
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["brain_maps_of", "encode_study", "measured_gflops", "plan_lines"]
 
 MOST_ROWS = 12  # of the figure of brain maps; `brainlm plot --figure brain_maps` draws more
 
@@ -48,12 +47,12 @@ def measured_gflops() -> float:
     return float(done.stdout)
 
 
-def plan_lines(study: Study, workers: int, gflops: float | None = None) -> Iterator[str]:
+def plan_lines(study: StudyFile, workers: int, gflops: float | None = None) -> Iterator[str]:
     """Yield what a study will take, a line at a time.
 
     Parameters
     ----------
-    study : Study
+    study : StudyFile
     workers : int
         Of one core each.
     gflops : float, optional
@@ -99,7 +98,7 @@ def encode_study(
     cluster : str, optional
         See ``brainlm.batch.dask_tasks.open_cluster``. Default: this process.
     settings : sequence of str
-        ``key=value``; see ``brainlm.batch.study_file.read_study``.
+        ``key=value``; see ``brainlm.batch.study_reading.read_study``.
     overwrite : bool
     """
     check_output(out, overwrite=overwrite)
@@ -145,13 +144,13 @@ def encode_study(
 
 
 def brain_maps_of(
-    study: Study, arrays: Mapping[str, xarray.Dataset]
+    study: StudyFile, arrays: Mapping[str, xarray.Dataset]
 ) -> tuple[dict[str, xarray.Dataset], list[str]]:
     """Return the mean score of each target as brain maps, and the figures that draw them.
 
     Parameters
     ----------
-    study : Study
+    study : StudyFile
         Without ``brain`` there are none.
     arrays : mapping of str to xarray.Dataset
         From ``brainlm.batch.dask_tasks.collect``.

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -31,15 +30,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from brainlm.compute.lazy_arrays import bad_columns, open_stored
 from brainlm.data.brain_maps import targets_of
@@ -52,10 +43,8 @@ from brainlm.encoding.align import delay, delays_between
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks, LeaveOneRunOut, Split
-from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
+from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.features.baselines import random_walk
-
-__all__ = ["EMPTY", "Need", "Study", "Task", "read_study"]
 
 EMPTY = "empty baseline"
 
@@ -96,7 +85,7 @@ class Need:
     flops: float
 
 
-class Study(BaseModel):
+class StudyFile(BaseModel):
     """Settings of an encoding study; the names are those of the Python arguments.
 
     Attributes
@@ -162,7 +151,7 @@ class Study(BaseModel):
         return found
 
     @model_validator(mode="after")
-    def _consistent(self) -> Study:
+    def _consistent(self) -> StudyFile:
         longest = max(abs(d) for d in self.delays)
         if self.gap is not None and self.gap < longest:
             raise ValueError(f"gap = {self.gap} is shorter than the longest delay ({longest})")
@@ -378,60 +367,6 @@ class Study(BaseModel):
             alphas=np.full((n_folds, n_targets), np.nan),
             notes=(f"all {n_targets} targets of {task.label} are constant or hold NaN",),
         )
-
-
-def read_study(path: Path | str, settings: Sequence[str] = ()) -> Study:
-    """Read a study from a TOML file; its paths are relative to the file.
-
-    Parameters
-    ----------
-    path : path
-    settings : sequence of str
-        ``key=value`` overrides, the value in TOML's notation (text may stand without quotes).
-
-    Raises
-    ------
-    DataMissingError, CorruptDataError
-        No such file; not TOML; a setting that does not exist or does not fit, with its name.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataMissingError(f"{path}: no such study file")
-    try:
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CorruptDataError(f"{path}: not a TOML file ({error})") from error
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise CorruptDataError(f"--set {setting!r}: write key=value")
-        key = key.strip()
-        if key not in Study.model_fields:
-            raise unknown_name("setting", key, Study.model_fields)
-        given[key] = _toml_value(value.strip())
-    folder = path.parent.resolve()
-    for group in ("features", "targets"):
-        if isinstance(given.get(group), dict):
-            given[group] = {k: _absolute(v, folder) for k, v in given[group].items()}
-    for key in ("runs", "brain"):
-        if key in given:
-            given[key] = _absolute(given[key], folder)
-    try:
-        return Study.model_validate(given)
-    except ValidationError as error:
-        problems = complaints(error, Study.model_fields, "setting")
-        raise CorruptDataError(f"{path}: {problems}") from None
-
-
-def _toml_value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def _absolute(place: Any, folder: Path) -> Any:
-    return str(folder / place) if isinstance(place, str) else place
 
 
 def _read_block(place: str, start: int, stop: int) -> np.ndarray:

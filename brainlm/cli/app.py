@@ -14,8 +14,6 @@ import typer
 from brainlm.errors import unknown_name
 from brainlm.workflow.command import StoppableGroup, failures, run_command
 
-__all__ = ["app", "main"]
-
 app = typer.Typer(
     cls=StoppableGroup,
     add_completion=True,
@@ -141,7 +139,7 @@ def _describe_maps(name: str, subject: str, root: Path | None, out: Path | None)
 
 @app.command()
 def bids(folder: Annotated[Path, typer.Argument(help="A BIDS folder of your own.")]) -> None:
-    """Say what recordings lie in a BIDS folder, and how to name them in read_bids."""
+    """List the recordings in a BIDS folder, and how to name them in read_bids."""
     from brainlm.io.bids_contents import survey_bids
 
     for row in survey_bids(folder):
@@ -293,7 +291,7 @@ def plan(
 ) -> None:
     """Say how many tasks, bytes, operations and hours a study will take."""
     from brainlm.batch.plan import plan_lines
-    from brainlm.batch.study_file import read_study
+    from brainlm.batch.study_reading import read_study
 
     for line in plan_lines(read_study(study, settings or ()), workers, gflops):
         typer.echo(line)
@@ -310,9 +308,9 @@ def encode(
     settings: Settings = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle.")] = False,
 ) -> None:
-    """Score feature spaces against responses that lie in files, on one machine or many.
+    """Score feature spaces against responses in files, on one machine or many.
 
-    A run that was killed goes on where it was: finished tasks lie in OUT.parts.
+    An interrupted run is resumed: finished tasks are kept in OUT.parts.
     """
     from brainlm.batch.plan import encode_study
 

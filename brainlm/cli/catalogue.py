@@ -15,15 +15,6 @@ from brainlm.features.norms import Norm, open_norm
 from brainlm.language_models.sources import is_cached, list_models
 from brainlm.language_models.word_vectors import StaticVectors
 
-__all__ = [
-    "coverage_rows",
-    "dataset_page",
-    "dataset_rows",
-    "datasets_markdown",
-    "licence_line",
-    "model_rows",
-]
-
 PAGE_HEAD = """# Data sets
 
 Written from the cards in `datasets/` by `brainlm datasets --markdown > docs/datasets.md`; a test

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from brainlm.storage.downloads import cache_folder
 
-__all__ = ["Finding", "examine"]
-
 PACKAGES = (
     "numpy",
     "scipy",
@@ -31,7 +29,7 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report: ``"ok"``, ``"--"`` (absent, optional) or ``"!!"`` (mend this)."""
+    """One line of the report: ``"ok"``, ``"--"`` (absent, optional) or ``"!!"`` (fix this)."""
 
     mark: str
     what: str

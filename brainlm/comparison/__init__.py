@@ -6,7 +6,7 @@ on the same folds with the same metric. ``run_parts`` keeps every part on disk, 
 interrupted study resumes, and ``tidy`` makes the table.
 """
 
-from brainlm.comparison.assembly import Assembly, open_assembly
+from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.feature_spaces import (
     FeatureSpace,
     norm_space,
@@ -22,6 +22,7 @@ from brainlm.comparison.layer_statistics import (
     depth_difference,
     layer_profile,
 )
+from brainlm.comparison.opening import open_assembly
 from brainlm.comparison.parts import PartStore, run_parts
 from brainlm.comparison.scoring import SpaceScores, score_ridge, score_similarity
 from brainlm.comparison.table import tidy

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from brainlm.data.features import Features
 from brainlm.data.notes import Note
-from brainlm.data.preprocessing import average_samples, high_pass
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.stimulus import Stimulus
-from brainlm.data.target_table import targets_of_subjects
-from brainlm.datasets.card import read_card
-from brainlm.datasets.folders import dataset_hashes, list_subjects
-from brainlm.datasets.open import open_dataset
 from brainlm.encoding.align import align, delays_between
 from brainlm.encoding.splits import ContiguousBlocks, Groups, Split
-from brainlm.encoding.time_bins import word_locked
-from brainlm.errors import CorruptDataError
 from brainlm.stats.noise_ceiling import leave_one_subject_out
 from brainlm.stats.permutation import circular_shift, permute_groups
 
-__all__ = ["Assembly", "in_text_order", "open_assembly"]
-
 COARSE = 2.0  # seconds: faster volumes are averaged to about this interval
 GAP = 16.0  # seconds: the longest delay, the Lanczos window, and two to spare
-FEWEST_TRIALS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,197 +199,6 @@ class Assembly:
         return leave_one_subject_out(data.transpose(1, 0, 2), folds)
 
 
-def open_assembly(
-    name: str,
-    root: Path | str | None = None,
-    *,
-    max_subjects: int | None = None,
-    max_items: int | None = None,
-    subjects: Sequence[str] | None = None,
-    seed: int = 0,
-) -> Assembly:
-    """Open a data set as a task.
-
-    Parameters
-    ----------
-    name : str
-        Data set with words and responses.
-    root : path, optional
-        As in ``open_dataset``.
-    max_subjects : int, optional
-        The first so many that pass the checks of the data set.
-    max_items : int, optional
-        Isolated words are drawn (seeded), texts are cut after this many items.
-    subjects : sequence of str, optional
-        These subjects; one that fails a check is then an error.
-    seed : int
-
-    Notes
-    -----
-    Subjects with the same items (or samples) become targets side by side, each z-scored. Where
-    subjects saw different items (lists), responses are averaged over the subjects of an item, five
-    at least. MEG, EEG and iEEG time series become bins of 100 ms after each word. Targets with
-    missing values are left out, and named; time series of fMRI are high-passed at 128 s and
-    averaged to about 2 s where they are faster, so that delays of 2 to 8 s are four samples
-    everywhere.
-    """
-    card = read_card(name)
-    available = list_subjects(name, root)
-    wanted = list(available if subjects is None else subjects)
-    opened: list[tuple[str, Stimulus, Recording]] = []
-    notes: list[str] = []
-    for subject in wanted:
-        if max_subjects is not None and len(opened) == max_subjects:
-            break
-        try:
-            opened.append((subject, *open_dataset(name, subject, root)))
-        except CorruptDataError as error:
-            if subjects is not None:
-                raise
-            notes.append(Note(f"excluded {subject}: {error}", "excluded"))
-    if not opened:
-        raise CorruptDataError(f"{name}: no subject passes the checks: {'; '.join(notes)[:500]}")
-    if card.modality in ("meg", "eeg", "ieeg") and opened[0][2].times is not None:
-        opened = [(subject, *word_locked(s, r)) for subject, s, r in opened]
-    people = [subject for subject, _, _ in opened]
-    _check_words(opened, name)
-    lost = list(dict.fromkeys(str(t) for _, _, r in opened for t in r.missing_targets))
-    opened = [(subject, s, _complete(r, lost)) for subject, s, r in opened]
-    stimulus, first = opened[0][1], opened[0][2]
-    named: tuple[str, ...] = ()
-    if len(opened) == 1:
-        recording = first
-    elif first.times is not None:
-        recording, named = _side_by_side([r for _, _, r in opened], people), tuple(people)
-    elif _alike([r for _, _, r in opened]):
-        recording, named = _side_by_side(_common([r for _, _, r in opened]), people), tuple(people)
-    else:
-        stimulus, recording = _averaged(opened, name)
-    recording = recording.noted(*notes)
-    if recording.times is not None:
-        recording = high_pass(recording, period=128.0)
-        first = recording.times[recording.run == recording.run[0]]
-        recording = average_samples(recording, max(1, round(COARSE / sampling_interval(first))))
-    task = Assembly(
-        card.name,
-        card.modality,
-        stimulus.language,
-        card.level,
-        stimulus,
-        recording,
-        named,
-        6 if recording.times is not None else 10,
-        len(people),
-        {who: dataset_hashes(name, who if len(available) > 1 else None, root) for who in people},
-    )
-    return _fewer(task, max_items, seed)
-
-
-def _complete(recording: Recording, lost: list[str]) -> Recording:
-    """The targets that no subject has missing values of."""
-    if not lost:
-        return recording
-    kept = [target for target in recording.target_names if target not in set(lost)]
-    if not kept:
-        raise ValueError(f"every target of {recording!r} has missing values: nothing to compare on")
-    recording = recording.select_targets(kept)
-    return recording.noted(
-        Note(f"left out targets with missing values: {', '.join(lost)}", "excluded")
-    )
-
-
-def _check_words(opened: list[tuple[str, Stimulus, Recording]], name: str) -> None:
-    """Raise where one item label means another word to another subject."""
-    written: dict[str, str] = {}
-    for subject, stimulus, _ in opened:
-        for label, rows in stimulus.blocks("item"):
-            words = " ".join(stimulus.words[rows])
-            if written.setdefault(label, words) != words:
-                raise CorruptDataError(
-                    f"{name}: item {label!r} is {words!r} to subject {subject!r} and "
-                    f"{written[label]!r} to another: the labels of the items do not agree"
-                )
-
-
-def _alike(recordings: list[Recording]) -> bool:
-    """Whether subjects saw the same items, but for a few."""
-    shared = set.intersection(*(set(r.items) for r in recordings))
-    return len(shared) >= 0.8 * max(len(set(r.items)) for r in recordings)
-
-
-def _common(recordings: list[Recording]) -> list[Recording]:
-    """The items that all subjects have, in one order."""
-    shared = set.intersection(*(set(r.items) for r in recordings))
-    kept = []
-    for r in recordings:
-        if len(set(r.items)) < len(r.items):
-            raise ValueError(f"subject {r.subject!r} has repeated items: average them before")
-        mask = np.array([item in shared for item in r.items])
-        kept.append(
-            r if mask.all() else r.select_samples(mask, f"{len(shared)} items of all subjects")
-        )
-    if not shared:
-        raise ValueError("no item was seen by all subjects")
-    for r in kept[1:]:
-        if (r.items != kept[0].items).any():
-            raise ValueError(
-                f"subjects {kept[0].subject!r} and {r.subject!r} order items otherwise"
-            )
-    return kept
-
-
-def _side_by_side(recordings: list[Recording], people: list[str]) -> Recording:
-    first = recordings[0]
-    for r in recordings[1:]:
-        if r.data.shape != first.data.shape or list(r.target_names) != list(first.target_names):
-            raise ValueError(
-                f"subject {r.subject!r} has {r.data.shape} samples x targets, {first.subject!r} "
-                f"{first.data.shape}: choose subjects with the same ones"
-            )
-    data = np.hstack([r.data.astype(np.float64) for r in recordings])
-    spread = data.std(axis=0)
-    targets = targets_of_subjects(
-        {who: r.targets for who, r in zip(people, recordings, strict=True)}
-    )
-    place = {"times": first.times, "items": first.items, "run": first.run}
-    z = (data - data.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    return Recording(z, targets, first.modality, "z", **place, notes=first.notes)
-
-
-def _averaged(
-    opened: list[tuple[str, Stimulus, Recording]], name: str
-) -> tuple[Stimulus, Recording]:
-    """Mean over the subjects of each item, where subjects saw different lists."""
-    texts: dict[str, Stimulus] = {}
-    for _, s, _ in opened:
-        for label, rows in s.blocks("text"):
-            if label not in texts:
-                texts[label] = s.select(np.arange(rows.start, rows.stop))
-    parts = list(texts.values())
-    stimulus = Stimulus.concatenate(parts, keep_times=False)
-    total: dict[str, np.ndarray] = {}
-    count: dict[str, int] = {}
-    for _, _, r in opened:
-        for item, row in zip(r.items, r.data, strict=True):
-            total[item] = total.get(item, 0) + row
-            count[item] = count.get(item, 0) + 1
-    items = [i for i in dict.fromkeys(stimulus.item) if count.get(i, 0) >= FEWEST_TRIALS]
-    if len(items) < 20:
-        raise ValueError(
-            f"{name}: {len(items)} items have responses of {FEWEST_TRIALS} subjects or more: open "
-            "more subjects"
-        )
-    first = opened[0][2]
-    note = (
-        f"mean of {FEWEST_TRIALS} to {max(count.values())} trials per item over {len(opened)} "
-        f"subjects; {len(total) - len(items)} of {len(total)} items had fewer"
-    )
-    data = np.array([total[item] / count[item] for item in items])
-    return stimulus, Recording(
-        data, first.targets, first.modality, first.unit, items=items, notes=(*first.notes, note)
-    )
-
-
 def in_text_order(stimulus: Stimulus, recording: Recording) -> Recording:
     """Bring the responses into the order of the text: folds and shifts are made of neighbours."""
     place = {item: i for i, item in enumerate(dict.fromkeys(stimulus.item))}
@@ -409,32 +206,3 @@ def in_text_order(stimulus: Stimulus, recording: Recording) -> Recording:
     if (np.diff(order) == 1).all():
         return recording
     return recording.select_samples(order, "responses in the order of the text")
-
-
-def _fewer(task: Assembly, max_items: int | None, seed: int) -> Assembly:
-    """Cut texts, or draw isolated words, which come into the order of their letters."""
-    recording = task.recording
-    if task.timed:
-        return task
-    if task.level != "word":
-        recording = in_text_order(task.stimulus, recording)
-        task = replace(task, recording=recording)
-        if max_items is None or recording.n_samples <= max_items:
-            return task
-        early = np.arange(recording.n_samples) < max_items
-        recording = recording.select_samples(early, f"the first {max_items} of {len(early)} items")
-        last = np.flatnonzero(task.stimulus.item == recording.items[-1])[-1]
-        edge = np.flatnonzero(task.stimulus.sentence == task.stimulus.sentence[last])[-1]
-        stimulus = task.stimulus.select(np.arange(task.stimulus.n_words) <= edge)
-        return replace(task, stimulus=stimulus, recording=recording)
-    word = {item: str(w) for item, w in zip(task.stimulus.item, task.stimulus.words, strict=True)}
-    rows = np.arange(recording.n_samples)
-    if max_items is not None and len(rows) > max_items:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, max_items, replace=False))
-    order = sorted(rows, key=lambda row: (word[recording.items[row]].lower(), row))
-    if len(set(recording.items)) < recording.n_samples:
-        raise ValueError(f"{task.name}: items repeat; average their trials before")
-    note = f"{len(rows)} of {recording.n_samples} words in the order of their letters"
-    chosen = recording.select_samples(np.array(order), note)
-    own = np.isin(task.stimulus.item.astype(str), chosen.items.astype(str))
-    return replace(task, stimulus=task.stimulus.select(own), recording=chosen)

@@ -16,8 +16,6 @@ from brainlm.stats.permutation import permutation_p
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["compare_languages", "compare_spaces", "table_of_spaces"]
-
 
 def compare_spaces(
     recording: Recording, spaces: Sequence[Space], n_permutations: int

@@ -20,19 +20,6 @@ from brainlm.features.taxonomies import cilin_norm, hownet_norm, wordnet_norm
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.ngrams import NgramModel, train_kneser_ney
 
-__all__ = [
-    "EMBODIED",
-    "LEAST_COVERAGE",
-    "common_words",
-    "joined_norm",
-    "layer_at",
-    "ngram_space",
-    "parse_spaces",
-    "plausible_spaces",
-    "predictability_space",
-    "training_sentences",
-]
-
 # Ratings of words as features; those of a language that are on this machine are put together.
 EMBODIED: Mapping[str, tuple[str, ...]] = {
     "en": ("lancaster", "concreteness"),

@@ -19,17 +19,6 @@ from brainlm.features.baselines import word_length, word_position, word_rate, zi
 from brainlm.features.norms import Norm
 from brainlm.language_models import LanguageModel
 
-__all__ = [
-    "FeatureSpace",
-    "control_space",
-    "model_space",
-    "norm_space",
-    "permute_types",
-    "permuted_space",
-    "shared_words",
-    "static_space",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class FeatureSpace:

@@ -18,8 +18,6 @@ from brainlm.comparison.layer_statistics import (
 )
 from brainlm.stats.permutation import fdr
 
-__all__ = ["compare_languages", "compare_modalities", "layer_gains"]
-
 PAIRS = ["model", "first", "second", "first_modality", "second_modality", "difference", "p"]
 MODALITIES_COMPARED = ["model", "first", "second", "n_first", "n_second", "difference", "p"]
 
@@ -32,7 +30,7 @@ def layer_gains(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.Data
     table : DataFrame
         Rows of all parts (`brainlm.comparison.tidy`).
     parts : dict of str to xarray.Dataset
-        From `brainlm.comparison.study.layer_part`, by "data set | model".
+        From `brainlm.comparison.layer_scores.layer_part`, by "data set | model".
 
     Returns
     -------

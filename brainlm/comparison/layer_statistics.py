@@ -10,18 +10,6 @@ from scipy.stats import kendalltau, t, ttest_ind
 from brainlm.data.scores import held_out_choice
 from brainlm.stats.paired import Difference, fold_difference, null_difference_p, random_difference_p
 
-__all__ = [
-    "Contrast",
-    "LayerProfile",
-    "best_layer",
-    "compare_folds",
-    "context_gain",
-    "curve_agreement",
-    "depth_difference",
-    "layer_profile",
-    "modality_difference",
-]
-
 Pair = tuple[np.ndarray, np.ndarray]
 CLEAR = 3.0  # standard errors above 0 from which a mean score has a relative curve
 

@@ -9,8 +9,6 @@ import pandas as pd
 
 from brainlm.stats.ranking import rank_models
 
-__all__ = ["model_ranks"]
-
 
 def model_ranks(
     table: pd.DataFrame, pairs: pd.DataFrame, material: Mapping[str, str]

@@ -11,8 +11,6 @@ from brainlm.storage.store import PartStore
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["PartStore", "run_parts"]
-
 
 def run_parts(
     jobs: Sequence[tuple[str, Mapping[str, Any], Callable[[], xarray.Dataset]]],

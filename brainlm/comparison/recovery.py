@@ -11,13 +11,13 @@ import pandas as pd
 
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.feature_spaces import FeatureSpace
+from brainlm.comparison.layer_scores import METHODS, layer_part, rows_of
 from brainlm.comparison.layer_statistics import (
     LayerProfile,
     curve_agreement,
     depth_difference,
     layer_profile,
 )
-from brainlm.comparison.study import METHODS, layer_part, rows_of
 from brainlm.comparison.table import tidy
 from brainlm.data.brain_maps import BrainMaps
 from brainlm.data.features import Features
@@ -25,15 +25,6 @@ from brainlm.data.stimulus import Stimulus
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = [
-    "computed_space",
-    "recovered_contrasts",
-    "recovered_depths",
-    "recovered_regions",
-    "recovery_maps",
-    "simulated_part",
-]
 
 LANGUAGES = ("en", "zh")
 Arrays = Mapping[str, np.ndarray]

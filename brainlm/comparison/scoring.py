@@ -22,16 +22,6 @@ from brainlm.encoding.splits import ContiguousBlocks, Split
 from brainlm.stats.paired import fold_half_width
 from brainlm.stats.permutation import permutation_p
 
-__all__ = [
-    "ControlFit",
-    "SpaceScores",
-    "check_space",
-    "fit_controls",
-    "fixed_ridge",
-    "score_ridge",
-    "score_similarity",
-]
-
 MOST_NULL_TARGETS = 100
 COLUMNS = 2000  # of null responses in one product
 MOST_DUPLICATES = 0.25  # tokens across two Chinese words make a tenth of them alike
@@ -309,7 +299,8 @@ def score_ridge(
     encoder : estimator, optional
         Default: ``RidgeEncoder()``.
     orders : sequence of array of int
-        Rows of the null responses; each is cross-validated from the start, penalties included.
+        Rows of the null responses; each is cross-validated with penalties of its own, as in
+        `brainlm.permuted_scores` with an ``encoder``.
     controls : ControlFit, optional
         Of the same responses and split. What they leave over in the training samples is then
         predicted from ``X``, and both predictions are summed: see ``SpaceScores.beyond``.

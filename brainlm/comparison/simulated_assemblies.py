@@ -6,8 +6,7 @@ the words of a story, with the features of one layer as the cause of the respons
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,27 +17,10 @@ from brainlm.data.features import Features
 from brainlm.data.preprocessing import high_pass
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
-from brainlm.data.target_table import epoch_targets, target_table, targets_of_subjects
+from brainlm.data.target_table import target_table, targets_of_subjects
 from brainlm.encoding.align import align
 
-__all__ = [
-    "autoregressive",
-    "brain_mask",
-    "simulate_epochs",
-    "simulate_fmri",
-    "simulate_listeners",
-    "simulate_meg",
-    "simulate_n400",
-    "simulate_regions",
-    "voxels_near",
-]
-
 MOST_DIMENSIONS = 30
-# Sensors and time of an N400.
-MONTAGE = "biosemi32"
-SENSORS = ("Cz", "CP1", "CP2", "P3", "Pz", "P4")
-WINDOW = (0.3, 0.5)
-BINS = tuple(round(0.1 * k, 1) for k in range(-2, 10))
 
 
 def autoregressive(
@@ -160,8 +142,8 @@ def _haemodynamic(
 ) -> np.ndarray:
     """Responses to a space through a haemodynamic response that is not the analysis' own."""
     empty = Recording(rng.standard_normal((len(scan["run"]), 1)), ["x"], "fmri", "BOLD", **scan)
-    response = align(_whitened(cause), empty, method="hrf").X
-    return _unit(response @ rng.standard_normal((response.shape[1], n_targets)))
+    response = align(whitened(cause), empty, method="hrf").X
+    return unit(response @ rng.standard_normal((response.shape[1], n_targets)))
 
 
 def _fmri_task(
@@ -178,7 +160,7 @@ def _fmri_task(
     """Add drift and AR(1) noise, and high-pass."""
     stimulus = carrier.stimulus
     assert stimulus is not None
-    data = signal + _unit(np.cumsum(rng.standard_normal(signal.shape), axis=0))
+    data = signal + unit(np.cumsum(rng.standard_normal(signal.shape), axis=0))
     data += noise * autoregressive(len(signal), signal.shape[1], rng)
     recording = high_pass(Recording(data, targets, "fmri", "BOLD", **scan), period=128.0)
     return Assembly(
@@ -210,14 +192,14 @@ def simulate_meg(
     a word is an item of its own.
     """
     rng = np.random.default_rng(seed)
-    stimulus = _items_of(carrier)
+    stimulus = items_of(carrier)
     n_words = stimulus.n_words
     people = [f"sim{i + 1}" for i in range(subjects)]
     targets = _targets(people, "s", n_targets)
     signal = np.zeros((n_words, n_targets))
     if cause is not None:
-        X = _whitened(cause).values
-        signal = _unit(X @ rng.standard_normal((X.shape[1], n_targets)))
+        X = whitened(cause).values
+        signal = unit(X @ rng.standard_normal((X.shape[1], n_targets)))
     data = np.tile(signal, (1, subjects)) + noise * autoregressive(n_words, len(targets), rng)
     recording = Recording(data, targets, "meg", "z", items=stimulus.item)
     return Assembly(
@@ -231,73 +213,6 @@ def simulate_meg(
         6,
         subjects,
         {"seed": seed},
-    )
-
-
-def simulate_epochs(
-    cause: Features | None,
-    carrier: Features,
-    *,
-    positions: Mapping[str, Sequence[float]],
-    times: Sequence[float],
-    planted: np.ndarray,
-    noise: float = 2.0,
-    subject: str = "sim1",
-    seed: int = 0,
-) -> Recording:
-    """Return EEG epochs around words, in which some channels respond at some times.
-
-    ``y = planted * (X w) / sd + noise * e``: X the whitened cause, w weights of each channel and
-    time of their own, e AR(1) noise over words. Each occurrence of a word is an item of its own.
-
-    Parameters
-    ----------
-    cause : Features or None
-        The planted space; None plants nothing: noise alone.
-    carrier : Features
-        Any space of the same words.
-    positions : mapping of str to sequence of float
-        Channel -> its place in metres, (3,).
-    times : sequence of float
-        Seconds after the onset of a word.
-    planted : array of bool, shape (n_channels, n_times)
-        Where the space is planted.
-    noise : float
-        Standard deviation of the noise, of the signal it is 1.
-    subject : str
-    seed : int
-
-    Returns
-    -------
-    Recording
-        Targets "channel@100ms", as ``brainlm.from_epochs`` names them.
-
-    Raises
-    ------
-    ValueError
-        When ``planted`` has another shape, or words share an item.
-    """
-    planted = np.asarray(planted, dtype=bool)
-    if planted.shape != (len(positions), len(times)):
-        raise ValueError(
-            f"planted must be (n_channels, n_times) = ({len(positions)}, {len(times)}), got "
-            f"{planted.shape}"
-        )
-    stimulus = _items_of(carrier)
-    rng = np.random.default_rng(seed)
-    data = noise * autoregressive(stimulus.n_words, planted.size, rng)
-    if cause is not None:
-        X = _whitened(cause).values
-        signal = _unit(X @ rng.standard_normal((X.shape[1], planted.size)))
-        data += np.where(planted.ravel(), signal, 0)
-    return Recording(
-        data,
-        epoch_targets(list(positions), times, np.array(list(positions.values()))),
-        "eeg",
-        "z",
-        items=stimulus.item,
-        run=stimulus.run,
-        subject=subject,
     )
 
 
@@ -327,77 +242,12 @@ def voxels_near(mask: Any, regions: Iterable[tuple[Sequence[float], float]]) -> 
     return region
 
 
-def simulate_n400(cause: Features, *, noise: float = 2.0, subject: str, seed: int) -> Recording:
-    """Return EEG that follows a space at the sensors and the time of an N400.
-
-    Parameters
-    ----------
-    cause : Features
-        Each occurrence of a word is an item of its own.
-    noise : float
-        As in `simulate_epochs`.
-    subject : str
-    seed : int
-
-    Returns
-    -------
-    Recording
-        Its target table has a column ``planted``; a note says what was planted.
-    """
-    import mne
-
-    positions = mne.channels.make_standard_montage(MONTAGE).get_positions()["ch_pos"]
-    late = [WINDOW[0] <= time < WINDOW[1] for time in BINS]
-    planted = np.outer([channel in SENSORS for channel in positions], late)
-    recording = simulate_epochs(
-        cause,
-        cause,
-        positions=positions,
-        times=BINS,
-        planted=planted,
-        noise=noise,
-        subject=subject,
-        seed=seed,
-    )
-    targets = recording.targets.assign(planted=planted.ravel())
-    return replace(recording, targets=targets).noted(
-        f"simulated responses: {cause.name} planted at {', '.join(SENSORS)} in the bins from "
-        f"{WINDOW[0]} to {WINDOW[1]} s, in AR(1) noise over words"
-    )
-
-
-def simulate_listeners(
-    story: Stimulus,
-    represent: Callable[[Stimulus], Sequence[Any]],
-    people: Sequence[str],
-    n_words: int,
-    *,
-    noise: float,
-) -> Iterator[tuple[Stimulus, Recording]]:
-    """Yield the first words of a story, and EEG of each person that follows them (`simulate_n400`).
-
-    Parameters
-    ----------
-    story : Stimulus
-    represent : callable
-        Returns the feature spaces (`brainlm.Space`) of words; the first one is planted.
-    people : sequence of str
-    n_words : int
-    noise : float
-    """
-    story = story.select(np.arange(min(n_words, story.n_words)))
-    stimulus = replace(story, item=[f"w{i}" for i in range(story.n_words)])
-    (cause,) = represent(stimulus)[0].features
-    for seed, name in enumerate(people):
-        yield stimulus, simulate_n400(cause, noise=noise, subject=name, seed=seed)
-
-
 def _targets(people: Sequence[str], prefix: str, n_targets: int) -> pd.DataFrame:
     one = target_table([f"{prefix}{i}" for i in range(n_targets)])
     return targets_of_subjects(dict.fromkeys(people, one))
 
 
-def _items_of(carrier: Features) -> Stimulus:
+def items_of(carrier: Features) -> Stimulus:
     """The words of a space, of which each must be an item of its own."""
     stimulus = carrier.stimulus
     assert stimulus is not None
@@ -406,7 +256,7 @@ def _items_of(carrier: Features) -> Stimulus:
     return stimulus
 
 
-def _whitened(features: Features) -> Features:
+def whitened(features: Features) -> Features:
     """The first principal components with equal variance: no direction of the layer dominates."""
     X = np.asarray(features.values, dtype=float)
     X = X - X.mean(axis=0)
@@ -417,6 +267,7 @@ def _whitened(features: Features) -> Features:
     return Features(features.name, values, features.stimulus)
 
 
-def _unit(values: np.ndarray) -> np.ndarray:
+def unit(values: np.ndarray) -> np.ndarray:
+    """Return columns with mean 0 and standard deviation 1; constant ones stay 0."""
     spread = values.std(axis=0)
     return (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1)

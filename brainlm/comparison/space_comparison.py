@@ -16,9 +16,9 @@ from sklearn.preprocessing import StandardScaler
 
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.feature_spaces import FeatureSpace, control_space, permuted_space
+from brainlm.comparison.layer_scores import control_design, random_scores
 from brainlm.comparison.layer_statistics import Contrast, compare_folds
 from brainlm.comparison.scoring import SpaceScores, fit_controls, score_ridge
-from brainlm.comparison.study import control_design, random_scores
 from brainlm.comparison.table import record
 from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
@@ -26,8 +26,6 @@ from brainlm.encoding.variance_partitioning import partition_variance
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["compare_families", "compare_matched"]
 
 PLAUSIBLE = ("embodied", "network", "taxonomic")
 MOST_PARTS = 3  # spaces whose variance is partitioned: seven combinations

@@ -15,8 +15,6 @@ from brainlm.stats.permutation import fdr
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["record", "tidy"]
-
 
 def record(
     task: Assembly, scores: SpaceScores, ceiling: float = np.nan, **about: Any

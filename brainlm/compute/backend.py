@@ -13,44 +13,6 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-__all__ = [
-    "as_rows",
-    "at",
-    "beside",
-    "cast",
-    "check_device",
-    "cholesky",
-    "column_means",
-    "column_norms",
-    "double",
-    "eigh",
-    "eigvalsh",
-    "empty",
-    "eps",
-    "full",
-    "host",
-    "inverse",
-    "is_accelerator",
-    "is_single",
-    "is_tensor",
-    "itemsize",
-    "largest",
-    "like",
-    "namespace",
-    "native",
-    "place",
-    "qr",
-    "row_dots",
-    "row_norms",
-    "rows_of_symmetric",
-    "shift",
-    "solve",
-    "spread",
-    "squares",
-    "std",
-    "svd",
-]
-
 
 def is_tensor(A: Any) -> bool:
     """Return whether ``A`` is a torch tensor, without importing torch."""

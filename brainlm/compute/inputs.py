@@ -23,8 +23,6 @@ from brainlm.compute.backend import (
 from brainlm.compute.lazy_arrays import column_blocks
 from brainlm.compute.streams import column_stream, resident
 
-__all__ = ["Encoder", "checked_means", "checked_tensors"]
-
 FEATURES: dict[str, Any] = {"dtype": [np.float64, np.float32], "ensure_min_samples": 2}
 
 

@@ -15,8 +15,6 @@ import numpy as np
 from brainlm._validation import bad_targets, is_mapped
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError, unknown_name
 
-__all__ = ["TargetView", "bad_columns", "column_blocks", "on_disk", "open_stored", "split_place"]
-
 READ_BYTES = 1 << 27  # of targets read at a time
 
 

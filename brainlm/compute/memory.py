@@ -8,8 +8,6 @@ from pathlib import Path
 
 from brainlm.errors import CorruptDataError
 
-__all__ = ["available_memory", "check_declared", "check_memory", "check_unpacked", "parse_bytes"]
-
 MOST_COMPRESSED = 1032  # deflate cannot do better
 SLACK = 1 << 26  # bytes; files of constant values that are not even stored
 

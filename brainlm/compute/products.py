@@ -17,8 +17,6 @@ import numpy as np
 
 from brainlm.compute.backend import at, is_accelerator, is_tensor, namespace
 
-__all__ = ["half_is_fast", "neighbours", "operand", "product", "take_columns"]
-
 LARGE = 1 << 20  # numbers in an operand, below which laying it out costs more than it saves
 
 

@@ -13,8 +13,6 @@ from brainlm.compute.backend import empty, host, is_accelerator, is_tensor, like
 from brainlm.compute.lazy_arrays import column_blocks
 from brainlm.compute.memory import available_memory
 
-__all__ = ["ACCELERATOR_BLOCK", "affine", "block_bytes", "column_stream", "free_memory", "resident"]
-
 ACCELERATOR_BLOCK = 1 << 30  # bytes of intermediate results at a time that fill a card
 SHARE = 8  # of the free memory of a card, at most, for such a block
 COPIERS = 4  # threads that copy a block into pinned memory

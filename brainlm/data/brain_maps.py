@@ -19,8 +19,6 @@ from brainlm.errors import UnknownNameError, unknown_name
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["BrainMaps", "paint", "targets_of", "winners"]
-
 
 @dataclass(frozen=True, eq=False)
 class BrainMaps:

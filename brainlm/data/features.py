@@ -14,8 +14,6 @@ from brainlm._validation import as_labels, check_finite, freeze, is_mapped, same
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import unknown_name
 
-__all__ = ["Features", "concatenate", "lag"]
-
 
 @dataclass(frozen=True, eq=False)
 class Features:

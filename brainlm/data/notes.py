@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["KINDS_OF_NOTES", "Note", "kind_of"]
-
 KINDS_OF_NOTES = ("alpha_edge", "leakage", "excluded", "coverage", "debug", "other")
 
 

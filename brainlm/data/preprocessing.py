@@ -8,8 +8,6 @@ import numpy as np
 
 from brainlm.data.recording import Recording, run_means, sampling_interval
 
-__all__ = ["average_samples", "high_pass", "without_drifts"]
-
 
 def high_pass(recording: Recording, period: float = 128.0) -> Recording:
     """Remove drifts slower than ``period`` seconds, run by run.

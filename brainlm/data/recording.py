@@ -21,8 +21,6 @@ from brainlm._validation import (
 from brainlm.data.target_table import positions_of, target_table, targets_of_subjects
 from brainlm.errors import unknown_name
 
-__all__ = ["MODALITIES", "Recording", "side_by_side"]
-
 COLUMNS = 1 << 24  # values of a mapped array that are read at a time
 MODALITIES = (
     "fmri",
@@ -301,6 +299,7 @@ def _constant(data: np.ndarray) -> np.ndarray:
 
 
 def run_means(data: np.ndarray, run: np.ndarray) -> np.ndarray:
+    """Return the mean of the run that each sample belongs to, shaped as the data."""
     means = np.empty_like(data)
     for label in dict.fromkeys(run):
         means[run == label] = data[run == label].mean(axis=0)

@@ -25,8 +25,6 @@ from brainlm.data.target_table import target_coordinates, target_table
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Scores", "fisher_mean", "held_out_choice", "pearson", "r_squared", "standardize_rows"]
-
 CORRELATIONS = ("r", "spearman")  # averaged through Fisher's z
 
 

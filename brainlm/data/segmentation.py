@@ -15,8 +15,6 @@ from typing import Any
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 
-__all__ = ["check_script", "chinese_script", "read_text", "segment", "simplify"]
-
 LEVELS = ("word", "character")
 WITHOUT_SPACES = ("zh", "yue", "ja", "th", "lo", "km", "my", "bo", "dz")
 SENTENCE_END = re.compile(

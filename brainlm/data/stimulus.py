@@ -14,8 +14,6 @@ from brainlm._html import html_card
 from brainlm._validation import as_labels, check_blocks, check_finite, freeze, same_length
 from brainlm.errors import unknown_name
 
-__all__ = ["Stimulus"]
-
 # Forced aligners round interval edges, so neighbours may overlap by less than a millisecond.
 OVERLAP_TOLERANCE = 1e-3
 SEPARATORS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")

@@ -13,18 +13,6 @@ from brainlm._validation import as_labels, same_length
 if TYPE_CHECKING:
     import xarray
 
-__all__ = [
-    "epoch_targets",
-    "over_time",
-    "positions_of",
-    "region_targets",
-    "target_coordinates",
-    "target_table",
-    "targets_of_scores",
-    "targets_of_subjects",
-    "voxel_targets",
-]
-
 PLACE = ["x", "y", "z"]
 VOXEL = ["i", "j", "k"]
 NUMBERS = ("time", *PLACE, *VOXEL)

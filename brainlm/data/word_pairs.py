@@ -10,8 +10,6 @@ import numpy as np
 from brainlm._validation import as_labels, check_finite, freeze, same_length
 from brainlm.data.stimulus import Stimulus
 
-__all__ = ["WordPairs"]
-
 
 @dataclass(frozen=True, eq=False)
 class WordPairs:

@@ -20,8 +20,6 @@ from brainlm.errors import CorruptDataError, DataMissingError, complaints, unkno
 from brainlm.io.files import ReaderOptions
 from brainlm.io.registry import READERS
 
-__all__ = ["Card", "Facts", "Reference", "card_names", "read_card"]
-
 TIMED = ("bids", "meeg", "stories", "timecourses", "word-times")  # readers of time series
 Text = Annotated[str, Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -11,8 +11,6 @@ from brainlm.errors import DataMissingError, LicenceError, UnknownNameError, unk
 from brainlm.storage.downloads import cache_folder, fetch_url, fetch_wheel
 from brainlm.storage.openneuro import fetch_openneuro
 
-__all__ = ["fetch_dataset"]
-
 
 def fetch_dataset(
     name: str | Path,

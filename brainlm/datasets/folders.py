@@ -9,8 +9,6 @@ from brainlm.datasets.card import Card, card_names, read_card
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 from brainlm.storage.downloads import cache_folder, check_content, sha256_of
 
-__all__ = ["dataset_hashes", "is_on_disk", "list_datasets", "list_subjects"]
-
 
 def list_datasets() -> list[str]:
     """Return the names of all data sets, sorted."""
@@ -106,6 +104,7 @@ def _how_to_get(card: Card, tried: list[str], root: Path) -> str:
 
 
 def choose_subject(card: Card, folder: Path, subject: str | None) -> str:
+    """Return the subject to open: the named one, or the only one."""
     choices = list(card.subjects) or card.options.subjects(folder)
     if subject is None:
         if len(choices) != 1:
@@ -120,6 +119,7 @@ def choose_subject(card: Card, folder: Path, subject: str | None) -> str:
 
 
 def check_file(card: Card, path: Path, digest: str | None) -> None:
+    """Raise where a file is not what the checksum on its card says."""
     check_content(path)
     if digest is None:
         return

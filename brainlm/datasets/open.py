@@ -20,16 +20,6 @@ from brainlm.io.registry import READERS
 from brainlm.storage.long_recordings import constant_columns
 from brainlm.storage.openneuro import check_finished
 
-__all__ = [
-    "open_dataset",
-    "open_maps",
-    "open_pairs",
-    "open_recording",
-    "open_responses",
-    "open_stimulus",
-    "read_card",
-]
-
 
 def open_dataset(
     name: str | Path, subject: str | None = None, root: Path | str | None = None

@@ -18,17 +18,6 @@ from brainlm.data.features import Features
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.errors import unknown_name
 
-__all__ = [
-    "METHODS",
-    "Aligned",
-    "AlignmentWarning",
-    "align",
-    "delay",
-    "delays_between",
-    "lanczos_weights",
-    "resample",
-]
-
 METHODS = ("lanczos", "sum", "mean", "hrf")
 
 # Length of the haemodynamic response in seconds (SPM's default).

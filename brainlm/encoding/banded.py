@@ -16,8 +16,6 @@ from brainlm.encoding._ridge.search import solve_ridge_cv
 from brainlm.encoding._ridge.solve import Standardizer, fit_ridge
 from brainlm.encoding.ridge import RidgeEncoder
 
-__all__ = ["BandedRidgeEncoder"]
-
 
 class BandedRidgeEncoder(Encoder):
     """Ridge regression with one penalty per band (feature space) and target.

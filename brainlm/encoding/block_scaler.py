@@ -10,8 +10,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainlm.encoding._ridge.solve import Standardizer
 
-__all__ = ["BlockScaler"]
-
 
 class BlockScaler(TransformerMixin, BaseEstimator):
     """z-score features, then give every block of them the same total variance.

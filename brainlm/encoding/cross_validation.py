@@ -29,8 +29,6 @@ from brainlm.encoding.splits import ContiguousBlocks, GapWarning, Split, as_spli
 from brainlm.encoding.temporal_response import Delayer
 from brainlm.errors import unknown_name
 
-__all__ = ["cross_validate", "prepared", "score_in_folds"]
-
 METRICS = ("r", "spearman", "r2", "r2_score")
 Metric = str | Callable[[np.ndarray, np.ndarray], np.ndarray]
 LARGE = 1 << 28  # bytes of targets from which a ridge regression passes them in blocks
@@ -290,7 +288,7 @@ def score_in_folds(
     """Score predictions that are held out already, inside the test folds of a split.
 
     For leave-one-out predictions (``brainlm.encoding.similarity.leave_one_out``), so that their
-    score and its spread stand beside cross-validated ones on the same blocks of samples.
+    score and its spread compare with cross-validated ones on the same blocks of samples.
 
     Parameters
     ----------

@@ -28,18 +28,6 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
-__all__ = [
-    "KINDS",
-    "Encoding",
-    "Space",
-    "encode",
-    "score_table",
-    "stack_folds",
-    "stack_predictions",
-    "stack_scores",
-    "with_baselines",
-]
-
 KINDS = ("layer", "combined", "with empty", "random", "reference")
 
 

@@ -16,8 +16,6 @@ from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.splits import Split
 from brainlm.features.baselines import smooth_noise
 
-__all__ = ["LeakageProbe", "LeakageWarning", "leakage_probe"]
-
 
 class LeakageWarning(UserWarning):
     """Features without any language predict the data: training and test samples are not apart."""

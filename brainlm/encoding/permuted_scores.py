@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from typing import Any
 
@@ -26,11 +27,10 @@ from brainlm.compute.products import operand, product
 from brainlm.compute.streams import block_bytes, resident
 from brainlm.data.scores import Scores, fisher_z
 from brainlm.encoding._ridge.solve import fit_ridge
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import AlphaEdgeWarning
 from brainlm.encoding.splits import Split
 from brainlm.stats.permutation import permute_blocks
-
-__all__ = ["permuted_scores", "shared_orders"]
-
 
 AT_ONCE = 4096  # targets whose responses are held as rows
 
@@ -48,8 +48,9 @@ def permuted_scores(  # noqa: PLR0913
     standardize: bool = True,
     seed: int = 0,
     device: str | None = None,
+    encoder: Any = None,
 ) -> np.ndarray:
-    """Return the scores of ridge regressions fitted anew to permuted responses.
+    """Return the scores of ridge regressions that are refitted to permuted responses.
 
     Blocks of samples of the responses change places within their run, in training and test
     together, and every fold is fitted and scored again at the penalties chosen for the true
@@ -80,6 +81,10 @@ def permuted_scores(  # noqa: PLR0913
     seed : int
     device : str, optional
         As in `brainlm.RidgeEncoder`.
+    encoder : estimator, optional
+        Chooses the penalties of every permutation again, one per target, as the comparison studies
+        do (`brainlm.comparison.score_ridge`): a search per permutation instead of a product. It
+        replaces ``standardize`` and ``device``. Default: the penalties of ``scores`` are kept.
 
     Returns
     -------
@@ -106,6 +111,8 @@ def permuted_scores(  # noqa: PLR0913
         rng = np.random.default_rng(seed)
         orders = np.array([permute_blocks(len(Y), block, rng, runs) for _ in range(n_permutations)])
     assert orders is not None
+    if encoder is not None:
+        return _with_chosen_penalties(encoder, X, Y, split, orders)
     z = full((len(orders), Y.shape[1]), 0, X, in_double=False)
     room = block_bytes(X, AT_ONCE * X.itemsize * len(X))
     folds = list(zip(split.split(X), scores.alphas, strict=True))
@@ -139,6 +146,23 @@ def permuted_scores(  # noqa: PLR0913
                     found[number] = fisher_z(_row_correlations(predicted, Yt[:, there]))
                 z[:, at(part, z)] += found
     return np.tanh(host(z) / len(folds))
+
+
+def _with_chosen_penalties(
+    encoder: Any, X: Any, Y: Any, split: Split, orders: np.ndarray
+) -> np.ndarray:
+    """Scores of permuted responses, as further targets of one regression."""
+    per = {k: v for k, v in encoder.get_params().items() if k.endswith("alpha_per")}
+    if set(per.values()) - {"target"}:
+        raise ValueError(f"{per}: permuted responses need alpha_per='target'")
+    found, at_once = [], max(1, AT_ONCE // Y.shape[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlphaEdgeWarning)  # of responses that mean nothing
+        for start in range(0, len(orders), at_once):
+            every = np.hstack([host(Y[at(o, Y)]) for o in orders[start : start + at_once]])
+            scores = cross_validate(encoder, X, every, split)
+            found.append(scores.mean.reshape(-1, Y.shape[1]))
+    return np.concatenate(found)
 
 
 def shared_orders(

@@ -16,17 +16,6 @@ import numpy as np
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks
 
-__all__ = [
-    "RandomChunks",
-    "discourse_encoder",
-    "huth_encoder",
-    "meg_bin_encoder",
-    "scale_items",
-    "scale_runs",
-    "trim_runs",
-    "word_encoder",
-]
-
 
 @dataclass(frozen=True)
 class RandomChunks:

@@ -22,9 +22,6 @@ from brainlm.encoding._ridge.streaming import FoldResult, stream_fold
 from brainlm.encoding.splits import as_split, checked_folds
 from brainlm.errors import unknown_name
 
-__all__ = ["AlphaEdgeWarning", "RidgeEncoder"]
-
-
 WIDENINGS = 3
 LAYERS_AT_ONCE = 1 << 30  # bytes of the operators of layers that are searched together
 
@@ -368,9 +365,9 @@ class RidgeEncoder(Encoder):
 
 
 def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
-    """Return the sentence that says how many choices lie on the edge of the grid."""
+    """Return how many choices are on the edge of the grid, as a sentence."""
     return (
-        f"{low} of {n} alphas lie on the lower edge of the grid ({alphas[0]:g}) and {high} on the "
+        f"{low} of {n} alphas are on the lower edge of the grid ({alphas[0]:g}) and {high} on the "
         f"upper edge ({alphas[-1]:g}): widen alphas (targets without any signal go to the upper "
         "edge whatever it is)"
     )

@@ -6,7 +6,7 @@ their embeddings.
 
 Anisotropy, the trap. Where all embeddings of a layer point in one direction, every weight is
 positive and equal, the weighted sum of the *other* items is the negative of the item itself, and
-the leave-one-out score is driven to -1 whatever the layer knows. Centring the embedding columns
+the leave-one-out score is driven to -1 for any layer. Centring the embedding columns
 removes the common direction; ``center=False`` gives the published form. Dividing the columns by
 their standard deviation as well (``standardize=True``) keeps the few dimensions of large variance
 that hidden layers have from deciding alone (Timkey & van Schijndel 2021): in simulations
@@ -36,15 +36,6 @@ from brainlm.encoding._ridge.solve import Standardizer
 from brainlm.encoding.cross_validation import score_in_folds
 from brainlm.encoding.splits import Split
 from brainlm.errors import unknown_name
-
-__all__ = [
-    "LeaveOneOut",
-    "SimilarityEncoder",
-    "column_shift_and_scale",
-    "leave_one_out",
-    "leave_one_out_scores",
-    "similarity_predict",
-]
 
 # Rows of the weight matrix formed at a time: 64 MiB for 16,000 training items in float32.
 BLOCK_ELEMENTS = 1 << 24

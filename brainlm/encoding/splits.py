@@ -15,17 +15,6 @@ import numpy as np
 
 from brainlm._validation import as_labels, check_blocks
 
-__all__ = [
-    "ContiguousBlocks",
-    "Folds",
-    "GapWarning",
-    "Groups",
-    "LeaveOneRunOut",
-    "Split",
-    "as_split",
-    "checked_folds",
-]
-
 Fold = tuple[np.ndarray, np.ndarray]
 
 

@@ -14,8 +14,6 @@ from brainlm.stats.permutation import max_statistic_p
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["peak_lines", "stack_subjects"]
-
 
 def stack_subjects(results: Sequence[Encoding]) -> xarray.Dataset:
     """Stack the scores of subjects on the targets they share, with p values of their mean.

@@ -17,8 +17,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainlm.encoding.align import delay
 
-__all__ = ["Delayer", "lag_samples"]
-
 
 def lag_samples(tmin: float, tmax: float, rate: float) -> list[int]:
     """Return the lags from ``tmin`` to ``tmax`` seconds in samples, both ends included.

@@ -12,8 +12,6 @@ from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.stimulus import Stimulus
 from brainlm.data.target_table import epoch_targets
 
-__all__ = ["word_locked"]
-
 BIN = 0.1  # seconds, as in public code of the MulCogBench group
 
 

@@ -13,8 +13,6 @@ from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.splits import Split
 
-__all__ = ["Partition", "partition_variance"]
-
 LARGEST = 5  # spaces: 31 regressions
 
 

@@ -13,8 +13,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.features.norms import Norm
 from brainlm.storage.downloads import check_content
 
-__all__ = ["association_norm", "ppmi", "random_walk_similarity", "read_associations"]
-
 RESPONSES = ("R1", "R2", "R3")
 
 
@@ -67,7 +65,7 @@ def ppmi(counts: sparse.csr_array) -> sparse.csr_array:
 
 
 def random_walk_similarity(counts: np.ndarray, stay: float = 0.75) -> np.ndarray:
-    """Return who is reached from whom by a walk that goes on with probability ``stay``.
+    """Return the probability that a random walk from each word reaches each other word.
 
     ``G = sum_t (stay P)^t = (I - stay P)^-1`` with the rows of P summing to 1, then PPMI of G;
     shape (n, n), not symmetric. After De Deyne et al. 2019; the last step on G itself is ours.

@@ -13,19 +13,6 @@ from brainlm.data.features import Features
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 
-__all__ = [
-    "UnknownWordsWarning",
-    "random_like",
-    "random_walk",
-    "sentence_length",
-    "smooth_noise",
-    "stroke_count",
-    "word_length",
-    "word_position",
-    "word_rate",
-    "zipf_frequency",
-]
-
 # Languages whose words wordfreq lists under another code.
 SAME_LIST = {"no": "nb", "hr": "sh", "sr": "sh", "bs": "sh", "tl": "fil"}
 

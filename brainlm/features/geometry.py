@@ -16,8 +16,6 @@ from brainlm.data.features import Features
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["MEASURES", "geometry"]
-
 MEASURES = {
     "mean_similarity": "mean pairwise cosine",
     "mean_correlation": "mean pairwise correlation",

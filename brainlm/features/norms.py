@@ -16,9 +16,8 @@ import numpy as np
 from brainlm.data.features import Features
 from brainlm.data.segmentation import check_script, chinese_script
 from brainlm.data.stimulus import Stimulus
-from brainlm.datasets.open import open_dataset, read_card
-
-__all__ = ["Norm", "open_norm", "similarity_features"]
+from brainlm.datasets.card import read_card
+from brainlm.datasets.open import open_dataset
 
 ALPHAS = np.logspace(-2, 4, 7)
 

@@ -11,8 +11,6 @@ import numpy as np
 from brainlm.data.features import Features
 from brainlm.data.stimulus import Stimulus
 
-__all__ = ["STRATEGIES", "Tree", "node_counts", "parse_bracketed", "syntactic_nodes"]
-
 STRATEGIES = ("bottom-up", "top-down", "left-corner")
 TRACE = "-NONE-"
 

@@ -19,15 +19,6 @@ from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 from brainlm.features.norms import Norm, similarity_features
 from brainlm.storage.downloads import check_content
 
-__all__ = [
-    "cilin_norm",
-    "hownet_norm",
-    "read_cilin",
-    "read_hownet",
-    "taxonomic_similarity",
-    "wordnet_norm",
-]
-
 MEASURES = ("wu-palmer", "path")
 CILIN = re.compile(r"([A-Z])([a-z])(\d\d)([A-Z])(\d\d)([=#@])\s+(.+)")
 SEMEME = re.compile(r"[A-Za-z][\w .-]*\|[^\s{}\[\]:,;=~$#%&@*+?!^<>\"'()|]+")

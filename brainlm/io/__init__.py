@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "rated_pairs": ["read_word_pairs"],
         "ratings": ["read_tables"],
         "sentence_patterns": ["read_passages"],
-        "stories": ["read_stories"],
+        "story_files": ["read_stories"],
         "textgrid": ["read_textgrid"],
         "timecourses": ["read_timecourses"],
         "word_responses": ["read_word_responses"],

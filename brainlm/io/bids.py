@@ -27,14 +27,12 @@ from brainlm.io.images import (
     other_header,
     template_mask,
 )
-from brainlm.io.run_files import Run, choose_runs, fill, find_runs, inherited, sidecar
+from brainlm.io.run_files import RunFile, choose_runs, fill, find_runs, inherited, sidecar
 from brainlm.io.sheets import read_sheet
 from brainlm.io.story_matching import Heard, runs_heard
 from brainlm.io.word_times import read_word_times, word_files
 from brainlm.storage.downloads import check_content
 from brainlm.storage.long_recordings import stack_blocks
-
-__all__ = ["BidsOptions", "read_bids"]
 
 
 class BidsOptions(ConfoundOptions):
@@ -183,7 +181,7 @@ def read_bids(
     shared = None
     if given.words:
         shared, _ = read_word_times(folder, language=given.language, **given.words)
-        found = [Run(folder, given.left, subject, run) for run in runs]
+        found = [RunFile(folder, given.left, subject, run) for run in runs]
         pairs = runs_heard(found, shared.runs, given.heard)
         runs, stories = [run.name for run, _ in pairs], [story for _, story in pairs]
         shared = shared.select(np.isin(shared.run, stories))

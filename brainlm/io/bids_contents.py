@@ -9,8 +9,6 @@ from brainlm.errors import DataMissingError
 from brainlm.io.run_files import find_runs, inherited
 from brainlm.io.sheets import read_sheet
 
-__all__ = ["survey_bids"]
-
 RECORDINGS = re.compile(
     r"_(bold\.nii(\.gz)?|bold\.dtseries\.nii|bold\.func\.gii|bold\.gii|meg\.(fif|ds|con|sqd)"
     r"|eeg\.(vhdr|edf|bdf|set)|ieeg\.(vhdr|edf|set|nwb|mefd)|nirs\.snirf)$"

@@ -21,8 +21,6 @@ from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.io.files import read_text
 from brainlm.storage.downloads import check_content
 
-__all__ = ["BINARY", "DELIMITERS", "text_rows"]
-
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 LARGEST_TABLE = 1 << 30  # bytes; a table that is read into memory whole
 LARGEST_TEXT = 1 << 26  # bytes; larger text is read line by line

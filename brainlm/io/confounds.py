@@ -18,8 +18,6 @@ from brainlm.io.files import Names, ReaderOptions
 from brainlm.io.sheets import read_sheet
 from brainlm.storage.downloads import check_content
 
-__all__ = ["ConfoundOptions", "Confounds", "read_confounds"]
-
 # Confounds of fMRIPrep that are differences between neighbouring volumes.
 DIFFERENCES = re.compile(r"derivative1|framewise_displacement|dvars|rmsd")
 FIRST = "a missing first difference is 0"

@@ -15,11 +15,9 @@ from pydantic import Field, model_validator
 
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.io.files import Names, ReaderOptions
-from brainlm.io.run_files import Run, inherited
+from brainlm.io.run_files import RunFile, inherited
 from brainlm.io.sheets import Sheet, read_sheet
 from brainlm.storage.downloads import check_content
-
-__all__ = ["Events", "EventsOptions", "read_events", "read_start"]
 
 
 class EventsOptions(ReaderOptions):
@@ -118,13 +116,13 @@ class Events:
         return [texts[i] for i in kept], onsets[kept], durations[kept]
 
 
-def read_events(given: EventsOptions, run: Run, first: float) -> Events:
+def read_events(given: EventsOptions, run: RunFile, first: float) -> Events:
     """Read the events of a run.
 
     Parameters
     ----------
     given : EventsOptions
-    run : Run
+    run : RunFile
     first : float
         Seconds from the start of the acquisition to the first sample of the file.
 
@@ -169,7 +167,7 @@ def _with_fields(sheet: Sheet, column: str) -> Sheet:
     return Sheet(sheet.path, [*sheet.header, *new], rows, sheet.lines)
 
 
-def read_start(events: Events, run: Run) -> tuple[float, list[str]]:
+def read_start(events: Events, run: RunFile) -> tuple[float, list[str]]:
     """Return when the sound began, in seconds from the first sample of the file, and notes.
 
     Raises

@@ -13,16 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 from brainlm.storage.downloads import check_content
 
-__all__ = [
-    "Names",
-    "ReaderOptions",
-    "check_subject",
-    "naming",
-    "parse_number",
-    "read_text",
-    "subjects_in",
-]
-
 # A list in TOML and in Python, kept as a tuple.
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 

@@ -18,18 +18,6 @@ import pandas as pd
 from brainlm.compute.memory import check_declared
 from brainlm.data.target_table import region_targets, voxel_targets
 
-__all__ = [
-    "ImageSeries",
-    "changing",
-    "check_sampling_interval",
-    "load_image",
-    "open_cifti",
-    "open_surfaces",
-    "open_volumes",
-    "other_header",
-    "template_mask",
-]
-
 BLOCK = 1 << 26  # bytes of an image that are read at a time
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}  # units of NIfTI
 PLAUSIBLE = (0.05, 20.0)  # seconds between volumes

@@ -16,8 +16,6 @@ from brainlm.io.images import ImageSeries, load_image, open_cifti, open_volumes
 from brainlm.storage.downloads import check_content
 from brainlm.storage.long_recordings import stack_blocks
 
-__all__ = ["ItemMapsOptions", "read_item_maps"]
-
 
 class ItemMapsOptions(ReaderOptions):
     """Options of `read_item_maps`.

@@ -16,8 +16,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.io.files import Names, ReaderOptions, check_subject, naming
 from brainlm.storage.downloads import check_content
 
-__all__ = ["MapsOptions", "read_maps", "read_volume"]
-
 LARGEST = 1 << 31  # bytes of one unpacked array; maps are read whole
 
 

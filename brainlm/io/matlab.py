@@ -18,8 +18,6 @@ from brainlm.compute.memory import check_declared, check_memory, check_unpacked
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.storage.downloads import check_content
 
-__all__ = ["find", "read_mat", "variable_shape"]
-
 # Types of the elements of a file (version 5).
 MATRIX, COMPRESSED = 14, 15
 ELEMENTS = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13, MATRIX, COMPRESSED, 16, 17, 18}

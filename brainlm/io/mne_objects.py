@@ -17,8 +17,6 @@ from brainlm.storage.long_recordings import LARGEST_IN_MEMORY, stack_blocks
 if TYPE_CHECKING:
     import mne
 
-__all__ = ["CHANNELS", "epoch_words", "event_onsets", "from_epochs", "from_raw", "stimulus_of"]
-
 # Channel types of mne: modality, unit.
 CHANNELS = {
     "mag": ("meg", "T"),

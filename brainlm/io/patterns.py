@@ -16,8 +16,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.io.files import ReaderOptions, check_subject, naming, read_text
 from brainlm.io.matlab import find, read_mat
 
-__all__ = ["PatternsOptions", "read_patterns"]
-
 
 class PatternsOptions(ReaderOptions):
     """Options of `read_patterns`.

@@ -19,8 +19,6 @@ import numpy as np
 from brainlm.errors import CorruptDataError
 from brainlm.storage.downloads import check_content
 
-__all__ = ["read_pickle"]
-
 OPCODES = frozenset(
     [
         "PROTO",

@@ -10,8 +10,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.io.files import Names, ReaderOptions, naming
 from brainlm.io.sheets import read_sheet
 
-__all__ = ["WordPairsOptions", "read_word_pairs"]
-
 
 class WordPairsOptions(ReaderOptions):
     """Options of `read_word_pairs`.

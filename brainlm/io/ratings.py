@@ -16,8 +16,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.io.files import Names, ReaderOptions, naming
 from brainlm.io.sheets import Sheet, read_sheet
 
-__all__ = ["TableOptions", "TablesOptions", "read_tables"]
-
 
 class TableOptions(ReaderOptions):
     """One file of `read_tables`.

@@ -10,17 +10,17 @@ from brainlm.io.bids import BidsOptions, read_bids
 from brainlm.io.files import ReaderOptions
 from brainlm.io.item_maps import ItemMapsOptions, read_item_maps
 from brainlm.io.map_files import MapsOptions, read_maps
-from brainlm.io.meeg import MeegOptions, read_meeg
+from brainlm.io.meeg import read_meeg
+from brainlm.io.meeg_options import MeegOptions
 from brainlm.io.patterns import PatternsOptions, read_patterns
 from brainlm.io.rated_pairs import WordPairsOptions, read_word_pairs
 from brainlm.io.ratings import TablesOptions, read_tables
 from brainlm.io.sentence_patterns import PassageOptions, read_passages
-from brainlm.io.stories import StoriesOptions, read_stories
+from brainlm.io.story_files import StoriesOptions, read_stories
 from brainlm.io.timecourses import TimecourseOptions, read_timecourses
-from brainlm.io.word_responses import WordResponsesOptions, read_word_responses
+from brainlm.io.word_response_options import WordResponsesOptions
+from brainlm.io.word_responses import read_word_responses
 from brainlm.io.word_times import WordTimesOptions, read_word_times
-
-__all__ = ["READERS", "Reader"]
 
 
 @dataclass(frozen=True)

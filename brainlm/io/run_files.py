@@ -16,8 +16,6 @@ from typing import Any
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 from brainlm.io.files import read_text
 
-__all__ = ["Run", "choose_runs", "fill", "find_runs", "inherited", "sidecar"]
-
 PLACE = re.compile(r"\{(subject|session|task|run)\}")
 
 
@@ -36,7 +34,7 @@ def fill(pattern: str, subject: str, run: str, named_by: str | None = None) -> s
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFile:
     """A run of a subject, found in ``folder`` with ``pattern``."""
 
     folder: Path

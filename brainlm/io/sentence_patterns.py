@@ -13,8 +13,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.io.files import Names, ReaderOptions, naming
 from brainlm.io.pickled import read_pickle
 
-__all__ = ["PassageOptions", "read_passages"]
-
 
 class PassageOptions(ReaderOptions):
     """Options of `read_passages`.

@@ -19,8 +19,6 @@ from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.io.cells import BINARY, DELIMITERS, text_rows
 from brainlm.io.files import parse_number
 
-__all__ = ["Sheet", "read_sheet"]
-
 
 @dataclass(frozen=True)
 class Sheet:

@@ -7,20 +7,20 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from brainlm.errors import CorruptDataError
-from brainlm.io.run_files import Run, inherited
+from brainlm.io.run_files import RunFile, inherited
 from brainlm.io.sheets import read_sheet
-
-__all__ = ["Heard", "runs_heard"]
 
 Heard = Literal["by name", "in order"] | dict[str, str] | None
 
 
-def runs_heard(runs: Sequence[Run], stories: Sequence[str], heard: Heard) -> list[tuple[Run, str]]:
+def runs_heard(
+    runs: Sequence[RunFile], stories: Sequence[str], heard: Heard
+) -> list[tuple[RunFile, str]]:
     """Return each run with the story it heard, in the order of the stories.
 
     Parameters
     ----------
-    runs : sequence of Run
+    runs : sequence of RunFile
         Recordings of one subject.
     stories : sequence of str
         The runs of the words.
@@ -42,7 +42,7 @@ def runs_heard(runs: Sequence[Run], stories: Sequence[str], heard: Heard) -> lis
                 "not match in order; give heard = {run: story}"
             )
         return list(zip(runs, stories, strict=True))
-    pairs: dict[str, Run] = {}
+    pairs: dict[str, RunFile] = {}
     for run in runs:
         story = _story(run, stories, heard)
         if story in pairs:
@@ -54,7 +54,7 @@ def runs_heard(runs: Sequence[Run], stories: Sequence[str], heard: Heard) -> lis
     return [(pairs[story], story) for story in stories if story in pairs]
 
 
-def _story(run: Run, stories: Sequence[str], heard: Heard) -> str:
+def _story(run: RunFile, stories: Sequence[str], heard: Heard) -> str:
     names = {_plain(story): story for story in stories}
     known = ", ".join(map(repr, list(stories)[:20]))
     if isinstance(heard, dict):
@@ -88,7 +88,7 @@ def _plain(name: str) -> str:
     return str(int(name)) if name.isdecimal() else name
 
 
-def _stimulus_files(run: Run) -> list[str]:
+def _stimulus_files(run: RunFile) -> list[str]:
     """Return what stands under ``stim_file`` in the events of a run, without repeats."""
     events = inherited(run.folder, run.path, "events.tsv")
     if events is None:

@@ -16,8 +16,6 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.io.files import naming, parse_number, read_text
 
-__all__ = ["TimedLabel", "read_intervals", "read_textgrid"]
-
 TOKEN = re.compile(r'"(?:[^"]|"")*"|[^\s"]+')
 SILENCES = ("sp", "sil")
 

@@ -13,8 +13,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.io.files import Names, ReaderOptions, check_subject, naming, parse_number, read_text
 from brainlm.io.textgrid import SILENCES, read_intervals, read_textgrid
 
-__all__ = ["TimecourseOptions", "read_matrix", "read_timecourses"]
-
 
 class TimecourseOptions(ReaderOptions):
     """Options of `read_timecourses`.

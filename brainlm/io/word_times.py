@@ -14,8 +14,6 @@ from brainlm.io.run_files import find_runs
 from brainlm.io.sheets import Sheet, read_sheet
 from brainlm.io.textgrid import SILENCES, read_intervals
 
-__all__ = ["WordTimesOptions", "read_word_times", "word_files"]
-
 
 class WordTimesOptions(ReaderOptions):
     """Options of `read_word_times`.

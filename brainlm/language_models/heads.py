@@ -17,8 +17,6 @@ from brainlm.language_models.windows import Batch, Windows
 if TYPE_CHECKING:
     from brainlm.language_models.model import LanguageModel
 
-__all__ = ["begins_word", "head_logits", "predictions"]
-
 LOGIT_BYTES = 1 << 27  # of one float32 array of logits; three of them exist at a time
 # How vocabularies write a space, tab or line feed at the start of a token.
 SPACES = ("Ġ", "Ċ", "ĉ", "č", "▁", " ", "\n", "\t", "\r", "<0x20>", "<0x0A>", "<0x09>", "<0x0D>")

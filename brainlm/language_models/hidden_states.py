@@ -16,8 +16,6 @@ from brainlm.storage.store import cached_arrays, content_key, unbroken
 if TYPE_CHECKING:
     from brainlm.language_models.model import LanguageModel
 
-__all__ = ["BATCH_TOKENS", "hidden_states"]
-
 BATCH_TOKENS = 4096  # padded tokens per forward pass where batch_size is not given
 CODE_VERSION = 2  # raise it when the same request would give other values
 

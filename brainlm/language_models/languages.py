@@ -7,8 +7,6 @@ from collections.abc import Sequence
 
 from brainlm.language_models.tokens import Tokens
 
-__all__ = ["UnknownLanguageWarning", "check_language"]
-
 # Tokens per byte of text: .15 to .36 in languages that were much of the training text (English in
 # any model .19), .39 to .69 in those that were not. Measured on SmolLM2, Gemma 3, Qwen 2.5, MiniLM.
 MANY = 0.38

@@ -8,8 +8,6 @@ from typing import Any
 
 from brainlm.language_models import LanguageModel
 
-__all__ = ["layer_stack", "states_at"]
-
 
 class _Reached(Exception):  # noqa: N818  (it is no error)
     """The layer that was asked for is reached: the layers above are not needed."""

@@ -8,10 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from brainlm.compute.backend import check_device
 from brainlm.errors import CorruptDataError, unknown_name
-
-__all__ = ["check_device", "kind_of", "load_network", "load_tokenizer", "quiet_transformers"]
 
 DTYPES = ("float32", "bfloat16", "float16")
 

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from brainlm.compute.backend import check_device
 from brainlm.data.features import Features
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import unknown_name
 from brainlm.language_models import loading
 from brainlm.language_models.heads import begins_word
 from brainlm.language_models.hidden_states import hidden_states
-from brainlm.language_models.languages import check_language
 from brainlm.language_models.predictability import word_predictability
+from brainlm.language_models.read_tokens import n_unknown, read_tokens
 from brainlm.language_models.sources import find_source
-from brainlm.language_models.tokens import Frame, Tokens, frame_of, tokenize
+from brainlm.language_models.tokens import Frame, Tokens, frame_of
 from brainlm.language_models.windows import (
     Span,
     Units,
     assemble,
     check_choices,
     choose_layers,
-    overlapping_spans,
-    trailing_spans,
-    units,
+    choose_spans,
     whole_spans,
 )
 from brainlm.storage.store import release_pages, resolve_cache
-
-__all__ = ["LanguageModel"]
 
 READING = 2  # raise it when the same words would go into a model as other tokens
 
@@ -55,7 +51,7 @@ class LanguageModel:
         Inputs per forward pass. Default: as many as fit 4096 tokens.
     cache : bool or path
         Folder in which hidden states are kept, or True for the usual one. ``embed`` then streams
-        to disk, whatever the size, goes on where a killed run stopped, and a second call with the
+        to disk, whatever the size, resumes after an interruption, and a second call with the
         same inputs is a read.
     allow_pickles : bool
         Whether a model without safetensors may be read from ``pytorch_model*.bin``: tensors only
@@ -104,7 +100,7 @@ class LanguageModel:
             raise unknown_name("dtype", dtype, loading.DTYPES)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-        self.device = loading.check_device(device)
+        self.device = check_device(device)
         self.dtype = dtype
         self.batch_size = batch_size
         self.cache = resolve_cache(cache)
@@ -365,38 +361,8 @@ class LanguageModel:
     def tokens_of(
         self, stimulus: Stimulus, context: int | str, level: str = "word"
     ) -> tuple[Units, list[Tokens]]:
-        """Return the texts that go in, and the tokens of each.
-
-        Warns
-        -----
-        UserWarning
-            A token belongs to two words, so that a causal model sees the next word; or the model
-            seems not to know the language (`brainlm.language_models.languages`).
-        """
-        if not isinstance(stimulus, Stimulus):
-            raise TypeError(
-                f"stimulus must be a Stimulus, got {type(stimulus).__name__}: "
-                "brainlm.read_text(text, language) makes one of a text"
-            )
-        read = units(stimulus, context, level)
-        tokens = tokenize(self.tokenizer, read.texts, stimulus.language, read.isolated.tolist())
-        check_language(
-            self.name,
-            self.source.languages,
-            stimulus.language,
-            read.texts,
-            tokens,
-            self._n_unknown(tokens),
-            len(self.tokenizer),
-        )
-        shared = sum(text.n_shared for text in tokens)
-        if shared and self.causal:
-            warnings.warn(
-                f"{shared} tokens of {self.name} belong to two words: the earlier word sees part "
-                "of the later one. Use a model whose tokenizer splits at spaces",
-                stacklevel=3,
-            )
-        return read, tokens
+        """Return the texts that go in, and the tokens of each, see `read_tokens`."""
+        return read_tokens(self, stimulus, context, level)
 
     def origin(self, tokens: list[Tokens]) -> dict[str, Any]:
         """Return what results say about the model and the tokens of a text."""
@@ -409,25 +375,16 @@ class LanguageModel:
                 [*self.frame.prefix, *self.frame.suffix]
             ),
             "separator": self.separator,
-            "unknown_tokens": self._n_unknown(tokens),
+            "unknown_tokens": n_unknown(self, tokens),
             "tokens_of_two_words": sum(text.n_shared for text in tokens),
         }
-
-    def _n_unknown(self, tokens: list[Tokens]) -> int:
-        unknown = self.tokenizer.unk_token_id
-        return int(sum((text.ids == unknown).sum() for text in tokens))
 
     def spans(
         self, tokens: list[Tokens], labels: list[str], context: int | str, exact: bool = False
     ) -> tuple[list[Span], int]:
         """Return which stretches go in, and the most words that stand before any word in its."""
-        room = self.window - len(self.frame)
-        if isinstance(context, str):
-            spans = whole_spans(tokens, labels, room)
-        elif self.causal and not exact:
-            spans = overlapping_spans(tokens, context, room)
-        else:
-            spans = trailing_spans(tokens, context, room)
+        room, trailing = self.window - len(self.frame), exact or not self.causal
+        spans = choose_spans(tokens, labels, context, room, trailing=trailing)
         return spans, max(span.stop - span.start - 1 for span in spans)
 
     def __repr__(self) -> str:

@@ -22,8 +22,6 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError
 from brainlm.storage.downloads import check_content
 
-__all__ = ["BackoffModel", "KenlmModel", "NgramModel", "read_ngrams", "train_kneser_ney"]
-
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 KENLM = b"mmap lm http://kheafield.com/code"  # how its binary files begin
 Gram = tuple[str, ...]

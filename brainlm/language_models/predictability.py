@@ -17,8 +17,6 @@ from brainlm.language_models.windows import Span, Windows, check_choices
 if TYPE_CHECKING:
     from brainlm.language_models.model import LanguageModel
 
-__all__ = ["BOUNDARIES", "word_predictability"]
-
 BOUNDARIES = ("auto", "corrected", "raw")
 
 

@@ -26,8 +26,6 @@ from brainlm.storage.downloads import (
     sha256_of,
 )
 
-__all__ = ["ModelFiles", "ShippedModel", "fetch_model", "find_source", "is_cached", "list_models"]
-
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 
@@ -74,7 +72,7 @@ class ShippedModel:
 
     @property
     def folder(self) -> Path:
-        """Where the model lies in the cache (whether or not it is there)."""
+        """Folder of the model in the cache, whether or not it is there."""
         return cache_folder() / "language_models" / self.name
 
 
@@ -109,7 +107,7 @@ def list_models() -> tuple[ShippedModel, ...]:
 
 
 def is_cached(name: str) -> bool:
-    """Return whether a pip-shipped model lies in the cache in its present version."""
+    """Return whether the present version of a pip-shipped model is in the cache."""
     if name not in _shipped():
         raise unknown_name("pip-shipped language model", name, _shipped())
     model = _shipped()[name]

@@ -24,8 +24,6 @@ import numpy as np
 
 from brainlm.data.segmentation import WITHOUT_SPACES
 
-__all__ = ["Frame", "Tokens", "frame_of", "join_words", "spell", "tokenize", "writes_spaces"]
-
 # Between documents in the pre-training of GPT-2, Pythia, OLMo, SmolLM2, Qwen and many others.
 SEPARATOR = "<|endoftext|>"
 # Tokens that only the format of a chat puts before a text: <|im_start|>, <start_of_turn>, <|user|>.

@@ -13,8 +13,6 @@ import numpy as np
 from brainlm.errors import CorruptDataError
 from brainlm.storage.downloads import check_content
 
-__all__ = ["read_vectors"]
-
 HEADER = re.compile(rb"(\d+) (\d+)\s*\n")
 FASTTEXT = (793712314).to_bytes(4, "little")  # how its .bin files begin
 LONGEST_WORD = 4096  # bytes; beyond that a file is not a table of word vectors

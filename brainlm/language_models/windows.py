@@ -13,20 +13,6 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.errors import unknown_name
 from brainlm.language_models.tokens import Frame, Tokens, writes_spaces
 
-__all__ = [
-    "LEVELS",
-    "Span",
-    "Units",
-    "Windows",
-    "assemble",
-    "check_choices",
-    "choose_layers",
-    "overlapping_spans",
-    "trailing_spans",
-    "units",
-    "whole_spans",
-]
-
 POOLINGS = ("last", "mean", "first")
 
 
@@ -145,6 +131,28 @@ def trailing_spans(texts: Sequence[Tokens], context: int, room: int) -> list[Spa
         _check_stretches(tokens, context, room)
         spans += [Span(i, max(0, k - context), k, k + 1) for k in range(tokens.n_words)]
     return spans
+
+
+def choose_spans(
+    texts: Sequence[Tokens], labels: Sequence[str], context: int | str, room: int, *, trailing: bool
+) -> list[Span]:
+    """Return the stretches of text that go in: whole texts, or a number of words of context.
+
+    Parameters
+    ----------
+    texts : sequence of Tokens
+    labels : sequence of str
+        Names of the texts, for errors.
+    context : int or str
+        Words of context; a str stands for whole texts.
+    room : int
+        Tokens of an input.
+    trailing : bool
+        Exactly ``context`` words before each word, in place of overlapping windows.
+    """
+    if isinstance(context, str):
+        return whole_spans(texts, labels, room)
+    return (trailing_spans if trailing else overlapping_spans)(texts, context, room)
 
 
 def _check_stretches(tokens: Tokens, context: int, room: int) -> None:

@@ -19,8 +19,6 @@ from brainlm.language_models.vector_files import read_vectors
 from brainlm.language_models.windows import LEVELS, check_choices, choose_layers
 from brainlm.storage.downloads import check_content, sha256_of
 
-__all__ = ["StaticVectors", "is_static"]
-
 LOOK_UP = "exact, lower case, punctuation stripped, both"
 POLICIES = ("refuse", "parts", "drop")
 CONTRACTION = re.compile(r"(n't|'(?:s|re|ve|ll|d|m))$", re.IGNORECASE)

@@ -19,8 +19,6 @@ from brainlm.mixed_models._fit import Factor, MixedModelWarning, fit, singular_n
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["FormulaFit", "LikelihoodRatio", "fit_formula", "likelihood_ratio"]
-
 RANDOM = re.compile(r"(?:^|\+)\s*\(((?:[^()|]|\([^()]*\))+)(\|\|?)([^()|]+)\)")
 
 MOST_LEVELS = 100  # of a categorical fixed effect
@@ -177,7 +175,7 @@ def likelihood_ratio(smaller: FormulaFit, larger: FormulaFit) -> LikelihoodRatio
     """Test what ``larger`` has and ``smaller`` has not, against chi-square.
 
     For fixed effects of few readers chi-square rejects too often
-    (`brainlm.mixed_models.regression.likelihood_gain`); for a variance, which is zero at the border
+    (`brainlm.mixed_models.gains.likelihood_gain`); for a variance, which is zero at the border
     of what it can be, too rarely.
 
     Raises

@@ -27,13 +27,12 @@ from brainlm.errors import UnknownNameError, unknown_name
 from brainlm.plotting._style import plot_heat_map
 from brainlm.plotting.brain import (
     brain_maps,
+    brain_rows_height,
     bundle_maps,
-    glass_brain,
-    glass_brains,
+    draw_brain_rows,
     searchlight_brain,
     surface_views,
     winner_brain,
-    winner_map,
 )
 from brainlm.plotting.decoding_accuracy import (
     decoding_curve,
@@ -41,7 +40,9 @@ from brainlm.plotting.decoding_accuracy import (
     plot_accuracy_curve,
     plot_null,
 )
+from brainlm.plotting.depth import layers_by_modality, plot_best_depths, plot_depth_curves
 from brainlm.plotting.diagnostics import alphas, plot_alphas
+from brainlm.plotting.forest import plot_forest, plot_grouped_forest
 from brainlm.plotting.glyphs import styled
 from brainlm.plotting.layers import (
     layer_curve,
@@ -51,27 +52,61 @@ from brainlm.plotting.layers import (
     target_heat_map,
 )
 from brainlm.plotting.mapping import ablations, mapping_and_text, plot_factor, plot_mapping_and_text
+from brainlm.plotting.paper import (
+    ONE_COLUMN,
+    TWO_COLUMNS,
+    Panel,
+    draw_paper_figure,
+    on_axes,
+    save_paper_figure,
+)
 from brainlm.plotting.rdms import plot_scatter, rdm_pair, similarity_and_rsa
+from brainlm.plotting.reading import (
+    is_component,
+    plot_mixed_effects,
+    plot_reading_gains,
+    plot_spillover,
+    reading_gains,
+)
 from brainlm.plotting.reconstruction import (
+    draw_conditions,
+    plot_conditions,
+    plot_gain,
+    plot_mapping_gain,
+    plot_over_controls,
+    plot_text_timeline,
     reconstruction_gain,
     reconstruction_scores,
     reconstruction_text,
+    shown_level,
+    shown_metrics,
 )
-from brainlm.plotting.sensors import plot_time_course, plot_topographies, time_course, topographies
+from brainlm.plotting.sensors import (
+    draw_time_course,
+    draw_topographies,
+    plot_time_course,
+    plot_topographies,
+    scores_over_time,
+    time_course,
+    topographies,
+)
 from brainlm.plotting.studies import (
     context_gains,
     coverage,
     critical_difference,
-    layers_by_modality,
     model_by_dataset,
     paired_bars,
+    plot_best_scores,
     plot_critical_difference,
-    plot_forest,
-    reading_gains,
+    plot_ranks,
+    plot_unique_variance,
+    plot_winners,
+    table_frame,
     unique_variance,
     winners,
 )
 from brainlm.plotting.text_measures import geometry, plot_geometry, plot_surprisal, surprisal
+from brainlm.plotting.volumes import glass_brain, glass_brains, winner_map
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,27 +115,58 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIGURES",
+    "ONE_COLUMN",
+    "TWO_COLUMNS",
     "FigureWarning",
+    "Panel",
+    "brain_rows_height",
     "bundle_maps",
     "draw",
+    "draw_brain_rows",
+    "draw_conditions",
+    "draw_paper_figure",
+    "draw_time_course",
+    "draw_topographies",
     "glass_brain",
+    "is_component",
+    "on_axes",
     "plot_accuracy_curve",
     "plot_alphas",
+    "plot_best_depths",
+    "plot_best_scores",
+    "plot_conditions",
     "plot_critical_difference",
+    "plot_depth_curves",
     "plot_factor",
     "plot_forest",
+    "plot_gain",
     "plot_geometry",
+    "plot_grouped_forest",
     "plot_heat_map",
     "plot_layer_curve",
     "plot_mapping_and_text",
+    "plot_mapping_gain",
+    "plot_mixed_effects",
     "plot_null",
+    "plot_over_controls",
+    "plot_ranks",
+    "plot_reading_gains",
     "plot_scatter",
+    "plot_spillover",
     "plot_surprisal",
     "plot_target_bars",
+    "plot_text_timeline",
     "plot_time_course",
     "plot_topographies",
+    "plot_unique_variance",
+    "plot_winners",
     "save_figures",
+    "save_paper_figure",
+    "scores_over_time",
+    "shown_level",
+    "shown_metrics",
     "surface_views",
+    "table_frame",
     "winner_map",
 ]
 

@@ -10,10 +10,11 @@ from brainlm.stats.paired import fold_half_width
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
 __all__ = [
     "COLOURS",
+    "MODEL_COLOURS",
     "REFERENCE_COLOURS",
     "grid",
     "interval",
@@ -30,6 +31,7 @@ COLOURS = {
     "random": "#8C8C8C",
     "ceiling": "#555555",
 }
+MODEL_COLOURS = ("#0072B2", "#D55E00", "#5D3A9B", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 REFERENCE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
 
 
@@ -65,7 +67,7 @@ def grid(n: int, columns: int, width: float, height: float) -> tuple[Figure, lis
 
 
 def plot_heat_map(
-    values: np.ndarray, rows: list[str], columns: list[str], ax: Axes, *, label: str
+    values: np.ndarray, rows: list[str], columns: list[str], ax: Axes, *, label: str | None
 ) -> Axes:
     """Draw values as colours with their numbers; NaN stays white.
 
@@ -74,8 +76,8 @@ def plot_heat_map(
     values : array of shape (n_rows, n_columns)
     rows, columns : list of str
     ax : matplotlib.axes.Axes
-    label : str
-        Of the colour bar.
+    label : str, optional
+        Of the colour bar; None: no colour bar.
     """
     limit = float(np.nanmax(np.abs(values))) or 1.0
     image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
@@ -85,11 +87,12 @@ def plot_heat_map(
     ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
     ax.set_yticks(range(len(rows)), rows)
     ax.spines[:].set_visible(False)
-    ax.figure.colorbar(image, ax=ax, label=label, shrink=0.8)
+    if label is not None:
+        ax.figure.colorbar(image, ax=ax, label=label, shrink=0.8)
     return ax
 
 
-def shared_legend(figure: Figure, ax: Axes) -> None:
+def shared_legend(figure: Figure | SubFigure, ax: Axes) -> None:
     """Put the legend of ``ax`` below all panels."""
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))

@@ -1,8 +1,7 @@
-"""Brain figures: surface views, glass brains and winners."""
+"""Maps of a volume on both hemispheres: scores, winners, searchlights."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,26 +10,25 @@ from brainlm.data.brain_maps import BrainMaps, winners
 from brainlm.plotting._style import REFERENCE_COLOURS
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from brainlm.results.bundle import Bundle
 
 __all__ = [
     "brain_maps",
+    "brain_rows_height",
     "brain_scale",
     "bundle_maps",
-    "glass_brain",
-    "glass_brains",
+    "draw_brain_rows",
     "label_colours",
     "searchlight_brain",
     "surface_views",
     "winner_brain",
-    "winner_map",
 ]
 
 VIEWS = ("lateral", "medial")
 SIDES = ("left", "right")
+HEAD, LINE, FOOT = 8.5, 3.4, 9.0  # mm of a panel: letter and views, name of a row, scale
 MOST_NAMED = 12  # labels that a legend lists
 
 
@@ -127,7 +125,7 @@ def _surfaces(
                 "bg_map": meshes[f"sulc_{side}"],
                 "bg_on_data": True,
                 "axes": ax,
-                "figure": ax.figure,
+                "figure": ax.get_figure(root=True),
                 "colorbar": False,
             }
             with np.errstate(invalid="ignore"):
@@ -152,17 +150,19 @@ def _surfaces(
                         threshold=threshold or 1e-9,
                         **common,
                     )
+            for surface in ax.collections:
+                surface.set_rasterized(True)  # 20,000 triangles a view
             ax.set_title(f"{side}, {view}", fontsize=8, y=0.95)
 
 
-def _scale(figure: Figure, axes: np.ndarray, label: str, limit: float) -> None:
+def _scale(figure: Figure | SubFigure, axes: np.ndarray, label: str, limit: float) -> None:
     import matplotlib.pyplot as plt
 
     scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), "RdBu_r")
     figure.colorbar(scale, ax=axes, shrink=0.5, pad=0.02).set_label(label)
 
 
-def _legend(figure: Figure, maps: BrainMaps, axes: np.ndarray) -> None:
+def _legend(figure: Figure | SubFigure, maps: BrainMaps, axes: np.ndarray) -> None:
     """Name the labels; of many winners (layers) some, along a scale."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, NoNorm
@@ -202,30 +202,6 @@ def winner_brain(bundle: Bundle) -> Figure:
     return _rows(bundle, [(each, "winner") for each in won])
 
 
-def glass_brains(bundle: Bundle) -> Figure:
-    """Draw every brain map of a bundle through a transparent brain, a row each.
-
-    Only maps of volumes; of each the upper fifth of its absolute values.
-    """
-    import matplotlib.pyplot as plt
-
-    rows = [
-        (each, str(name))
-        for each in bundle_maps(bundle).values()
-        if each.affine is not None
-        for name in each.names
-    ]
-    if not rows:
-        raise ValueError(f"{bundle.folder}: has no brain maps of a volume")
-    figure, axes = plt.subplots(
-        len(rows), 1, figsize=(7, 2.4 * len(rows)), squeeze=False, layout="none"
-    )
-    for (maps, name), ax in zip(rows, axes[:, 0], strict=True):
-        glass_brain(maps, ax, name)
-        ax.set_title(f"{maps.subject}: {name} ({maps.unit})", fontsize=9)
-    return figure
-
-
 def searchlight_brain(bundle: Bundle) -> Figure:
     """Draw the score of the neighbourhood of each voxel, above chance, a row per space."""
     if "searchlight" not in bundle.arrays:
@@ -243,21 +219,12 @@ def _rows(bundle: Bundle, rows: list[tuple[BrainMaps, str]]) -> Figure:
             "or a parcellation)"
         )
     height = 1.9 * len(rows) + 0.5
-    figure, axes = plt.subplots(
-        len(rows),
-        4,
-        figsize=(9, height),
-        subplot_kw={"projection": "3d"},
-        layout="none",
-        squeeze=False,
-    )
-    figure.subplots_adjust(0.02, 0.4 / height, 0.9, 1 - 0.1 / height, 0, 0.1)
+    figure = plt.figure(figsize=(9, height), layout="none")
+    axes = _axes_of_rows(figure, (0.02, 0.4 / height, 0.88, 1 - 0.5 / height), len(rows), 0.1)
     limit = max(brain_scale(maps, name) for maps, name in rows)
     for (maps, name), row in zip(rows, axes, strict=True):
         _surfaces(maps, name, row.reshape(2, 2), "fsaverage5", limit, None)
-        named = _shares(maps) if 0 < len(maps.labels) <= MOST_NAMED else name
-        title = f"{maps.subject}: {named}"
-        row[0].text2D(0, 1.12, title, transform=row[0].transAxes, fontsize=9)
+        row[0].text2D(0, 1.12, _row_title(maps, name), transform=row[0].transAxes, fontsize=9)
     if rows[0][0].labels:
         _legend(figure, rows[0][0], axes)
     else:
@@ -265,82 +232,77 @@ def _rows(bundle: Bundle, rows: list[tuple[BrainMaps, str]]) -> Figure:
     return figure
 
 
-def glass_brain(
-    maps: BrainMaps, ax: Axes, name: str | None = None, *, threshold: float | None = None
-) -> Axes:
-    """Draw a map through a transparent brain, the largest absolute value along each line.
+def _axes_of_rows(
+    figure: Figure | SubFigure, box: tuple[float, float, float, float], n_rows: int, gap: float
+) -> np.ndarray:
+    """Return 3-D axes (n_rows, 4) in a box (left, bottom, width, height); the gap is in rows.
+
+    The layout engine leaves them where they are.
+    """
+    left, bottom, width, height = box
+    each = height / (n_rows + gap * (n_rows - 1))
+    axes = np.empty((n_rows, 4), dtype=object)
+    for i, j in np.ndindex(axes.shape):
+        low = bottom + height - each - (1 + gap) * each * i
+        place = (left + width / 4 * j, low, width / 4, each)
+        axes[i, j] = figure.add_axes(place, projection="3d")
+    return axes
+
+
+def _row_title(maps: BrainMaps, name: str) -> str:
+    named = _shares(maps) if 0 < len(maps.labels) <= MOST_NAMED else name
+    return f"{maps.subject}: {named}"
+
+
+def draw_brain_rows(rows: list[tuple[BrainMaps, str]], part: SubFigure) -> None:
+    """Draw maps on both hemispheres into a panel of a paper figure, a row each, on one scale.
 
     Parameters
     ----------
-    maps : BrainMaps
-        Of a volume in MNI space.
-    ax : Axes
-        Its place is taken by three views.
-    name : str, optional
-        Default: the first map.
-    threshold : float, optional
-        Smaller absolute values are not drawn. Default: the 80th percentile.
+    rows : list of (BrainMaps, str)
+        Maps and the name of one of them; all have labels, or none has.
+    part : SubFigure
+        Its height is best given by `brain_rows_height`.
     """
-    from nilearn.plotting import plot_glass_brain
+    inch = part.get_figure(root=True).dpi
+    width, height = part.bbox.width / inch * 25.4, part.bbox.height / inch * 25.4
+    view = (height - HEAD - FOOT) / len(rows) - LINE
+    limit = max(brain_scale(maps, name) for maps, name in rows)
+    several = len({maps.subject for maps, _ in rows}) > 1
+    for k, (maps, name) in enumerate(rows):
+        top = height - HEAD - k * (view + LINE)
+        title = _row_title(maps, name) if several or maps.labels else name
+        part.text(1 / width, top / height, title, va="top")
+        low = top - LINE - view / 2 - width / 8  # 3-D axes are squares: they reach beyond the row
+        axes = [
+            part.add_axes((j / 4, low / height, 1 / 4, width / 4 / height), projection="3d")
+            for j in range(4)
+        ]
+        _surfaces(maps, name, np.array(axes, dtype=object).reshape(2, 2), "fsaverage5", limit, None)
+        for ax in axes:
+            ax.set_title("")
+            ax.patch.set_visible(False)
+    for j, (side, seen) in enumerate((side, seen) for side in SIDES for seen in VIEWS):
+        y = 1 - (HEAD - LINE) / height
+        part.text((j + 0.5) / 4, y, f"{side}, {seen}", ha="center", va="top")
+    if rows[0][0].labels:
+        _legend(part, rows[0][0], np.array(axes))
+    else:
+        _scale_below(part, rows[0][0].unit, limit, height)
 
-    name = str(maps.names[0]) if name is None else name
-    image, values = maps.image(name), np.abs(maps.volume(name)[maps.mask])
-    limit = brain_scale(maps, name)
-    plot_glass_brain(
-        image,
-        axes=ax,
-        colorbar=True,
-        plot_abs=False,
-        display_mode="lyr",
-        vmin=-limit,
-        vmax=limit,
-        symmetric_cbar=True,  # all three, or 0 is not white
-        threshold=float(np.quantile(values, 0.8)) if threshold is None else threshold,
-    )
-    ax.set_title(f"{name} ({maps.unit})", fontsize=9)
-    return ax
+
+def brain_rows_height(n_rows: int, width: float) -> float:
+    """Return the height of a panel of brains, in mm, for its width in mm."""
+    return HEAD + FOOT + n_rows * (LINE + 0.155 * width)
 
 
-def winner_map(maps: BrainMaps, ax: Axes, colours: Sequence[str], *, least: float = 0.0) -> Axes:
-    """Draw which map is largest in each voxel, on three slices through the language areas.
+def _scale_below(part: SubFigure, unit: str, limit: float, height: float) -> None:
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
 
-    Parameters
-    ----------
-    maps : BrainMaps
-        One map per feature space.
-    ax : Axes
-    colours : sequence of str
-        One per map.
-    least : float
-        Voxels in which no map is above this are not drawn.
-    """
-    from matplotlib.colors import ListedColormap
-    from matplotlib.lines import Line2D
-    from nilearn.plotting import plot_roi
-
-    if len(colours) != maps.n_maps or maps.n_maps < 2:
-        raise ValueError(f"{maps.n_maps} maps and {len(colours)} colours: at least two, one each")
-    if maps.affine is None:
-        raise ValueError("these maps lie on a surface: only volumes are drawn")
-    won = winners(maps, least)
-    plot_roi(
-        won.image("winner"),
-        axes=ax,
-        display_mode="x",
-        cut_coords=[-54, -46, 54],
-        cmap=ListedColormap(list(colours)),
-        vmin=1,
-        vmax=maps.n_maps,
-        colorbar=False,
-        annotate=True,
-        draw_cross=False,
-    )
-    drawn = won.data[won.data > 0]
-    handles = [
-        Line2D([], [], marker="s", ls="", color=colour, label=f"{name} ({share:.0%})")
-        for name, colour, share in zip(
-            maps.names, colours, [np.mean(drawn == k + 1) for k in range(maps.n_maps)], strict=True
-        )
-    ]
-    ax.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.5, -0.18), ncols=maps.n_maps)
-    return ax
+    place = part.add_axes((0.3, 5 / height, 0.3, 1.4 / height))
+    scale = ScalarMappable(Normalize(-limit, limit), colormaps["RdBu_r"])
+    part.colorbar(scale, cax=place, orientation="horizontal", ticks=[-limit, 0, limit])
+    place.set_xticklabels([f"{-limit:.2g}", "0", f"{limit:.2g}"])
+    place.text(1.1, 0.5, "" if unit == "1" else unit, transform=place.transAxes, va="center")

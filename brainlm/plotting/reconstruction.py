@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
 import numpy as np
 
 from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, panels, shared_legend
+from brainlm.plotting.forest import plot_grouped_forest
 from brainlm.plotting.glyphs import fonts_for
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from brainlm.results.bundle import Bundle
 
 __all__ = [
+    "draw_conditions",
     "plot_conditions",
     "plot_gain",
+    "plot_mapping_gain",
+    "plot_over_controls",
     "plot_text_timeline",
     "reconstruction_gain",
     "reconstruction_scores",
     "reconstruction_text",
+    "shown_level",
+    "shown_metrics",
 ]
 
 SHOWN = ("bleu-1", "meteor", "meteor-reduced", "bertscore", "identification")
@@ -35,7 +42,7 @@ def _by_level(scores: xarray.Dataset) -> xarray.Dataset:
     return scores if "snr" in scores.dims else scores.expand_dims(snr=[np.nan])
 
 
-def _metrics(scores: xarray.Dataset) -> list[str]:
+def shown_metrics(scores: xarray.Dataset) -> list[str]:
     """Return the metrics to draw that have a score."""
     there = [m for m in SHOWN if m in scores["metric"].values]
     return [m for m in there if np.isfinite(scores["score"].sel(metric=m)).any()]
@@ -108,8 +115,63 @@ def plot_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
     return ax
 
 
-def plot_text_timeline(scores: xarray.Dataset, condition: str, metric: str, ax: Axes) -> Axes:
-    """Write reference and reconstruction line by line, the windowed score drawn beneath."""
+def plot_mapping_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
+    """Draw the gain of both brain-guided decoders against the accuracy of the mapping."""
+    for label, colour in (("Tang", COLOURS["layer"]), ("MapGuide", REFERENCE_COLOURS[0])):
+        gain = scores["gain"].sel(condition=f"{label}: brain", metric=metric)
+        ax.plot(scores["mapping_r"], gain, "o", ms=4, color=colour, label=f"{label}: brain")
+    ax.axhline(0, color="black", lw=0.8, ls=":")
+    ax.set_xlabel("mapping accuracy (r over dimensions)")
+    ax.set_ylabel(f"gain in {metric}")
+    return ax
+
+
+def plot_over_controls(scores: xarray.Dataset, ax: Axes) -> Axes:
+    """Draw the score of the brain minus that of each control, with the interval of the bundle.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        With ``over``, see `brainlm.decoding.controls`. A row per metric, a colour per control;
+        filled points have q <= .05.
+    ax : matplotlib.axes.Axes
+    """
+    names = {"over": "gain", "over_low": "low", "over_high": "high", "over_q": "q"}
+    found = scores[list(names)].rename(names).sel(metric=shown_metrics(scores))
+    table = found.to_dataframe().reset_index()
+    table["row"] = table["metric"]
+    if found.sizes["brain"] > 1:
+        table["row"] = table["brain"].str.removesuffix(": brain") + ": " + table["metric"]
+    plot_grouped_forest(table, ax, row="row", group="control", q="q")
+    ax.set_xlabel("brain minus control")
+    return ax
+
+
+def plot_text_timeline(
+    scores: xarray.Dataset,
+    condition: str,
+    metric: str,
+    ax: Axes,
+    *,
+    characters: int = 110,
+    seconds: float = LINE,
+    most: int = 4,
+) -> Axes:
+    """Write reference and reconstruction line by line, the windowed score drawn beneath.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        Of one text.
+    condition, metric : str
+    ax : matplotlib.axes.Axes
+    characters : int
+        Width of a line of Latin letters; a Chinese character is twice as wide.
+    seconds : float
+        Of text in a line.
+    most : int
+        Lines.
+    """
     times = scores["reference_middle"].values
     reference_text = str(scores["reference_text"].values)
     reference = reference_text.split(" ")
@@ -120,26 +182,26 @@ def plot_text_timeline(scores: xarray.Dataset, condition: str, metric: str, ax: 
     null = np.nanmean(scores["null_score"].sel(metric=metric).values, axis=0)
     first = float(middle[0])
     fonts = fonts_for("".join(words) + reference_text) or ["monospace"]
-    n_lines = int(min(4, (middle[-1] - first) // LINE))
+    n_lines = max(1, int(min(most, (middle[-1] - first) // seconds)))
     top = max(1e-6, float(np.nanmax([curve, null]))) * 1.1
+    y = 0.0  # in lines of text
     for line in range(n_lines):
-        start, y = first + line * LINE, -line * 3.2
-        for text, at, height, colour in (
-            (reference, times, 0.9, "black"),
-            (words, middle, 0.05, COLOURS["layer"]),
-        ):
-            said = [w for w, t in zip(text, at, strict=True) if start <= t < start + LINE]
-            shown = textwrap.fill(" ".join(said), 110, max_lines=2)
-            ax.text(0, y + height, shown, color=colour, fontsize=7, va="bottom", family=fonts)
-        inside = (starts >= start) & (starts < start + LINE)
-        x = starts[inside] - start
-        ax.fill_between(
-            x, y - 1, y - 1 + null[inside] / top, color=COLOURS["random"], alpha=0.5, lw=0
-        )
-        ax.plot(x, y - 1 + curve[inside] / top, color=COLOURS["layer"], lw=1.2)
-        ax.text(-0.3, y + 1.2, f"{start:.0f} s", fontsize=7, ha="right")
-    ax.set_xlim(-1, LINE)
-    ax.set_ylim(-3.2 * n_lines + 1.6, 2.2)
+        start = first + line * seconds
+        ax.text(-0.03 * seconds, y, f"{start:.0f} s", fontsize=7, ha="right", va="top")
+        for text, at, colour in ((reference, times, "black"), (words, middle, COLOURS["layer"])):
+            said = [w for w, t in zip(text, at, strict=True) if start <= t < start + seconds]
+            shown = _wrapped(" ".join(said), characters)
+            ax.text(0, y, shown, color=colour, fontsize=7, va="top", family=fonts)
+            y -= 1.1 + shown.count("\n")
+        inside = (starts >= start) & (starts < start + seconds)
+        if inside.any():
+            x, y = starts[inside] - start, y - 1.6
+            level = y + 1.5 * null[inside] / top
+            ax.fill_between(x, y, level, color=COLOURS["random"], alpha=0.5, lw=0)
+            ax.plot(x, y + 1.5 * curve[inside] / top, color=COLOURS["layer"], lw=1.2)
+        y -= 0.7
+    ax.set_xlim(-0.1 * seconds, seconds)
+    ax.set_ylim(min(y, -4 * n_lines), 0)
     ax.axis("off")
     title = (
         f"{condition}: reference (black), reconstruction (blue), {metric} of the 20 s that follow"
@@ -148,7 +210,15 @@ def plot_text_timeline(scores: xarray.Dataset, condition: str, metric: str, ax: 
     return ax
 
 
-def _best_level(bundle: Bundle) -> xarray.Dataset:
+def _wrapped(text: str, characters: int) -> str:
+    """Text in at most two lines; wide characters count twice."""
+    wide = sum(east_asian_width(character) in "WF" for character in text)
+    width = int(characters * len(text) / max(1, len(text) + wide))
+    return textwrap.fill(text, max(8, width), max_lines=2)
+
+
+def shown_level(bundle: Bundle) -> xarray.Dataset:
+    """Return the scores of a bundle at the highest signal, or those of real data."""
     scores = _by_level(bundle.arrays["scores"])
     at = 0 if np.isnan(scores["snr"].values).any() else int(scores["snr"].values.argmax())
     return scores.isel(snr=at)
@@ -164,16 +234,32 @@ def _warn(figure: Figure, scores: xarray.Dataset) -> None:
     figure.suptitle("\n".join(title), fontsize=10 if len(title) == 1 else 7)
 
 
-def reconstruction_scores(bundle: Bundle) -> Figure:
-    """Draw the conditions in each metric, at the highest signal."""
-    level = _best_level(bundle)
-    metrics = _metrics(level)
-    figure, axes = panels(len(metrics), 3.4, 4.0)
+def draw_conditions(scores: xarray.Dataset, metrics: list[str], figure: Figure | SubFigure) -> None:
+    """Draw the conditions in several metrics side by side, with one legend below.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        See `plot_conditions`.
+    metrics : list of str
+    figure : Figure or SubFigure
+    """
+    axes = figure.subplots(1, len(metrics), squeeze=False)[0]
     for ax, metric in zip(axes, metrics, strict=True):
-        plot_conditions(level, metric, ax)
+        plot_conditions(scores, metric, ax)
         if ax is not axes[0]:
             ax.set_yticklabels([])
     shared_legend(figure, axes[0])
+
+
+def reconstruction_scores(bundle: Bundle) -> Figure:
+    """Draw the conditions in each metric, at the highest signal."""
+    import matplotlib.pyplot as plt
+
+    level = shown_level(bundle)
+    metrics = shown_metrics(level)
+    figure = plt.figure(figsize=(3.4 * len(metrics), 4.0))
+    draw_conditions(level, metrics, figure)
     _warn(figure, bundle.arrays["scores"])
     return figure
 
@@ -181,17 +267,12 @@ def reconstruction_scores(bundle: Bundle) -> Figure:
 def reconstruction_gain(bundle: Bundle) -> Figure:
     """Draw gains against the signal, and the gain against the accuracy of the mapping."""
     scores = _by_level(bundle.arrays["scores"]).sortby("snr")
-    metrics = _metrics(scores)[:2]
+    metrics = shown_metrics(scores)[:2]
     figure, axes = panels(len(metrics) + 1, 3.8, 3.6)
     for ax, metric in zip(axes, metrics, strict=False):
         plot_gain(scores, metric, ax)
     shared_legend(figure, axes[0])
-    for label, colour in (("Tang", COLOURS["layer"]), ("MapGuide", REFERENCE_COLOURS[0])):
-        gain = scores["gain"].sel(condition=f"{label}: brain", metric=metrics[0])
-        axes[-1].plot(scores["mapping_r"], gain, "o", color=colour)
-    axes[-1].axhline(0, color="black", lw=0.8, ls=":")
-    axes[-1].set_xlabel("mapping accuracy (r over dimensions)")
-    axes[-1].set_ylabel(f"gain in {metrics[0]}")
+    plot_mapping_gain(scores, metrics[0], axes[-1])
     _warn(figure, scores)
     return figure
 
@@ -207,5 +288,5 @@ def reconstruction_text(bundle: Bundle) -> Figure:
     chosen = [c for c in map(str, level["condition"].values) if c.endswith(": brain")][:2]
     figure, axes = plt.subplots(len(chosen), 1, figsize=(8.5, 5.2 * len(chosen)), squeeze=False)
     for ax, condition in zip(axes[:, 0], chosen, strict=True):
-        plot_text_timeline(level, condition, _metrics(level)[0], ax)
+        plot_text_timeline(level, condition, shown_metrics(level)[0], ax)
     return figure

@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from brainlm.data.recording import Recording
     from brainlm.results.bundle import Bundle
 
-__all__ = ["plot_time_course", "plot_topographies", "time_course", "topographies"]
+__all__ = [
+    "draw_time_course",
+    "draw_topographies",
+    "plot_time_course",
+    "plot_topographies",
+    "scores_over_time",
+    "time_course",
+    "topographies",
+]
 
 ALPHA = 0.05  # of the p values that are marked
 MOST_HEADS = 6
@@ -61,12 +69,15 @@ def plot_time_course(
     return ax
 
 
-def time_course(bundle: Bundle) -> Figure:
-    """Draw the score of each space over time; squares mark bins with a channel above chance."""
-    import matplotlib.pyplot as plt
+def draw_time_course(scores: xarray.Dataset, ax: Axes) -> Axes:
+    """Draw the score of each space over time; squares mark bins with a channel above chance.
 
-    scores = _over_time(bundle)
-    figure, ax = plt.subplots(figsize=(5, 3.6))
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        Of one analysis of epochs.
+    ax : Axes
+    """
     unit = "subject" if "subject" in scores["score"].dims else "fold"
     ratio = float(scores.attrs.get("test_ratio", 0.0)) if unit == "fold" else 0.0
     targets = targets_of_scores(scores)
@@ -83,14 +94,24 @@ def time_course(bundle: Bundle) -> Figure:
         ax.plot([], [], "s", ms=4, color="0.3", label=f"a channel above chance, p ≤ {ALPHA}")
         low, high = ax.get_ylim()
         ax.set_ylim(low, low + (high - low) / (1 - STEP * scores.sizes["space"]))
-    n = scores.sizes[unit]
-    ax.set_title(f"{scores.attrs['title']} ({n} {unit}s)", loc="left")
+    return ax
+
+
+def time_course(bundle: Bundle) -> Figure:
+    """Draw the score of each space over time; squares mark bins with a channel above chance."""
+    import matplotlib.pyplot as plt
+
+    scores = scores_over_time(bundle)
+    figure, ax = plt.subplots(figsize=(5, 3.6))
+    draw_time_course(scores, ax)
+    unit = "subject" if "subject" in scores["score"].dims else "fold"
+    ax.set_title(f"{scores.attrs['title']} ({scores.sizes[unit]} {unit}s)", loc="left")
     shared_legend(figure, ax)
     return figure
 
 
-def _over_time(bundle: Bundle) -> xarray.Dataset:
-    """Scores of epochs by the first analysis of a bundle."""
+def scores_over_time(bundle: Bundle) -> xarray.Dataset:
+    """Return the scores of epochs by the first analysis of a bundle."""
     scores = bundle.arrays.get("scores")
     if scores is None or not {"channel", "time"} <= set(scores.coords):
         raise ValueError(
@@ -123,13 +144,17 @@ def plot_topographies(
     times : sequence of float, optional
         Seconds; the nearest time points are drawn. Default: four, evenly spread.
     """
+    import matplotlib.pyplot as plt
+
     if recording.positions is None:
         raise ValueError("recording: its channels have no positions, so there is no head to draw")
     channels, known, curves = over_time(values, recording.targets)
     wanted = np.linspace(known[0], known[-1], 4) if times is None else np.asarray(times, float)
     columns = np.unique([int(np.abs(known - time).argmin()) for time in wanted])
     info = _layout(channels, recording.targets, recording.modality)
-    return _heads([("", curves, None)], known, columns, info)
+    figure = plt.figure(figsize=(2 * len(columns) + 0.8, 2.4))
+    _heads(figure, [("", curves, None)], known, columns, info)
+    return figure
 
 
 def topographies(bundle: Bundle) -> Figure:
@@ -137,10 +162,33 @@ def topographies(bundle: Bundle) -> Figure:
 
     The times are evenly spread; the nearest of them gives way to the peak of the first space.
     """
-    scores = _over_time(bundle)
+    import matplotlib.pyplot as plt
+
+    scores = scores_over_time(bundle)
+    n_times = min(MOST_HEADS, len(np.unique(scores["time"])))
+    n_rows = scores.sizes["space"]
+    size = (2 * n_times + 0.8, 2.4) if n_rows == 1 else (1.2 * n_times + 1.6, 1.3 * n_rows + 0.3)
+    figure = plt.figure(figsize=size)
+    draw_topographies(scores, figure, most=MOST_HEADS)
+    return figure
+
+
+def draw_topographies(
+    scores: xarray.Dataset, figure: Figure | SubFigure, *, most: int = MOST_HEADS
+) -> None:
+    """Draw the score over the head into a figure, a row per space, a column per time.
+
+    Parameters
+    ----------
+    scores : xarray.Dataset
+        Of one analysis of epochs, see `scores_over_time`.
+    figure : Figure or SubFigure
+    most : int
+        Times. They are evenly spread, but for one that is the peak of the first space.
+    """
     targets = targets_of_scores(scores)
     if positions_of(targets) is None:
-        raise ValueError(f"{bundle.folder}: its channels have no positions: no head to draw")
+        raise ValueError("scores: their channels have no positions, so there is no head to draw")
     unit = "subject" if "subject" in scores["score"].dims else "fold"
     mean = scores["score"].mean(unit).transpose("space", "target").values
     channels, known, curves = over_time(mean, targets)
@@ -149,28 +197,27 @@ def topographies(bundle: Bundle) -> Figure:
         above = list(
             over_time(scores["p"].transpose("space", "target").values, targets)[2] <= ALPHA
         )
-    columns = np.unique(np.linspace(0, len(known) - 1, min(MOST_HEADS, len(known))).astype(int))
+    columns = np.unique(np.linspace(0, len(known) - 1, min(most, len(known))).astype(int))
     peak = int(np.nanmax(curves[0], axis=0).argmax())
     columns[np.abs(columns - peak).argmin()] = peak
     info = _layout(channels, targets, scores.attrs["modality"])
     names = [str(name) for name in scores["space"].values]
-    return _heads(list(zip(names, curves, above, strict=True)), known, columns, info)
+    _heads(figure, list(zip(names, curves, above, strict=True)), known, columns, info)
 
 
 def _heads(
+    figure: Figure | SubFigure,
     rows: Sequence[tuple[str, np.ndarray, np.ndarray | None]],
     times: np.ndarray,
     columns: np.ndarray,
     info: Any,
-) -> Figure:
+) -> None:
     """Draw heads on one scale: a row for each (name, curves, channels to mark), a column a time."""
-    import matplotlib.pyplot as plt
     import mne
 
     limit = max(float(np.nanmax(np.abs(curves[:, columns]))) for _, curves, _ in rows)
     n = len(columns)
-    size = (2 * n + 0.8, 2.4) if len(rows) == 1 else (1.2 * n + 1.6, 1.3 * len(rows) + 0.3)
-    figure, axes = plt.subplots(len(rows), n, figsize=size, squeeze=False)
+    axes = figure.subplots(len(rows), n, squeeze=False)
     drawn: Any = None
     for line, (name, curves, above) in zip(axes, rows, strict=True):
         for ax, column in zip(line, columns, strict=True):
@@ -191,7 +238,6 @@ def _heads(
     marks = "" if all(above is None for _, _, above in rows) else f"; dots: p ≤ {ALPHA}"
     label = f"held-out r ({len(info['chs'])} channels{marks})"
     figure.colorbar(drawn, ax=axes, label=label, shrink=0.8)
-    return figure
 
 
 def _layout(channels: Sequence[str], targets: pd.DataFrame, modality: str) -> Any:

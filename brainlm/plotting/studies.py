@@ -6,11 +6,20 @@ method (`brainlm.comparison.table`), and the smaller ones that each analysis nam
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import textwrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, grid, panels, plot_heat_map
+from brainlm.plotting._style import (
+    COLOURS,
+    MODEL_COLOURS,
+    REFERENCE_COLOURS,
+    grid,
+    panels,
+    plot_heat_map,
+)
+from brainlm.plotting.forest import plot_forest
 
 if TYPE_CHECKING:
     import pandas
@@ -23,12 +32,14 @@ __all__ = [
     "context_gains",
     "coverage",
     "critical_difference",
-    "layers_by_modality",
     "model_by_dataset",
     "paired_bars",
+    "plot_best_scores",
     "plot_critical_difference",
-    "plot_forest",
-    "reading_gains",
+    "plot_ranks",
+    "plot_unique_variance",
+    "plot_winners",
+    "table_frame",
     "unique_variance",
     "winners",
 ]
@@ -38,35 +49,11 @@ LEVEL_COLOURS = {
     "sentence": REFERENCE_COLOURS[1],
     "discourse": REFERENCE_COLOURS[2],
 }
-MODEL_COLOURS = ("#0072B2", "#D55E00", "#5D3A9B", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 
 
-def _frame(bundle: Bundle, name: str) -> pandas.DataFrame:
+def table_frame(bundle: Bundle, name: str) -> pandas.DataFrame:
+    """Return a table of a bundle as a data frame."""
     return bundle.arrays[name].to_dataframe().reset_index(drop=True)
-
-
-def plot_forest(
-    table: pandas.DataFrame, value: str, names: list[str], colours: list[str], ax: Axes
-) -> Axes:
-    """Draw values with intervals (columns ``low``, ``high``) as points on lines, one per row.
-
-    Parameters
-    ----------
-    table : DataFrame
-    value : str
-        Column of the points.
-    names, colours : list of str
-        Of each row.
-    ax : matplotlib.axes.Axes
-    """
-    place = np.arange(len(table))[::-1]
-    for y, row, colour in zip(place, table.itertuples(), colours, strict=True):
-        ax.plot([row.low, row.high], [y, y], color=colour, lw=1.2)
-        ax.plot(getattr(row, value), y, "o", ms=4, color=colour)
-    ax.axvline(0, color="black", lw=0.5)
-    ax.set_yticks(place, names)
-    ax.set_ylim(-0.7, len(table) - 0.3)
-    return ax
 
 
 def _order(table: pandas.DataFrame) -> list[str]:
@@ -83,78 +70,58 @@ def _names(table: pandas.DataFrame) -> dict[str, str]:
     return {d: f"{d} ({row.modality}, {row.level})" for d, row in first.iterrows()}
 
 
-def model_by_dataset(bundle: Bundle) -> Figure:
-    """Draw the best score of each representation on each data set, and of random embeddings."""
-    table = _frame(bundle, "table")
+def best_scores(table: pandas.DataFrame) -> pandas.DataFrame:
+    """Return the best score of each representation (columns) on each data set (rows).
+
+    The last column is that of random embeddings or permuted norms, where there are any.
+    """
     if "features" in table:  # of the survey: one model by its vectors and by its surprisal
         second = table["features"] == "predictability"
-        table.loc[second, "model"] = table.loc[second, "model"] + " (surprisal)"
+        table = table.assign(model=table["model"] + np.where(second, " (surprisal)", ""))
     random = table["family"] == "random"
-    models = list(dict.fromkeys(table.loc[~random, "model"]))
-    order, names = _order(table), _names(table)
-    cells: dict[str, Any] = {}
-    for model in models:
-        own = table[(table["model"] == model) & ~random]
-        cells[model] = own.groupby("dataset")["score"].max().reindex(order)
-    layered = bool((table["layer"] >= 0).any())
-    if random.any():
-        empty = "random, best layer" if layered else "permuted norms"
-        cells[empty] = table[random].groupby("dataset")["score"].max().reindex(order)
-    values = np.array([column.to_numpy() for column in cells.values()]).T
-    width, height = 2.6 + 0.8 * len(cells), 1.6 + 0.32 * len(order)
-    figure, (ax,) = panels(1, width, height)
-    method = table["method"].iloc[0]
-    plot_heat_map(values, [names[d] for d in order], list(cells), ax, label=f"{method}, held-out r")
+    empty = "random, best layer" if (table["layer"] >= 0).any() else "permuted norms"
+    column = table["model"].where(~random, empty)
+    order = [*dict.fromkeys(column[~random]), *dict.fromkeys(column[random])]
+    best = table.groupby(["dataset", column.rename("column")])["score"].max().unstack()
+    return best.reindex(index=_order(table), columns=order)
+
+
+def plot_best_scores(
+    table: pandas.DataFrame, ax: Axes, *, about: bool = True, bar: bool = True
+) -> Axes:
+    """Draw the best score of each representation on each data set, and of random embeddings.
+
+    Parameters
+    ----------
+    table : DataFrame
+        See `brainlm.comparison.table`.
+    ax : matplotlib.axes.Axes
+    about : bool
+        Write the modality and the level behind the name of a data set.
+    bar : bool
+        Draw a colour bar.
+    """
+    best, names = best_scores(table), _names(table)
+    rows = [names[dataset] if about else str(dataset) for dataset in best.index]
+    columns = [textwrap.fill(str(name), 18) for name in best.columns]
+    label = f"{table['method'].iloc[0]}, held-out r" if bar else None
+    return plot_heat_map(best.to_numpy(), rows, columns, ax, label=label)
+
+
+def model_by_dataset(bundle: Bundle) -> Figure:
+    """Draw the best score of each representation on each data set, and of random embeddings."""
+    table = table_frame(bundle, "table")
+    n_rows, n_columns = best_scores(table).shape
+    figure, (ax,) = panels(1, 2.6 + 0.8 * n_columns, 1.6 + 0.32 * n_rows)
+    plot_best_scores(table, ax)
+    layered = (table["layer"] >= 0).any()
     ax.set_title(f"{'Best layer of each' if layered else 'Each'} representation", loc="left")
-    return figure
-
-
-def layers_by_modality(bundle: Bundle) -> Figure:
-    """Draw score against depth for every model: a panel per modality, a line per data set."""
-    table = _frame(bundle, "table")
-    layered = table[table["layer"] >= 0]
-    modalities = list(dict.fromkeys(layered["modality"]))
-    models = list(dict.fromkeys(layered["model"]))
-    figure, axes = panels(len(modalities), 3.4, 3.6)
-    styles = ("o-", "s--", "^-.", "v:", "D-", "P--", "X-.")
-    for ax, modality in zip(axes, modalities, strict=True):
-        here = layered[layered["modality"] == modality]
-        sets = list(dict.fromkeys(here["dataset"]))
-        for (dataset, model), rows in here.groupby(["dataset", "model"], sort=False):
-            colour = MODEL_COLOURS[models.index(model) % len(MODEL_COLOURS)]
-            style = styles[sets.index(dataset) % len(styles)]
-            for family, own in rows.sort_values("depth").groupby(rows["family"] == "random"):
-                if family:
-                    ax.plot(own["depth"], own["score"], "-", lw=0.6, color=COLOURS["random"])
-                else:
-                    ax.plot(own["depth"], own["score"], style, ms=2.5, lw=1, color=colour)
-        for i, dataset in enumerate(sets):
-            ax.plot([], [], styles[i % len(styles)], ms=2.5, lw=1, color="black", label=dataset)
-        ax.axhline(0, color="black", lw=0.5)
-        ax.set_title(modality, loc="left")
-        ax.set_xlabel("depth (0 = input, 1 = last layer)")
-        low, high = ax.get_ylim()
-        ax.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
-        ax.legend(fontsize=6, loc="upper left", ncols=2)
-    axes[0].set_ylabel(f"{table['method'].iloc[0]}, held-out r")
-    for i, model in enumerate(models):
-        axes[0].plot([], [], lw=2, color=MODEL_COLOURS[i % len(MODEL_COLOURS)], label=model)
-    axes[0].plot([], [], lw=0.6, color=COLOURS["random"], label="random, same geometry")
-    handles, labels = axes[0].get_legend_handles_labels()
-    keep = [i for i, label in enumerate(labels) if label in models or label.startswith("random,")]
-    figure.legend(
-        [handles[i] for i in keep], [labels[i] for i in keep], loc="outside lower center", ncols=4
-    )
-    sets = list(dict.fromkeys(layered.loc[layered["modality"] == modalities[0], "dataset"]))
-    shown = [i for i, label in enumerate(labels) if label in sets]
-    own = [handles[i] for i in shown], [labels[i] for i in shown]
-    axes[0].legend(*own, fontsize=6, loc="upper left", ncols=2)
     return figure
 
 
 def context_gains(bundle: Bundle) -> Figure:
     """Draw the gain of every model over static vectors with its interval, a panel per model."""
-    gains = _frame(bundle, "gains")
+    gains = table_frame(bundle, "gains")
     models = list(dict.fromkeys(gains["model"]))
     order = _order(gains)
     figure, axes = panels(len(models), 3.6, 0.9 + 0.26 * len(order))
@@ -180,7 +147,7 @@ def paired_bars(bundle: Bundle) -> Figure:
     """
     from brainlm.stats.permutation import fdr
 
-    table, pairs = _frame(bundle, "table"), _frame(bundle, "pairs")
+    table, pairs = table_frame(bundle, "table"), table_frame(bundle, "pairs")
     if "version" in pairs:
         pairs = pairs[pairs["version"] == "full"]
     pairs = pairs[pairs["p"].notna()]
@@ -227,7 +194,7 @@ def paired_bars(bundle: Bundle) -> Figure:
 
 def coverage(bundle: Bundle) -> Figure:
     """Draw how many items, targets and subjects of each data set were compared."""
-    table = _frame(bundle, "table")
+    table = table_frame(bundle, "table")
     order, names = _order(table), _names(table)
     first = table.drop_duplicates("dataset").set_index("dataset").loc[order]
     counts = {"n_items": "items", "n_targets": "targets", "n_subjects": "subjects"}
@@ -246,56 +213,86 @@ def coverage(bundle: Bundle) -> Figure:
     return figure
 
 
-def winners(bundle: Bundle) -> Figure:
-    """Draw for each data set the share of targets that each representation predicts best."""
-    shares = _frame(bundle, "winners")
+def plot_winners(shares: pandas.DataFrame, ax: Axes, *, about: bool = True) -> Axes:
+    """Draw for each data set the share of targets that each representation predicts best.
+
+    Parameters
+    ----------
+    shares : DataFrame
+        With the columns ``dataset``, ``space``, ``share``.
+    ax : matplotlib.axes.Axes
+    about : bool
+        Write the modality and the level behind the name of a data set.
+    """
     order, names = _order(shares), _names(shares)
-    spaces = list(dict.fromkeys(shares["space"]))
-    figure, (ax,) = panels(1, 7.0, 1.4 + 0.34 * len(order))
     left = np.zeros(len(order))
-    for i, space in enumerate(spaces):
+    for i, space in enumerate(dict.fromkeys(shares["space"])):
         own = shares[shares["space"] == space].set_index("dataset")["share"]
         values = own.reindex(order).fillna(0).to_numpy()
         colour = MODEL_COLOURS[i % len(MODEL_COLOURS)]
         hatch = "" if i < len(MODEL_COLOURS) else "//"
         ax.barh(range(len(order)), values, left=left, color=colour, hatch=hatch, label=space)
         left += values
-    ax.set_yticks(range(len(order)), [names[d] for d in order])
+    ax.set_yticks(range(len(order)), [names[d] if about else d for d in order])
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
     ax.set_xlabel("share of targets that the representation predicts best")
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return ax
+
+
+def winners(bundle: Bundle) -> Figure:
+    """Draw for each data set the share of targets that each representation predicts best."""
+    shares = table_frame(bundle, "winners")
+    figure, (ax,) = panels(1, 7.0, 1.4 + 0.34 * shares["dataset"].nunique())
+    plot_winners(shares, ax)
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
+
+
+def plot_unique_variance(
+    parts: pandas.DataFrame, value: str, ax: Axes, *, about: bool = True
+) -> Axes:
+    """Draw R2 of each space on each data set, with 95 % intervals over targets.
+
+    Parameters
+    ----------
+    parts : DataFrame
+        With the columns ``dataset``, ``space``, ``alone``, ``unique`` and their half-widths.
+    value : {"alone", "unique"}
+        R2 of the space alone, or the part that only it explains.
+    ax : matplotlib.axes.Axes
+    about : bool
+        Write the modality and the level behind the name of a data set.
+    """
+    order, names = _order(parts), _names(parts)
+    spaces = list(dict.fromkeys(parts["space"]))
+    width = 0.8 / len(spaces)
+    for i, space in enumerate(spaces):
+        own = parts[parts["space"] == space].set_index("dataset").reindex(order)
+        ax.barh(
+            np.arange(len(order)) - 0.4 + width * (i + 0.5),
+            own[value],
+            width,
+            xerr=own[f"{value}_half"].to_numpy(),
+            color=MODEL_COLOURS[i % len(MODEL_COLOURS)],
+            label=space,
+            error_kw={"lw": 0.7},
+        )
+    ax.axvline(0, color="black", lw=0.5)
+    ax.set_yticks(range(len(order)), [names[d] if about else d for d in order])
+    ax.invert_yaxis()
+    ax.set_xlabel("held-out R2 (mean of targets)")
+    return ax
 
 
 def unique_variance(bundle: Bundle) -> Figure:
     """Draw R2 of each space alone and the part that only it explains, per data set."""
-    parts = _frame(bundle, "partition")
-    order = _order(parts)
-    names = _names(parts)
-    spaces = list(dict.fromkeys(parts["space"]))
-    figure, axes = panels(2, 4.4, 1.5 + 0.4 * len(order))
-    width = 0.8 / len(spaces)
-    for ax, value, title in zip(axes, ("alone", "unique"), ("alone", "unique"), strict=True):
-        for i, space in enumerate(spaces):
-            own = parts[parts["space"] == space].set_index("dataset").reindex(order)
-            y = np.arange(len(order)) - 0.4 + width * (i + 0.5)
-            error = own[f"{value}_half"].to_numpy()
-            ax.barh(
-                y,
-                own[value],
-                width,
-                xerr=error,
-                color=MODEL_COLOURS[i],
-                label=space,
-                error_kw={"lw": 0.7},
-            )
-        ax.axvline(0, color="black", lw=0.5)
-        ax.set_yticks(range(len(order)), [names[d] for d in order] if value == "alone" else [])
-        ax.invert_yaxis()
-        ax.set_xlabel("held-out R2 (mean of targets)")
-        ax.set_title(title, loc="left")
+    parts = table_frame(bundle, "partition")
+    figure, axes = panels(2, 4.4, 1.5 + 0.4 * parts["dataset"].nunique())
+    for ax, value in zip(axes, ("alone", "unique"), strict=True):
+        plot_unique_variance(parts, value, ax)
+        ax.set_title(value, loc="left")
+    axes[1].set_yticklabels([])
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
@@ -335,43 +332,37 @@ def plot_critical_difference(
     return ax
 
 
+def plot_ranks(ranks: pandas.DataFrame, ax: Axes) -> Axes:
+    """Draw the mean ranks of models with the critical difference of the bundle.
+
+    Parameters
+    ----------
+    ranks : DataFrame
+        Of one kind of features, see `brainlm.comparison.model_ranks`.
+    ax : matplotlib.axes.Axes
+    """
+    return plot_critical_difference(
+        list(ranks["model"]),
+        ranks["mean_rank"].to_numpy(),
+        float(ranks["critical_difference"].iloc[0]),
+        ax,
+        ranks[["low", "high"]].to_numpy(),
+    )
+
+
 def critical_difference(bundle: Bundle) -> Figure:
     """Draw the mean ranks of the families with the critical difference, a panel per feature."""
-    ranks = _frame(bundle, "ranks")
+    ranks = table_frame(bundle, "ranks")
     kinds = list(dict.fromkeys(ranks["features"]))
     figure, axes = panels(len(kinds), 4.6, 1.6 + 0.28 * int(ranks.groupby("features").size().max()))
     for ax, kind in zip(axes, kinds, strict=True):
         own = ranks[ranks["features"] == kind]
         first = own.iloc[0]
-        plot_critical_difference(
-            list(own["model"]),
-            own["mean_rank"].to_numpy(),
-            float(first["critical_difference"]),
-            ax,
-            own[["low", "high"]].to_numpy(),
-        )
+        plot_ranks(own, ax)
         ax.set_title(
             f"{kind}: {int(first['n_materials'])} materials, Friedman p = {first['p']:.2g}\n"
             f"bars join models within the critical difference {first['critical_difference']:.2f}",
             loc="left",
             fontsize=8,
         )
-    return figure
-
-
-def reading_gains(bundle: Bundle) -> Figure:
-    """Draw the gain of held-out log-likelihood from surprisal, per measure and model."""
-    gains = _frame(bundle, "gains")
-    gains = gains[gains["effect"] == gains["effect"].iloc[0]]  # the word's own, without spill-over
-    models = list(dict.fromkeys(gains["model"]))
-    label = gains["dataset"] + ": " + gains["measure"]
-    rows = list(dict.fromkeys(label))
-    figure, axes = panels(len(models), 3.8, 0.9 + 0.24 * len(rows))
-    for ax, model in zip(axes, models, strict=True):
-        own = gains[gains["model"] == model].reset_index(drop=True)
-        names = list(own["dataset"] + ": " + own["measure"])
-        colours = [COLOURS["layer"] if p <= 0.05 else COLOURS["random"] for p in own["q"]]
-        plot_forest(own, "gain", names, colours, ax)
-        ax.set_xlabel("nats per word, held out (blue: q <= .05)")
-        ax.set_title(model, loc="left")
     return figure

@@ -31,8 +31,6 @@ from brainlm.errors import CorruptDataError, DataMissingError
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["ROOM", "Bundle", "check_output", "load_bundle", "save_bundle"]
-
 SCHEMA = 1
 ROOM = 20_000_000  # bytes
 PACKAGES = (

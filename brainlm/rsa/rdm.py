@@ -27,16 +27,6 @@ from brainlm.compute.backend import (
 from brainlm.data.scores import pearson, standardize_rows
 from brainlm.errors import unknown_name
 
-__all__ = [
-    "COMPARISONS",
-    "DISTANCES",
-    "compare_pairs",
-    "compare_rdms",
-    "condensed",
-    "permuted_comparisons",
-    "rdm",
-]
-
 DISTANCES = ("correlation", "cosine", "euclidean")
 ROWS_AT_ONCE = 1024  # of the square matrix
 COMPARISONS = (

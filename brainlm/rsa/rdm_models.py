@@ -14,8 +14,6 @@ from brainlm.data.scores import pearson
 from brainlm.errors import unknown_name
 from brainlm.rsa.rdm import COMPARISONS, compare_pairs, compare_rdms, condensed
 
-__all__ = ["RdmBootstrap", "bootstrap_rdms", "compare_partial", "rdm_noise_ceiling", "regress_rdms"]
-
 
 def compare_partial(
     first: np.ndarray, second: np.ndarray, controls: np.ndarray, method: str = "spearman"

@@ -14,8 +14,6 @@ from scipy import sparse
 from brainlm.encoding.splits import Split
 from brainlm.stats.identification import pairwise_accuracy, pattern_correlations
 
-__all__ = ["pattern_searchlight", "searchlight", "volume_neighbourhoods"]
-
 
 def volume_neighbourhoods(mask: Any, radius: float) -> sparse.csr_array:
     """Return which voxels of a mask lie within a radius of each, (n_voxels, n_voxels), bool.

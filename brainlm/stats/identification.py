@@ -6,15 +6,6 @@ import numpy as np
 
 from brainlm.data.scores import standardize_rows
 
-__all__ = [
-    "pairwise_accuracy",
-    "pattern_accuracy",
-    "pattern_correlations",
-    "rank_accuracy",
-    "top_k_accuracy",
-    "trialwise_score",
-]
-
 
 def pattern_correlations(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Correlate every predicted pattern with every true one over features.

@@ -8,8 +8,6 @@ import numpy as np
 
 from brainlm.data.scores import fisher_mean, pearson
 
-__all__ = ["leave_one_subject_out", "normalised", "repeat_ceiling"]
-
 
 def leave_one_subject_out(
     data: np.ndarray, folds: Sequence[np.ndarray] | None = None
@@ -26,7 +24,7 @@ def leave_one_subject_out(
         Responses to the same samples, z-scored or in the same unit.
     folds : sequence of array of int, optional
         Test samples of each fold. The correlation is then computed inside each and averaged by
-        Fisher's z, exactly as the encoding scores it stands beside.
+        Fisher's z, exactly as the encoding scores that it is compared with.
 
     Returns
     -------

@@ -16,17 +16,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = [
-    "Difference",
-    "Interval",
-    "block_means",
-    "fold_difference",
-    "fold_half_width",
-    "null_difference_p",
-    "paired_difference",
-    "random_difference_p",
-]
-
 MOST_EXACT = 14  # units: 16,384 sign patterns
 
 

@@ -4,15 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = [
-    "circular_shift",
-    "fdr",
-    "max_statistic_p",
-    "permutation_p",
-    "permute_blocks",
-    "permute_groups",
-]
-
 
 def permutation_p(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     """Return the one-sided p value of scores against their permutation null.

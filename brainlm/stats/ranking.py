@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import friedmanchisquare, rankdata, studentized_range, t
 
-__all__ = ["Ranking", "rank_models"]
-
 
 @dataclass(frozen=True, eq=False)
 class Ranking:

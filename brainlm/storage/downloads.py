@@ -25,8 +25,6 @@ from typing import IO
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.storage.http import download
 
-__all__ = ["cache_folder", "check_content", "fetch_sdist", "fetch_url", "fetch_wheel", "sha256_of"]
-
 LARGEST_MEMBER = 1 << 30  # bytes; above, a file must not be packed more tightly than the next line
 MOST_UNPACKED = 100  # times its packed size: text gets to about 20, an archive bomb to 1000
 
@@ -92,7 +90,7 @@ def check_content(path: Path | str) -> Path:
 def fetch_url(url: str, sha256: str, path: Path, progress: bool = False) -> Path:
     """Download ``url`` to ``path``; a file with the right checksum stays as it is.
 
-    A transfer that broke off goes on where it stopped (see `brainlm.storage.http.download`).
+    An interrupted transfer is resumed (see `brainlm.storage.http.download`).
 
     Raises
     ------

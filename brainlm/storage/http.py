@@ -9,8 +9,6 @@ from typing import Any
 
 from brainlm.errors import CorruptDataError, DataMissingError
 
-__all__ = ["download"]
-
 BLOCK = 1 << 18  # bytes
 TIMEOUT = (10, 60)  # seconds to connect, and between two blocks
 
@@ -23,7 +21,7 @@ def download(url: str, part: Path, progress: bool = False) -> Path:
     url : str
     part : path
         File of an unfinished transfer; it is kept when the transfer breaks off, so that the next
-        call goes on there. A server that cannot go on sends the whole file again.
+        call resumes there. A server that cannot resume sends the whole file again.
     progress : bool
         Whether to show a progress bar.
 
@@ -55,7 +53,7 @@ def download(url: str, part: Path, progress: bool = False) -> Path:
                     file.write(block)
     except OSError as error:  # requests' errors are OSErrors
         n_bytes = part.stat().st_size if part.exists() else 0
-        kept = f"{n_bytes} bytes are kept, and the next attempt goes on there. " if n_bytes else ""
+        kept = f"{n_bytes} bytes are kept, and the next attempt resumes there. " if n_bytes else ""
         raise DataMissingError(
             f"could not download {url}: {error}. {kept}Check the network, then try again"
         ) from error

@@ -20,8 +20,6 @@ from brainlm._validation import check_finite, mapped_file
 from brainlm.errors import CorruptDataError
 from brainlm.storage.downloads import cache_folder
 
-__all__ = ["LARGEST_IN_MEMORY", "constant_columns", "stack_blocks"]
-
 LARGEST_IN_MEMORY = 1 << 28  # bytes
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from brainlm.errors import CorruptDataError, DataMissingError
 
-__all__ = ["check_finished", "fetch_openneuro", "matches"]
-
 UNFINISHED = ".brainlm-unfinished"
 RETRIES = 5  # of each file
 
@@ -66,7 +64,7 @@ def fetch_openneuro(dataset: str, patterns: Sequence[str], folder: Path) -> Path
             _note(folder, noted)
         raise DataMissingError(
             f"could not fetch {dataset} from OpenNeuro into {folder}: {str(error).strip()} Check "
-            "the network and the room on the disk, then fetch again: it goes on where it stopped"
+            "the network and the room on the disk, then fetch again: the download is resumed"
         ) from error
     _note(folder, noted - wanted)
     return folder
@@ -84,7 +82,7 @@ def check_finished(folder: Path, paths: Iterable[str]) -> None:
     for path in paths:
         if any(matches(path, pattern) for pattern in unfinished):
             raise CorruptDataError(
-                f"{folder / path}: its download did not finish: `brainlm fetch` goes on with it "
+                f"{folder / path}: its download did not finish: `brainlm fetch` resumes it "
                 f"(the list of what is unfinished is {folder / UNFINISHED})"
             )
 

@@ -7,7 +7,7 @@ arrays that several analyses share. An entry of that cache is a folder named by 
     <key>/values.npy    the arrays of all names, (n_names, n_rows, n_features), float32
 
 It is built in ``<key>.partial``, step by step and straight to disk, so it may be larger than
-memory; a build that was killed goes on after its last recorded step and ends with the same bits.
+memory; an interrupted build resumes after its last recorded step, with the same result.
 The finished folder is renamed into place, so a reader sees a whole entry or none, and a lock lets
 one process build while others wait for it. An entry that fails its checksums is built again.
 """
@@ -36,15 +36,6 @@ from brainlm.storage.downloads import cache_folder
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = [
-    "PartStore",
-    "cached_arrays",
-    "content_key",
-    "release_pages",
-    "resolve_cache",
-    "unbroken",
-]
 
 VALUES = "values.npy"
 BLOCK = 1 << 23  # bytes that a thread sums up for a checksum
@@ -190,10 +181,10 @@ def cached_arrays(
         ``compute(i)`` returns step i: the rows it fills, (n,), and their values, (n, n_columns) of
         each name. All steps together fill every row once.
     plan : str
-        How the work is cut into steps. A build begun under another plan starts anew, because only
+        How the work is cut into steps. A build begun under another plan starts again, because only
         the same steps give the same bits.
     record : mapping, optional
-        What stands in ``entry.json`` for people to read.
+        Facts in ``entry.json`` for people to read.
 
     Returns
     -------
@@ -203,7 +194,7 @@ def cached_arrays(
     Raises
     ------
     OSError
-        The disk has no room for the entry; said before anything is computed.
+        The disk has no room for the entry; reported before any computation.
 
     Warns
     -----

@@ -5,13 +5,16 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "command": ["figure_command", "run_command"],
+        "command": ["run_command"],
         "group": ["keep_covered", "open_group", "open_subjects"],
         "limits": ["Limits"],
         "option_groups": ["grouped", "option"],
         "options": [
             "Datasets",
             "Debug",
+            "FigureBundle",
+            "FigureFile",
+            "FigureWidth",
             "Layers",
             "MaxItems",
             "Model",

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -23,15 +23,6 @@ from brainlm.errors import (
     unknown_name,
 )
 
-__all__ = [
-    "StoppableCommand",
-    "StoppableGroup",
-    "failures",
-    "figure_command",
-    "from_settings",
-    "run_command",
-]
-
 EXPECTED = (
     CorruptDataError,
     DataMissingError,
@@ -42,7 +33,7 @@ EXPECTED = (
     UnknownNameError,
 )
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-STOPPED = "stopped: no bundle was written; a study goes on where it was with the same command"
+STOPPED = "stopped: no bundle was written; the same command resumes a study"
 
 
 class _Stoppable:
@@ -98,8 +89,8 @@ def run_command(
 def from_settings(main: Callable[..., None], arguments: Sequence[str]) -> list[str]:
     """Return a command line in which ``--config FILE`` and ``--set key=value`` became options.
 
-    A setting has the name of the Python argument. What stands in the file yields to ``--set``, and
-    both to options of their own.
+    A setting has the name of the Python argument. ``--set`` overrides the file, and both yield
+    to options of the command line.
 
     Parameters
     ----------
@@ -147,19 +138,3 @@ def _read_settings(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CorruptDataError(f"--config {path}: not a TOML file ({error})") from error
-
-
-def figure_command(name: str, bundle: str) -> None:
-    """Run a script of ``figures/``: draw one figure of a bundle, by default of ``bundle``."""
-
-    def main(
-        bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")] = Path(bundle),
-        out: Annotated[Path | None, typer.Option(help="Where to. Default: the bundle.")] = None,
-    ) -> None:
-        from brainlm.plotting import save_figures
-        from brainlm.results.bundle import load_bundle
-
-        for path in save_figures(load_bundle(bundle), out, [name]):
-            typer.echo(str(path))
-
-    run_command(main)

@@ -18,8 +18,6 @@ from brainlm.errors import CorruptDataError
 from brainlm.workflow.limits import Limits
 from brainlm.workflow.options import choose
 
-__all__ = ["keep_covered", "open_group", "open_subjects"]
-
 
 def open_subjects(
     dataset: str | Path,

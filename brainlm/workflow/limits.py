@@ -10,8 +10,6 @@ from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 
-__all__ = ["Limits"]
-
 
 @dataclass(frozen=True)
 class Limits:

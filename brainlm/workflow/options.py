@@ -10,23 +10,6 @@ import typer
 
 from brainlm.errors import UnknownNameError, unknown_name
 
-__all__ = [
-    "Datasets",
-    "Debug",
-    "Layers",
-    "MaxItems",
-    "Model",
-    "Models",
-    "Out",
-    "Overwrite",
-    "Permutations",
-    "Root",
-    "Spaces",
-    "Subjects",
-    "choose",
-    "layer_list",
-]
-
 Subjects = Annotated[str, typer.Option(help="Subjects, separated by commas, or 'all'.")]
 Model = Annotated[
     str,
@@ -40,6 +23,14 @@ Root = Annotated[
 ]
 Debug = Annotated[
     bool, typer.Option("--debug", help="A small part in seconds, to see that it runs.")
+]
+FigureBundle = Annotated[Path, typer.Argument(help="Folder of the bundle.")]
+FigureFile = Annotated[
+    Path | None,
+    typer.Option(help="File of the figure (PDF and PNG). Default: in the bundle, by its name."),
+]
+FigureWidth = Annotated[
+    float, typer.Option(min=60, max=250, help="Printed width in mm: 89 is one column, 183 are two.")
 ]
 Models = Annotated[
     str,

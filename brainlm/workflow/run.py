@@ -25,8 +25,6 @@ from brainlm.results.bundle import check_output, load_bundle, save_bundle
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Run"]
-
 PLACES = ("out", "overwrite", "root")  # parameters that are no settings of the analysis
 
 

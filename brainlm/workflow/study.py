@@ -11,16 +11,15 @@ import numpy as np
 import pandas as pd
 
 from brainlm.comparison.assembly import Assembly
+from brainlm.comparison.layer_scores import table_of, time_summary
 from brainlm.comparison.parts import PartStore, run_parts
-from brainlm.comparison.study import choose_datasets, open_assemblies, spent, table_of
+from brainlm.comparison.selection import choose_datasets, open_assemblies
 from brainlm.comparison.table import tidy
 from brainlm.stats.permutation import fdr
 from brainlm.workflow.run import Run
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["Study", "rows_of_parts"]
 
 Job = tuple[str, Mapping[str, Any], Callable[[], "xarray.Dataset"]]
 
@@ -36,7 +35,7 @@ class Study:
     known : str
         Data sets of the study, separated by spaces.
     datasets : str
-        The user's choice, see `brainlm.comparison.study.choose_datasets`.
+        The user's choice, see `brainlm.comparison.selection.choose_datasets`.
     root : path, optional
         Folder of the data sets.
     """
@@ -87,7 +86,7 @@ class Study:
         chosen: dict[str, Any] = {"datasets": self.names, "languages": self.languages}
         self.run.save(arrays=arrays, figures=figures, **chosen, **settings)
         self.store.clear()
-        self.run.show(spent(self.seconds, self.run.seconds))
+        self.run.show(time_summary(self.seconds, self.run.seconds))
 
 
 def rows_of_parts(

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, run_study
 from brainlm.batch.plan import encode_study, plan_lines
-from brainlm.batch.study_file import EMPTY, Study, Task, read_study
+from brainlm.batch.study_file import EMPTY, StudyFile, Task
+from brainlm.batch.study_reading import read_study
 from brainlm.cli.app import app
 from brainlm.compute.lazy_arrays import open_stored
 from brainlm.data.brain_maps import winners
@@ -271,7 +272,7 @@ def test_command_function_and_object_give_the_same_scores(tmp_path):
     )
     assert said.exit_code == 0
     list(encode_study(path, tmp_path / "b", settings=["targets_per_task=5"]))
-    study = Study.model_validate(read_study(path).model_dump() | {"targets_per_task": 5})
+    study = StudyFile.model_validate(read_study(path).model_dump() | {"targets_per_task": 5})
     parts = run_study(study, tmp_path / "parts", hash_inputs(study))
     by_hand, _ = collect(study, parts)
     first, second = load_bundle(tmp_path / "a"), load_bundle(tmp_path / "b")

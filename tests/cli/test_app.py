@@ -12,7 +12,7 @@ from support.studies import write_study
 from typer.testing import CliRunner
 
 from brainlm.batch.dask_tasks import compute_to
-from brainlm.batch.study_file import read_study
+from brainlm.batch.study_reading import read_study
 from brainlm.cli.app import app, list_analyses, main
 from brainlm.datasets.folders import list_datasets
 from brainlm.workflow.command import from_settings
@@ -199,7 +199,7 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "stopped: no bundle was written; a study goes on where it was" in said
+    assert "stopped: no bundle was written; the same command resumes" in said
     assert "KeyboardInterrupt" not in said  # no traceback of ours
     n_tasks = len(read_study(path, ["targets_per_task=1"]).tasks())
     kept = list(parts.glob("*.npz"))

@@ -8,8 +8,8 @@ from brainlm.cli import catalogue
 from brainlm.cli.app import app
 from brainlm.cli.catalogue import coverage_rows, datasets_markdown
 from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import is_on_disk, list_datasets
-from brainlm.datasets.open import read_card
 from brainlm.errors import CorruptDataError
 from brainlm.features.norms import Norm
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray
 
+from brainlm.comparison.layer_scores import time_summary
 from brainlm.comparison.layer_statistics import (
     context_gain,
     curve_agreement,
@@ -10,7 +11,6 @@ from brainlm.comparison.layer_statistics import (
     modality_difference,
 )
 from brainlm.comparison.parts import PartStore, run_parts
-from brainlm.comparison.study import spent
 from brainlm.stats.paired import null_difference_p
 
 DEPTHS = np.linspace(0, 1, 11)
@@ -144,6 +144,6 @@ def test_agreement_of_curves_is_tested_against_curves_of_noise(rng):
 
 
 def test_where_the_time_went_is_said_longest_first():
-    line = spent({"a": 1.0, "b": 30.0, "c": 0.0}, 40.0)
+    line = time_summary({"a": 1.0, "b": 30.0, "c": 0.0}, 40.0)
     assert line == "time: 40 s, of which b 30 s, a 1 s; all else 9 s"
-    assert "no part computed anew" in spent({"a": 0.0}, 2.0)
+    assert "no part was computed" in time_summary({"a": 0.0}, 2.0)

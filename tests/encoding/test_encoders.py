@@ -105,7 +105,7 @@ def test_planted_weights_are_recovered(rng):
 
 def test_alphas_on_the_edge_of_the_grid_are_told_with_numbers(rng):
     X, Y = _problem(rng, noise=0.0)
-    with pytest.warns(AlphaEdgeWarning, match=r"7 of 7 alphas lie on the lower edge .*\(100\)"):
+    with pytest.warns(AlphaEdgeWarning, match=r"7 of 7 alphas are on the lower edge .*\(100\)"):
         RidgeEncoder([100.0, 1000.0]).fit(X, Y)
 
 

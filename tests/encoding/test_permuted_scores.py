@@ -126,3 +126,21 @@ def test_units_of_the_responses_do_not_matter(rng, scale):
     given = {"block": 6, "n_permutations": 3}
     found = permuted_scores(X, scale * Y, split, scores, **given)
     np.testing.assert_allclose(found, permuted_scores(X, Y, split, scores, **given), atol=1e-6)
+
+
+def test_penalties_are_kept_or_chosen_again(rng):
+    X, Y = rng.standard_normal((90, 12)), rng.standard_normal((90, 3))
+    split = ContiguousBlocks(3, gap=2)
+    orders = np.array([rng.permutation(90) for _ in range(4)])
+    one = cross_validate(RidgeEncoder([10.0]), X, Y, split)
+    kept = permuted_scores(X, Y, split, one, orders=orders)
+    chosen = permuted_scores(X, Y, split, one, orders=orders, encoder=RidgeEncoder([10.0]))
+    np.testing.assert_allclose(kept, chosen, atol=1e-6)
+    encoder = RidgeEncoder([1.0, 1e4], warn_edge=False)
+    scores = cross_validate(encoder, X, Y, split)
+    chosen = permuted_scores(X, Y, split, scores, orders=orders, encoder=encoder)
+    expected = [cross_validate(encoder, X, Y[order], split).mean for order in orders]
+    np.testing.assert_allclose(chosen, expected, atol=1e-10)
+    encoder = RidgeEncoder([1.0, 10.0], alpha_per="all")
+    with pytest.raises(ValueError, match="alpha_per='target'"):
+        permuted_scores(X, Y, split, scores, orders=orders, encoder=encoder)

@@ -17,7 +17,7 @@ from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks, LeaveOneRunOut
-from brainlm.io.arrays import from_image
+from brainlm.io.own_images import from_image
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 BLOCKS = ContiguousBlocks(4, gap=3)

@@ -15,7 +15,7 @@ from golden.cases import Arrays, arrays, register
 from golden.made import linear, llama, plain_story, scratch, story
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, run_study
-from brainlm.batch.study_file import read_study
+from brainlm.batch.study_reading import read_study
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.feature_spaces import (
     FeatureSpace,
@@ -24,6 +24,13 @@ from brainlm.comparison.feature_spaces import (
     norm_space,
     permuted_space,
     shared_words,
+)
+from brainlm.comparison.layer_scores import (
+    control_design,
+    controls_on,
+    layer_part,
+    random_scores,
+    rows_of,
 )
 from brainlm.comparison.layer_statistics import (
     best_layer,
@@ -37,12 +44,11 @@ from brainlm.comparison.layer_statistics import (
 from brainlm.comparison.scoring import fit_controls, fixed_ridge, score_ridge, score_similarity
 from brainlm.comparison.simulated_assemblies import (
     autoregressive,
-    simulate_epochs,
     simulate_fmri,
     simulate_meg,
     simulate_regions,
 )
-from brainlm.comparison.study import control_design, controls_on, layer_part, random_scores, rows_of
+from brainlm.comparison.simulated_epochs import simulate_epochs
 from brainlm.comparison.table import record, tidy
 from brainlm.data.brain_maps import paint, targets_of, winners
 from brainlm.data.features import Features

@@ -31,7 +31,8 @@ from brainlm.io import (
     read_word_responses,
     read_word_times,
 )
-from brainlm.io.arrays import from_arrays, from_image, from_tables, from_trials
+from brainlm.io.arrays import from_arrays, from_tables, from_trials
+from brainlm.io.own_images import from_image
 
 case = register("readers")
 AFFINE = np.diag([2.0, 2, 2, 1])

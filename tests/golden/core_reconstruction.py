@@ -163,7 +163,7 @@ def story_decoders() -> Arrays:
     )
 
 
-@case(single=True)
+@case(single=True, tolerance=THREADS)
 def reconstructions() -> Arrays:
     stories, decoder = study()
     story, wrong = stories[4], np.asarray(stories[3].responses)

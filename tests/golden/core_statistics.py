@@ -10,7 +10,8 @@ from scipy import sparse
 
 from brainlm.encoding.splits import ContiguousBlocks
 from brainlm.mixed_models.formula import fit_formula, likelihood_ratio
-from brainlm.mixed_models.regression import fit_mixed, held_out_gain, likelihood_gain
+from brainlm.mixed_models.gains import held_out_gain, likelihood_gain
+from brainlm.mixed_models.regression import fit_mixed
 from brainlm.rsa.rdm import compare_rdms, permuted_comparisons, rdm
 from brainlm.rsa.rdm_models import bootstrap_rdms, compare_partial, rdm_noise_ceiling, regress_rdms
 from brainlm.rsa.searchlight import pattern_searchlight, volume_neighbourhoods

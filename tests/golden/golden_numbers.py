@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # rounding follows the number of threads
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 

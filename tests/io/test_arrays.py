@@ -6,7 +6,8 @@ from support.images import save_surface
 
 from brainlm.data.recording import Recording
 from brainlm.io import images
-from brainlm.io.arrays import from_arrays, from_image, from_surfaces, from_tables, from_trials
+from brainlm.io.arrays import from_arrays, from_tables, from_trials
+from brainlm.io.own_images import from_image, from_surfaces
 from brainlm.storage import long_recordings as series
 
 RATE = 100.0

@@ -7,8 +7,8 @@ from support.images import save_cifti, save_surface
 
 from brainlm.errors import CorruptDataError
 from brainlm.io import images
-from brainlm.io.arrays import from_cifti, from_surfaces
 from brainlm.io.images import load_image, open_cifti, open_surfaces
+from brainlm.io.own_images import from_cifti, from_surfaces
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from support.recordings import FIRST, RATE, SPIKE, save_events, save_raw, save_s
 
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
 from brainlm.io import read_meeg
-from brainlm.io.meeg import MeegOptions
+from brainlm.io.meeg_options import MeegOptions
 
 ONSETS = [1.0, 3.5, 7.0]
 EPOCHS = {"tmin": -0.1, "tmax": 0.3}

@@ -12,7 +12,7 @@ from support.layouts import textgrid
 
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
 from brainlm.io import read_stories
-from brainlm.io.stories import StoriesOptions
+from brainlm.io.story_files import StoriesOptions
 from brainlm.storage import long_recordings as series
 
 OPTIONS = {

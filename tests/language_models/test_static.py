@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brainlm.comparison.feature_spaces import model_space
-from brainlm.comparison.study import static_of
+from brainlm.comparison.layer_scores import static_of
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.language_models import LanguageModel

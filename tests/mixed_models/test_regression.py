@@ -5,12 +5,8 @@ from scipy.stats import norm
 
 from brainlm.encoding.splits import Groups
 from brainlm.mixed_models.formula import fit_formula
-from brainlm.mixed_models.regression import (
-    MixedModelWarning,
-    fit_mixed,
-    held_out_gain,
-    likelihood_gain,
-)
+from brainlm.mixed_models.gains import held_out_gain, likelihood_gain
+from brainlm.mixed_models.regression import MixedModelWarning, fit_mixed
 
 
 def trials(rng, *, effect=0.5, n_subjects=20, n_items=30):

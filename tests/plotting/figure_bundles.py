@@ -8,7 +8,7 @@ import pandas as pd
 import xarray
 from support.scores_for_tests import by_fold, by_subject
 
-from brainlm.comparison.study import table_of
+from brainlm.comparison.layer_scores import table_of
 from brainlm.data.brain_maps import BrainMaps
 from brainlm.data.target_table import epoch_targets, target_coordinates
 from brainlm.results.bundle import Bundle

@@ -74,11 +74,11 @@ OPEN = """
 import resource, sys, time
 from pathlib import Path
 import numpy as np
-import brainlm.io.arrays, nibabel, mmap
+import brainlm.io.own_images, nibabel, mmap
 folder = Path(sys.argv[1])
 used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before, start = used(), time.perf_counter()
-recording = brainlm.io.arrays.from_image(folder / "bold.nii", folder / "mask.nii", 2.0)
+recording = brainlm.io.own_images.from_image(folder / "bold.nii", folder / "mask.nii", 2.0)
 opened, grown = time.perf_counter() - start, used() - before
 start = time.perf_counter()
 block = np.array(recording.data[:, 500:600])

@@ -94,7 +94,7 @@ def test_a_changed_file_is_fetched_again(card, server):
 def test_an_unfinished_download_is_not_opened_and_goes_on(card, server, flaw):
     fetch_dataset(card, subjects=["1"])
     server.flaw = flaw
-    with pytest.raises(DataMissingError, match=r"(?s)could not fetch ds000001.*goes on where"):
+    with pytest.raises(DataMissingError, match=r"(?s)could not fetch ds000001.*is resumed"):
         fetch_dataset(card, subjects=["2"])
     (folder,) = card.parent.glob("cache/data/*")
     came = (folder / "derivatives/sub-2/sub-2_bold.txt").exists()

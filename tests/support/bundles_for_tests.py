@@ -33,7 +33,7 @@ def make_bundle(folder, seed=0, dataset="alice-fmri", **options):
         "config": {"dataset": dataset, "delays": [1, 2]},
         "inputs": {"features": {"layer 1": {"model": "smollm2", "revision": "abc123"}}},
         "notes": [
-            Note("3 of 8 alphas lie on the lower edge of the grid (0.01)", "alpha_edge"),
+            Note("3 of 8 alphas are on the lower edge of the grid (0.01)", "alpha_edge"),
             Note("leakage probe: r = -0.006", "leakage"),
             Note("excluded s33: all zeros", "excluded"),
             "<script>alert(1)</script>",

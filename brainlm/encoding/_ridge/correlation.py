@@ -17,8 +17,6 @@ from brainlm.compute.streams import block_bytes, column_stream
 from brainlm.data.scores import pearson
 from brainlm.encoding._ridge.solve import fit_ridge
 
-__all__ = ["correlation_curve"]
-
 Fold = tuple[np.ndarray, np.ndarray]
 
 

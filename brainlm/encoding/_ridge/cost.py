@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from brainlm.encoding._ridge.solve import is_primal
 
-__all__ = ["fold_bytes", "fold_operations"]
-
 POLES = (
     10  # penalties whose predictions the fast search makes, about (brainlm.encoding._ridge.search)
 )

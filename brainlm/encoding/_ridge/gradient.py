@@ -12,8 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["descend", "from_deltas", "to_deltas"]
-
 SMALLEST_SHARE = 0.03  # of a band at the start: from nothing no gradient leads back
 BATCH = 200  # targets at a time
 

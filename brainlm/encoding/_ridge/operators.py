@@ -36,8 +36,6 @@ from brainlm.compute.backend import (
 from brainlm.compute.products import neighbours, operand, product, take_columns
 from brainlm.encoding._ridge.solve import DOUBLE, SINGLE, RidgeFit, largest_squared_singular_value
 
-__all__ = ["Operators", "SharedDecomposition", "Side", "fold_operators", "kernel_operators"]
-
 Fold = tuple[np.ndarray, np.ndarray]
 
 # The truth and below it the predictions (n_block, 1 + n_alphas, m); squares outside of the span of

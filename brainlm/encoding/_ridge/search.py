@@ -48,8 +48,6 @@ from brainlm.encoding._ridge.operators import (
 from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS, DOUBLE, RidgeFit, fit_ridge
 from brainlm.errors import unknown_name
 
-__all__ = ["choose_poles", "cv_curves", "is_exact", "solve_ridge_cv"]
-
 BLOCK_BYTES = 1 << 23  # of predictions at a time: about what a processor's cache holds
 SMALL = 2e10  # multiply-adds for the whole grid below which nothing is worth saving
 FILTER_TOLERANCE = 0.03

@@ -7,7 +7,7 @@ training samples, every target v has its own penalty::
 
 alpha multiplies ||w||^2 itself, as in scikit-learn and himalaya (not alpha squared). With far fewer
 features than samples the normal equations are those of X'X (primal form); otherwise those of XX'
-(kernel form). How the penalty is chosen in inner folds is the room of
+(kernel form). The choice of the penalty in inner folds is implemented in
 ``brainlm.encoding._ridge.search``.
 """
 
@@ -45,8 +45,6 @@ from brainlm.compute.backend import (
 from brainlm.compute.lazy_arrays import column_blocks
 from brainlm.compute.products import operand, product
 from brainlm.compute.streams import ACCELERATOR_BLOCK, block_bytes, column_stream, free_memory
-
-__all__ = ["DEFAULT_ALPHAS", "RidgeFit", "Standardizer", "edge_counts", "fit_ridge"]
 
 # Half-decade steps. Wide enough for z-scored features from 30 samples to 100,000.
 DEFAULT_ALPHAS = np.logspace(-2, 7, 19)

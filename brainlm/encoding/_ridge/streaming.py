@@ -26,8 +26,6 @@ from brainlm.compute.backend import (
 from brainlm.compute.lazy_arrays import READ_BYTES, TargetView, column_blocks
 from brainlm.compute.streams import column_stream, free_memory
 
-__all__ = ["FoldResult", "read_size", "stream_fold"]
-
 BLOCKS_AT_ONCE = 6  # copies of a block of targets alive at one time
 SMALLEST_READ = 1 << 22
 

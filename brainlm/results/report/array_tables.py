@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = ["bundle_tables", "comparison_table"]
-
 MOST_ROWS = 5000  # of a table that a browser sorts and filters at once
 UNITS = ("subject", "fold")
 

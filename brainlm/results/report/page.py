@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from brainlm.datasets.card import Card
     from brainlm.results.bundle import Bundle
 
-__all__ = ["report_page", "write_report"]
-
 # Headings under which a reader looks for notes, and the kinds of these notes.
 CHECKS = {
     "Edge of the penalty grid": "alpha_edge",
@@ -259,7 +257,7 @@ def _models(record: Mapping[str, Any]) -> list[str]:
 
 
 def _baselines(bundle: Bundle) -> str:
-    """Say whether random embeddings stand beside the layers, against anisotropy."""
+    """Say whether random embeddings are shown with the layers, against anisotropy."""
     for dataset in bundle.arrays.values():
         if "kind" in dataset.coords and "random" in set(dataset["kind"].values.tolist()):
             return "random embeddings with the geometry of each layer are in the tables and figures"

@@ -18,17 +18,11 @@ from brainlm.datasets.folders import list_subjects
 from brainlm.datasets.open import open_dataset
 from brainlm.features.baselines import word_length, word_position, zipf_frequency
 from brainlm.language_models import LanguageModel
-from brainlm.mixed_models.regression import (
-    MixedModelWarning,
-    fit_mixed,
-    held_out_gain,
-    likelihood_gain,
-)
+from brainlm.mixed_models.gains import held_out_gain, likelihood_gain
+from brainlm.mixed_models.regression import MixedModelWarning, fit_mixed
 
 if TYPE_CHECKING:
     import xarray
-
-__all__ = ["CONTROLS", "EFFECTS", "open_trials", "reading_part", "with_predictors"]
 
 CONTROLS = ["length", "frequency", "position", "length before", "frequency before"]
 EARLIER = ["length 2 back", "frequency 2 back"]  # controls of spill-over

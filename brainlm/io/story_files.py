@@ -23,8 +23,6 @@ from brainlm.io.word_times import read_word_times
 from brainlm.storage.downloads import check_content
 from brainlm.storage.long_recordings import stack_blocks
 
-__all__ = ["StoriesOptions", "read_stories"]
-
 ROWS = 100  # samples that are read at a time
 
 

@@ -1,0 +1,64 @@
+"""Tokens of a stimulus as a model reads them, with warnings about language and shared tokens."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from brainlm.data.stimulus import Stimulus
+from brainlm.language_models.languages import check_language
+from brainlm.language_models.tokens import Tokens, tokenize
+from brainlm.language_models.windows import Units, units
+
+if TYPE_CHECKING:
+    from brainlm.language_models.model import LanguageModel
+
+
+def read_tokens(
+    model: LanguageModel, stimulus: Stimulus, context: int | str, level: str
+) -> tuple[Units, list[Tokens]]:
+    """Return the texts that go into a model, and the tokens of each.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    stimulus : Stimulus
+    context, level
+        As in `brainlm.LanguageModel.embed`.
+
+    Warns
+    -----
+    UserWarning
+        A token belongs to two words, so that a causal model sees the next word; or the model does
+        not seem to have been trained on the language.
+    """
+    if not isinstance(stimulus, Stimulus):
+        raise TypeError(
+            f"stimulus must be a Stimulus, got {type(stimulus).__name__}: "
+            "brainlm.read_text(text, language) makes one of a text"
+        )
+    read = units(stimulus, context, level)
+    tokens = tokenize(model.tokenizer, read.texts, stimulus.language, read.isolated.tolist())
+    check_language(
+        model.name,
+        model.source.languages,
+        stimulus.language,
+        read.texts,
+        tokens,
+        n_unknown(model, tokens),
+        len(model.tokenizer),
+    )
+    shared = sum(text.n_shared for text in tokens)
+    if shared and model.causal:
+        warnings.warn(
+            f"{shared} tokens of {model.name} belong to two words: the earlier word sees part "
+            "of the later one. Use a model whose tokenizer splits at spaces",
+            stacklevel=4,
+        )
+    return read, tokens
+
+
+def n_unknown(model: LanguageModel, tokens: Sequence[Tokens]) -> int:
+    """Return the number of unknown tokens."""
+    return int(sum((text.ids == model.tokenizer.unk_token_id).sum() for text in tokens))

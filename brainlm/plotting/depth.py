@@ -1,0 +1,102 @@
+"""Scores of the studies against the depth of a layer, and the depth that predicts best."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from brainlm.plotting._style import COLOURS, MODEL_COLOURS, panels
+from brainlm.plotting.studies import table_frame
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from brainlm.results.bundle import Bundle
+
+__all__ = ["layers_by_modality", "plot_best_depths", "plot_depth_curves"]
+
+STYLES = ("o-", "s--", "^-.", "v:", "D-", "P--", "X-.", "<:", ">-", "*--", "p-.")
+RANDOM = "random, same geometry"
+
+
+def plot_depth_curves(table: pandas.DataFrame, models: list[str], ax: Axes) -> Axes:
+    """Draw score against depth: a colour per model, a line style per data set, grey for random.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of layers, with the columns ``dataset``, ``model``, ``family``, ``depth``, ``score``.
+    models : list of str
+        Their order is that of the colours.
+    ax : matplotlib.axes.Axes
+        Its legend has the models, the random embeddings, then the data sets.
+    """
+    sets = list(dict.fromkeys(table["dataset"]))
+    for (dataset, model), rows in table.groupby(["dataset", "model"], sort=False):
+        colour = MODEL_COLOURS[models.index(model) % len(MODEL_COLOURS)]
+        style = STYLES[sets.index(dataset) % len(STYLES)]
+        for family, own in rows.sort_values("depth").groupby(rows["family"] == "random"):
+            if family:
+                ax.plot(own["depth"], own["score"], "-", lw=0.6, color=COLOURS["random"])
+            else:
+                ax.plot(own["depth"], own["score"], style, ms=2.5, lw=1, color=colour)
+    for i, model in enumerate(models):
+        ax.plot([], [], lw=2, color=MODEL_COLOURS[i % len(MODEL_COLOURS)], label=model)
+    ax.plot([], [], lw=0.6, color=COLOURS["random"], label=RANDOM)
+    for i, dataset in enumerate(sets):
+        ax.plot([], [], STYLES[i % len(STYLES)], ms=2.5, lw=1, color="black", label=dataset)
+    ax.axhline(0, color="black", lw=0.5)
+    ax.set_xlabel("depth (0 = input, 1 = last layer)")
+    return ax
+
+
+def plot_best_depths(profiles: pandas.DataFrame, names: list[str], ax: Axes) -> Axes:
+    """Draw the depth of the best layer with its interval; a cross is the planted depth, if any.
+
+    Parameters
+    ----------
+    profiles : DataFrame
+        With the columns ``best_depth``, ``depth_low``, ``depth_high`` and ``modality``; of
+        simulations also ``planted_depth``.
+    names : list of str
+        Of each row.
+    ax : matplotlib.axes.Axes
+    """
+    modalities = list(dict.fromkeys(profiles["modality"]))
+    for y, row in enumerate(profiles.itertuples()):
+        colour = MODEL_COLOURS[modalities.index(row.modality) % len(MODEL_COLOURS)]
+        ax.hlines(y, row.depth_low, row.depth_high, color=colour, lw=1)
+        ax.plot(row.best_depth, y, "o", ms=3, color=colour)
+    if "planted_depth" in profiles:
+        place = range(len(profiles))
+        ax.plot(profiles["planted_depth"], place, "kx", ms=4, mew=0.8, label="planted")
+    for i, modality in enumerate(modalities):
+        colour = MODEL_COLOURS[i % len(MODEL_COLOURS)]
+        ax.plot([], [], "o-", ms=3, lw=1, color=colour, label=modality)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlim(-0.03, 1.03)
+    ax.set_xlabel("depth of the best layer")
+    return ax
+
+
+def layers_by_modality(bundle: Bundle) -> Figure:
+    """Draw score against depth for every model: a panel per modality, a line per data set."""
+    table = table_frame(bundle, "table")
+    layered = table[table["layer"] >= 0]
+    modalities = list(dict.fromkeys(layered["modality"]))
+    models = list(dict.fromkeys(layered["model"]))
+    figure, axes = panels(len(modalities), 3.4, 3.6)
+    for ax, modality in zip(axes, modalities, strict=True):
+        plot_depth_curves(layered[layered["modality"] == modality], models, ax)
+        ax.set_title(modality, loc="left")
+        low, high = ax.get_ylim()
+        ax.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
+        handles, labels = ax.get_legend_handles_labels()
+        first = len(models) + 1
+        ax.legend(handles[first:], labels[first:], fontsize=6, loc="upper left", ncols=2)
+    axes[0].set_ylabel(f"{table['method'].iloc[0]}, held-out r")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles[:first], labels[:first], loc="outside lower center", ncols=4)
+    return figure

@@ -9,13 +9,12 @@ over random reconstructions with the same word times and beam. One short text: a
 two variants is no finding by itself.
 """
 
-from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 import xarray
 
-from brainlm.data.stimulus import Stimulus
 from brainlm.decoding.ablation import (
     FACTORS,
     AblationStudy,
@@ -26,54 +25,29 @@ from brainlm.decoding.ablation import (
     grid,
     one_at_a_time,
 )
-from brainlm.decoding.conditions import SCORERS
 from brainlm.decoding.decoder import Settings
-from brainlm.decoding.simulated_subjects import Simulation
-from brainlm.decoding.stories import Story
-from brainlm.decoding.story_folder import simulate_subject
+from brainlm.decoding.story_folder import subject_simulator
 from brainlm.decoding.text_scores import BertScore, TextMetrics, list_metrics
 from brainlm.language_models import LanguageModel
 from brainlm.storage.store import PartStore
-from brainlm.workflow import Run, choose, grouped, option, options, run_command
+from brainlm.workflow import Run, choose, grouped, options, run_command
 from brainlm.workflow.decoding import (
-    PlantedOptions,
     decoding_model,
     open_planted_model,
     open_story_text,
     parse_numbers,
     simulation_notes,
 )
+from brainlm.workflow.decoding_options import AblationOptions, AblationTestOptions, PlantedOptions
 
-PLANTED = PlantedOptions()
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """Options of the default and of the factors around it."""
-
-    factors: str = option("all", f"'all', or of {', '.join(FACTORS)}, separated by commas.")
-    scorer: str = option("similarity", f"Scorer of the default: {', '.join(SCORERS)}.")
-    snr: float = option(1.0, "Signal-to-noise ratio of the default.", min=0)
-    beam: int = option(8, "Hypotheses of the default.", min=1)
-    snrs: str = option("0,0.3,2", "Noise of mappers x data x noise ('': none of these).")
-    minutes: str = option("15,0", "Training minutes of mappers x data x noise (0: all).")
-
-
-@dataclass(frozen=True)
-class Test:
-    """Options of the subject, the test story and its scores."""
-
-    voxels: int = option(1000, "Voxels of the subject.", min=20)
-    seconds: float = option(60.0, "Seconds of the test story.", min=30)
-    null: int = option(8, "Random reconstructions, as the null distribution.", min=3)
-    encoder: str = option("minilm", "Encoder of BERTScore ('': none).")
+ABLATION, TEST, PLANTED = AblationOptions(), AblationTestOptions(), PlantedOptions()
 
 
 @grouped
 def main(
     model: options.Model = "smollm2",
-    ablation: Ablation = Ablation(),
-    test: Test = Test(),
+    ablation: AblationOptions = ABLATION,
+    test: AblationTestOptions = TEST,
     planted: PlantedOptions = PLANTED,
     out: options.Out = Path("results/decode_ablations"),
     root: options.Root = None,
@@ -93,7 +67,7 @@ def main(
         text, name = open_story_text(network, "en", root, debug=debug)
         study = AblationStudy(
             network,
-            cache(partial(subject_of, source, text, test.voxels, planted.planted_layer)),
+            cache(subject_simulator(source, text, test.voxels, planted.planted_layer)),
             metrics_of(test.encoder),
             Settings(layer=9, longest=1, n_frequent=500 if debug else Settings.n_frequent),
             test.seconds,
@@ -112,19 +86,12 @@ def main(
         study.store.clear()
 
 
-def default_variant(given: Ablation, test: Test, *, debug: bool) -> Variant:
+def default_variant(given: AblationOptions, test: AblationTestOptions, *, debug: bool) -> Variant:
     """Return the setting around which one factor is changed at a time."""
     default = Variant(given.snr, scorer=given.scorer, width=given.beam)
     if debug:
         return replace(default, n_targets=30, n_inputs=16, n_components=16, width=2)
     return replace(default, n_targets=max(10, test.voxels // 2))
-
-
-def subject_of(
-    model: LanguageModel, text: Stimulus, voxels: int, layer: int, snr: float
-) -> list[Story]:
-    """Simulate the subject at a signal-to-noise ratio."""
-    return simulate_subject(model, text, Simulation(voxels, snr, layer=layer))
 
 
 def metrics_of(encoder: str) -> TextMetrics:
@@ -133,7 +100,7 @@ def metrics_of(encoder: str) -> TextMetrics:
     return TextMetrics(names, bert=BertScore(LanguageModel(encoder)) if encoder else None)
 
 
-def title_of(default: Variant, test: Test, text: str, planted: str) -> str:
+def title_of(default: Variant, test: AblationTestOptions, text: str, planted: str) -> str:
     """Return the title of the bundle."""
     return (
         f"Simulated subject, {test.voxels} voxels, {test.seconds:g} s of {text}; default: SNR "

@@ -29,7 +29,8 @@ from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.text_view import condition_tables
 from brainlm.storage.store import PartStore
 from brainlm.workflow import Limits, Run, grouped, open_group, option, options, run_command
-from brainlm.workflow.decoding import SearchOptions, decoding_model
+from brainlm.workflow.decoding import decoding_model
+from brainlm.workflow.decoding_options import SearchOptions
 
 DATASET = "alice-fmri"
 HIGH_PASS = 128.0  # seconds

@@ -15,7 +15,6 @@ sentences of equal length share the text, which widens the spread of the null, i
 p against random reconstructions are not the evidence here; the paired differences are.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,27 +32,19 @@ from brainlm.decoding.words import clean_words
 from brainlm.encoding.splits import Groups
 from brainlm.language_models.model import LanguageModel
 from brainlm.storage.store import PartStore
-from brainlm.workflow import Run, choose, grouped, option, options, run_command
-from brainlm.workflow.decoding import SearchOptions, decoding_model
+from brainlm.workflow import Run, choose, grouped, options, run_command
+from brainlm.workflow.decoding import decoding_model
+from brainlm.workflow.decoding_options import SearchOptions, SentenceDecoderOptions
 
 DATASET = "pereira2018"
 N_FOLDS = 8
-SEARCH = SearchOptions()
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """Options of the decoder."""
-
-    model: str = option("smollm2", "Causal language model: a name, a Hugging Face id, a folder.")
-    layer: int = option(9, "Layer whose hidden states embed the words.", min=1)
-    mapper: str = option("ridge", f"From brain to embedding: one of {', '.join(MAPPERS)}.")
+DECODER, SEARCH = SentenceDecoderOptions(), SearchOptions()
 
 
 @grouped
 def main(
     subjects: options.Subjects = "all",
-    decoder: Decoder = Decoder(),
+    decoder: SentenceDecoderOptions = DECODER,
     sentences: Annotated[
         int, typer.Option(min=8, help="Held-out sentences to decode, drawn from all topics.")
     ] = 627,
@@ -68,9 +59,9 @@ def main(
     with Run(locals()) as run:
         choose(decoder.mapper, MAPPERS, "mapper")
         (subject,) = choose(subjects, list_subjects(DATASET, root))
-        stimulus, recording = open_dataset(DATASET, subject, root)
-        run.uses(recording)
-        study = open_study(stimulus, recording, decoder, search.when(debug), PartStore.beside(out))
+        data = open_dataset(DATASET, subject, root)
+        run.uses(data[1])
+        study = open_study(data, decoder, search.when(debug), PartStore.beside(out))
         n, rng = len(study.topics), np.random.default_rng(0)
         chosen = np.isin(np.arange(n), rng.permutation(n)[: 6 if debug else sentences])
         folds = list(Groups(study.topics, 2 if debug else N_FOLDS).split(study.patterns))
@@ -86,8 +77,7 @@ def main(
         title = f"Pereira 2018, {len(order)} sentences of left-out topics, {decoder.mapper}"
         scores.attrs |= {"title": f"{title}, beam {study.beam}", "units": topics}
         run.show(*cautions(scores), *report_lines(scores))
-        weighing = f"brain minus controls: over {topics}, each weighs the same"
-        run.note(*cautions(scores), CAUTION, weighing)
+        run.note(*cautions(scores), CAUTION, f"brain minus controls: over {topics}, weighed alike")
         run.uses(study.model)
         used = {"sentences": len(order), "alphas": ALPHAS}
         run.save(arrays={"scores": scores}, figures=["reconstruction_scores"], **used)
@@ -95,9 +85,10 @@ def main(
 
 
 def open_study(
-    stimulus: Any, recording: Any, decoder: Decoder, search: SearchOptions, store: PartStore
+    data: Any, decoder: SentenceDecoderOptions, search: SearchOptions, store: PartStore
 ) -> SentenceStudy:
     """Return sentences, patterns, passages and topics with all settings."""
+    stimulus, recording = data
     place = dict(stimulus.blocks("item"))
     texts = [clean_words(stimulus.words[place[item]], "en")[0] for item in recording.items]
     passages = np.array([str(item).rsplit("/", 1)[0] for item in recording.items])

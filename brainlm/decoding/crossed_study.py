@@ -78,6 +78,12 @@ class CrossedStudy:
     n_jobs: int = 1
     encoder: LanguageModel | None = None
 
+    @property
+    def used(self) -> dict[str, float]:
+        """Settings that a short trial run changes."""
+        names = {"beam": self.beam, "null": self.n_null, "draws": self.n_draws}
+        return {**names, "seconds": self.seconds}
+
     def metrics(self, train: Sequence[Story] = ()) -> TextMetrics:
         """Return the metrics; rare words of the training stories weigh more in BERTScore."""
         idf = idf_of_stories(train)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from brainlm.errors import DataMissingError
 from brainlm.io import read_stories
 from brainlm.language_models import LanguageModel
 
-__all__ = ["read_story_side", "simulate_subject", "write_layout"]
+__all__ = ["read_story_side", "simulate_subject", "subject_simulator", "write_layout"]
 
 SKIP = "sentence_start sentence_end br lg ls ns sp sil {BR} {LG} {LS} {NS} {SP} {SL} {CG} {IG} {OG}"
 TRIMMED = 10  # samples at both ends of training runs, which respdict.json counts and files lack
@@ -88,6 +89,18 @@ def simulate_subject(
         train = read_story_side(folder, "train", "S1", **options)
         test = read_story_side(folder, "test", "S1", inner="perceived_speech", **options)
     return [*train, *test]
+
+
+def subject_simulator(
+    model: LanguageModel, stimulus: Stimulus, voxels: int, layer: int, level: str = "word"
+) -> Callable[..., list[Story]]:
+    """Return a function from signal-to-noise ratio (and seed) to the stories of a subject."""
+
+    def simulate(snr: float, seed: int = 0) -> list[Story]:
+        simulation = Simulation(voxels, snr, layer=layer, seed=seed)
+        return simulate_subject(model, stimulus, simulation, level)
+
+    return simulate
 
 
 def write_layout(

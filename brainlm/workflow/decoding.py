@@ -2,106 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
-from brainlm.datasets.folders import is_on_disk
-from brainlm.datasets.open import open_stimulus
+from brainlm.datasets.card import read_card
+from brainlm.datasets.folders import is_on_disk, list_subjects
+from brainlm.datasets.open import open_dataset, open_stimulus
 from brainlm.decoding import CAUTION
 from brainlm.decoding.controls import cautions
+from brainlm.decoding.crossed_study import CrossedStudy
 from brainlm.decoding.decoder import Settings, StoryDecoder
 from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.simulated_subjects import generate_stories
-from brainlm.decoding.stories import Story, load_story
+from brainlm.decoding.stories import Story, first_seconds, load_story
 from brainlm.decoding.story_scores import idf_of_stories
-from brainlm.decoding.study import DecodingStudy, published_scorers
+from brainlm.decoding.study import LABELS, DecodingStudy, published_scorers
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.text_view import show_story, write_pages
-from brainlm.errors import DataMissingError, UnknownNameError, unknown_name
+from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.language_models import LanguageModel
 from brainlm.storage.store import PartStore
-from brainlm.workflow.option_groups import option
+from brainlm.workflow.decoding_options import (
+    PlantedOptions,
+    SimulatedDecoderOptions,
+    StorySearchOptions,
+    StoryTextOptions,
+)
+from brainlm.workflow.options import choose
 from brainlm.workflow.run import Run
 
 __all__ = [
-    "DecoderOptions",
-    "PlantedOptions",
-    "SearchOptions",
-    "StorySearchOptions",
     "decode_story",
     "decoding_model",
     "longest_other",
+    "open_crossed_study",
     "open_planted_model",
+    "open_stories",
     "open_story_text",
     "parse_numbers",
+    "reference_story",
     "simulation_notes",
 ]
-
-AnySearch = TypeVar("AnySearch", bound="SearchOptions")
-
-
-@dataclass(frozen=True)
-class SearchOptions:
-    """Options of the search and its nulls."""
-
-    beam: int = option(20, "Hypotheses that the beam search keeps.", min=1)
-    null: int = option(10, "Random reconstructions, as the null distribution.", min=5)
-    draws: int = option(3, "Draws of noise input, and of the permuted brain.", min=1)
-
-    def when(self: AnySearch, debug: bool) -> AnySearch:
-        """Return the options of a short trial run, or these."""
-        if not debug:
-            return self
-        return replace(self, beam=min(self.beam, 3), null=5, draws=min(self.draws, 2))
-
-
-@dataclass(frozen=True)
-class StorySearchOptions(SearchOptions):
-    """Options of the search in stories, and of the scores."""
-
-    encoder: str = option("", "Encoder of BERTScore and sentence similarity ('': none).")
-    jobs: int = option(1, "Processes; each holds the language model.", min=1)
-
-
-@dataclass(frozen=True)
-class DecoderOptions:
-    """Options of a decoder of stories."""
-
-    model: str = option("smollm2", "Causal language model: a name, a Hugging Face id, a folder.")
-    layer: int = option(9, "Layer whose hidden states embed the words.", min=1)
-    context: float = option(6.0, "Seconds of text that a word is read behind, at least.", min=0.1)
-    voxels: int = option(10_000, "Voxels with the best fit in training that are used.", min=10)
-    mapper: str = option("ridge", f"From brain to embedding: one of {', '.join(MAPPERS)}.")
-
-    def settings(self, *, debug: bool, **others: Any) -> Settings:
-        """Return the settings of the decoder, smaller in a short trial run."""
-        if self.mapper not in MAPPERS:
-            raise unknown_name("mapper", self.mapper, MAPPERS)
-        settings = Settings(
-            layer=self.layer,
-            context_seconds=self.context,
-            n_targets=self.voxels,
-            mapper=EmbeddingDecoder(self.mapper, standardize=False),
-            **others,
-        )
-        small: dict[str, Any] = {
-            "n_components": 16,
-            "n_targets": 40,
-            "n_inputs": 30,
-            "n_frequent": 100,
-        }
-        return replace(settings, **small) if debug else settings
-
-
-@dataclass(frozen=True)
-class PlantedOptions:
-    """Options of the hidden states that are planted in simulated subjects."""
-
-    planted: str = option("gemma3", "Causal model whose hidden states are planted.")
-    planted_layer: int = option(9, "Layer of the planted states.", min=1)
-    same_model: bool = option(False, "Plant the decoder's own model: a circular analysis.")
 
 
 def decoding_model(name: str) -> LanguageModel:
@@ -229,3 +173,72 @@ def parse_numbers(text: str, name: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise UnknownNameError(f"{name} {text!r}: give numbers separated by commas") from None
+
+
+def open_stories(dataset: str, subject: str, root: Path | None) -> tuple[Stimulus, Recording]:
+    """Open a data set; raise unless it is fMRI of stories with word times."""
+    card = read_card(dataset)
+    if card.kind == "responses" and card.modality == "fmri":
+        subjects = list_subjects(dataset, root)
+        (chosen,) = choose(subject or subjects[0], subjects)
+        stimulus, recording = open_dataset(dataset, chosen, root)
+        if recording.times is not None and stimulus.timed:
+            return stimulus, recording
+    raise UnknownNameError(
+        f"--dataset {dataset!r}: is not a time series of fMRI with timed words, which stories are "
+        "decoded from; brainlm datasets lists all data sets"
+    )
+
+
+def reference_story(stories: list[Story], name: str, dataset: str, seconds: float) -> Story:
+    """Return (the first seconds of) the story to decode; raise where too few are left to learn."""
+    names = [each.name for each in stories]
+    if len(stories) < 4:
+        raise DataMissingError(
+            f"--dataset {dataset!r} has too few runs ({len(stories)}): two are held out, and a "
+            "decoder learns on at least two"
+        )
+    (chosen,) = choose(name or names[-1], names, "run")
+    story = stories[names.index(chosen)]
+    return first_seconds(story, seconds) if seconds else load_story(story)
+
+
+def open_crossed_study(
+    decoder: SimulatedDecoderOptions,
+    text: StoryTextOptions,
+    voxels: int,
+    search: StorySearchOptions,
+    out: Path,
+    *,
+    debug: bool,
+) -> CrossedStudy:
+    """Check the options, open the models, and return the study of all stories and subjects."""
+    choose(decoder.mapper, MAPPERS, "mapper")
+    choose(text.language, ("en", "zh"), "language")
+    choose(text.level, ("word", "character"), "level")
+    english = text.language == "en"
+    settings = Settings(
+        layer=decoder.layer,
+        context=decoder.context,
+        n_targets=max(10, voxels // 2),
+        mapper=EmbeddingDecoder(decoder.mapper, standardize=False),
+        longest=1 if english else 2,
+        level=text.level,
+    )
+    small: dict[str, Any] = {"n_components": 24, "n_targets": 40, "n_inputs": 30, "n_frequent": 500}
+    encoder = search.encoder if search.encoder != "auto" else "minilm" if english else ""
+    search = search.when(debug)
+    return CrossedStudy(
+        decoding_model(decoder.model),
+        replace(settings, **small) if debug else settings,
+        text.language,
+        choose(decoder.scorers, list(LABELS), "scorer"),
+        search.beam,
+        [0.0] if debug else parse_numbers(decoder.weights, "--weights"),
+        36.0 if debug else text.seconds,
+        search.null,
+        search.draws,
+        PartStore.beside(out),
+        search.jobs,
+        LanguageModel(encoder) if encoder and not debug else None,
+    )

@@ -14,7 +14,8 @@ from brainlm.decoding.crossed_study import spread_evenly
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.results.bundle import load_bundle
 from brainlm.storage.store import content_key
-from brainlm.workflow.decoding import PlantedOptions, open_planted_model
+from brainlm.workflow.decoding import open_planted_model
+from brainlm.workflow.decoding_options import PlantedOptions
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from brainlm.cli.app import load_analysis
 from brainlm.decoding.stories import Story
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.results.bundle import load_bundle
+from brainlm.workflow import decoding
+from brainlm.workflow.decoding import reference_story
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_what_cannot_be_decoded_is_named(smn4lang, tiny_folder, tmp_path):
         load_analysis("decode_story_dataset").default_model("fr")
     few = [Story((), np.ones(0), np.ones(0), None, np.ones(3), str(k)) for k in range(3)]
     with pytest.raises(DataMissingError, match=r"'small' has too few runs \(3\): two are held out"):
-        load_analysis("decode_story_dataset").reference_story(few, "", "small", 0)
+        reference_story(few, "", "small", 0)
 
 
 def test_what_is_not_fmri_of_stories_is_named(tmp_path, monkeypatch):
@@ -94,7 +96,7 @@ def test_what_is_not_fmri_of_stories_is_named(tmp_path, monkeypatch):
             analysis.main(dataset=name, root=tmp_path, out=tmp_path / "out")
     words = Stimulus(["a", "b"], "en")
     items = Recording(np.ones((2, 1)), ["v"], "fmri", "a.u.", items=["a", "b"])
-    monkeypatch.setattr(analysis, "list_subjects", lambda *_: ["1"])
-    monkeypatch.setattr(analysis, "open_dataset", lambda *_: (words, items))
+    monkeypatch.setattr(decoding, "list_subjects", lambda *_: ["1"])
+    monkeypatch.setattr(decoding, "open_dataset", lambda *_: (words, items))
     with pytest.raises(UnknownNameError, match="'pereira2018': is not a time series of fMRI"):
         analysis.main(dataset="pereira2018", out=tmp_path / "out")

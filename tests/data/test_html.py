@@ -52,11 +52,3 @@ def test_scores_show_the_best_targets(rng):
     found = cells(scores._repr_html_())
     assert found[found.index("best targets") + 2] == "f"
     assert float(found[found.index("f") + 1]) > 0.99
-
-
-def test_an_encoder_in_a_pipeline_has_a_diagram():
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    shown = make_pipeline(StandardScaler(), RidgeEncoder())._repr_html_()
-    assert "RidgeEncoder" in shown

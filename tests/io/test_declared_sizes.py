@@ -72,7 +72,9 @@ def swollen_surface(folder):
     for path in folder.glob("*.gii"):
         text = path.read_text()
         start = text.index("<Data>") + 6
-        bomb = base64.b64encode(zlib.compress(bytes(1 << 22), 9)).decode() * 1
+        packer = zlib.compressobj(1)
+        packed = [packer.compress(bytes(1 << 20)) for _ in range(SWOLLEN >> 20)]
+        bomb = base64.b64encode(b"".join([*packed, packer.flush()])).decode()
         text = text[:start] + bomb + text[text.index("</Data>") :]
         path.write_text(text)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from brainlm.decoding.controls import brains_of, cautions
+from brainlm.decoding.controls import brain_conditions, cautions
 from brainlm.plotting import (
     Panel,
     draw_conditions,
@@ -48,7 +48,7 @@ def panels(bundle: Bundle, width: float) -> list[Panel]:
     text = bundle.arrays.get("example", scores)
     if "middle" in text:
         size = {"seconds": 5.0, "most": 2} if narrow else {"seconds": 10.0, "most": 3}
-        brain = brains_of(text["condition"].values)[0]
+        brain = brain_conditions(text["condition"].values)[0]
         letters = {"characters": int(width * 0.68)}
         write = on_axes(plot_text_timeline, text, brain, metrics[0], **letters, **size)
         title = f"{brain}; black: text, blue: reconstruction and its {metrics[0]}, grey: null"

@@ -59,6 +59,7 @@ ELSEWHERE = {
 NEEDS = {  # beginning of a command -> why no test runs it
     "make ": "installs a whole environment; .ci/run does it",
     "brainlm fetch": "downloads",
+    "python figures/": "test_paper_figures.py runs every script",
     "brainlm decode": "a participant's own recordings",
     "brainlm encode study.toml --out results/study --cluster tcp": "a Dask scheduler",
     "brainlm encode study.toml --out results/study --cluster slurm": "a SLURM queue",

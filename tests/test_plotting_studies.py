@@ -9,7 +9,7 @@ import pytest
 from support.pictures import check_pictures
 
 from brainlm.comparison.layer_scores import table_of
-from brainlm.plotting import FIGURES, draw, plot_critical_difference
+from brainlm.plotting import FIGURES, draw, plot_critical_difference, save_figures
 from brainlm.results.bundle import load_bundle, save_bundle
 
 SETS = [
@@ -110,6 +110,7 @@ def bundle(tmp_path_factory):
         figures=names,
         arrays={name: table_of(frame) for name, frame in frames.items()},
     )
+    save_figures(load_bundle(folder))
     check_pictures(folder, names)
     return load_bundle(folder), table
 

@@ -219,8 +219,15 @@ def _rows(bundle: Bundle, rows: list[tuple[BrainMaps, str]]) -> Figure:
             "or a parcellation)"
         )
     height = 1.9 * len(rows) + 0.5
-    figure = plt.figure(figsize=(9, height), layout="none")
-    axes = _axes_of_rows(figure, (0.02, 0.4 / height, 0.88, 1 - 0.5 / height), len(rows), 0.1)
+    figure, axes = plt.subplots(
+        len(rows),
+        4,
+        figsize=(9, height),
+        subplot_kw={"projection": "3d"},
+        layout="none",
+        squeeze=False,
+    )
+    figure.subplots_adjust(0.02, 0.4 / height, 0.9, 1 - 0.1 / height, 0, 0.1)
     limit = max(brain_scale(maps, name) for maps, name in rows)
     for (maps, name), row in zip(rows, axes, strict=True):
         _surfaces(maps, name, row.reshape(2, 2), "fsaverage5", limit, None)
@@ -230,23 +237,6 @@ def _rows(bundle: Bundle, rows: list[tuple[BrainMaps, str]]) -> Figure:
     else:
         _scale(figure, axes, rows[0][0].unit, limit)
     return figure
-
-
-def _axes_of_rows(
-    figure: Figure | SubFigure, box: tuple[float, float, float, float], n_rows: int, gap: float
-) -> np.ndarray:
-    """Return 3-D axes (n_rows, 4) in a box (left, bottom, width, height); the gap is in rows.
-
-    The layout engine leaves them where they are.
-    """
-    left, bottom, width, height = box
-    each = height / (n_rows + gap * (n_rows - 1))
-    axes = np.empty((n_rows, 4), dtype=object)
-    for i, j in np.ndindex(axes.shape):
-        low = bottom + height - each - (1 + gap) * each * i
-        place = (left + width / 4 * j, low, width / 4, each)
-        axes[i, j] = figure.add_axes(place, projection="3d")
-    return axes
 
 
 def _row_title(maps: BrainMaps, name: str) -> str:

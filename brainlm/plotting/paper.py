@@ -132,6 +132,8 @@ def paper_figure(panels: Sequence[Panel], width: float) -> Figure:
             panel.draw(part)
             _title(part, next(letters), panel.title)
     _fit_texts(figure)
+    if not any(ax.get_subplotspec() for ax in figure.axes):  # of brains: nothing to lay out
+        figure.set_layout_engine("none")
     figure.draw_without_rendering()  # lays it out while the style holds
     return figure
 

@@ -31,14 +31,14 @@ from brainlm.decoding.text_scores import BertScore, TextMetrics, list_metrics
 from brainlm.language_models import LanguageModel
 from brainlm.storage.store import PartStore
 from brainlm.workflow import Run, choose, grouped, options, run_command
-from brainlm.workflow.decoding import (
+from brainlm.workflow.decoding_options import AblationOptions, AblationTestOptions, PlantedOptions
+from brainlm.workflow.decoding_steps import (
     decoding_model,
     open_planted_model,
     open_story_text,
     parse_numbers,
     simulation_notes,
 )
-from brainlm.workflow.decoding_options import AblationOptions, AblationTestOptions, PlantedOptions
 
 ABLATION, TEST, PLANTED = AblationOptions(), AblationTestOptions(), PlantedOptions()
 

@@ -24,13 +24,13 @@ from brainlm.decoding.decoder import Settings, fit_story_decoder
 from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.mapping_null import compare_mappings, mapping_lines
 from brainlm.decoding.stories import cut_blocks, first_seconds
-from brainlm.decoding.study import DecodingStudy, published_scorers
+from brainlm.decoding.story_study import DecodingStudy, published_scorers
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.text_view import condition_tables
 from brainlm.storage.store import PartStore
 from brainlm.workflow import Limits, Run, grouped, open_group, option, options, run_command
-from brainlm.workflow.decoding import decoding_model
 from brainlm.workflow.decoding_options import SearchOptions
+from brainlm.workflow.decoding_steps import decoding_model
 
 DATASET = "alice-fmri"
 HIGH_PASS = 128.0  # seconds

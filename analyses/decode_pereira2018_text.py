@@ -33,8 +33,8 @@ from brainlm.encoding.splits import Groups
 from brainlm.language_models.model import LanguageModel
 from brainlm.storage.store import PartStore
 from brainlm.workflow import Run, choose, grouped, options, run_command
-from brainlm.workflow.decoding import decoding_model
 from brainlm.workflow.decoding_options import SearchOptions, SentenceDecoderOptions
+from brainlm.workflow.decoding_steps import decoding_model
 
 DATASET = "pereira2018"
 N_FOLDS = 8

@@ -20,14 +20,14 @@ from brainlm.decoding.stories import stories_of
 from brainlm.encoding.align import delays_between
 from brainlm.errors import UnknownNameError
 from brainlm.workflow import Run, grouped, options, run_command
-from brainlm.workflow.decoding import (
+from brainlm.workflow.decoding_options import DecoderOptions, SampleOptions, StorySearchOptions
+from brainlm.workflow.decoding_steps import (
     decode_story,
     decoding_model,
     longest_other,
     open_stories,
     reference_story,
 )
-from brainlm.workflow.decoding_options import DecoderOptions, SampleOptions, StorySearchOptions
 
 INTERVAL = 2.0  # seconds: faster volumes are averaged to about this
 MODELS = {"en": "smollm2", "zh": "qwen0.5b"}

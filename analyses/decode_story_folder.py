@@ -18,8 +18,8 @@ from brainlm.decoding.stories import first_seconds, load_story
 from brainlm.decoding.story_folder import read_story_side
 from brainlm.errors import unknown_name
 from brainlm.workflow import Run, grouped, option, options, run_command
-from brainlm.workflow.decoding import decode_story, decoding_model, longest_other
 from brainlm.workflow.decoding_options import DecoderOptions, StorySearchOptions
+from brainlm.workflow.decoding_steps import decode_story, decoding_model, longest_other
 
 DECODER, SEARCH = DecoderOptions(), StorySearchOptions(beam=50, null=20)
 

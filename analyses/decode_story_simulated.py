@@ -25,18 +25,18 @@ from brainlm.decoding.replication import compare_gains, gain_lines, stack_cells,
 from brainlm.decoding.story_folder import subject_simulator
 from brainlm.errors import unknown_name
 from brainlm.workflow import Run, grouped, options, run_command
-from brainlm.workflow.decoding import (
-    open_crossed_study,
-    open_planted_model,
-    open_story_text,
-    parse_numbers,
-    simulation_notes,
-)
 from brainlm.workflow.decoding_options import (
     SimulatedDecoderOptions,
     SimulatedSubjectOptions,
     StorySearchOptions,
     StoryTextOptions,
+)
+from brainlm.workflow.decoding_steps import (
+    open_crossed_study,
+    open_planted_model,
+    open_story_text,
+    parse_numbers,
+    simulation_notes,
 )
 
 DECODER, SUBJECTS, TEXT = SimulatedDecoderOptions(), SimulatedSubjectOptions(), StoryTextOptions()

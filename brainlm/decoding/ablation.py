@@ -31,7 +31,7 @@ from brainlm.decoding.null_scores import compare_to_null
 from brainlm.decoding.scorers import Scorer
 from brainlm.decoding.stories import Story, first_seconds
 from brainlm.decoding.story_scores import score_story_mapping, score_windows
-from brainlm.decoding.study import decode_conditions, windows_of
+from brainlm.decoding.story_study import decode_conditions, windows_of
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.tuning import gain_sd
 from brainlm.errors import unknown_name

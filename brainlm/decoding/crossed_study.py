@@ -12,7 +12,7 @@ from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.decoder import Settings, StoryDecoder, fit_story_decoder
 from brainlm.decoding.stories import Story, first_seconds
 from brainlm.decoding.story_scores import idf_of_stories
-from brainlm.decoding.study import LABELS, DecodingStudy
+from brainlm.decoding.story_study import LABELS, DecodingStudy
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.tuning import equal_weights, tune_lm_weight
 from brainlm.errors import DataMissingError
@@ -60,7 +60,7 @@ class CrossedStudy:
     seconds : float
         Of each story that are decoded.
     n_null, n_draws, store, n_jobs
-        As in `brainlm.decoding.study.DecodingStudy`.
+        As in `brainlm.decoding.story_study.DecodingStudy`.
     encoder : LanguageModel, optional
         Of BERTScore and sentence similarity.
     """

@@ -70,7 +70,7 @@ def crossed_interval(values: np.ndarray, level: float = 0.95) -> Interval:
 
 
 def stack_cells(cells: Mapping[tuple[float, int, str], xarray.Dataset]) -> xarray.Dataset:
-    """Stack the results of `brainlm.decoding.study.DecodingStudy` over all cells.
+    """Stack the results of `brainlm.decoding.story_study.DecodingStudy` over all cells.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from brainlm.decoding.embedding import EmbeddingDecoder, score_mapping
 from brainlm.decoding.null_scores import compare_to_null
 from brainlm.decoding.scorers import EmbeddingSimilarity, LanguageModelOnly, RandomScorer
 from brainlm.decoding.sentences import SentenceDecoder, fit_sentence_decoder
-from brainlm.decoding.study import TOGETHER
+from brainlm.decoding.story_study import TOGETHER
 from brainlm.decoding.text_scores import BertScore, sentence_similarity, text_scores
 from brainlm.decoding.vocabulary import build_vocabulary
 from brainlm.decoding.words import clean_words

@@ -66,7 +66,7 @@ def show_story(study: xarray.Dataset) -> str:
     Parameters
     ----------
     study : xarray.Dataset
-        See `brainlm.decoding.study.DecodingStudy`.
+        See `brainlm.decoding.story_study.DecodingStudy`.
     """
     metric = _shown(study)
     table = study[COLUMNS].sel(metric=metric).to_dataframe()[COLUMNS].round(3).to_string()

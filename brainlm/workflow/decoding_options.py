@@ -9,7 +9,7 @@ from brainlm.decoding.ablation import FACTORS
 from brainlm.decoding.conditions import SCORERS
 from brainlm.decoding.decoder import Settings
 from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
-from brainlm.decoding.study import LABELS
+from brainlm.decoding.story_study import LABELS
 from brainlm.workflow.option_groups import option
 from brainlm.workflow.options import choose
 

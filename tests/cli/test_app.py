@@ -94,9 +94,11 @@ def test_every_analysis_takes_the_common_options(name):
     elif name.startswith("decode_story"):  # a folder of one's own, or simulated
         wanted |= {"--model", "--mapper", "--beam", "--null"}
     elif name == "decode_ablations":
-        wanted |= {"--model", "--factors", "--null", "--work"}
+        wanted |= {"--model", "--factors", "--null"}
     elif "simulate" not in name:  # no model and no data set
-        wanted |= {"--model", "--depth" if name == "encode_epochs" else "--layers"}
+        one = ("decode_alice_fmri", "decode_pereira2018_text")  # layer, chosen beforehand
+        layers = "--depth" if name == "encode_epochs" else "--layer" if name in one else "--layers"
+        wanted |= {"--model", layers}
         if name not in ("describe_language_model", "similarity_binder"):  # no data set, a group
             wanted |= {"--subjects", "--root"}
     assert wanted <= set(re.findall(r"--[a-z-]+", text))

@@ -27,7 +27,7 @@ from brainlm.decoding.stimulus_model import RowWindow
 from brainlm.decoding.stories import stories_of
 from brainlm.decoding.story_folder import write_layout
 from brainlm.decoding.story_scores import score_story_mapping
-from brainlm.decoding.study import DecodingStudy, decode_conditions
+from brainlm.decoding.story_study import DecodingStudy, decode_conditions
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.tuning import choose_weight
 from brainlm.decoding.word_rate import count_words, fit_word_rate, spread_words

@@ -8,14 +8,14 @@ from conftest_words import WORDS
 
 from brainlm import LanguageModel, Stimulus
 from brainlm.cli.app import load_analysis
-from brainlm.decoding import crossed_study, study
+from brainlm.decoding import crossed_study, story_study
 from brainlm.decoding.beam_search import Reconstruction
 from brainlm.decoding.crossed_study import spread_evenly
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.results.bundle import load_bundle
 from brainlm.storage.store import content_key
-from brainlm.workflow.decoding import open_planted_model
 from brainlm.workflow.decoding_options import PlantedOptions
+from brainlm.workflow.decoding_steps import open_planted_model
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def analysis(monkeypatch, tmp_path):
         }
 
     monkeypatch.setattr(crossed_study, "fit_story_decoder", few_words)
-    monkeypatch.setattr(study, "decode_conditions", any_words)
+    monkeypatch.setattr(story_study, "decode_conditions", any_words)
     return module
 
 

@@ -11,8 +11,8 @@ from brainlm.cli.app import load_analysis
 from brainlm.decoding.stories import Story
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.results.bundle import load_bundle
-from brainlm.workflow import decoding
-from brainlm.workflow.decoding import reference_story
+from brainlm.workflow import decoding_steps
+from brainlm.workflow.decoding_steps import reference_story
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_what_is_not_fmri_of_stories_is_named(tmp_path, monkeypatch):
             analysis.main(dataset=name, root=tmp_path, out=tmp_path / "out")
     words = Stimulus(["a", "b"], "en")
     items = Recording(np.ones((2, 1)), ["v"], "fmri", "a.u.", items=["a", "b"])
-    monkeypatch.setattr(decoding, "list_subjects", lambda *_: ["1"])
-    monkeypatch.setattr(decoding, "open_dataset", lambda *_: (words, items))
+    monkeypatch.setattr(decoding_steps, "list_subjects", lambda *_: ["1"])
+    monkeypatch.setattr(decoding_steps, "open_dataset", lambda *_: (words, items))
     with pytest.raises(UnknownNameError, match="'pereira2018': is not a time series of fMRI"):
         analysis.main(dataset="pereira2018", out=tmp_path / "out")

@@ -39,7 +39,7 @@ from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stori
 from brainlm.decoding.stories import Story, first_seconds, stories_of
 from brainlm.decoding.story_folder import write_layout
 from brainlm.decoding.story_scores import idf_of_stories, score_story_mapping
-from brainlm.decoding.study import DecodingStudy, decode_conditions
+from brainlm.decoding.story_study import DecodingStudy, decode_conditions
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.tuning import choose_weight, gain_sd
 from brainlm.decoding.vocabulary import Vocabulary, build_vocabulary

@@ -19,7 +19,7 @@ from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
 from brainlm.decoding.simulated_subjects import generate_stories
 from brainlm.decoding.stories import Story, first_seconds, load_story
 from brainlm.decoding.story_scores import idf_of_stories
-from brainlm.decoding.study import LABELS, DecodingStudy, published_scorers
+from brainlm.decoding.story_study import LABELS, DecodingStudy, published_scorers
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.text_view import show_story, write_pages
 from brainlm.errors import DataMissingError, UnknownNameError

@@ -4,6 +4,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+import urllib3  # noqa: F401  its first import opens a socket, which tests block
 
 mpl.use("Agg")
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import xarray
 
-from brainlm.decoding.controls import cautions, kind_of
+from brainlm.decoding.controls import cautions, condition_kind
 from brainlm.errors import DataMissingError
 from brainlm.results.bundle import Bundle, load_bundle
 
@@ -428,9 +428,11 @@ def decoded(bundle: Bundle, title: str) -> str:
     finite = scores["gain"].notnull().any("condition").values
     scores = scores.sel(metric=scores["metric"].values[finite])
     names, metrics = (list(map(str, scores[k].values)) for k in ("condition", "metric"))
-    kinds, rows = list(dict.fromkeys(map(kind_of, names))), []
+    kinds, rows = list(dict.fromkeys(map(condition_kind, names))), []
     for kind in kinds:
-        drawn = scores["gain"].sel(condition=[name for name in names if kind_of(name) == kind])
+        drawn = scores["gain"].sel(
+            condition=[name for name in names if condition_kind(name) == kind]
+        )
         label = f"{kind} (mean of {len(drawn)} draws)" if len(drawn) > 1 else kind
         cells = [f"{gain:.3f}" for gain in drawn.mean("condition").values]
         rows.append({"condition": label, **dict(zip(metrics, cells, strict=True))})

@@ -18,6 +18,8 @@ from brainlm.comparison.layer_statistics import (
 )
 from brainlm.stats.permutation import fdr
 
+PROFILES = """dataset model modality language level n_items n_units best_depth depth_low depth_high
+    slope low high p relative relative_error smallest_q profile"""
 PAIRS = ["model", "first", "second", "first_modality", "second_modality", "difference", "p"]
 MODALITIES_COMPARED = ["model", "first", "second", "n_first", "n_second", "difference", "p"]
 
@@ -74,10 +76,10 @@ def layer_gains(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.Data
                     "profile": found,
                 }
             )
-    gains, profiles = pd.DataFrame(gains), pd.DataFrame(profiles)
+    gains, profiles = pd.DataFrame(gains), pd.DataFrame(profiles, columns=PROFILES.split())
     for name in ("", "over_random_", "beyond_", "static_beyond_"):
         gains[f"{name}q"] = fdr(gains[f"{name}p"].to_numpy())
-    profiles["q"] = fdr(profiles["p"].to_numpy())
+    profiles["q"] = fdr(profiles["p"].to_numpy(float)) if len(profiles) else []
     return gains, profiles
 
 

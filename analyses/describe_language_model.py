@@ -58,9 +58,9 @@ def main(
         run.uses(*spaces)
         facts = {"model": network.name, "n_words": stimulus.n_words}
         table = geometry(spaces).assign(layer=[space.origin["layer"] for space in spaces])
-        by_layer = table.set_index("layer").to_xarray()
-        arrays = {"geometry": by_layer.assign_attrs(title="Geometry by layer", **facts)}
-        run.show(table.set_index("layer").to_string(float_format="{:.3f}".format))
+        table = table.set_index("layer")
+        run.show(table.to_string(float_format="{:.3f}".format))
+        arrays = {"geometry": table.to_xarray().assign_attrs(title="Geometry by layer", **facts)}
         try:
             surprisal = network.surprisal(stimulus, context=context)
         except (CorruptDataError, ValueError) as error:  # no head, or no prediction at all

@@ -65,23 +65,22 @@ def main(
         if simulate:
             story = open_stimulus(STORY, root=root)
             people = choose(subjects, [f"sim{k + 1}" for k in range(limits.subjects or 4)])
-            n_words = limits.items or 2000
-            opened = simulate_listeners(story, represent, people, n_words, noise=simulate)
+            words = limits.items or 2000
+            opened = simulate_listeners(story, represent, people, words, noise=simulate)
         else:
             opened = open_subjects(dataset, subjects, root, limits=limits, check=check_epochs)
-        n_permutations = min(permutations, 19) if debug else permutations
-        results = []
+        permutations, results = min(permutations, 19) if debug else permutations, []
         for stimulus, recording in opened:
-            results.append(fit(stimulus, recording, represent(stimulus), n_permutations))
+            results.append(fit(stimulus, recording, represent(stimulus), permutations))
             run.uses(recording, *results[-1].spaces)
             run.note(*results[-1].notes)
             run.progress(f"{recording.subject}: {run.seconds:.0f} s")
         scores = stack_subjects(results)
         modality = results[0].recording.modality
         scores.attrs |= {"modality": modality, "title": f"{modality}: {model}"}
-        figures = figures_of(scores, run)
         run.show(*peak_lines(scores), *results[-1].recording.notes)
         settings = {"block": BLOCK, "dataset": STORY if simulate else dataset}
+        figures = figures_of(scores, run)
         run.save(arrays={"scores": scores}, figures=figures, **settings, **results[0].settings)
 
 

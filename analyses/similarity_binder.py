@@ -59,10 +59,7 @@ def main(
             run.uses(recording, *spaces)
             table = compare_spaces(recording, spaces, n_permutations)
             arrays[language] = table.assign_coords(language=stimulus.language)
-            run.show(
-                f"\n{recording}\nvectors {static.name}, model {network.name}",
-                table_of_spaces(table),
-            )
+            run.show(f"\n{recording}\n{static.name} and {network.name}", table_of_spaces(table))
         arrays["rdms"] = rdms = compare_languages(ratings, n_permutations)
         run.show(agreement(rdms))
         figures = ["similarity_and_rsa", "rdm_pair"]

@@ -66,7 +66,6 @@ def main(
         away = near @ (region >= 0).astype(float) == 0  # no planted voxel in the neighbourhood
         table = recovered_regions(region, [*REGIONS], away, r, p, light, ALPHA)
         run.show(table.round(3).to_string(index=False))
-
         n_alone = int(np.isnan(next(iter(light.values()))).sum())  # fewer than three voxels around
         run.note(f"{n_alone} voxels have too few neighbours for a searchlight: drawn at chance")
         run.note(f"drawn where the score is above chance, p <= {ALPHA} over all voxels of a space")

@@ -58,11 +58,7 @@ def main(
         network = LanguageModel(model)
         n = network.n_layers
         layers = sorted({0, *np.linspace(1, n, 4 if debug else 9).round().astype(int).tolist()})
-        depths = {"MEG": shallow, "fMRI": deep}
-        planted = {
-            name: min(layers, key=lambda layer: abs(layer - depth * n))
-            for name, depth in depths.items()
-        }
+        planted = {"MEG": nearest(layers, shallow * n), "fMRI": nearest(layers, deep * n)}
         run.data |= {story: dataset_hashes(story, root=root) for story in STORIES.values()}
         store = PartStore.beside(out)
         jobs = jobs_of(network, layers, planted, words, permutations, root)
@@ -82,6 +78,11 @@ def main(
         run.save(arrays=arrays, figures=["layers_by_modality"], planted_layers=planted)
         store.clear()
         run.show(time_summary(seconds, run.seconds))
+
+
+def nearest(layers: list[int], wanted: float) -> int:
+    """The layer nearest to a depth."""
+    return min(layers, key=lambda layer: abs(layer - wanted))
 
 
 def jobs_of(

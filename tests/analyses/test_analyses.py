@@ -53,7 +53,8 @@ def test_encode_human_ratings(tmp_path, capsys):
     assert "left out" in printed
     revision = bundle.record["inputs"]["features"]["layer 6"]["revision"]
     assert len(revision) == 64
-    assert all(len(sha) == 64 for sha in bundle.record["inputs"]["data"].values())
+    (files,) = bundle.record["inputs"]["data"].values()
+    assert all(len(sha) == 64 for sha in files.values())
 
 
 def test_encode_alice_fmri(tmp_path, capsys):
@@ -162,7 +163,7 @@ def test_describe_language_model_says_what_a_model_cannot_do(tmp_path, capsys):
     main = load_analysis("describe_language_model").main
     with pytest.raises(DataMissingError, match="--language fr: the short story is in en, zh"):
         main(out=tmp_path / "fr", language="fr")
-    with pytest.raises(DataMissingError, match=r"--text .*none.txt: No such file"):
+    with pytest.raises(DataMissingError, match=r"none.txt: No such file"):
         main(out=tmp_path / "no", text=tmp_path / "none.txt")
 
 

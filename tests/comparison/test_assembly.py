@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from support.comparison_tasks import array_source, word_task
 
-from brainlm.comparison.assembly import _averaged, _check_words
 from brainlm.comparison.feature_families import common_words, training_sentences
 from brainlm.comparison.feature_spaces import FeatureSpace, control_space
 from brainlm.comparison.layer_scores import control_design, layer_part, rows_of
 from brainlm.comparison.layer_statistics import depth_difference, layer_profile
-from brainlm.comparison.opening import open_assembly
+from brainlm.comparison.opening import _averaged, _check_words, open_assembly
 from brainlm.comparison.selection import choose_datasets, materials, parse_models
 from brainlm.comparison.simulated_assemblies import autoregressive, simulate_fmri, simulate_meg
 from brainlm.comparison.simulated_epochs import simulate_epochs

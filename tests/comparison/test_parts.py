@@ -145,5 +145,5 @@ def test_agreement_of_curves_is_tested_against_curves_of_noise(rng):
 
 def test_where_the_time_went_is_said_longest_first():
     line = time_summary({"a": 1.0, "b": 30.0, "c": 0.0}, 40.0)
-    assert line == "time: 40 s, of which b 30 s, a 1 s; all else 9 s"
+    assert line == "time: 40 s, of which b 30 s, a 1 s; everything else 9 s"
     assert "no part was computed" in time_summary({"a": 0.0}, 2.0)

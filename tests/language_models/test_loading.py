@@ -3,9 +3,9 @@ import logging
 import pytest
 from transformers import BertConfig, Gemma3TextConfig, GPT2Config, LlamaConfig, T5Config, ViTConfig
 
+from brainlm.compute.backend import check_device
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.language_models.loading import (
-    check_device,
     kind_of,
     load_network,
     load_tokenizer,

@@ -6,7 +6,7 @@ the language model, beam, extensions, voxels, minutes of training, dimensions of
 (principal components of the voxels: the bottleneck) and of the embedding. Then mappers x amounts of
 data x noise, for the accuracy of the mapping against the score of the text. Every variant is a gain
 over random reconstructions with the same word times and beam. One short text: a difference between
-two variants is no finding by itself.
+two variants is not a finding by itself.
 """
 
 from dataclasses import asdict, replace

@@ -41,7 +41,7 @@ def main(
         Path | None, typer.Option(help="A text file (UTF-8). Default: a short story.")
     ] = None,
     language: Annotated[str, typer.Option(help="Language of the text, such as en or zh.")] = "en",
-    context: Annotated[int, typer.Option(help="Words before each word that the model sees.")] = 256,
+    context: Annotated[int, typer.Option(help="Words of context before each word.")] = 256,
     layers: options.Layers = "all",
     out: options.Out = Path("results/describe_language_model"),
     debug: options.Debug = False,

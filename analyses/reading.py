@@ -40,7 +40,7 @@ def main(
     mixed_items: Annotated[
         int, typer.Option(min=0, help="Words in the mixed models (0: none are fitted).")
     ] = 2000,
-    max_subjects: Annotated[int, typer.Option(min=1, help="Most subjects of a data set.")] = 100,
+    max_subjects: Annotated[int, typer.Option(min=1, help="Maximum subjects per data set.")] = 100,
     out: options.Out = Path("results/reading"),
     root: options.Root = None,
     debug: options.Debug = False,

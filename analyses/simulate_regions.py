@@ -2,7 +2,7 @@
 
 Voxels of a whole brain listen to The Little Prince: those of a temporal region respond to a layer
 of a language model, those of a motor region to embodied ratings, all others to nothing. Voxelwise
-ridge encoding with a family-wise corrected null (blocks of the responses permuted, fitted anew, the
+ridge encoding with a family-wise corrected null (blocks of the responses permuted, refitted, the
 largest score of all voxels) must find both regions and give each to its space; a searchlight must
 identify held-out samples there and nowhere else.
 """

@@ -43,7 +43,7 @@ def main(
     shallow: Annotated[float, typer.Option(help="Depth of the layer behind MEG.")] = 0.12,
     deep: Annotated[float, typer.Option(help="Depth of the layer behind fMRI.")] = 0.88,
     words: Annotated[
-        int, typer.Option(min=300, help="Words of each story in MEG; fMRI, slow, has three times.")
+        int, typer.Option(min=300, help="Words of each story in MEG; three times as many in fMRI.")
     ] = 1000,
     permutations: options.Permutations = 39,
     out: options.Out = Path("results/simulate_studies"),

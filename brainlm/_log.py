@@ -25,7 +25,7 @@ class _Log:
         self.lines: list[str] = [f"started {datetime.now(UTC).isoformat(timespec='seconds')}"]
 
     def add(self, text: str) -> None:
-        """Keep the lines of a text, each with the seconds since the start."""
+        """Record the lines of a text, each with the seconds since the start."""
         stamp = f"{perf_counter() - self.start:9.1f} s  "
         self.lines += [stamp + line for line in text.splitlines() if line.strip()]
 
@@ -51,7 +51,7 @@ class _Ear:
 
 @contextmanager
 def keep_log() -> Iterator[None]:
-    """Keep what is printed and warned of inside; an outer ``keep_log`` keeps it, too."""
+    """Record printed output and warnings; an outer ``keep_log`` records them, too."""
     if _CURRENT.get() is not None:
         yield
         return

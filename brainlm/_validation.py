@@ -76,12 +76,12 @@ def check_finite(array: np.ndarray, name: str) -> None:
     first = tuple(int(i) for i in bad[0])
     raise ValueError(
         f"{name} has {len(bad)} of {array.size} values that are NaN or infinite "
-        f"(the first at {list(first)}): drop those rows or columns before, and say so"
+        f"(the first at {list(first)}): drop those rows or columns first, and report it"
     )
 
 
 def check_blocks(labels: np.ndarray, name: str) -> None:
-    """Raise when a label comes back after another one began (a run or sentence cut in two)."""
+    """Raise when a label recurs after another one has begun (a run or sentence cut in two)."""
     starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
     seen: set[str] = set()
     for start in starts:
@@ -118,5 +118,5 @@ def check_targets(Y: np.ndarray, names: Any = None) -> None:
         raise ValueError(
             f"Y: {len(constant)} of {Y.shape[1]} targets are constant ({zero} of them all zero; "
             f"the first: {', '.join(shown)}): no score exists for them. Drop them with "
-            "Recording.select_targets, or mask them before"
+            "Recording.select_targets, or mask them first"
         )

@@ -91,7 +91,7 @@ def run_study(
     client: Any = None,
     progress: bool = False,
 ) -> list[Path]:
-    """Compute the tasks of a study that are not there yet.
+    """Compute the tasks of a study that are not on disk yet.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _finished(study: StudyFile, missing: Sequence[tuple[Task, Path]], client: An
 
 
 def compute_to(study: StudyFile, task: Task, path: Path) -> None:
-    """Compute one task and write it, whole or not at all.
+    """Compute one task and write it atomically.
 
     The name of the file begins with the key of the study's content: see `run_study`.
     """
@@ -171,7 +171,7 @@ def compute_to(study: StudyFile, task: Task, path: Path) -> None:
 
 
 def collect(study: StudyFile, paths: Sequence[Path]) -> tuple[dict[str, xarray.Dataset], list[str]]:
-    """Put the files of all tasks together.
+    """Combine the results of all tasks.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def collect(study: StudyFile, paths: Sequence[Path]) -> tuple[dict[str, xarray.D
 
 
 def hash_inputs(study: StudyFile, *, progress: bool = False) -> dict[str, str]:
-    """Return the SHA-256 of the content of every file of a study, by place."""
+    """Return the SHA-256 of the content of every file of a study, by its location."""
     digests: dict[str, str] = {}
     for place in tqdm(study.places(), desc="check inputs", disable=not progress):
         file, name = split_place(place)
@@ -234,7 +234,7 @@ def hash_inputs(study: StudyFile, *, progress: bool = False) -> dict[str, str]:
 
 
 def leakage_notes(arrays: Mapping[str, xarray.Dataset]) -> list[str]:
-    """Say what the empty baseline scores for each subject, and where that is above chance.
+    """Report the score of the empty baseline for each subject, and where it is above chance.
 
     Above chance: a mean above .01, with p < .01 in a one-sided t test over the test folds.
 

@@ -48,7 +48,7 @@ def measured_gflops() -> float:
 
 
 def plan_lines(study: StudyFile, workers: int, gflops: float | None = None) -> Iterator[str]:
-    """Yield what a study will take, a line at a time.
+    """Yield the estimated cost of a study, one line at a time.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def encode_study(
     *,
     overwrite: bool = False,
 ) -> Iterator[str]:
-    """Run a study and save its bundle; yield what there is to say.
+    """Run a study and save its bundle; yield messages for the terminal.
 
     Parameters
     ----------

@@ -60,13 +60,13 @@ class Task:
 
     @property
     def label(self) -> str:
-        """Text for a person."""
+        """Readable name of the task."""
         return f"{self.subject} / {self.space} / targets {self.start}:{self.stop}"
 
 
 @dataclass(frozen=True)
 class Need:
-    """What a study will take.
+    """Estimated cost of a study.
 
     Attributes
     ----------
@@ -235,7 +235,7 @@ class StudyFile(BaseModel):
         )
 
     def need(self, tasks: Sequence[Task], workers: int = 1) -> Need:
-        """Return what the tasks will take, from the shapes alone.
+        """Return the estimated cost of the tasks, from the shapes alone.
 
         Each worker reads the spaces of its tasks, and a block of targets once for all spaces.
         Arithmetic is that of `brainlm.encoding._ridge.cost.fold_operations`.
@@ -270,7 +270,7 @@ class StudyFile(BaseModel):
         return sum(16 * folds[t.subject] * (t.stop - t.start) for t in tasks)
 
     def digest(self, hashes: Mapping[str, str]) -> str:
-        """Return a key of everything that decides about the results.
+        """Return a key of everything that the results depend on.
 
         Parameters
         ----------
@@ -294,14 +294,14 @@ class StudyFile(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def places(self) -> list[str]:
-        """Return where all arrays of the study are stored, each once."""
+        """Return the locations of all arrays of the study, each once."""
         found = [self._place(name, s) for name in self.features for s in self.targets]
         found += self.targets.values()
         found += [self.runs.format(subject=s) for s in self.targets] if self.runs else []
         return list(dict.fromkeys(found))
 
     def brain_of(self, subject: str) -> str | None:
-        """Return the image of a subject's targets."""
+        """Return the image that defines a subject's targets."""
         return None if self.brain is None else self.brain.format(subject=subject)
 
     def _check_brain(self, subject: str, n_targets: int) -> None:

@@ -87,9 +87,9 @@ def describe(
     name: Annotated[str, typer.Argument(help="Data set.", autocompletion=_data_sets)],
     subject: Annotated[str | None, typer.Option(help="Default: the first one.")] = None,
     root: RootOption = None,
-    out: Annotated[Path | None, typer.Option(help="Draw words and responses to this file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Image file of words and responses.")] = None,
 ) -> None:
-    """Open one subject of a data set: what is in it, which feature spaces cover its words."""
+    """Describe one subject of a data set, and the feature spaces that cover its words."""
     from brainlm.cli.catalogue import coverage_rows
     from brainlm.datasets.card import read_card
     from brainlm.datasets.folders import list_subjects
@@ -177,10 +177,10 @@ def fetch(
     ],
     root: RootOption = None,
     subjects: Annotated[
-        str | None, typer.Option(help="Only these subjects of a data set: s18,s22.")
+        str | None, typer.Option(help="Subjects of a data set, separated by commas: s18,s22.")
     ] = None,
     accept_licence: Annotated[
-        bool, typer.Option("--accept-licence", help="You keep to a non-commercial licence.")
+        bool, typer.Option("--accept-licence", help="Accept a non-commercial licence.")
     ] = False,
 ) -> None:
     """Download data sets and language models into the cache, checked by SHA-256."""
@@ -212,11 +212,13 @@ def fetch(
 def plot(
     bundle: Annotated[Path, typer.Argument(help="Folder of a result bundle.")],
     out: Annotated[
-        Path | None, typer.Option(help="Where the figures go. Default: into the bundle.")
+        Path | None, typer.Option(help="Folder of the figures. Default: the bundle.")
     ] = None,
     figure: Annotated[
         list[str] | None,
-        typer.Option(help="Only this figure. Default: all of the bundle.", autocompletion=_figures),
+        typer.Option(
+            help="Figure to draw. Default: every figure of the bundle.", autocompletion=_figures
+        ),
     ] = None,
 ) -> None:
     """Draw the figures of a result bundle again, without computing anything."""
@@ -289,7 +291,7 @@ def plan(
     ] = None,
     settings: Settings = None,
 ) -> None:
-    """Say how many tasks, bytes, operations and hours a study will take."""
+    """Estimate the tasks, bytes, operations and hours of a study."""
     from brainlm.batch.plan import plan_lines
     from brainlm.batch.study_reading import read_study
 
@@ -320,7 +322,7 @@ def encode(
 
 @app.command()
 def doctor(root: RootOption = None) -> None:
-    """Say what is installed, found and missing, and what to do about it."""
+    """Check the installation: what is installed, found and missing, with advice."""
     from brainlm.cli.doctor import examine
 
     problems = 0

@@ -22,7 +22,7 @@ GAP = 16.0  # seconds: the longest delay, the Lanczos window, and two to spare
 
 @dataclass(frozen=True, eq=False)
 class Assembly:
-    """A data set, ready to be compared on.
+    """A data set prepared for comparing feature spaces.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Assembly:
         return self.recording.times is not None
 
     def on_words(self, words: np.ndarray) -> Assembly:
-        """Return the task of the words in a mask: nothing is compared on others.
+        """Return the assembly of the words in a mask.
 
         Items without any word left are dropped, samples of a time series stay.
         """
@@ -89,7 +89,7 @@ class Assembly:
         return replace(self, stimulus=stimulus, recording=recording)
 
     def scorable(self) -> Assembly:
-        """Return the task without the targets that are constant in a test fold (noted).
+        """Return the assembly without targets that are constant in a test fold (noted).
 
         They have no correlation there. A target is left out for all subjects, so that subjects
         keep the same ones.
@@ -180,7 +180,7 @@ class Assembly:
 
     @property
     def null(self) -> str:
-        """How the null responses are made, in words."""
+        """Description of how null responses are made."""
         if self.level == "word" and not self.timed:
             return "items permuted"
         if self.grouped:
@@ -200,7 +200,7 @@ class Assembly:
 
 
 def in_text_order(stimulus: Stimulus, recording: Recording) -> Recording:
-    """Bring the responses into the order of the text: folds and shifts are made of neighbours."""
+    """Sort the responses into text order, because folds and shifts are made of neighbours."""
     place = {item: i for i, item in enumerate(dict.fromkeys(stimulus.item))}
     order = np.argsort([place[item] for item in recording.items], kind="stable")
     if (np.diff(order) == 1).all():

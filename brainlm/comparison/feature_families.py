@@ -222,7 +222,7 @@ def ngram_space(name: str, model: NgramModel, language: str, identity: Any) -> F
 
 
 def training_sentences(task: Assembly, others: Sequence[Stimulus]) -> list[list[str]]:
-    """Return the sentences of other texts of the language that do not stand in the task's text."""
+    """Return the sentences of other texts of the language that do not occur in this text."""
     own = {" ".join(task.stimulus.words[rows]) for _, rows in task.stimulus.blocks("sentence")}
     found = []
     for stimulus in others:

@@ -133,7 +133,7 @@ def control_space(*, timed: bool) -> FeatureSpace:
 
 
 def permute_types(features: Features, seed: int = 0) -> Features:
-    """Let the vectors of word types change places; a type has the vector of its first occurrence.
+    """Permute the vectors of word types; a type has the vector of its first occurrence.
 
     The same seed moves all layers of a model alike, so that layers stay as similar to each other as
     they are.
@@ -147,7 +147,7 @@ def permute_types(features: Features, seed: int = 0) -> Features:
 
 
 def permuted_space(source: FeatureSpace, seed: int = 0) -> FeatureSpace:
-    """Return a source whose vectors change places between word types: its shape without meaning.
+    """Return a source with vectors permuted between word types: the same shape without meaning.
 
     Coverage, dimensions, and the distribution of every feature stay; a score that this reaches
     is no effect of what the features say about words.

@@ -57,14 +57,14 @@ def static_of(language: str, sources: Sequence[FeatureSpace] = ()) -> FeatureSpa
             return replace(inputs, name=f"{source.name} input embeddings", n_layers=0)
     raise UnknownNameError(
         f"no static vectors for language {language!r} (there are some for {', '.join(STATIC)}), "
-        "and no model whose input embeddings could stand for them: name one with --models"
+        "and no model whose input embeddings could replace them: name one with --models"
     )
 
 
 def job_key(
     task: Assembly, source: FeatureSpace, words: np.ndarray, **settings: Any
 ) -> dict[str, Any]:
-    """Return everything that a part depends on."""
+    """Return everything that a part of the study depends on."""
     return {
         "task": task.name,
         "hashes": task.hashes,
@@ -89,7 +89,7 @@ def layer_part(
     n_random: int = 10,
     seed: int = 0,
 ) -> xarray.Dataset:
-    """Score every layer of a source, with random embeddings and controls to judge it by.
+    """Score every layer of a source, beside random embeddings and controls.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ def random_scores(
     method: str = "ridge",
     encoder: Any = None,
 ) -> list[SpaceScores]:
-    """Score a feature space whose vectors changed places between word types, drawn several times.
+    """Score a feature space with vectors permuted between word types, drawn several times.
 
     Two draws differ although neither means anything; differences between representations are
     judged by that (`brainlm.stats.paired.random_difference_p`).
@@ -244,7 +244,7 @@ def random_scores(
 
 
 def time_summary(seconds: Mapping[str, float], total: float) -> str:
-    """Return where the time went, in a line: the parts that took longest, and the rest.
+    """Return the time taken by the slowest parts and by the rest, in one line.
 
     Parameters
     ----------

@@ -36,11 +36,11 @@ class Contrast:
 
     @property
     def p(self) -> float:
-        """The larger of both: a difference that either accident explains is no finding."""
+        """The larger p value: a difference that either accident explains is not a finding."""
         return float(np.nanmax([self.p_stimuli, self.p_random]))
 
     def row(self, mean: str = "gain", prefix: str = "") -> dict[str, float]:
-        """Return the columns of a table; ``mean`` names the first, ``prefix`` stands before all."""
+        """Return the columns of a table; ``mean`` names the first, ``prefix`` starts every name."""
         values = {mean: self.mean, "low": self.low, "high": self.high, "p": self.p}
         values |= {"p_stimuli": self.p_stimuli, "p_random": self.p_random}
         return {f"{prefix}{name}": value for name, value in values.items()}

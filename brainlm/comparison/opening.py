@@ -32,7 +32,7 @@ def open_assembly(
     subjects: Sequence[str] | None = None,
     seed: int = 0,
 ) -> Assembly:
-    """Open a data set as a task.
+    """Open a data set as an assembly.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _common(recordings: list[Recording]) -> list[Recording]:
     kept = []
     for r in recordings:
         if len(set(r.items)) < len(r.items):
-            raise ValueError(f"subject {r.subject!r} has repeated items: average them before")
+            raise ValueError(f"subject {r.subject!r} has repeated items: average them first")
         mask = np.array([item in shared for item in r.items])
         kept.append(
             r if mask.all() else r.select_samples(mask, f"{len(shared)} items of all subjects")
@@ -157,7 +157,7 @@ def _common(recordings: list[Recording]) -> list[Recording]:
     for r in kept[1:]:
         if (r.items != kept[0].items).any():
             raise ValueError(
-                f"subjects {kept[0].subject!r} and {r.subject!r} order items otherwise"
+                f"subjects {kept[0].subject!r} and {r.subject!r} order their items differently"
             )
     return kept
 
@@ -236,7 +236,7 @@ def _cut_items(task: Assembly, max_items: int | None, seed: int) -> Assembly:
         rows = np.sort(np.random.default_rng(seed).choice(rows, max_items, replace=False))
     order = sorted(rows, key=lambda row: (word[recording.items[row]].lower(), row))
     if len(set(recording.items)) < recording.n_samples:
-        raise ValueError(f"{task.name}: items repeat; average their trials before")
+        raise ValueError(f"{task.name}: items repeat; average their trials first")
     note = f"{len(rows)} of {recording.n_samples} words in the order of their letters"
     chosen = recording.select_samples(np.array(order), note)
     own = np.isin(task.stimulus.item.astype(str), chosen.items.astype(str))

@@ -17,7 +17,7 @@ def run_parts(
     store: PartStore,
     say: Callable[[str], None] = lambda line: None,
 ) -> tuple[dict[str, xarray.Dataset], dict[str, float]]:
-    """Compute the parts of a study that are not kept yet.
+    """Compute the parts of a study that are not on disk yet.
 
     Parameters
     ----------

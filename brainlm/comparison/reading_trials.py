@@ -189,7 +189,7 @@ def with_predictors(
 
 
 def controls_of(table: pd.DataFrame, names: list[str] = CONTROLS) -> list[str]:
-    """The predictors that are no sums of others here (after an article all are alike)."""
+    """Predictors that are not sums of others here (after an article all are alike)."""
     kept: list[str] = []
     for name in names:
         X = np.column_stack([np.ones(len(table)), table[[*kept, name]]])

@@ -128,7 +128,7 @@ def fit_controls(C: np.ndarray, Y: np.ndarray, split: Split) -> ControlFit:
 
 
 def check_space(X: np.ndarray, labels: Sequence[str], name: str) -> float:
-    """Raise when a space has one column, or gives many different items one row.
+    """Raise when a space has one column, or the same row for many different items.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def parse_models(text: str, languages: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return model -> languages of ``"minilm:en,gemma3"``; without languages: all.
+    """Parse ``"minilm:en,gemma3"`` into model -> languages; a model without languages has all.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def parse_models(text: str, languages: Sequence[str]) -> dict[str, tuple[str, ..
 def choose_datasets(
     text: str, known: Sequence[str], root: Path | None = None
 ) -> tuple[list[str], list[str], list[str]]:
-    """Return the data sets of a study, their languages, and notes of those that are not here.
+    """Return the data sets of a study, their languages, and notes of those not on disk.
 
     Parameters
     ----------

@@ -248,7 +248,7 @@ def _targets(people: Sequence[str], prefix: str, n_targets: int) -> pd.DataFrame
 
 
 def items_of(carrier: Features) -> Stimulus:
-    """The words of a space, of which each must be an item of its own."""
+    """The words of a space; each must be an item of its own."""
     stimulus = carrier.stimulus
     assert stimulus is not None
     if len(set(stimulus.item)) < stimulus.n_words:

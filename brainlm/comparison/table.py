@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def record(
     task: Assembly, scores: SpaceScores, ceiling: float = np.nan, **about: Any
 ) -> dict[str, Any]:
-    """Return the row of one representation on one task: everything a reader must know.
+    """Return the row of one representation on one assembly: everything a reader must know.
 
     ``low`` and ``high`` are the interval over folds: it holds for new stimuli and these subjects.
     ``beyond_controls`` is r of controls and representation together minus r of the controls.

@@ -21,7 +21,7 @@ def is_tensor(A: Any) -> bool:
 
 
 def is_accelerator(A: Any) -> bool:
-    """Return whether ``A`` lies on a device other than the processor."""
+    """Return whether ``A`` is on a device other than the processor."""
     return is_tensor(A) and A.device.type != "cpu"
 
 
@@ -55,7 +55,7 @@ def check_device(device: str) -> str:
 
 
 def place(A: Any, device: str | None, name: str = "X") -> Any:
-    """Return ``A`` on a device: a tensor; or as it is where ``device`` is None.
+    """Return ``A`` as a tensor on a device, or unchanged where ``device`` is None.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def place(A: Any, device: str | None, name: str = "X") -> Any:
 
 
 def like(A: Any, ref: Any, *, keep_dtype: bool = False) -> Any:
-    """Return ``A`` in the place, and unless ``keep_dtype`` in the precision, of ``ref``."""
+    """Return ``A`` on the device and, unless ``keep_dtype``, in the precision of ``ref``."""
     if not is_tensor(ref):
         A = host(A)
         return A if keep_dtype else np.asarray(A, dtype=ref.dtype)
@@ -101,7 +101,7 @@ def host(A: Any) -> np.ndarray:
 
 
 def beside(Y: Any, ref: Any) -> Any:
-    """Return what is made in the place of ``Y`` and the precision of ``ref``: its template."""
+    """Return a template for arrays on the device of ``Y`` in the precision of ``ref``."""
     return ref if is_tensor(Y) or not is_tensor(ref) else host(ref[:0])
 
 
@@ -113,14 +113,14 @@ def native(A: Any) -> np.ndarray:
 
 
 def empty(shape: tuple[int, ...], ref: Any, *, in_double: bool | None = None) -> Any:
-    """Return an uninitialised array in the place of ``ref``; see ``full``."""
+    """Return an uninitialised array on the device of ``ref``; see ``full``."""
     return full(shape, None, ref, in_double=in_double)
 
 
 def full(
     shape: tuple[int, ...], value: float | None, ref: Any, *, in_double: bool | None = None
 ) -> Any:
-    """Return an array of one value (None: any) in the place of ``ref``.
+    """Return an array of one value (None: any) on the device of ``ref``.
 
     ``in_double`` True is double, False single precision; None that of ``ref``.
     """
@@ -262,7 +262,7 @@ def solve(factor: Any, B: Any) -> Any:
 
 
 def inverse(A: Any) -> Any:
-    """Return the inverse of a positive definite matrix; only its lower triangle is sure."""
+    """Return the inverse of a positive definite matrix; only its lower triangle is defined."""
     if is_tensor(A):
         xp = namespace(A)
         return xp.cholesky_inverse(xp.linalg.cholesky(A))
@@ -290,14 +290,14 @@ def rows_of_symmetric(lower: Any, S: np.ndarray) -> Any:
 
 
 def eigh(A: Any) -> tuple[Any, Any]:
-    """Return eigenvalues (rising) and eigenvectors of a symmetric ``A``, which may be lost."""
+    """Return eigenvalues (rising) and eigenvectors of a symmetric ``A``; it may be overwritten."""
     if is_tensor(A):
         return tuple(namespace(A).linalg.eigh(A))
     return linalg.eigh(A, overwrite_a=True, check_finite=False, driver="evd")
 
 
 def eigvalsh(A: Any) -> Any:
-    """Return the eigenvalues of a symmetric ``A``, which may be lost."""
+    """Return the eigenvalues of a symmetric ``A``, which may be overwritten."""
     if is_tensor(A):
         return namespace(A).linalg.eigvalsh(A)
     return linalg.eigvalsh(A, overwrite_a=True, check_finite=False)

@@ -66,7 +66,7 @@ class Encoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
 def checked_tensors(
     estimator: BaseEstimator, X: Any, y: Any = None, *, reset: bool = True
 ) -> tuple[Any, Any]:
-    """Return X and y, of which one is a tensor at least, or say what is wrong with them.
+    """Return X and y, at least one of them a tensor; raise where they cannot be used.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def checked_tensors(
             f"X must be (n_samples, n_features) of {least} samples or more, got {tuple(X.shape)}"
         )
     if not bool(torch.isfinite(X).all()):
-        raise ValueError("X holds NaN or infinity: drop those rows or columns before")
+        raise ValueError("X holds NaN or infinity: drop those rows or columns first")
     if reset:
         estimator.n_features_in_ = X.shape[1]
     elif X.shape[1] != estimator.n_features_in_:

@@ -119,7 +119,7 @@ HDF5 = (".h5", ".hf5", ".hdf5", ".nc")
 
 
 def open_stored(place: str) -> Any:
-    """Open an array where it lies; nothing of it is read yet.
+    """Open an array lazily, without reading it into memory.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ SLACK = 1 << 26  # bytes; files of constant values that are not even stored
 
 
 def available_memory() -> int:
-    """Return the bytes that this process can still take: the machine's, or its control group's."""
+    """Return the free memory of the machine or of this control group, in bytes."""
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -31,7 +31,7 @@ def available_memory() -> int:
 
 
 def check_memory(n_bytes: int, what: str, advice: str) -> None:
-    """Raise MemoryError when ``n_bytes`` for ``what`` are not there.
+    """Raise MemoryError when ``n_bytes`` for ``what`` are not free.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def check_memory(n_bytes: int, what: str, advice: str) -> None:
     there = available_memory()
     if n_bytes > there:
         raise MemoryError(
-            f"{what} needs {n_bytes / 1e9:.1f} GB of memory, {there / 1e9:.1f} GB are there: "
+            f"{what} needs {n_bytes / 1e9:.1f} GB of memory, {there / 1e9:.1f} GB are free: "
             f"{advice}"
         )
 
@@ -68,7 +68,7 @@ def check_declared(path: Path, n_bytes: int, stored: int | None = None) -> None:
 
 
 def check_unpacked(path: Path, packed: int, pieces: Iterable[bytes], copies: int = 3) -> None:
-    """Raise MemoryError when what a file unpacks to does not fit in memory.
+    """Raise MemoryError when the unpacked content of a file does not fit in memory.
 
     The pieces are counted and dropped, so a file that swells is refused before it is held. One that
     is small beside the memory cannot swell enough and is not unpacked for this.
@@ -105,7 +105,7 @@ def parse_bytes(size: int | str) -> int:
         found = int(TypeAdapter(ByteSize).validate_python(size))
     except ValidationError:
         raise ValueError(
-            f"{size!r} is no size in bytes: give a number, or text like '4GB'"
+            f"{size!r} is not a size in bytes: give a number, or text like '4GB'"
         ) from None
     if found <= 0:
         raise ValueError(f"a size in bytes must be positive, got {size!r}")

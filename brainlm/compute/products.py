@@ -26,7 +26,7 @@ def _processor_has_half() -> bool:
 
 
 def half_is_fast(A: Any) -> bool:
-    """Return whether bfloat16 is multiplied in hardware where ``A`` lies."""
+    """Return whether the device of ``A`` multiplies bfloat16 in hardware."""
     if not is_accelerator(A):
         return _processor_has_half()
     return bool(A.is_cuda and namespace(A).cuda.get_device_capability(A.device) >= (8, 0))
@@ -111,14 +111,14 @@ def _tensor(A: Any) -> Any:
 
 
 def neighbours(rows: np.ndarray) -> np.ndarray | slice:
-    """Return row numbers that follow on each other as a slice, which copies nothing."""
+    """Return consecutive row numbers as a slice, which copies nothing."""
     if len(rows) and rows[-1] - rows[0] + 1 == len(rows) and (np.diff(rows) == 1).all():
         return slice(int(rows[0]), int(rows[-1]) + 1)
     return rows
 
 
 def take_columns(A: Any, columns: np.ndarray) -> Any:
-    """Return ``A[:, columns]``: a view of neighbours, slices put together where they are two."""
+    """Return ``A[:, columns]``: a view of consecutive columns, or two slices joined."""
     jumps = np.flatnonzero(np.diff(columns) != 1) + 1
     if len(jumps) != 1:
         return A[:, at(neighbours(columns), A)]

@@ -20,7 +20,7 @@ IN_FLIGHT = 2  # blocks of targets on a card: one in use, one on its way
 
 
 def free_memory(A: Any) -> int:
-    """Return the bytes that can still be taken where ``A`` lies."""
+    """Return the free memory on the device of ``A``, in bytes."""
     if is_tensor(A) and A.device.type == "cuda":
         cuda = namespace(A).cuda
         held = cuda.memory_reserved(A.device) - cuda.memory_allocated(A.device)
@@ -29,7 +29,7 @@ def free_memory(A: Any) -> int:
 
 
 def block_bytes(A: Any, on_processor: int, *, at_most: int = ACCELERATOR_BLOCK) -> int:
-    """Return how many bytes to work on at a time: what fills a card, or ``on_processor``."""
+    """Return how many bytes to work on at a time: a share of the card, or ``on_processor``."""
     if not is_accelerator(A):
         return on_processor
     return max(1, min(at_most, free_memory(A) // SHARE))
@@ -38,7 +38,7 @@ def block_bytes(A: Any, on_processor: int, *, at_most: int = ACCELERATOR_BLOCK) 
 def column_stream(
     Y: Any, columns: Iterable[slice], ref: Any, *, keep_dtype: bool = False
 ) -> Iterator[tuple[slice, Any]]:
-    """Yield blocks of columns of ``Y`` in the place and precision of ``ref``.
+    """Yield blocks of columns of ``Y`` on the device and in the precision of ``ref``.
 
     For a CUDA device, copying overlaps with computation: a thread reads the next block into pinned
     memory, and a separate CUDA stream copies it.

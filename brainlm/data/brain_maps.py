@@ -129,7 +129,7 @@ class BrainMaps:
         return f"BrainMaps({self.n_maps} maps, {self.n_voxels} of {grid} voxels, {self.unit!r})"
 
     def to_xarray(self) -> xarray.Dataset:
-        """Return the maps as a data set that a bundle can keep; `from_xarray` reads it."""
+        """Return the maps as a data set for a bundle; `from_xarray` reads it."""
         import xarray
 
         places = ["x", "y", "z"] if self.mask.ndim == 3 else ["vertex"]
@@ -192,7 +192,7 @@ def paint(
     *,
     subject: str = "group",
 ) -> BrainMaps:
-    """Put one value per target back to where the targets are in the brain.
+    """Place one value per target at its position in the brain.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def paint(
         inside[inside] = numbers[tuple(voxels[inside].T)] > 0
         if not inside.all():
             stray = targets["name"].to_numpy()[~inside][0]
-            raise UnknownNameError(f"target {stray!r} is no voxel above 0 of the image")
+            raise UnknownNameError(f"target {stray!r} is not a voxel above 0 of the image")
         place[tuple(voxels.T)] = np.arange(len(targets))
     elif "region" in targets:
         regions = {f"{number:g}": number for number in np.unique(numbers[numbers > 0]).tolist()}

@@ -99,7 +99,7 @@ class Recording:
         if self.modality not in MODALITIES:
             raise unknown_name("modality", self.modality, MODALITIES)
         if not str(self.unit).strip():
-            raise ValueError("unit is empty: say what data are measured in, such as 'microvolt'")
+            raise ValueError("unit is empty: name the unit of the data, such as 'microvolt'")
         if self.missing not in ("refuse", "allow"):
             raise unknown_name("value of missing", self.missing, ("refuse", "allow"))
         self._check_values(data)
@@ -168,7 +168,7 @@ class Recording:
 
     @property
     def positions(self) -> np.ndarray | None:
-        """Places of the targets, (n_targets, 3): columns x, y and z of ``targets``, if it has any.
+        """Positions of the targets, (n_targets, 3): columns x, y and z of ``targets``, if present.
 
         Channels in metres in head coordinates, voxels in millimetres.
         """

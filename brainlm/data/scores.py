@@ -176,7 +176,7 @@ class Scores:
     def test_ratio(self) -> float:
         """``n_test / n_train``, which `brainlm.stats.paired.fold_difference` corrects for."""
         if len(self.n_train) == 0:
-            raise ValueError("these scores do not know their n_train: score with cross_validate")
+            raise ValueError("these scores have no n_train: score with cross_validate")
         return float(np.mean(self.n_test) / np.mean(self.n_train))
 
     def mean_of_best(self, n: int) -> np.ndarray:

@@ -111,7 +111,7 @@ def targets_of_subjects(targets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def positions_of(targets: pd.DataFrame) -> np.ndarray | None:
-    """Return the places of the targets, (n_targets, 3); None where the table has none."""
+    """Return the positions of the targets, (n_targets, 3); None where the table has none."""
     return targets[PLACE].to_numpy(float) if set(PLACE) <= set(targets) else None
 
 

@@ -55,7 +55,7 @@ class WordPairs:
 
     @property
     def stimulus(self) -> Stimulus:
-        """Every word once, sorted, each a text of its own: what a model is to embed."""
+        """Every word once, sorted, each a text of its own, for a model to embed."""
         words = sorted({*self.first, *self.second})
         return Stimulus(words, self.language, text=words)
 

@@ -151,7 +151,7 @@ class Facts(_Table):
     n_missing: Annotated[int, Field(ge=0)] | tuple[int, int] | None = None
 
     def differences(self, found: dict[str, Any]) -> list[str]:
-        """Return a line for each found value that is not the expected one."""
+        """Return a line for each value that differs from the expected one."""
         lines = []
         for name, value in found.items():
             expected = getattr(self, name)
@@ -167,7 +167,7 @@ class Facts(_Table):
 
 
 class Card(_Table):
-    """A data set: what it is, how to get, open and cite it, and what is wrong with it.
+    """A data set: its content, source, reader, citation and known problems.
 
     A card of your own data needs ``name``, ``modality``, ``languages`` and ``open``.
 
@@ -228,7 +228,7 @@ class Card(_Table):
 
     @property
     def place(self) -> Path | None:
-        """The folder of your own card; None for a shipped card."""
+        """Folder of a user's card; None for a shipped card."""
         return self._place
 
     @model_validator(mode="after")

@@ -64,7 +64,7 @@ def dataset_hashes(
 
 
 def roots(root: Path | str | None) -> list[Path]:
-    """Return the folders to look in: the one that is given, or else the usual ones."""
+    """Return the folders to search: the given one, or else the usual ones."""
     if root is not None:
         return [Path(root)]
     named = os.environ.get("BRAINLM_DATA")
@@ -119,7 +119,7 @@ def choose_subject(card: Card, folder: Path, subject: str | None) -> str:
 
 
 def check_file(card: Card, path: Path, digest: str | None) -> None:
-    """Raise where a file is not what the checksum on its card says."""
+    """Raise where the checksum of a file differs from its card."""
     check_content(path)
     if digest is None:
         return

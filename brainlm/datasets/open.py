@@ -113,7 +113,7 @@ def open_maps(
 def open_responses(
     name: str | Path, subject: str | None = None, root: Path | str | None = None
 ) -> tuple[Stimulus | None, Recording | None]:
-    """Open the words and the recording of a data set, whichever of them it has.
+    """Open the words and the recording of a data set, as far as it has them.
 
     Parameters and errors as in `open_dataset`.
     """

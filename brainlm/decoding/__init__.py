@@ -4,6 +4,6 @@ __all__ = ["CAUTION"]
 
 # Stands in every bundle and on every page that shows text read from a person.
 CAUTION = (
-    "A reconstruction is no testimony: it gives the gist at best, needs the participant's own "
+    "A reconstruction is not testimony: it gives the gist at best, needs the participant's own "
     "recordings and their cooperation, and counts only beside its nulls."
 )

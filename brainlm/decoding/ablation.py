@@ -112,7 +112,7 @@ FACTORS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
 
 
 def one_at_a_time(default: Variant, names: Iterable[str] = FACTORS) -> list[tuple[str, Variant]]:
-    """Return every value of every factor, all else as in ``default``: factor and variant."""
+    """Yield one variant for every value of every factor, otherwise as in ``default``."""
     variants = []
     for name in names:
         if name not in FACTORS:

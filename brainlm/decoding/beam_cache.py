@@ -89,7 +89,7 @@ class BeamCache:
         return len(self.history)
 
     def require_memory(self, width: int) -> int:
-        """Return the bytes that a beam of ``width`` takes; raise MemoryError when too many.
+        """Return the bytes that a beam of ``width`` takes; raise MemoryError if they are not free.
 
         Keys and values of a window for every hypothesis (three times over: kept, chosen, in use),
         the logits of the next token (three times, float32).
@@ -125,7 +125,7 @@ class BeamCache:
         self._read([self.vocabulary.tokens[word] for word in words])
 
     def states(self, branches: Sequence[Branch], layer: int) -> np.ndarray:
-        """Return the hidden state of each candidate word, read behind its hypothesis.
+        """Return the hidden state of each candidate word after its hypothesis.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class BeamCache:
         )
 
     def _restart(self) -> None:
-        """Read the words of the window of the next word anew."""
+        """Read the words of the window of the next word again."""
         self._start = window_start(self.history.shape[1], self.context)
         self._cache = _empty_cache()
         torch = _torch()

@@ -178,7 +178,7 @@ def decode_text(
     scorer: Scorer,
     beam: Beam | None = None,
 ) -> Reconstruction:
-    """Search the text that the scorer and the language model agree on.
+    """Search for the text that the scorer and the language model agree on.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def decode_texts(
     scorers: Sequence[Scorer],
     beams: Sequence[Beam],
 ) -> list[Reconstruction]:
-    """Search several texts with the same word times at once, each with its own scorer.
+    """Search for several texts with the same word times at once, each with its own scorer.
 
     The searches do not see each other; they only share the passes through the language model, which
     cost little more for many hypotheses than for few. Rounding differs with the number of texts, so

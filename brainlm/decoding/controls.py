@@ -199,7 +199,7 @@ def _tabulate(
 
 
 def cautions(scores: xarray.Dataset) -> list[str]:
-    """Return warnings that a reader needs before any gain, from mean scores.
+    """Return warnings that a reader must see before any gain, from mean scores.
 
     Where the ceiling (the true embeddings) scores below the brain it bounds nothing; where the
     permuted brain scores above the brain, the score does not come from the times of the words.

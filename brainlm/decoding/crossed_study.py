@@ -80,7 +80,7 @@ class CrossedStudy:
 
     @property
     def used(self) -> dict[str, float]:
-        """Settings that a short trial run changes."""
+        """Settings, changed in a short trial run."""
         names = {"beam": self.beam, "null": self.n_null, "draws": self.n_draws}
         return {**names, "seconds": self.seconds}
 

@@ -60,7 +60,7 @@ def decode_space(
     """Decode an embedding and its permutations from brain patterns.
 
     Permuted embeddings are further targets of the same regression: the brain patterns, and so the
-    factorisations, are the same, and each permutation is fitted anew with its own penalties.
+    factorisations, are the same, and each permutation is refitted with its own penalties.
 
     Parameters
     ----------

@@ -237,7 +237,7 @@ class LanguageModelOnly:
 
 
 class RandomScorer:
-    """Random gains, drawn anew at every word: the published null (Tang et al. 2023, code).
+    """Random gains, drawn at every word: the published null (Tang et al. 2023, code).
 
     Parameters
     ----------

@@ -146,7 +146,7 @@ def _noise(shape: tuple[int, int], given: Simulation, rng: np.random.Generator) 
 def generate_stories(
     model: LanguageModel, n_stories: int, n_words: int, seed: int = 0, language: str = "en"
 ) -> Stimulus:
-    """Let a language model write stories, with plausible word times: text without copyright.
+    """Generate stories with a language model, with plausible word times: text without copyright.
 
     Parameters
     ----------

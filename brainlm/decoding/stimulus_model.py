@@ -174,7 +174,7 @@ class StimulusModel:
         return -self.scale.mean / self.scale.scale
 
     def expected_power(self, word: int, rows: np.ndarray) -> np.ndarray:
-        """Return what the words from ``word`` on will add to squared lengths of rows, on average.
+        """Return the expected increase of squared row lengths from the words after ``word``.
 
         ::
 

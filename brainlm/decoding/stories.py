@@ -53,7 +53,7 @@ class Story:
 
 
 class RunResponses:
-    """Responses to one run that stay on disk; ``responses[:, columns]`` reads some of them.
+    """Responses to one run, kept on disk; ``responses[:, columns]`` reads some of them.
 
     Columns are averaged over neighbouring samples, freed of slow drifts and z-scored, float32.
 
@@ -237,13 +237,13 @@ def load_story(story: Story) -> Story:
 
 
 def first_seconds(story: Story, seconds: float) -> Story:
-    """Return the first seconds of a story's recording, in memory; its words stay whole."""
+    """Return the first seconds of a story's recording, in memory; its words are not cut."""
     kept = story.times < story.times[0] + seconds
     return replace(story, responses=np.asarray(story.responses)[kept], times=story.times[kept])
 
 
 def story_key(story: Story) -> str:
-    """Return the SHA-256 of a story; responses on disk are read once through."""
+    """Return the SHA-256 of a story; responses on disk are read once."""
     return content_key(
         {
             "words": list(story.words),

@@ -62,7 +62,7 @@ def read_story_side(
 def simulate_subject(
     model: LanguageModel, stimulus: Stimulus, simulation: Simulation, level: str = "word"
 ) -> list[Story]:
-    """Simulate a subject, write the folders that public code reads, and read them.
+    """Simulate a subject, write folders in the public layout, and read them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Words of stories as transcripts have them, and their hidden states in windows of context."""
+"""Words of stories, spelled as in transcripts, and their hidden states in windows of context."""
 
 from __future__ import annotations
 

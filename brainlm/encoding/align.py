@@ -117,7 +117,7 @@ def resample(
     method: str = "lanczos",
     n_lobes: int = 3,
 ) -> np.ndarray:
-    """Bring word-level values of one run to the times of its samples.
+    """Resample word-level values of one run to the times of its samples.
 
     A sample at time s with interval TR covers [s, s + TR).
 
@@ -233,7 +233,7 @@ def align(
     delays: Sequence[int] = (0,),
     n_lobes: int = 3,
 ) -> Aligned:
-    """Bring features to the samples of a recording.
+    """Align features with the samples of a recording.
 
     Time series: word-level features are resampled run by run at the times of the samples. The
     delayed copies are resampled at the earlier times themselves, so the words spoken before the

@@ -285,7 +285,7 @@ def score_in_folds(
     metric: str = "r",
     targets: Any = None,
 ) -> Scores:
-    """Score predictions that are held out already, inside the test folds of a split.
+    """Score held-out predictions inside the test folds of a split.
 
     For leave-one-out predictions (``brainlm.encoding.similarity.leave_one_out``), so that their
     score and its spread compare with cross-validated ones on the same blocks of samples.
@@ -320,7 +320,7 @@ def score_in_folds(
 
 
 def prepared(encoder: Any, split: Split, train: np.ndarray) -> Any:
-    """Return a clone whose inner folds, where it leaves them open, are those of ``split``.
+    """Return a clone with the inner folds of ``split`` where it has none of its own.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ from brainlm.features.baselines import smooth_noise
 
 
 class LeakageWarning(UserWarning):
-    """Features without any language predict the data: training and test samples are not apart."""
+    """Features without language predict the data: training and test are not independent."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def leakage_probe(
     probe = LeakageProbe(found, p)
     if probe.leaks:
         warnings.warn(
-            f"{probe}: samples of training and test are not apart; use contiguous blocks with a "
+            f"{probe}: training and test samples are not independent; use contiguous blocks with a "
             "gap, or leave runs out",
             LeakageWarning,
             stacklevel=2,

@@ -174,7 +174,7 @@ def shared_orders(
     n_permutations: int,
     seed: int = 0,
 ) -> np.ndarray:
-    """Return permutations of one subject's samples that all hearers of the same words share.
+    """Return permutations of samples that all listeners to the same words share.
 
     Subjects who heard the same story also share noise: responses to its sound, to its plot, to
     anything that is not in the features. Where each subject is permuted by itself this noise

@@ -174,7 +174,7 @@ def scale_items(X: np.ndarray) -> np.ndarray:
 
 
 def trim_runs(runs: np.ndarray, first: int, last: int = 0) -> np.ndarray:
-    """Return the rows that are left when each run loses samples at its start and its end.
+    """Return the rows that remain after trimming the start and the end of each run.
 
     Parameters
     ----------

@@ -197,7 +197,7 @@ class RidgeEncoder(Encoder):
         return self
 
     def prepare(self, X: Any) -> RidgeFit:
-        """Return the feature side of the regression, good for every penalty that may be asked."""
+        """Return the feature side of the regression, valid for every penalty of the grid."""
         X = place(X, self.device)
         smallest = float(self.checked_alphas()[0])
         if self.widen:

@@ -44,7 +44,7 @@ BLOCK_ELEMENTS = 1 << 24
 def column_shift_and_scale(
     X: Any, *, center: bool = True, standardize: bool = False
 ) -> tuple[Any, Any]:
-    """Return what is subtracted from each embedding column, and what it is divided by.
+    """Return the shift and the scale of each embedding column.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def leave_one_out_scores(
 
 
 class SimilarityEncoder(Encoder):
-    """Similarity encoding: responses as sums over similar items. Nothing is fitted.
+    """Similarity encoding: responses as sums over similar items, without fitted weights.
 
     With m and s the mean and standard deviation (divisor n) of each embedding column over the n
     training items, the similarity of an item x to training item i is the correlation over columns::

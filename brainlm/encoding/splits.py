@@ -226,7 +226,7 @@ class LeaveOneRunOut:
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """Folds that are given one by one. Inner folds are the encoder's own.
+    """Given folds; inner folds are the encoder's own.
 
     Parameters
     ----------
@@ -270,7 +270,7 @@ def as_split(split: Any, name: str = "split") -> Any:
 
 
 def checked_folds(folds: Iterable[Any], n_samples: int, name: str) -> list[Fold]:
-    """Return folds as row numbers; raise where one is none, or a sample is on both sides.
+    """Return folds as row numbers; raise where one is invalid, or a sample is on both sides.
 
     Parameters
     ----------
@@ -283,7 +283,9 @@ def checked_folds(folds: Iterable[Any], n_samples: int, name: str) -> list[Fold]
     checked = []
     for k, fold in enumerate(folds):
         if not isinstance(fold, tuple | list) or len(fold) != 2:
-            raise ValueError(f"{name}: fold {k} is no pair (train, test) of row numbers: {fold!r}")
+            raise ValueError(
+                f"{name}: fold {k} is not a pair (train, test) of row numbers: {fold!r}"
+            )
         sides = []
         for rows, side in zip(map(np.asarray, fold), ("train", "test"), strict=True):
             if rows.dtype == bool and rows.shape == (n_samples,):

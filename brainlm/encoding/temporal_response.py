@@ -32,7 +32,7 @@ def lag_samples(tmin: float, tmax: float, rate: float) -> list[int]:
         raise ValueError(f"rate must be a positive number of samples per second, got {rate}")
     first, last = round(tmin * rate), round(tmax * rate)
     if first > last:
-        raise ValueError(f"tmin ({tmin} s) lies after tmax ({tmax} s)")
+        raise ValueError(f"tmin ({tmin} s) is after tmax ({tmax} s)")
     return list(range(first, last + 1))
 
 

@@ -69,7 +69,7 @@ def word_locked(
         means = (total[place[:, 1:]] - total[place[:, :-1]]) / np.diff(place)[:, :, None]
         rows.append(means.transpose(0, 2, 1).reshape(len(means), data.shape[1] * (len(edges) - 1)))
     if not kept.any():
-        raise ValueError("no word lies inside the recording: put both on one clock")
+        raise ValueError("no word is inside the recording: put both on one clock")
     items = [f"{i}/{word}" for i, word in enumerate(stimulus.words)]
     whole = Stimulus(
         stimulus.words,

@@ -212,10 +212,10 @@ def random_walk(recording: Recording, n_features: int = 10, seed: int = 0) -> Fe
 def smooth_noise(
     recording: Recording, n_features: int = 100, *, width: float = 2.0, seed: int = 0
 ) -> Features:
-    """White noise smoothed in time, inside each run: neighbouring samples have alike features.
+    """White noise smoothed in time, inside each run: neighbouring samples have similar features.
 
     Enough of these columns tell which sample is a neighbour of which and nothing else, so they
-    predict held-out samples exactly where training samples stand beside them.
+    predict held-out samples only where training samples are next to them.
 
     Parameters
     ----------

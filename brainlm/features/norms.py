@@ -57,9 +57,9 @@ class Norm:
                 f"shape {values.shape}"
             )
         if not np.isfinite(values).all():
-            raise ValueError(f"values of {self.name!r} are not all finite: drop those words before")
+            raise ValueError(f"values of {self.name!r} are not all finite: drop those words first")
         if len(set(self.words)) < len(self.words):
-            raise ValueError(f"words of {self.name!r} are not unique: average or choose before")
+            raise ValueError(f"words of {self.name!r} are not unique: average or choose first")
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "_row", {word: i for i, word in enumerate(self.words)})
 
@@ -165,7 +165,7 @@ class Norm:
 
 
 def lookup_forms(word: str) -> tuple[str, ...]:
-    """Return the forms in which a norm is asked for a word, the first that it has counting.
+    """Return the spellings under which a word is looked up in a norm, in order of preference.
 
     As written, in small letters, and both without the punctuation around it.
     """
@@ -202,7 +202,7 @@ def open_norm(name: str, root: Path | str | None = None) -> Norm:
     """
     card = read_card(name)
     if card.modality != "ratings":
-        raise ValueError(f"data set {name!r} is {card.modality}, not ratings: it is no norm")
+        raise ValueError(f"data set {name!r} is {card.modality}, not ratings: it is not a norm")
     stimulus, recording = open_dataset(name, root=root)
     whole = ~np.isnan(recording.data).any(axis=0)
     sentence = {str(label): i for i, label in enumerate(recording.items)}

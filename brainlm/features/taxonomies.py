@@ -124,7 +124,7 @@ def _wordnet():
     try:
         from nltk.corpus import wordnet
     except ImportError as error:
-        raise DataMissingError(f"nltk, which reads WordNet, is not there: {how}") from error
+        raise DataMissingError(f"nltk, which reads WordNet, is not installed: {how}") from error
     try:
         wordnet.ensure_loaded()
     except LookupError as error:
@@ -135,7 +135,7 @@ def _wordnet():
 
 
 def read_cilin(path: Path | str) -> dict[str, list[tuple[str, ...]]]:
-    """Read the extended Tongyici Cilin (HIT): the way down to each word, once per sense.
+    """Read the extended Tongyici Cilin (HIT): the path to each word, once per sense.
 
     Lines hold a code of five levels, a sign and words: ``Aa01A01= 人 士 人物``. "=" are synonyms,
     and share one place; "#" are words of one kind, each of which gets a place of its own below;
@@ -170,7 +170,7 @@ def read_cilin(path: Path | str) -> dict[str, list[tuple[str, ...]]]:
         found = CILIN.fullmatch(line.strip())
         if found is None:
             raise CorruptDataError(
-                f"{path}: line {number} is no code and words, such as 'Aa01A01= 人 士': "
+                f"{path}: line {number} is not a code with words, such as 'Aa01A01= 人 士': "
                 f"{line[:40]!r}"
             )
         *levels, sign, words = found.groups()
@@ -256,7 +256,9 @@ def read_hownet(path: Path | str) -> dict[str, set[str]]:
             sememes[word] |= set(SEMEME.findall(value))
     found = {word: parts for word, parts in sememes.items() if parts}
     if not found:
-        raise CorruptDataError(f"{path}: has no records with W_C= and DEF=: it is no HowNet file")
+        raise CorruptDataError(
+            f"{path}: has no records with W_C= and DEF=: it is not a HowNet file"
+        )
     return found
 
 

@@ -74,7 +74,7 @@ def from_tables(
     names = [name for name in responses.columns if name not in ("time", "item", "run")]
     texts = [name for name in names if responses[name].dtype.kind not in "iuf"]
     if texts:
-        raise ValueError(f"responses: columns {texts} are no numbers: drop or convert them")
+        raise ValueError(f"responses: columns {texts} are not numeric: drop or convert them")
     recording = Recording(
         responses[names].to_numpy(dtype=float),
         targets=names,

@@ -1,4 +1,4 @@
-"""Contents of a BIDS folder: a first look before `read_bids`."""
+"""Contents of a BIDS folder, listed before `read_bids`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENTITY = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(NAMES)})-([A-Za-z0-9]+)")
 
 
 def survey_bids(folder: Path | str) -> list[dict[str, str]]:
-    """Return one row per kind of recording in a BIDS folder, with what `read_bids` wants to know.
+    """Return one row per kind of recording in a BIDS folder, with the options it needs.
 
     Parameters
     ----------

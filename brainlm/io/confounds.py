@@ -24,7 +24,7 @@ FIRST = "a missing first difference is 0"
 
 
 class ConfoundOptions(ReaderOptions):
-    """What is regressed out of each run, with its mean (noted).
+    """Regressors that are removed from each run, with its mean (noted).
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class ConfoundOptions(ReaderOptions):
 
 @dataclass(frozen=True)
 class Confounds:
-    """What is regressed out of a run.
+    """Regressors that are removed from a run.
 
     Attributes
     ----------
@@ -75,11 +75,11 @@ class Confounds:
 
     @property
     def digest(self) -> str:
-        """Name of the values, by which a cleaned series is found in the cache."""
+        """Hash of the values, under which a cleaned series is cached."""
         return hashlib.sha256(self.table.tobytes() + self.rows.tobytes()).hexdigest()
 
     def clean(self, blocks: Callable[[], Iterator[np.ndarray]]) -> Iterator[np.ndarray]:
-        """Yield the residuals of a least-squares fit; the run is read twice and never held."""
+        """Yield the residuals of a least-squares fit; the run is read twice, in blocks."""
         solver = np.linalg.pinv(self.table)  # (n_confounds, n_kept)
         weights: Any = 0.0
         for rows, block in self._kept(blocks()):
@@ -99,7 +99,7 @@ class Confounds:
 def read_confounds(
     given: ConfoundOptions, images: tuple[Path, ...], table: Path | None, n_samples: int
 ) -> Confounds | None:
-    """Read the confounds of a run; None where none were asked for.
+    """Read the confounds of a run; None where none were requested.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def _by_nilearn(given: ConfoundOptions, images: tuple[Path, ...], n_samples: int
     except (OSError, ValueError, KeyError, TypeError, Warning) as error:
         raise CorruptDataError(
             f"{images[0]}: nilearn cannot load fMRIPrep's confounds beside it for strategy "
-            f"{', '.join(given.strategy)}: {error}. Mend the strategy, or name a table "
+            f"{', '.join(given.strategy)}: {error}. Fix the strategy, or name a table "
             "(confounds, regress_out)"
         ) from error
     found, kept = (found[0], kept[0]) if isinstance(found, list) else (found, kept)

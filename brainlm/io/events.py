@@ -21,7 +21,7 @@ from brainlm.storage.downloads import check_content
 
 
 class EventsOptions(ReaderOptions):
-    """Which events are words, or which one is the start of the sound.
+    """Choice of the events that are words, or of the one that starts the sound.
 
     Attributes
     ----------

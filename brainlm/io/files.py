@@ -27,7 +27,7 @@ class ReaderOptions(BaseModel):
 
     @classmethod
     def of(cls, options: Mapping[str, Any], *, strict: bool | None = False) -> Self:
-        """Return checked options; raise ValueError with one line for what is wrong with them."""
+        """Return checked options; raise ValueError with one line that names every fault."""
         try:
             return cls.model_validate(dict(options), strict=strict)
         except ValidationError as error:
@@ -43,12 +43,12 @@ class ReaderOptions(BaseModel):
         raise NotImplementedError
 
     def found_files(self, folder: Path, subject: str) -> tuple[str, ...]:
-        """Return the files that are read for a subject, as they are found in the folder."""
+        """Return the files that are read for a subject, as found in the folder."""
         return self.paths(subject)
 
     @property
     def finds_subjects(self) -> bool:
-        """Whether the subjects are known from the files (then the card does not list them)."""
+        """Whether the files name the subjects (then the card does not list them)."""
         return getattr(self, "pattern", None) is not None
 
     def subjects(self, folder: Path) -> list[str]:
@@ -58,7 +58,7 @@ class ReaderOptions(BaseModel):
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Put ``path`` before the message of a ValueError that the core classes raise."""
+    """Prefix a ValueError raised by the core classes with ``path``."""
     try:
         yield
     except CorruptDataError:

@@ -84,7 +84,7 @@ def load_image(image: Any) -> Any:
 
 
 def template_mask(image: Any) -> Any:
-    """Return which voxels of an image in MNI space lie in the brain of the MNI152 template.
+    """Return which voxels of an image in MNI space are in the brain of the MNI152 template.
 
     The mask that ships with nilearn (`nilearn.datasets.load_mni152_brain_mask`) on the grid of the
     image, each voxel as the nearest one of the template; nothing of the image but its grid is used.
@@ -118,7 +118,7 @@ def _template_mask(shape: tuple[int, ...], affine: tuple[float, ...]) -> Any:
         mask = grid
     if not np.asanyarray(mask.dataobj).any():
         raise ValueError(
-            f"no voxel of the grid {shape} lies in the brain of the MNI152 template: is the image "
+            f"no voxel of the grid {shape} is in the brain of the MNI152 template: is the image "
             "in MNI space? Give a mask of its own space otherwise"
         )
     return mask
@@ -223,7 +223,7 @@ def check_sampling_interval(step: float) -> float:
 
 
 def other_header(series: Iterable[ImageSeries], step: float) -> tuple[str, ...]:
-    """Return a note where headers say another sampling interval than ``step`` (seconds)."""
+    """Return a note where headers give another sampling interval than ``step`` (seconds)."""
     said = [each.sampling_interval for each in series if each.sampling_interval is not None]
     other = [other for other in dict.fromkeys(said) if abs(other - step) > 1e-3]
     headers = ", ".join(f"{each:g}" for each in other)
@@ -254,7 +254,7 @@ def open_cifti(image: Any) -> ImageSeries:
 
     image = load_image(image)
     if not isinstance(image, nib.Cifti2Image):
-        raise ValueError("image is no CIFTI file (.dtseries.nii)")
+        raise ValueError("image is not a CIFTI file (.dtseries.nii)")
     axes = [image.header.get_axis(i) for i in range(image.ndim)]
     if len(axes) != 2 or not isinstance(axes[0], SeriesAxis):
         kinds = [type(axis).__name__ for axis in axes]
@@ -332,7 +332,7 @@ def _surface_rows(image: Any, side: str) -> tuple[np.ndarray, float | None]:
     import nibabel as nib
 
     if not isinstance(image, nib.GiftiImage) or not image.darrays:
-        raise ValueError("image is no GIFTI surface (.func.gii), or an empty one")
+        raise ValueError("image is not a GIFTI surface (.func.gii), or an empty one")
     said = str(image.meta.get("AnatomicalStructurePrimary", "")).lower()
     other = {"L": "right", "R": "left"}[side]
     if other in said:

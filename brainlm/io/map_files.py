@@ -158,7 +158,7 @@ def _check_grid(
     wanted = declared or shape
     if volume.shape != wanted:
         raise CorruptDataError(
-            f"{path}: grid of {volume.shape} voxels, expected {wanted}: it lies in another space; "
+            f"{path}: grid of {volume.shape} voxels, expected {wanted}: it is in another space; "
             "resample it first (nilearn.image.resample_to_img), or leave it out"
         )
     if affine is not None and expected is not None and not np.allclose(affine, expected, atol=1e-3):

@@ -57,7 +57,7 @@ def read_meeg(
     ------
     DataMissingError, CorruptDataError
         A file is missing or broken; a run is missing or doubled; there is no start of the sound, or
-        more than one; words lie outside of the recording; channels differ between runs.
+        more than one; words are outside the recording; channels differ between runs.
     UnknownNameError
         There is no such subject or column.
     """
@@ -170,7 +170,7 @@ def _words_of_run(
     if outside.any():
         i = int(np.argmax(outside))
         raise CorruptDataError(
-            f"{run.path}: {int(outside.sum())} of {len(words)} words lie outside of the recording "
+            f"{run.path}: {int(outside.sum())} of {len(words)} words are outside the recording "
             f"of {length:.2f} s (the first: {words[i]!r} at {onset[i]:.2f} s; the file begins "
             f"{first:.2f} s after the acquisition): declare events.clock = 'acquisition' if onsets "
             "count from its start, or mend the start of the sound"

@@ -55,7 +55,7 @@ def event_onsets(events: Any, raw: mne.io.BaseRaw) -> np.ndarray:
     outside = (samples < raw.first_samp) | (samples > raw.last_samp)
     if outside.any():
         raise ValueError(
-            f"events: {int(outside.sum())} of {len(samples)} lie outside of the file (samples "
+            f"events: {int(outside.sum())} of {len(samples)} are outside the file (samples "
             f"{raw.first_samp} to {raw.last_samp}; the first: {samples[outside][0]}): events count "
             "from raw.first_samp: do not subtract it, and take the events of this file"
         )
@@ -292,7 +292,7 @@ def epoch_words(
         raise ValueError(
             f"stimulus: the epochs of {int(outside.sum())} words do not fit into the file (the "
             f"first: {stimulus.words[i]!r} at {stimulus.onset[i]:.3f} s of "
-            f"{last / raw.info['sfreq']:.3f} s): leave them out, or mend the clock"
+            f"{last / raw.info['sfreq']:.3f} s): leave them out, or fix the clock"
         )
     if len(np.unique(samples)) < len(samples):
         raise ValueError("stimulus: two words begin in the same sample of raw: merge them")

@@ -184,7 +184,7 @@ def _matrix(value: Any, path: Path, given: PatternsOptions) -> tuple[np.ndarray,
     n_dims = 2 if given.bin_width is None else 3
     if value.ndim != n_dims or value.dtype.kind not in "iuf":
         raise CorruptDataError(
-            f"{path}: {name!r} is no array of numbers with {n_dims} dimensions: {value.shape}"
+            f"{path}: {name!r} is not an array of numbers with {n_dims} dimensions: {value.shape}"
             + (" (bin_width goes with rows x channels x bins)" if value.ndim == 3 else "")
         )
     if given.bin_width is None:
@@ -201,7 +201,7 @@ def _labels(folder: Path, content: dict[str, Any], path: Path, given: PatternsOp
     labels = find(content, str(given.labels), path)
     labels = labels.tolist() if isinstance(labels, np.ndarray) else labels
     if not isinstance(labels, list) or not all(isinstance(x, str) and x.strip() for x in labels):
-        raise CorruptDataError(f"{path}: {given.labels!r} is no list of texts")
+        raise CorruptDataError(f"{path}: {given.labels!r} is not a list of texts")
     return [label.strip() for label in labels]
 
 

@@ -25,7 +25,7 @@ def _places(pattern: str) -> list[str]:
 
 
 def fill(pattern: str, subject: str, run: str, named_by: str | None = None) -> str:
-    """Return the path of a run; ``named_by`` is the pattern that the run was found with."""
+    """Return the path of a run; ``named_by`` is the pattern that found the run."""
     names = _places(pattern if named_by is None else named_by)
     # Whatever stands for the last place may itself hold a slash: there is only that place then.
     values = dict(zip(names, run.split("/", max(0, len(names) - 1)), strict=False))
@@ -44,7 +44,7 @@ class RunFile:
 
     @property
     def label(self) -> str:
-        """Subject and run, as options name them."""
+        """Subject and run, as named in options."""
         return f"{self.subject}/{self.name}"
 
     @property

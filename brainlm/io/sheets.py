@@ -42,7 +42,7 @@ class Sheet:
     lines: list[int]
 
     def position(self, name: str) -> int:
-        """Return the number of the column; raise when it is not there exactly once."""
+        """Return the number of the column; raise unless it exists exactly once."""
         if name not in self.header:
             raise CorruptDataError(f"{self.path}: {unknown_name('column', name, self._names())}")
         if self.header.count(name) > 1:
@@ -59,7 +59,7 @@ class Sheet:
                 cell = str(cell)
             if not isinstance(cell, str) or not cell.strip():
                 raise CorruptDataError(
-                    f"{self.path}, row {line}, column {name!r}: {cell!r} is no text"
+                    f"{self.path}, row {line}, column {name!r}: {cell!r} is not text"
                 )
             texts.append(cell.strip())
         return texts
@@ -148,7 +148,7 @@ def read_sheet(
     columns: Sequence[str] = (),
     where: Mapping[str, str] | None = None,
 ) -> Sheet:
-    """Read a table whose first row is its header; blank rows are passed over.
+    """Read a table whose first row is its header; blank rows are skipped.
 
     Parameters
     ----------

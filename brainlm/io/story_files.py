@@ -213,7 +213,7 @@ def _dataset(file: Any, path: Path, keys: tuple[str, ...]) -> Any:
         raise CorruptDataError(f"{path}: has none of {', '.join(keys)}; it has {list(file)}")
     dataset = file[key]
     if len(getattr(dataset, "shape", ())) != 2 or dataset.dtype.kind != "f":
-        raise CorruptDataError(f"{path}: {key!r} is no matrix of numbers: {dataset}")
+        raise CorruptDataError(f"{path}: {key!r} is not a matrix of numbers: {dataset}")
     return dataset
 
 
@@ -225,7 +225,7 @@ def _shape(path: Path, given: StoriesOptions) -> tuple[int, int]:
     if path.suffix == ".mat":
         shape = variable_shape(path, given.keys[0])
         if len(shape) != 2:
-            raise CorruptDataError(f"{path}: {given.keys[0]!r} is no matrix: {shape}")
+            raise CorruptDataError(f"{path}: {given.keys[0]!r} is not a matrix: {shape}")
     else:
         with _broken(path), h5py.File(path, "r") as file:
             dataset = _dataset(file, path, given.keys)
@@ -242,7 +242,7 @@ def _blocks(path: Path, given: StoriesOptions) -> Iterator[np.ndarray]:
     if path.suffix == ".mat":
         data = np.asarray(find(read_mat(path), given.keys[0], path))
         if data.dtype.kind not in "iuf":
-            raise CorruptDataError(f"{path}: {given.keys[0]!r} is no matrix of numbers")
+            raise CorruptDataError(f"{path}: {given.keys[0]!r} is not a matrix of numbers")
         data = data.reshape(variable_shape(path, given.keys[0]))
         data = data.T if given.targets_first else data
         yield from (data[start : start + ROWS] for start in range(0, len(data), ROWS))

@@ -60,7 +60,7 @@ def read_textgrid(
     Raises
     ------
     DataMissingError, CorruptDataError
-        The file is missing, is no TextGrid, is cut off, or its intervals overlap.
+        The file is missing, is not a TextGrid, is cut off, or its intervals overlap.
     UnknownNameError
         There is no such tier.
     """
@@ -130,25 +130,25 @@ class _Tokens:
             except ValueError:
                 continue  # words such as xmin or intervals [3]: are comments to Praat
         raise CorruptDataError(
-            f"{self.path}: ends where {wanted} should follow; the file is cut off or no TextGrid"
+            f"{self.path}: ends where {wanted} should follow; it is cut off or is not a TextGrid"
         )
 
     def number(self) -> float:
         value = self._next("a number")
         if isinstance(value, str):
-            raise CorruptDataError(f"{self.path}: {value!r} stands where a number should")
+            raise CorruptDataError(f"{self.path}: {value!r} found where a number should be")
         return value
 
     def string(self) -> str:
         value = self._next("a string")
         if not isinstance(value, str):
-            raise CorruptDataError(f"{self.path}: {value} stands where a string should")
+            raise CorruptDataError(f"{self.path}: {value} found where a string should be")
         return value
 
     def count(self) -> int:
         value = self.number()
         if value < 0 or not value.is_integer():
-            raise CorruptDataError(f"{self.path}: {value} stands where a count should")
+            raise CorruptDataError(f"{self.path}: {value} found where a count should be")
         return int(value)
 
     def expect(self, *strings: str) -> None:
@@ -156,5 +156,5 @@ class _Tokens:
             found = self.string()
             if found.removesuffix(" short") != wanted:
                 raise CorruptDataError(
-                    f"{self.path}: is no TextGrid in text format (found {found!r}, not {wanted!r})"
+                    f"{self.path}: not a TextGrid in text format (found {found!r}, not {wanted!r})"
                 )

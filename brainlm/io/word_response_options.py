@@ -14,7 +14,7 @@ from brainlm.storage.downloads import check_content
 
 
 class SheetOptions(ReaderOptions):
-    """Where a table is and which of its rows count.
+    """Location of a table and which of its rows count.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ class WordResponsesOptions(ReaderOptions):
 def read_rows(
     folder: Path, table: SheetOptions, subject: str | None, columns: tuple[str, ...]
 ) -> Sheet:
-    """Return the rows of a table that count for the subject: of a large one only these are held."""
+    """Return the rows of a table that count for the subject; only these are held in memory."""
     path = folder / table.path.replace("{subject}", subject or "{subject}")
     state = check_content(path).stat()
     where = dict(table.where)

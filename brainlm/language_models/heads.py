@@ -34,7 +34,7 @@ def begins_word(tokenizer: Any) -> np.ndarray:
 def predictions(
     model: LanguageModel, windows: Windows, target: np.ndarray, progress: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what the network predicts at the places of ``windows``, in nats.
+    """Return the log probabilities that the network predicts at positions of ``windows``, in nats.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def kind_of(config: Any) -> str:
-    """Return what a configuration describes.
+    """Return the kind of model that a configuration describes.
 
     ``"causal"``; ``"masked"`` (every token sees both sides); or ``"encoder"`` for an
     encoder-decoder model, of which the encoder is read: every token sees both sides, too.

@@ -361,11 +361,11 @@ class LanguageModel:
     def tokens_of(
         self, stimulus: Stimulus, context: int | str, level: str = "word"
     ) -> tuple[Units, list[Tokens]]:
-        """Return the texts that go in, and the tokens of each, see `read_tokens`."""
+        """Return the texts that the model reads and the tokens of each, see `read_tokens`."""
         return read_tokens(self, stimulus, context, level)
 
     def origin(self, tokens: list[Tokens]) -> dict[str, Any]:
-        """Return what results say about the model and the tokens of a text."""
+        """Return the description of model and tokens that results keep."""
         return {
             "model": self.name,
             "revision": self.revision,
@@ -382,7 +382,7 @@ class LanguageModel:
     def spans(
         self, tokens: list[Tokens], labels: list[str], context: int | str, exact: bool = False
     ) -> tuple[list[Span], int]:
-        """Return which stretches go in, and the most words that stand before any word in its."""
+        """Return the inputs and the largest number of words before any word in its input."""
         room, trailing = self.window - len(self.frame), exact or not self.causal
         spans = choose_spans(tokens, labels, context, room, trailing=trailing)
         return spans, max(span.stop - span.start - 1 for span in spans)

@@ -28,7 +28,7 @@ Gram = tuple[str, ...]
 
 
 class NgramModel:
-    """What all n-gram models can do; made by `train_kneser_ney` or `read_ngrams`.
+    """Common interface of n-gram models; made by `train_kneser_ney` or `read_ngrams`.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ class BackoffModel(NgramModel):
 
 
 class KenlmModel(NgramModel):
-    """A model that kenlm asks: a binary file of its ``build_binary``, or an ARPA file.
+    """A model queried through kenlm: a binary file of its ``build_binary``, or an ARPA file.
 
     Raises
     ------
@@ -324,4 +324,4 @@ def _add_line(
         if len(parts) == n + 2:
             backoff[gram] = float(parts[-1])
     except ValueError:
-        raise CorruptDataError(f"{path}: line {number} is no {n}-gram: {line[:60]!r}") from None
+        raise CorruptDataError(f"{path}: line {number} is not a {n}-gram: {line[:60]!r}") from None

@@ -22,7 +22,7 @@ BOUNDARIES = ("auto", "corrected", "raw")
 
 @dataclass(frozen=True, eq=False)
 class Questions:
-    """What is asked of the network: one prediction per row.
+    """Predictions to read from the network, one per row.
 
     Row k is read at one place of one input (``windows``) and asks for the probability of
     ``target[k]`` (-1: only for that of a word boundary). It counts ``share[k]`` towards the word

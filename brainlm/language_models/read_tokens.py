@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def read_tokens(
     model: LanguageModel, stimulus: Stimulus, context: int | str, level: str
 ) -> tuple[Units, list[Tokens]]:
-    """Return the texts that go into a model, and the tokens of each.
+    """Return the texts that a model reads, and the tokens of each.
 
     Parameters
     ----------

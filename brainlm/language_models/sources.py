@@ -31,7 +31,7 @@ HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A model that comes as one or more wheels from the package registry.
+    """A model distributed as one or more wheels on the package registry.
 
     Parameters
     ----------
@@ -72,13 +72,13 @@ class ShippedModel:
 
     @property
     def folder(self) -> Path:
-        """Folder of the model in the cache, whether or not it is there."""
+        """Folder of the model in the cache, whether or not it exists."""
         return cache_folder() / "language_models" / self.name
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model on this disk: its name, its folder and the exact version of its weights.
+    """A model on disk: its name, its folder and the exact version of its weights.
 
     ``separator`` and ``languages`` are declared of shipped models only.
     """
@@ -102,7 +102,7 @@ def _shipped() -> dict[str, ShippedModel]:
 
 
 def list_models() -> tuple[ShippedModel, ...]:
-    """Return the models that can be had without a model hub; any hub id or folder works too."""
+    """Return the models that need no model hub; any hub id or folder works, too."""
     return tuple(_shipped().values())
 
 
@@ -119,7 +119,7 @@ def is_cached(name: str) -> bool:
 
 
 def fetch_model(name: str, *, allow_pickles: bool = False) -> Path:
-    """Bring a model onto this disk, unless it is there, and return its folder.
+    """Download a model unless it is on disk, and return its folder.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ def fetch_model(name: str, *, allow_pickles: bool = False) -> Path:
 
 
 def find_source(name: str | Path, allow_pickles: bool = False) -> ModelFiles:
-    """Return the local ``ModelFiles`` of a model, downloading it first where need be.
+    """Return the local ``ModelFiles`` of a model, downloading it if necessary.
 
     Pip-shipped names come first, so that a folder of the same name in the working directory does
     not change results; write ``./minilm`` for the folder.
@@ -329,7 +329,7 @@ def _from_hub(name: str, allow_pickles: bool) -> ModelFiles:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         cached = [shipped for shipped in _shipped() if is_cached(shipped)]
         raise DataMissingError(
-            f"language model {name!r} could not be had from the Hugging Face hub: "
+            f"language model {name!r} could not be downloaded from the Hugging Face hub: "
             f"{reason.rstrip('.')}. Check the id and the network "
             f"(`hf download {repository}` fetches it beforehand), or use a pip-shipped model: "
             f"{', '.join(_shipped())} (in the cache: {', '.join(cached) or 'none'})"

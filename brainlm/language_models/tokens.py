@@ -64,7 +64,7 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Frame:
-    """The special tokens that stand before and after every input of a model."""
+    """The special tokens before and after every input of a model."""
 
     prefix: tuple[int, ...]
     suffix: tuple[int, ...]

@@ -108,7 +108,7 @@ def _read_text(
             row = np.array(parts[1:], dtype=np.float32)
             words.append(parts[0].decode())
         except ValueError as error:
-            raise CorruptDataError(f"{path}: line {number} is no word and numbers") from error
+            raise CorruptDataError(f"{path}: line {number} is not a word with numbers") from error
         if len(row) != n_features or n_features == 0 or not np.isfinite(row).all():
             raise CorruptDataError(
                 f"{path}: line {number} ({words[-1][:20]!r}) has no {n_features} finite numbers; "

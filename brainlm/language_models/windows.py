@@ -72,7 +72,7 @@ class Windows:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Inputs that go through the network together.
+    """Inputs that pass through the network together.
 
     ``place`` counts through the padded batch, input after input; ``unit[k]`` says to which of
     ``rows`` (rows of the output) place k belongs.
@@ -136,7 +136,7 @@ def trailing_spans(texts: Sequence[Tokens], context: int, room: int) -> list[Spa
 def choose_spans(
     texts: Sequence[Tokens], labels: Sequence[str], context: int | str, room: int, *, trailing: bool
 ) -> list[Span]:
-    """Return the stretches of text that go in: whole texts, or a number of words of context.
+    """Return the inputs: whole texts, or words with a number of words of context.
 
     Parameters
     ----------
@@ -289,7 +289,7 @@ def units(stimulus: Stimulus, context: int | str, level: str) -> Units:
     pairs = list(pairwise(edges))
     if level == "sentence" and len(pairs) > len(set(names)):
         raise ValueError(
-            "a sentence of the stimulus lies in two texts, and no context crosses the edge of a "
+            "a sentence of the stimulus is in two texts, and no context crosses the edge of a "
             "text: give each part a sentence label of its own"
         )
     return Units(

@@ -34,7 +34,7 @@ def is_static(name: str | Path) -> bool:
 
 
 class StaticVectors(LanguageModel):
-    """Word vectors that know no context.
+    """Context-free word vectors.
 
     A word is looked up as it is, then in lower case, then without the punctuation around it, then
     without it in lower case. At the end of a sentence of several words the last two come first:
@@ -85,7 +85,7 @@ class StaticVectors(LanguageModel):
 
     @property
     def identity(self) -> str:
-        """Vectors and what becomes of words without one: a stored result depends on them."""
+        """Vectors and the rule for words without one: a stored result depends on them."""
         return f"{self.revision}, missing {self.missing}"
 
     @property

@@ -177,7 +177,7 @@ def fit(y: np.ndarray, X: np.ndarray, factors: Sequence[Factor], *, reml: bool) 
 def singular_notes(
     estimate: Estimate, factors: Sequence[Factor], effects: Sequence[Sequence[str]]
 ) -> tuple[str, ...]:
-    """Name the random effects whose variances or correlations lie on their border.
+    """Name the random effects whose variances or correlations are on their boundary.
 
     Parameters
     ----------

@@ -172,7 +172,7 @@ def fit_formula(formula: str, table: pandas.DataFrame, *, reml: bool = True) -> 
 
 
 def likelihood_ratio(smaller: FormulaFit, larger: FormulaFit) -> LikelihoodRatio:
-    """Test what ``larger`` has and ``smaller`` has not, against chi-square.
+    """Test the terms that only ``larger`` has, against chi-square.
 
     For fixed effects of few readers chi-square rejects too often
     (`brainlm.mixed_models.gains.likelihood_gain`); for a variance, which is zero at the border
@@ -263,7 +263,7 @@ def _matrix(effects: str, table: pandas.DataFrame) -> tuple[np.ndarray, list[str
     if bad.any():
         raise ValueError(
             f"{effects!r} is infinite in {int(bad.sum())} of {len(table)} trials (the first: row "
-            f"{int(np.argmax(bad))}): drop them before, and say so"
+            f"{int(np.argmax(bad))}): drop them first, and report it"
         )
     return np.asarray(found), names
 
@@ -301,7 +301,7 @@ def _codes(group: str, table: pandas.DataFrame) -> Any:
             raise unknown_name("column", name, table.columns)
     labels = table[names]
     if labels.isna().to_numpy().any():
-        raise ValueError(f"{group!r} has missing levels: drop these trials before, and say so")
+        raise ValueError(f"{group!r} has missing levels: drop these trials first, and report it")
     codes = labels.groupby(names, sort=False, observed=True).ngroup().to_numpy()
     if codes.max() < 1:
         raise ValueError(f"{group!r} has one level: at least two are needed")

@@ -38,7 +38,7 @@ class Gain:
 
 
 def likelihood_gain(smaller: MixedFit, larger: MixedFit) -> Gain:
-    """Test predictors that ``larger`` has and ``smaller`` has not (likelihood ratio).
+    """Test predictors that only ``larger`` has (likelihood ratio).
 
     With N units, df degrees of freedom (`MixedFit`) and q added predictors::
 

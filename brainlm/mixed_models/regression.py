@@ -236,7 +236,7 @@ def checked_table(
         name = numeric[int(np.argmax(bad.any(axis=0)))]
         raise ValueError(
             f"{int(bad.any(axis=1).sum())} of {len(data)} trials have missing values (the first "
-            f"column with some: {name!r}): drop them before, and say so"
+            f"column with some: {name!r}): drop them first, and report it"
         )
     for name in numeric:
         if np.ptp(data[name].to_numpy(float)) == 0:
@@ -245,7 +245,7 @@ def checked_table(
         if data[name].isna().any():
             raise ValueError(
                 f"{name!r} is missing in {int(data[name].isna().sum())} of {len(data)} trials: "
-                "drop them before, and say so"
+                "drop them first, and report it"
             )
         if data[name].nunique() < fewest:
             raise ValueError(

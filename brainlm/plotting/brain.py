@@ -48,7 +48,7 @@ def brain_scale(maps: BrainMaps, name: str) -> float:
 
 
 def label_colours(maps: BrainMaps) -> list[Any]:
-    """Return a colour per label: up to seven are told apart; more winners are layers, in order."""
+    """Return a colour per label: up to seven distinct ones; more labels are layers, in order."""
     import matplotlib as mpl
 
     few = ("#0072B2", "#D55E00", *REFERENCE_COLOURS)

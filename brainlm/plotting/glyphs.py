@@ -25,7 +25,7 @@ class GlyphWarning(UserWarning):
 
 @cache
 def add_fonts() -> str:
-    """Make the font that ships known to matplotlib; return the name of its family."""
+    """Register the shipped font with matplotlib; return the name of its family."""
     from matplotlib import font_manager
 
     font_manager.fontManager.addfont(EAST_ASIAN)
@@ -33,7 +33,7 @@ def add_fonts() -> str:
 
 
 def fonts_for(text: str) -> list[str]:
-    """Return families that together have every character of a text; empty: none have.
+    """Return font families that together have every character of a text; empty if none do.
 
     DejaVu Sans, then the font that ships, then whatever else is on this machine.
     """

@@ -250,7 +250,7 @@ def _layout(channels: Sequence[str], targets: pd.DataFrame, modality: str) -> An
     assert places is not None
     if len(np.unique(places.round(5), axis=0)) < len(places):
         raise ValueError(
-            f"positions: {len(places)} channels lie in fewer places, as planar gradiometers do: "
+            f"positions: {len(places)} channels share positions, as planar gradiometers do: "
             "take magnetometers or EEG to draw heads"
         )
     kind = "mag" if modality == "meg" else "eeg"

@@ -99,7 +99,7 @@ def winner_map(maps: BrainMaps, ax: Axes, colours: Sequence[str], *, least: floa
     if len(colours) != maps.n_maps or maps.n_maps < 2:
         raise ValueError(f"{maps.n_maps} maps and {len(colours)} colours: at least two, one each")
     if maps.affine is None:
-        raise ValueError("these maps lie on a surface: only volumes are drawn")
+        raise ValueError("these maps are on a surface: only volumes are drawn")
     won = winners(maps, least)
     plot_roi(
         won.image("winner"),

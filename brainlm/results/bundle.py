@@ -69,7 +69,7 @@ class Bundle:
 
 
 def check_output(folder: Path | str, *, overwrite: bool = False, needed: int = ROOM) -> Path:
-    """Raise when results cannot be written to ``folder``; called before hours are spent.
+    """Raise when results cannot be written to ``folder``; called before any computation.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def save_bundle(
     figures: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Write a bundle, whole or not at all.
+    """Write a bundle atomically.
 
     Its figures are drawn by `brainlm.plotting.save_figures` or ``brainlm plot``.
 

@@ -93,7 +93,7 @@ def _one_minus_products(X: Any, metric: str) -> Any:
 
 
 def compare_rdms(first: np.ndarray, second: np.ndarray, method: str = "spearman") -> float:
-    """Return how alike two RDMs over the same items are.
+    """Return the similarity of two RDMs over the same items.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def compare_pairs(first: np.ndarray, second: np.ndarray, method: str) -> float:
 
 
 def condensed(distances: np.ndarray, name: str) -> np.ndarray:
-    """Return an RDM as its upper triangle, (n_pairs,); raise for what is no RDM.
+    """Return an RDM as its upper triangle, (n_pairs,); raise if it is not an RDM.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ def rdm_noise_ceiling(rdms: np.ndarray, method: str = "spearman") -> tuple[float
 
 @dataclass(frozen=True)
 class RdmBootstrap:
-    """How alike models and subjects are, with the error over items and subjects.
+    """Similarity of models and subjects, with the error over items and subjects.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ TIMEOUT = (10, 60)  # seconds to connect, and between two blocks
 
 
 def download(url: str, part: Path, progress: bool = False) -> Path:
-    """Download ``url`` into ``part``, going on after the bytes that are there already.
+    """Download ``url`` into ``part``, resuming after the bytes that are on disk.
 
     Parameters
     ----------

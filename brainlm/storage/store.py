@@ -1,4 +1,4 @@
-"""Computed arrays on disk, found by a key of all that they depend on; no pickle anywhere.
+"""Computed arrays on disk, under a key of everything that they depend on; never pickled.
 
 `PartStore` keeps the finished parts of one long computation. `cached_arrays` is a cache of large
 arrays that several analyses share. An entry of that cache is a folder named by its key::
@@ -129,7 +129,7 @@ class PartStore:
             return None
 
     def save(self, key: Mapping[str, Any], part: xarray.Dataset) -> None:
-        """Write a part, whole or not at all."""
+        """Write a part atomically."""
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
         os.close(handle)
@@ -163,7 +163,7 @@ def cached_arrays(
     plan: str = "",
     record: Mapping[str, Any] | None = None,
 ) -> tuple[np.ndarray, ...]:
-    """Return the arrays of an entry, computing what is not there.
+    """Return the arrays of an entry, computing those that are missing.
 
     Parameters
     ----------
@@ -346,7 +346,7 @@ def _checksum(path: Path) -> str:
 
 
 def release_pages(array: np.ndarray, start: int = 0, size: int | None = None) -> None:
-    """Let go of the pages of a mapped file that were read, so that they do not fill memory.
+    """Release the pages of a mapped file that were read, so that they do not fill memory.
 
     All of them, or ``size`` bytes from ``start``, which begins a page.
     """

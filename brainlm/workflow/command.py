@@ -57,7 +57,7 @@ class StoppableGroup(_Stoppable, TyperGroup):
 
 @contextmanager
 def failures() -> Iterator[None]:
-    """Keep the log of a command, and end it as the documentation of the exit codes says.
+    """Record the log of a command, and exit with the documented code.
 
     0 is success, 1 a problem found by ``doctor`` or an error that nobody foresaw (with its
     traceback), 2 an error in what was asked for or found, told in one line, 130 a stop by Ctrl-C.

@@ -66,8 +66,8 @@ class SentenceDecoderOptions:
 class DecoderOptions(SentenceDecoderOptions):
     """Options of a decoder of stories."""
 
-    context: float = option(6.0, "Seconds of text that a word is read behind, at least.", min=0.1)
-    voxels: int = option(10_000, "Voxels with the best fit in training that are used.", min=10)
+    context: float = option(6.0, "Minimum context of a word, in seconds of text.", min=0.1)
+    voxels: int = option(10_000, "Number of voxels, those with the best fit in training.", min=10)
 
     def settings(self, *, debug: bool, **others: Any) -> Settings:
         """Return the settings of the decoder, smaller in a short trial run."""
@@ -94,19 +94,19 @@ class PlantedOptions:
 
     planted: str = option("gemma3", "Causal model whose hidden states are planted.")
     planted_layer: int = option(9, "Layer of the planted states.", min=1)
-    same_model: bool = option(False, "Plant the decoder's own model: a circular analysis.")
+    same_model: bool = option(False, "Allow planting the decoder's own model, a circular analysis.")
 
 
 @dataclass(frozen=True)
 class SampleOptions:
     """Options of the training stories and of their samples."""
 
-    stories: int = option(0, "Training stories, from the first (0: all).", min=0)
-    average: int = option(0, "Volumes averaged to one sample (0: about two seconds).", min=0)
+    stories: int = option(0, "Number of training stories, counted from the first (0: all).", min=0)
+    average: int = option(0, "Volumes averaged into one sample (0: about two seconds).", min=0)
     period: float = option(
         128.0, "Drifts slower than so many seconds are removed (0: none).", min=0
     )
-    seconds: float = option(0.0, "Seconds of the test run that are decoded (0: all).")
+    seconds: float = option(0.0, "Seconds of the test run to decode (0: all).")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,9 @@ class SimulatedDecoderOptions:
 
     model: str = option("smollm2", "Causal language model of the decoder.")
     layer: int = option(9, "Layer of the decoder's hidden states.", min=1)
-    context: int = option(16, "Words that a word is read behind, up to twice as many.", min=1)
+    context: int = option(
+        16, "Minimum context of a word, in words; the maximum is twice as many.", min=1
+    )
     mapper: str = option("ridge", f"From brain to embedding: one of {', '.join(MAPPERS)}.")
     scorers: str = option(
         "likelihood,similarity",
@@ -144,21 +146,23 @@ class StoryTextOptions:
 
     language: str = option("en", "Language of the stories: en or zh.")
     level: str = option("word", "Unit of Chinese: word or character.")
-    sections: int = option(9, "Stories to use, from the last back.", min=4)
-    stories: int = option(5, "Stories that are decoded.", min=2)
-    seconds: float = option(40.0, "Seconds of each story that are decoded.")
+    sections: int = option(9, "Number of stories, counted from the last.", min=4)
+    stories: int = option(5, "Number of stories to decode.", min=2)
+    seconds: float = option(40.0, "Seconds of each story to decode.")
 
 
 @dataclass(frozen=True)
 class AblationOptions:
-    """Options of the default and of the factors around it."""
+    """Options of the default variant and of the factors that vary."""
 
     factors: str = option("all", f"'all', or of {', '.join(FACTORS)}, separated by commas.")
-    scorer: str = option("similarity", f"Scorer of the default: {', '.join(SCORERS)}.")
-    snr: float = option(1.0, "Signal-to-noise ratio of the default.", min=0)
-    beam: int = option(8, "Hypotheses of the default.", min=1)
-    snrs: str = option("0,0.3,2", "Noise of mappers x data x noise ('': none of these).")
-    minutes: str = option("15,0", "Training minutes of mappers x data x noise (0: all).")
+    scorer: str = option("similarity", f"Scorer of the default variant: {', '.join(SCORERS)}.")
+    snr: float = option(1.0, "Signal-to-noise ratio of the default variant.", min=0)
+    beam: int = option(8, "Hypotheses of the beam search in the default variant.", min=1)
+    snrs: str = option(
+        "0,0.3,2", "Signal-to-noise ratios in the grid of mappers and training data ('': no grid)."
+    )
+    minutes: str = option("15,0", "Training minutes in the grid of mappers and noise (0: all).")
 
 
 @dataclass(frozen=True)

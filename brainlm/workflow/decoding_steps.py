@@ -150,7 +150,7 @@ def open_planted_model(network: LanguageModel, given: PlantedOptions) -> Languag
 
 
 def simulation_notes(given: PlantedOptions) -> list[str]:
-    """Return what a reader of a bundle of simulated subjects must not overlook."""
+    """Return notes on simulated subjects that a reader of the bundle must not overlook."""
     notes = ["simulated responses: no finding about brains"]
     return notes + ["the decoder's own model is planted: a circular analysis"] * given.same_model
 

@@ -82,7 +82,7 @@ def open_group(
     *,
     limits: Limits | None = None,
 ) -> tuple[Stimulus, Recording]:
-    """Open subjects who heard or read the same: their targets side by side.
+    """Open subjects who heard or read the same words, their targets side by side.
 
     Parameters and errors as in `open_subjects`.
 
@@ -104,7 +104,7 @@ def open_group(
 def keep_covered(
     stimulus: Stimulus, recording: Recording, model: Any
 ) -> tuple[Stimulus, Recording]:
-    """Return the items whose words a model covers, with a note of how many it does not.
+    """Return the items whose words a model covers, with a note of how many are not covered.
 
     Parameters
     ----------

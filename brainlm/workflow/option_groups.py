@@ -21,7 +21,7 @@ def option(default: Any, text: str, **limits: Any) -> Any:
 
 
 def grouped(main: Callable[..., None]) -> Callable[..., None]:
-    """Let ``main`` be called with the fields of its groups in place of the groups.
+    """Allow ``main`` to be called with the fields of its groups in place of the groups.
 
     On the command line and in settings files every field is an option of its own. Its default is
     that of the group which is the default of the parameter.

@@ -22,12 +22,12 @@ Root = Annotated[
     typer.Option(help="Folder of the data sets. Default: BRAINLM_DATA, then the cache."),
 ]
 Debug = Annotated[
-    bool, typer.Option("--debug", help="A small part in seconds, to see that it runs.")
+    bool, typer.Option("--debug", help="Use a small part of the data, to check that it runs.")
 ]
 FigureBundle = Annotated[Path, typer.Argument(help="Folder of the bundle.")]
 FigureFile = Annotated[
     Path | None,
-    typer.Option(help="File of the figure (PDF and PNG). Default: in the bundle, by its name."),
+    typer.Option(help="File of the figure (PDF and PNG). Default: a file in the bundle."),
 ]
 FigureWidth = Annotated[
     float, typer.Option(min=60, max=250, help="Printed width in mm: 89 is one column, 183 are two.")
@@ -48,7 +48,10 @@ Datasets = Annotated[
 ]
 Permutations = Annotated[int, typer.Option(min=1, help="Null responses per representation.")]
 MaxItems = Annotated[
-    int, typer.Option(min=100, help="Most items of a data set: words are drawn, texts are cut.")
+    int,
+    typer.Option(
+        min=100, help="Maximum number of items of a data set: words are sampled, texts are cut."
+    ),
 ]
 Spaces = Annotated[
     str,

@@ -85,7 +85,7 @@ class Run:
         return perf_counter() - self.start
 
     def note(self, *notes: str, kind: str = "other", show: bool = False) -> None:
-        """Keep notes for the bundle; a `Note` keeps its own kind.
+        """Add notes to the bundle; a `Note` keeps its own kind.
 
         Parameters
         ----------

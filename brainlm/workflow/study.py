@@ -50,7 +50,7 @@ class Study:
     def open(
         self, limits: Mapping[str, Mapping[str, Any]], *, debug: bool, max_items: int
     ) -> list[Assembly]:
-        """Open the data sets, each within its limits; their notes go into the bundle."""
+        """Open the data sets, each within its limits; their notes are kept in the bundle."""
         self.assemblies = open_assemblies(
             self.names, self.root, limits, debug=debug, max_items=max_items
         )
@@ -80,7 +80,7 @@ class Study:
     def save(
         self, tables: Mapping[str, pd.DataFrame], figures: Sequence[str], **settings: Any
     ) -> None:
-        """Save the tables as a bundle, remove the parts, and print where the time went."""
+        """Save the tables as a bundle, remove the parts, and print the slowest parts."""
         times = pd.DataFrame({"part": list(self.seconds), "seconds": list(self.seconds.values())})
         arrays = {name: table_of(table) for name, table in {**tables, "time": times}.items()}
         chosen: dict[str, Any] = {"datasets": self.names, "languages": self.languages}

@@ -219,7 +219,7 @@ def test_frames_numbers_and_given_folds_are_taken(rng):
         ("five", "split must be a number of contiguous blocks"),
         ([(np.arange(40), np.arange(30, 60))], r"10 samples are on both sides of fold 0.*row 30"),
         ([(np.arange(40), np.arange(50, 70))], "rows from 50 to 69, there are 60 samples"),
-        ([np.arange(40)], r"fold 0 is no pair \(train, test\)"),
+        ([np.arange(40)], r"fold 0 is not a pair \(train, test\)"),
         ([(np.arange(40), np.array([0.5]))], "test of fold 0 must be row numbers"),
         ([], "is empty"),
     ],

@@ -107,7 +107,7 @@ def test_too_little_memory_is_said_before_anything_is_computed(rng):
     X, Y = data(rng)
     with pytest.raises(MemoryError, match=r"max_memory is 0.01 GB.*needs 0.0\d GB"):
         cross_validate(RidgeEncoder(), X, Y, BLOCKS, max_memory="10MB")
-    with pytest.raises(ValueError, match="'4 gigs' is no size"):
+    with pytest.raises(ValueError, match="'4 gigs' is not a size"):
         cross_validate(RidgeEncoder(), X, Y, BLOCKS, max_memory="4 gigs")
     with pytest.raises(ValueError, match="positive"):
         cross_validate(RidgeEncoder(), X, Y, BLOCKS, max_memory=0)

@@ -25,7 +25,7 @@ def test_scikit_learn_estimator_checks(estimator, check):
 
 def test_lags_are_samples_with_both_ends():
     assert lag_samples(-0.1, 0.2, RATE) == [-2, -1, 0, 1, 2, 3, 4]
-    with pytest.raises(ValueError, match="lies after tmax"):
+    with pytest.raises(ValueError, match="is after tmax"):
         lag_samples(0.3, 0.2, RATE)
     with pytest.raises(ValueError, match="rate must be"):
         lag_samples(0, 0.2, 0)

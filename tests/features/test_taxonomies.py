@@ -193,7 +193,7 @@ def test_hownet_by_hand(tmp_path):
 def test_other_files_and_other_words_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "x.txt"
     path.write_text("Aa01A01= 人\nno code here\n", encoding="utf-8")
-    with pytest.raises(CorruptDataError, match="line 2 is no code and words"):
+    with pytest.raises(CorruptDataError, match="line 2 is not a code with words"):
         read_cilin(path)
     with pytest.raises(CorruptDataError, match="no HowNet file"):
         read_hownet(path)

@@ -51,7 +51,7 @@ def test_responses_to_items_need_words_with_these_items():
     [
         (lambda w, r: (w.rename(columns={"word": "token"}), r), r"lacks the columns \['word'\]"),
         (lambda w, r: (w, r.drop(columns="time")), "exactly one of the columns 'time' and 'item'"),
-        (lambda w, r: (w, r.assign(note="x")), r"columns \['note'\] are no numbers"),
+        (lambda w, r: (w, r.assign(note="x")), r"columns \['note'\] are not numeric"),
         (lambda w, r: (w, r.assign(run="2")), "1 runs are not in the words"),
         (lambda w, r: (w, r.assign(LATL=[1, np.nan, 2])), "NaN"),
         (lambda w, r: (w, r.assign(time=[0, 0, 2])), "does not come after"),

@@ -64,7 +64,7 @@ def test_other_cifti_files_are_refused(tmp_path, rng, cifti):
     with pytest.raises(ValueError, match="a time series in seconds is needed"):
         from_cifti(tmp_path / "hz.dtseries.nii")
     nib.save(nib.Nifti1Image(np.ones((2, 2, 2, 3)), np.eye(4)), tmp_path / "bold.nii")
-    with pytest.raises(ValueError, match="is no CIFTI file"):
+    with pytest.raises(ValueError, match="is not a CIFTI file"):
         from_cifti(tmp_path / "bold.nii")
 
 
@@ -90,7 +90,7 @@ def test_hemispheres_that_are_swapped_or_cut_are_noticed(surfaces, tmp_path, rng
         from_surfaces(left, right)
     mesh = tmp_path / "mask.nii"
     nib.save(nib.Nifti1Image(np.ones((2, 2, 2)), np.eye(4)), mesh)
-    with pytest.raises(ValueError, match="is no GIFTI surface"):
+    with pytest.raises(ValueError, match="is not a GIFTI surface"):
         from_surfaces(left, mesh)
 
 

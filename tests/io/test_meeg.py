@@ -100,7 +100,7 @@ def test_words_near_the_edge_are_counted_and_words_outside_refused(masc):
     _, recording = read_meeg(masc, "01", **MASC)
     assert recording.notes[-1] == "0 of 9 epochs rejected, 1 too close to the edge of a run"
     save_events(events, masc_events([1, 3.5, 12.5]))
-    with pytest.raises(CorruptDataError, match=r"1 of 3 words lie outside .* 'null' at 12\.50 s"):
+    with pytest.raises(CorruptDataError, match=r"1 of 3 words are outside .* 'null' at 12\.50 s"):
         read_meeg(masc, "01", **MASC)
 
 

@@ -31,7 +31,7 @@ def test_events_count_from_the_start_of_the_acquisition(raw):
     events = np.array([[250, 0, 1], [450, 0, 1], [1249, 0, 1]])
     assert event_onsets(events, raw).tolist() == [0, 2, 9.99]
     subtracted = events - [[raw.first_samp, 0, 0]]
-    with pytest.raises(ValueError, match=r"2 of 3 lie outside.*do not subtract it"):
+    with pytest.raises(ValueError, match=r"2 of 3 are outside.*do not subtract it"):
         event_onsets(subtracted, raw)
     with pytest.raises(ValueError, match="the first: 1250"):
         event_onsets([[1250, 0, 1]], raw)

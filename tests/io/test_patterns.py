@@ -96,7 +96,7 @@ def test_labels_may_stand_in_a_text_file(folder):
     ("changes", "message"),
     [
         ({"keySentences": cells(["A", "B"])}, "2 labels for 3 responses"),
-        ({"keySentences": np.arange(3.0)}, "'keySentences' is no list of texts"),
+        ({"keySentences": np.arange(3.0)}, "'keySentences' is not a list of texts"),
         ({"examples": np.zeros((3, 4)) * np.nan}, "NaN"),
         ({"labelsPassageForEachSentence": np.array([1, 1, 3])}, "counts beyond 2 texts"),
         ({"labelsPassageForEachSentence": np.array([1, 1])}, "2 numbers of texts for 3"),

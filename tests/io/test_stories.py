@@ -115,7 +115,7 @@ def spoil(layout, what):
         ("json", r"respdict\.json: no number of samples"),
         ("key", r"has none of data, resp; it has \['other'\]"),
         ("wide", r"wheretheressmoke\.hf5: 4 targets"),
-        ("flat", "is no matrix of numbers"),
+        ("flat", "is not a matrix of numbers"),
         ("nan", "NaN or infinite"),
     ],
 )

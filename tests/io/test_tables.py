@@ -99,7 +99,7 @@ def test_words_are_told_apart_by_case(norms):
         ("Word,Visual\ndog,much\n", "row 2, column 'Visual': 'much' is not a number"),
         ("Word,Visual\ndog,nan\n", "'nan' is not a number"),
         ("Word,Visual\ndog,\n", "'' is not a number"),
-        ("Word,Visual\n,4\n", "row 2, column 'Word': '' is no text"),
+        ("Word,Visual\n,4\n", "row 2, column 'Word': '' is not text"),
         ("Wort,Visual\ndog,4\n", "unknown column 'Word'. Did you mean 'Wort'"),
         ("Word,Visual,Visual\ndog,4,4\n", "'Visual' appears more than once"),
         ('Word,Visual\n"dog,4\n', "not a table in text format"),
@@ -173,5 +173,5 @@ def test_a_cell_that_excel_turned_into_a_truth_value_is_no_word(sheet):
     book = openpyxl.load_workbook(sheet / "ratings.xlsx")
     book.active["D4"] = True
     book.save(sheet / "ratings.xlsx")
-    with pytest.raises(CorruptDataError, match="row 4, column 'words': True is no text"):
+    with pytest.raises(CorruptDataError, match="row 4, column 'words': True is not text"):
         read_tables(sheet, **XLSX)

@@ -172,7 +172,7 @@ def test_repeated_words_are_merged_only_where_declared_and_alike(gaze):
 
 def test_rows_without_words_are_left_out_only_where_declared(gaze):
     (gaze / "r1.csv").write_text(GAZE + "b,2,,50\n")
-    with pytest.raises(CorruptDataError, match=r"r1\.csv, row 6, column 'word': '' is no text"):
+    with pytest.raises(CorruptDataError, match=r"r1\.csv, row 6, column 'word': '' is not text"):
         read_word_responses(gaze, "r1", **ROWS)
     declared = changed(changed(ROWS, "words", required=["word"]), "responses", required=["word"])
     stimulus, recording = read_word_responses(gaze, "r1", **declared)

@@ -274,7 +274,7 @@ def test_texts_are_the_means_of_their_tokens_and_know_nothing_of_each_other(requ
 
 def test_sentence_in_two_texts_is_refused_as_a_unit(llama):
     stimulus = Stimulus(["a", "dog"], "en", run=["1", "1"], text=["a", "b"], sentence=["s", "s"])
-    with pytest.raises(ValueError, match="lies in two texts"):
+    with pytest.raises(ValueError, match="is in two texts"):
         llama.embed(stimulus, level="sentence")
 
 

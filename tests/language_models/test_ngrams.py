@@ -101,7 +101,7 @@ def test_arpa_file_backs_off(tmp_path, pack):
     ("content", "message"),
     [
         (ARPA.replace("ngram 2=2", "ngram 2=3"), "cut short"),
-        (ARPA.replace("-0.2\tthe dog", "-0.2\tthe"), "line 14 is no 2-gram"),
+        (ARPA.replace("-0.2\tthe dog", "-0.2\tthe"), "line 14 is not a 2-gram"),
         ("just text\n", "no ARPA file"),
     ],
 )

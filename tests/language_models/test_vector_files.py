@@ -87,7 +87,7 @@ def test_more_words_than_declared_are_refused(write):
     [
         (b"<!DOCTYPE html><html><body>404</body></html>", "HTML page"),
         (b"", "empty"),
-        (b"the 1 2 3\ndog 1 x 3\n", "line 2 is no word and numbers"),
+        (b"the 1 2 3\ndog 1 x 3\n", "line 2 is not a word with numbers"),
         (b"the 1 2 3\ndog 1 2\n", "line 2"),
         (b"the 1 2 3\ndog 1 nan 3\n", "line 2 .'dog'. has no 3 finite numbers"),
         (b"prose without any number\n", "line 1"),

@@ -94,7 +94,7 @@ class HeldOut:
     filters: Any = None
 
     def sides(self, side: Side) -> tuple[Any, Any, Any]:
-        """Return what predicts, what is predicted, and the squares outside of the span.
+        """Return predictors, predicted values, and the squares outside of the span.
 
         Returns
         -------
@@ -126,7 +126,7 @@ class Operators:
         return max(fold.width for fold in self.folds)
 
     def begin(self, Yt: Any) -> None:
-        """Nothing is shared by the folds."""
+        """Do nothing: the folds share nothing."""
 
     def predict(self, number: int, side: Side, begun: None) -> Prediction:
         """Predict a fold, by its number."""

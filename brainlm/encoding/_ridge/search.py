@@ -58,7 +58,7 @@ ENOUGH_SAMPLES = 500  # for the rounding of half precision to average out of an 
 
 @dataclass(frozen=True)
 class Search:
-    """A feature space, ready for its penalties to be chosen.
+    """A feature space prepared for the choice of its penalties.
 
     Attributes
     ----------
@@ -188,7 +188,7 @@ def solve_ridge_cv(
         less than .001 below the best for 97 % of the targets or more, and never more than .03, in
         simulations with white, power-law and slow (AR(1), .95) features, a fifth to 2.4 times as
         many as samples (``benchmarks/README.md``). The maximum itself was off by up to .03. This
-        is no proven bound: take "exact" where it matters.
+        is not a proven bound: take "exact" where it matters.
     """
     fit = fit_ridge(X, standardize=standardize, smallest_alpha=float(np.min(alphas)))
     return cv_curves([fit], Y, folds, alphas, search=search)[0]
@@ -210,7 +210,7 @@ def cv_curves(
     *,
     search: str = "fast",
 ) -> list[np.ndarray]:
-    """Return what ``solve_ridge_cv`` does for several feature spaces, passing the targets once.
+    """Return the curves of several feature spaces in one pass over the targets.
 
     Parameters
     ----------

@@ -132,7 +132,7 @@ class RidgeFit:
 
     @cached_property
     def decomposition(self) -> tuple[Any, Any]:
-        """Eigenvalues and eigenvectors of the Gram matrix, kept once they were asked for.
+        """Eigenvalues and eigenvectors of the Gram matrix, computed at first use.
 
         In single precision where that resolves the smallest penalty. In the kernel form the
         constant, of eigenvalue 0, is given the average eigenvalue; centred targets have no part in
@@ -155,7 +155,7 @@ class RidgeFit:
         return eigvalsh(gram).clip(0)
 
     def project(self, X: Any) -> Any:
-        """Return what multiplies the weights for new samples ``X``, (n_new, q)."""
+        """Return the factor of the weights for new samples ``X``, (n_new, q)."""
         Z = self.standardizer.apply(X)
         return Z if self.primal else Z @ self.X.T
 

@@ -21,7 +21,7 @@ UNITS = ("subject", "fold")
 
 
 def bundle_tables(bundle: Bundle) -> tuple[dict[str, pandas.DataFrame], list[str]]:
-    """Return the tables of a bundle, and what is too large for one.
+    """Return the tables of a bundle, and the arrays that are too large for one.
 
     Scores (a variable ``score`` with the dimensions ``space`` and ``subject`` or ``fold``) give two
     tables: the mean of each space over targets, with its 95 % interval over folds (or subjects),

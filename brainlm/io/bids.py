@@ -188,7 +188,7 @@ def read_bids(
     series = [_open(folder, given, subject, run) for run in runs]
     paths = [each.sources[0] for each in series]
     for path, each in zip(paths, series, strict=True):
-        if each.names != series[0].names:
+        if not each.same_targets(series[0]):
             raise CorruptDataError(f"{path}: its voxels or vertices are not those of {paths[0]}")
     step = _sampling_interval(folder, series, given.sampling_interval)
     stimulus = shared or _read_words(folder, given, paths, runs)

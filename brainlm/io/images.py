@@ -53,6 +53,11 @@ class ImageSeries:
         """Names of the targets."""
         return tuple(self.targets["name"])
 
+    def same_targets(self, other: ImageSeries) -> bool:
+        """Whether both series have the same targets in the same order."""
+        mine, theirs = self.targets, other.targets
+        return mine is theirs or mine["name"].tolist() == theirs["name"].tolist()
+
     def select(self, kept: np.ndarray) -> ImageSeries:
         """Return the series of some targets (a mask)."""
         if kept.all():
@@ -157,21 +162,34 @@ def open_volumes(image: Any, mask: Any, labels: Any = None) -> ImageSeries:
         regions = numbers[kept]
     if not kept.any():
         raise ValueError("mask is empty: no voxel is above 0 (and has a label)")
-    voxels = np.argwhere(kept)
-    places = voxels @ image.affine[:3, :3].T + image.affine[:3, 3]
     if regions is None:
-        targets = voxel_targets(voxels)
+        targets = _voxel_table(
+            kept.tobytes(), kept.shape, np.asarray(image.affine, float).tobytes()
+        )
     else:
         numbers = np.unique(regions)
-        targets = region_targets(numbers)
-        places = np.stack([places[regions == r].mean(axis=0) for r in numbers])
+        places = _places(np.argwhere(kept), image.affine)
+        centres = np.stack([places[regions == r].mean(axis=0) for r in numbers])
+        targets = region_targets(numbers).assign(**dict(zip("xyz", centres.T, strict=True)))
     return ImageSeries(
         _source(image),
         image.shape[3],
-        targets.assign(x=places[:, 0], y=places[:, 1], z=places[:, 2]),
+        targets,
         _time_step(image.header),
         lambda: _masked_blocks(image, kept, regions),
     )
+
+
+def _places(voxels: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return the positions of voxels in millimetres, (n_voxels, 3)."""
+    return voxels @ affine[:3, :3].T + affine[:3, 3]
+
+
+@lru_cache(maxsize=4)  # hundreds of images share one mask
+def _voxel_table(mask: bytes, shape: tuple[int, ...], affine: bytes) -> pd.DataFrame:
+    voxels = np.argwhere(np.frombuffer(mask, bool).reshape(shape))
+    places = _places(voxels, np.frombuffer(affine).reshape(4, 4))
+    return voxel_targets(voxels).assign(**dict(zip("xyz", places.T, strict=True)))
 
 
 def _check_same_grid(image: Any, other: Any, name: str) -> None:

@@ -111,7 +111,7 @@ def read_item_maps(
     mask = None if given.mask is None else folder / given.mask.replace("{subject}", subject)
     series = [_open(path, mask) for path in images]
     n_maps = sum(each.n_samples for each in series)
-    if n_maps != len(labels) or any(each.names != series[0].names for each in series):
+    if n_maps != len(labels) or not all(each.same_targets(series[0]) for each in series):
         raise CorruptDataError(
             f"{images[0]}: {n_maps} maps for {len(labels)} labels ({given.labels_file}), or of "
             "different voxels"

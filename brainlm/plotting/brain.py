@@ -30,6 +30,7 @@ VIEWS = ("lateral", "medial")
 SIDES = ("left", "right")
 HEAD, LINE, FOOT = 8.5, 3.4, 9.0  # mm of a panel: letter and views, name of a row, scale
 MOST_NAMED = 12  # labels that a legend lists
+PICTURE_DPI = 220  # of a view 4 inches wide: 600 dots an inch where four stand side by side
 
 
 def bundle_maps(bundle: Bundle) -> dict[str, BrainMaps]:
@@ -89,9 +90,7 @@ def surface_views(
     import matplotlib.pyplot as plt
 
     name = str(maps.names[0]) if name is None else name
-    figure, axes = plt.subplots(
-        len(VIEWS), 2, figsize=(6.4, 5), subplot_kw={"projection": "3d"}, layout="none"
-    )
+    figure, axes = plt.subplots(len(VIEWS), 2, figsize=(6.4, 5), layout="none")
     limit = brain_scale(maps, name) if limit is None else limit
     _surfaces(maps, name, axes.T, mesh, limit, threshold)
     if maps.labels:
@@ -105,54 +104,93 @@ def _surfaces(
     maps: BrainMaps, name: str, axes: np.ndarray, mesh: str, limit: float, threshold: float | None
 ) -> None:
     """Draw a map into axes (n_sides, n_views)."""
-    from matplotlib.colors import ListedColormap
+    pictures = _pictures(maps, name, mesh, limit, threshold)
+    for side, row in zip(SIDES, axes, strict=True):
+        for view, ax in zip(VIEWS, row, strict=True):
+            ax.imshow(pictures[side, view])
+            ax.set_axis_off()
+            ax.set_title(f"{side}, {view}", fontsize=8)
+
+
+def _pictures(
+    maps: BrainMaps, name: str, mesh: str, limit: float, threshold: float | None
+) -> dict[tuple[str, str], np.ndarray]:
+    """Paint each view once, (n_rows, n_columns, 4), all cut to one size.
+
+    matplotlib sorts and shades the 20,000 triangles of a view anew whenever a figure is drawn,
+    and a saved figure is drawn several times.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
     from nilearn.datasets import fetch_surf_fsaverage
-    from nilearn.plotting import plot_surf_roi, plot_surf_stat_map
+
+    meshes, pictures = fetch_surf_fsaverage(mesh), {}
+    for side in SIDES:
+        texture = _texture(maps, name, meshes, side)
+        for view in VIEWS:
+            figure = Figure(figsize=(4, 4), dpi=PICTURE_DPI)
+            figure.set_layout_engine("none")
+            canvas = FigureCanvasAgg(figure)
+            ax = figure.add_axes((0, 0, 1, 1), projection="3d")
+            place = {"hemi": side, "view": view, "axes": ax, "figure": figure}
+            place |= {"bg_map": meshes[f"sulc_{side}"], "bg_on_data": True, "colorbar": False}
+            with np.errstate(invalid="ignore"):
+                _paint(maps, texture, meshes[f"infl_{side}"], limit, threshold, place)
+            figure.patch.set_visible(False)
+            ax.patch.set_visible(False)
+            canvas.draw()
+            pictures[side, view] = np.asarray(canvas.buffer_rgba()).copy()
+    drawn = np.any([each[..., 3] > 0 for each in pictures.values()], axis=0)
+    rows, columns = (np.flatnonzero(drawn.any(axis=k)) for k in (1, 0))
+    cut = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return {key: each[cut] for key, each in pictures.items()}
+
+
+def _texture(maps: BrainMaps, name: str, meshes: Any, side: str) -> np.ndarray:
+    """Return the value of a map at each vertex of a hemisphere."""
     from nilearn.surface import vol_to_surf
 
-    image, meshes = maps.image(name), fetch_surf_fsaverage(mesh)
-    for side, row in zip(SIDES, axes, strict=True):
-        texture = vol_to_surf(
-            image,
-            meshes[f"pial_{side}"],
-            inner_mesh=meshes[f"white_{side}"],
-            interpolation="nearest_most_frequent" if maps.labels else "linear",
+    return vol_to_surf(
+        maps.image(name),
+        meshes[f"pial_{side}"],
+        inner_mesh=meshes[f"white_{side}"],
+        interpolation="nearest_most_frequent" if maps.labels else "linear",
+    )
+
+
+def _paint(
+    maps: BrainMaps,
+    texture: np.ndarray,
+    surface: str,
+    limit: float,
+    threshold: float | None,
+    place: dict[str, Any],
+) -> None:
+    """Draw labels or values of vertices on a surface."""
+    from matplotlib.colors import ListedColormap
+    from nilearn.plotting import plot_surf_roi, plot_surf_stat_map
+
+    if maps.labels:
+        colours = label_colours(maps)
+        plot_surf_roi(
+            surface,
+            roi_map=np.where(texture == 0, np.nan, texture),  # no label: bare cortex
+            cmap=ListedColormap(colours),
+            vmin=1,
+            vmax=len(colours),
+            **place,
         )
-        for view, ax in zip(VIEWS, row, strict=True):
-            common = {
-                "hemi": side,
-                "view": view,
-                "bg_map": meshes[f"sulc_{side}"],
-                "bg_on_data": True,
-                "axes": ax,
-                "figure": ax.get_figure(root=True),
-                "colorbar": False,
-            }
-            with np.errstate(invalid="ignore"):
-                if maps.labels:
-                    colours = label_colours(maps)
-                    plot_surf_roi(
-                        meshes[f"infl_{side}"],
-                        roi_map=np.where(texture == 0, np.nan, texture),  # no label: bare cortex
-                        cmap=ListedColormap(colours),
-                        vmin=1,
-                        vmax=len(colours),
-                        **common,
-                    )
-                else:
-                    plot_surf_stat_map(
-                        meshes[f"infl_{side}"],
-                        stat_map=texture,
-                        cmap="RdBu_r",
-                        vmin=-limit,
-                        vmax=limit,
-                        symmetric_cbar=True,  # both, or 0 is not white
-                        threshold=threshold or 1e-9,
-                        **common,
-                    )
-            for surface in ax.collections:
-                surface.set_rasterized(True)  # 20,000 triangles a view
-            ax.set_title(f"{side}, {view}", fontsize=8, y=0.95)
+    else:
+        plot_surf_stat_map(
+            surface,
+            stat_map=texture,
+            cmap="RdBu_r",
+            vmin=-limit,
+            vmax=limit,
+            symmetric_cbar=True,  # both, or 0 is not white
+            threshold=threshold or 1e-9,
+            **place,
+        )
 
 
 def _scale(figure: Figure | SubFigure, axes: np.ndarray, label: str, limit: float) -> None:
@@ -218,20 +256,13 @@ def _rows(bundle: Bundle, rows: list[tuple[BrainMaps, str]]) -> Figure:
             f"{bundle.folder}: has no brain maps; a study gets them by the setting brain (a mask "
             "or a parcellation)"
         )
-    height = 1.9 * len(rows) + 0.5
-    figure, axes = plt.subplots(
-        len(rows),
-        4,
-        figsize=(9, height),
-        subplot_kw={"projection": "3d"},
-        layout="none",
-        squeeze=False,
-    )
-    figure.subplots_adjust(0.02, 0.4 / height, 0.9, 1 - 0.1 / height, 0, 0.1)
+    height = 1.9 * len(rows) + 0.6
+    figure, axes = plt.subplots(len(rows), 4, figsize=(9, height), layout="none", squeeze=False)
+    figure.subplots_adjust(0.02, 0.4 / height, 0.97, 1 - 0.4 / height, 0, 0.25)
     limit = max(brain_scale(maps, name) for maps, name in rows)
     for (maps, name), row in zip(rows, axes, strict=True):
         _surfaces(maps, name, row.reshape(2, 2), "fsaverage5", limit, None)
-        row[0].text2D(0, 1.12, _row_title(maps, name), transform=row[0].transAxes, fontsize=9)
+        row[0].text(0, 1.16, _row_title(maps, name), transform=row[0].transAxes, fontsize=9)
     if rows[0][0].labels:
         _legend(figure, rows[0][0], axes)
     else:
@@ -263,16 +294,13 @@ def draw_brain_rows(rows: list[tuple[BrainMaps, str]], part: SubFigure) -> None:
         top = height - HEAD - k * (view + LINE)
         title = _row_title(maps, name) if several or maps.labels else name
         part.text(1 / width, top / height, title, va="top")
-        low = top - LINE - view / 2 - width / 8  # 3-D axes are squares: they reach beyond the row
-        axes = [
-            part.add_axes((j / 4, low / height, 1 / 4, width / 4 / height), projection="3d")
-            for j in range(4)
-        ]
+        low = (top - LINE - view) / height
+        axes = [part.add_axes((j / 4 + 0.005, low, 0.24, view / height)) for j in range(4)]
         views = np.array(axes, dtype=object).reshape(2, 2)
         _surfaces(maps, name, views, "fsaverage5", limit, None)
         for ax in axes:
             ax.set_title("")
-            ax.patch.set_visible(False)
+            ax.set_anchor("N")  # below the name of its row, however high the row
     for j, (side, seen) in enumerate((side, seen) for side in SIDES for seen in VIEWS):
         y = 1 - (HEAD - LINE) / height
         part.text((j + 0.5) / 4, y, f"{side}, {seen}", ha="center", va="top")

@@ -14,7 +14,6 @@ from miniatures.datasets import LISTENERS, NOISE, SILENT
 from miniatures.epochs import meg_folder
 from miniatures.stories import story_folder
 from miniatures.words import N_TOLD, english_words
-from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from support.pictures import check_pictures
 
 from brainlm import LanguageModel
@@ -305,9 +304,7 @@ def check_numbers(bundle, undefined):
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_it_finds_what_was_planted(name, miniature, tmp_path, monkeypatch):
-    # A surface as triangles in a PDF takes half a minute: here it is a picture in it.
-    monkeypatch.setattr(Poly3DCollection, "get_rasterized", lambda _: True)
+def test_it_finds_what_was_planted(name, miniature, tmp_path):
     out = tmp_path / "out"
     options = {"debug": True, **OPTIONS[name], **own_data(name, miniature, tmp_path)}
     load_analysis(name).main(out=out, **options)

@@ -141,8 +141,8 @@ def test_values_go_back_to_the_voxels_or_regions_that_they_belong_to():
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        (voxel_targets(np.array([[1, 1, 1]])), "no voxel above 0"),
-        (voxel_targets(np.array([[5, 1, 1]])), "no voxel above 0"),
+        (voxel_targets(np.array([[1, 1, 1]])), "'1,1,1' is not a voxel above 0"),
+        (voxel_targets(np.array([[5, 1, 1]])), "'5,1,1' is not a voxel above 0"),
         (region_targets(np.array([7])), "unknown region .*'7'"),
     ],
 )

@@ -100,7 +100,9 @@ def test_missing_wordnet_says_how_to_get_it(nltk_data, monkeypatch):
         wordnet_norm(["dog"], 1)
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "nltk.corpus", None)
-        with pytest.raises(DataMissingError, match=r"not there: `pip install brainlm\[wordnet\]`"):
+        with pytest.raises(
+            DataMissingError, match=r"not installed: `pip install brainlm\[wordnet\]`"
+        ):
             wordnet_norm(["dog"], 1)
 
 
@@ -195,7 +197,7 @@ def test_other_files_and_other_words_are_refused(tmp_path, monkeypatch):
     path.write_text("Aa01A01= 人\nno code here\n", encoding="utf-8")
     with pytest.raises(CorruptDataError, match="line 2 is not a code with words"):
         read_cilin(path)
-    with pytest.raises(CorruptDataError, match="no HowNet file"):
+    with pytest.raises(CorruptDataError, match="not a HowNet file"):
         read_hownet(path)
     path.write_bytes(b"\xff\xff\xff")
     with pytest.raises(CorruptDataError, match="neither UTF-8 nor GB18030"):

@@ -11,79 +11,59 @@ two variants is not a finding by itself.
 
 from dataclasses import asdict, replace
 from functools import cache
-from pathlib import Path
 
 import xarray
 
-from brainlm.decoding.ablation import (
-    FACTORS,
-    AblationStudy,
-    Variant,
-    ablation_lines,
-    ablation_table,
-    decode_variants,
-    grid,
-    one_at_a_time,
-)
+from brainlm.decoding import ablation
+from brainlm.decoding.ablation import AblationStudy, Variant
 from brainlm.decoding.decoder import Settings
 from brainlm.decoding.story_folder import subject_simulator
 from brainlm.decoding.text_scores import BertScore, TextMetrics, list_metrics
 from brainlm.language_models import LanguageModel
-from brainlm.storage.store import PartStore
-from brainlm.workflow import Run, choose, grouped, options, run_command
+from brainlm.workflow import Run, analysis, options, run_command
+from brainlm.workflow import decoding_steps as steps
 from brainlm.workflow.decoding_options import AblationOptions, AblationTestOptions, PlantedOptions
-from brainlm.workflow.decoding_steps import (
-    decoding_model,
-    open_planted_model,
-    open_story_text,
-    parse_numbers,
-    simulation_notes,
-)
 
-ABLATION, TEST, PLANTED = AblationOptions(), AblationTestOptions(), PlantedOptions()
+GIVEN, TEST, PLANTED = AblationOptions(), AblationTestOptions(), PlantedOptions()
 
 
-@grouped
+@analysis
 def main(
+    run: Run,
     model: options.Model = "smollm2",
-    ablation: AblationOptions = ABLATION,
+    given: AblationOptions = GIVEN,
     test: AblationTestOptions = TEST,
     planted: PlantedOptions = PLANTED,
-    out: options.Out = Path("results/decode_ablations"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """How much does each part of decoder, data and search add to a reconstruction?"""
-    with Run(locals()) as run:
-        test = replace(test, voxels=60, seconds=36.0, null=3, encoder="") if debug else test
-        default = default_variant(ablation, test, debug=debug)
-        variants = one_at_a_time(default, choose(ablation.factors, list(FACTORS), "factor"))
-        if ablation.snrs:
-            snrs = parse_numbers(ablation.snrs, "--snrs")
-            variants += grid(default, snrs, parse_numbers(ablation.minutes, "--minutes"))
-        network = decoding_model(model)
-        source = open_planted_model(network, planted)
-        text, name = open_story_text(network, "en", root, debug=debug)
-        study = AblationStudy(
-            network,
-            cache(subject_simulator(source, text, test.voxels, planted.planted_layer)),
-            metrics_of(test.encoder),
-            Settings(layer=9, longest=1, n_frequent=500 if debug else Settings.n_frequent),
-            test.seconds,
-            test.null,
-            PartStore.beside(out),
-        )
-        found = decode_variants(study, [variant for _, variant in variants], progress=True)
-        table = ablation_table(variants, found)
-        run.show(*ablation_lines(table))
-        run.uses(network, source)
-        run.note(*simulation_notes(planted))
-        scores = xarray.Dataset.from_dataframe(table.rename_axis("row"))
-        scores.attrs["title"] = title_of(default, test, name, planted.planted)
-        figures = ["ablations"] + ["mapping_and_text"] * bool(ablation.snrs)
-        run.save(arrays={"table": scores}, figures=figures, default=asdict(default), text=name)
-        study.store.clear()
+    test = replace(test, voxels=60, seconds=36.0, null=3, encoder="") if run.debug else test
+    default = default_variant(given, test, debug=run.debug)
+    variants = ablation.one_at_a_time(
+        default, options.choose(given.factors, list(ablation.FACTORS), "factor")
+    )
+    if given.snrs:
+        snrs = steps.parse_numbers(given.snrs, "--snrs")
+        variants += ablation.grid(default, snrs, steps.parse_numbers(given.minutes, "--minutes"))
+    network = steps.decoding_model(model)
+    source = steps.open_planted_model(network, planted)
+    text, name = steps.open_story_text(network, "en", run.root, debug=run.debug)
+    study = AblationStudy(
+        network,
+        cache(subject_simulator(source, text, test.voxels, planted.planted_layer)),
+        metrics_of(test.encoder),
+        Settings(layer=9, longest=1, n_frequent=500 if run.debug else Settings.n_frequent),
+        test.seconds,
+        test.null,
+        run.parts,
+    )
+    found = ablation.decode_variants(study, [variant for _, variant in variants], progress=True)
+    table = ablation.ablation_table(variants, found)
+    run.show(*ablation.ablation_lines(table))
+    run.uses(network, source)
+    run.note(*steps.simulation_notes(planted))
+    scores = xarray.Dataset.from_dataframe(table.rename_axis("row"))
+    scores.attrs["title"] = title_of(default, test, name, planted.planted)
+    figures = ["ablations"] + ["mapping_and_text"] * bool(given.snrs)
+    run.save(arrays={"table": scores}, figures=figures, default=asdict(default), text=name)
 
 
 def default_variant(given: AblationOptions, test: AblationTestOptions, *, debug: bool) -> Variant:

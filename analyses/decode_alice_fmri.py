@@ -11,7 +11,6 @@ such decoders need.
 """
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,8 +26,7 @@ from brainlm.decoding.stories import cut_blocks, first_seconds
 from brainlm.decoding.story_study import DecodingStudy, published_scorers
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.text_view import condition_tables
-from brainlm.storage.store import PartStore
-from brainlm.workflow import Limits, Run, grouped, open_group, option, options, run_command
+from brainlm.workflow import Limits, Run, analysis, open_group, option, options, run_command
 from brainlm.workflow.decoding_options import SearchOptions
 from brainlm.workflow.decoding_steps import decoding_model
 
@@ -49,45 +47,38 @@ class Blocks:
     seconds: float = option(150.0, "Seconds of the held-out block that are decoded.")
 
 
-@grouped
+@analysis
 def main(
+    run: Run,
     subjects: options.Subjects = "all",
     model: options.Model = "smollm2",
     layer: Annotated[int, typer.Option(min=1, help="Layer that embeds the words.")] = 9,
     blocks: Blocks = Blocks(),
     search: SearchOptions = SEARCH,
-    out: options.Out = Path("results/decode_alice_fmri"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Can the text of a story be read back from six regions of 27 listeners?"""
-    with Run(locals()) as run:
-        blocks = replace(blocks, shifts=4, seconds=40.0) if debug else blocks
-        search = search.when(debug)
-        stimulus, listeners = open_group(
-            DATASET, subjects, root, limits=Limits(subjects=4).when(debug)
-        )
-        run.uses(listeners)
-        *train, test = cut_blocks(stimulus, high_pass(listeners, HIGH_PASS), blocks.blocks, GAP)
-        network = decoding_model(model)
-        decoders = {m: fit_story_decoder(network, train, settings_of(m, layer)) for m in MAPPERS}
-        mappings = compare_mappings(decoders, test, blocks.shifts)
+    blocks = replace(blocks, shifts=4, seconds=40.0) if run.debug else blocks
+    search = search.when(run.debug)
+    stimulus, listeners = open_group(
+        DATASET, subjects, run.root, limits=Limits(subjects=4).when(run.debug)
+    )
+    run.uses(listeners)
+    *train, test = cut_blocks(stimulus, high_pass(listeners, HIGH_PASS), blocks.blocks, GAP)
+    network = decoding_model(model)
+    decoders = {m: fit_story_decoder(network, train, settings_of(m, layer)) for m in MAPPERS}
+    mappings = compare_mappings(decoders, test, blocks.shifts)
 
-        store = PartStore.beside(out)
-        metrics, n_null, n_draws = TextMetrics.default(), search.null, search.draws
-        study = DecodingStudy(decoders["ridge"], metrics, n_null, n_draws, store, progress=True)
-        part, other = first_seconds(test, blocks.seconds), (OTHER, train[0].responses)
-        scores = study.run(part, other, published_scorers(search.beam)).merge(mappings)
-        title = f"last of {blocks.blocks} blocks, beam {search.beam}"
-        scores.attrs["title"] = f"Alice, {test.responses.shape[1] // 6} listeners, {title}"
-        run.show(*cautions(scores), *mapping_lines(scores), *condition_tables(scores))
-        used = f"{OTHER}: {train[0].name} of the same story, which the decoder was trained on"
-        run.note(*cautions(scores), CAUTION, used)
-        run.uses(network)
-        figures = ["reconstruction_scores", "reconstruction_text"]
-        run.save(arrays={"scores": scores}, figures=figures, gap=GAP, training=vars(FAST))
-        store.clear()
+    metrics, n_null, n_draws = TextMetrics.default(), search.null, search.draws
+    study = DecodingStudy(decoders["ridge"], metrics, n_null, n_draws, run.parts, progress=True)
+    part, other = first_seconds(test, blocks.seconds), (OTHER, train[0].responses)
+    scores = study.run(part, other, published_scorers(search.beam)).merge(mappings)
+    title = f"last of {blocks.blocks} blocks, beam {search.beam}"
+    scores.attrs["title"] = f"Alice, {test.responses.shape[1] // 6} listeners, {title}"
+    run.show(*cautions(scores), *mapping_lines(scores), *condition_tables(scores))
+    used = f"{OTHER}: {train[0].name} of the same story, which the decoder was trained on"
+    run.note(*cautions(scores), CAUTION, used)
+    run.uses(network)
+    figures = ["reconstruction_scores", "reconstruction_text"]
+    run.save(arrays={"scores": scores}, figures=figures, gap=GAP, training=vars(FAST))
 
 
 def settings_of(mapper: str, layer: int) -> Settings:

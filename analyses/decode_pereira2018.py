@@ -10,7 +10,6 @@ difference between the experiments, which identifies an experiment and not a sen
 """
 
 import warnings
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.splits import Groups
 from brainlm.language_models.model import LanguageModel
 from brainlm.stats.permutation import permute_groups
-from brainlm.workflow import Run, choose, layer_list, options, run_command
+from brainlm.workflow import Run, analysis, options, run_command
 
 DATASET = "pereira2018"
 # The patterns keep the scale of their principal components, so that large components weigh more;
@@ -40,46 +39,42 @@ DATASET = "pereira2018"
 ALPHAS = np.logspace(1, 9, 9)
 
 
+@analysis
 def main(
+    run: Run,
     subjects: options.Subjects = "all",
     model: options.Model = "minilm",
     layers: options.Layers = "all",
     permutations: Annotated[int, typer.Option(min=1, help="Refitted permutations.")] = 100,
-    out: options.Out = Path("results/decode_pereira2018"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Can the embedding of a sentence be decoded from one person's brain activity?"""
-    with Run(locals()) as run:
-        (subject,) = choose(subjects, list_subjects(DATASET, root))
-        stimulus, recording = open_dataset(DATASET, subject, root)
-        if debug:
-            permutations, layers = min(permutations, 5), "0,-1" if layers == "all" else layers
-            stimulus, recording = first_sentences(stimulus, recording)
-        passages = np.array([str(item).rsplit("/", 1)[0] for item in recording.items])
-        splits = splits_of(passages, 4 if debug else 8)
-        spaces = embed_sentences(stimulus, recording, model, layer_list(layers))
-        rng = np.random.default_rng(0)
-        orders = [permute_groups(passages, rng) for _ in range(permutations)]
-        ridge, X = RidgeEncoder(ALPHAS, standardize=False), recording.data
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes of the bundle
-            found = {
-                name: [
-                    decode_space(space, X, ridge, split, passages, orders)
-                    for space in tqdm(spaces, desc=name, unit="space")
-                ]
-                for name, split in splits.items()
-            }
-        n = recording.n_samples
-        scores = tabulate_accuracies(found, f"{model}: decoding {n} sentences, Pereira 2018")
-        run.show(*identification_lines(scores))
-        run.uses(recording, *spaces)
-        run.note(*(note for row in found.values() for each in row for note in each.fitted.notes))
-        arrays = {"scores": scores, "predictions": predictions_of(found)}
-        arrays |= {f"folds_{k.split()[1]}": stack_folds(each, n) for k, each in splits.items()}
-        run.save(arrays=arrays, figures=["decoding_curve", "decoding_null"], alphas=ALPHAS)
+    (subject,) = options.choose(subjects, list_subjects(DATASET, run.root))
+    stimulus, recording = open_dataset(DATASET, subject, run.root)
+    if run.debug:
+        permutations, layers = min(permutations, 5), "0,-1" if layers == "all" else layers
+        stimulus, recording = first_sentences(stimulus, recording)
+    passages = np.array([str(item).rsplit("/", 1)[0] for item in recording.items])
+    splits = splits_of(passages, 4 if run.debug else 8)
+    spaces = embed_sentences(stimulus, recording, model, options.layer_list(layers))
+    rng = np.random.default_rng(0)
+    orders = [permute_groups(passages, rng) for _ in range(permutations)]
+    ridge, X = RidgeEncoder(ALPHAS, standardize=False), recording.data
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes of the bundle
+        found = {
+            name: [
+                decode_space(space, X, ridge, split, passages, orders)
+                for space in tqdm(spaces, desc=name, unit="space")
+            ]
+            for name, split in splits.items()
+        }
+    n = recording.n_samples
+    scores = tabulate_accuracies(found, f"{model}: decoding {n} sentences, Pereira 2018")
+    run.show(*identification_lines(scores))
+    run.uses(recording, *spaces)
+    run.note(*(note for row in found.values() for each in row for note in each.fitted.notes))
+    arrays = {"scores": scores, "predictions": predictions_of(found)}
+    arrays |= {f"folds_{k.split()[1]}": stack_folds(each, n) for k, each in splits.items()}
+    run.save(arrays=arrays, figures=["decoding_curve", "decoding_null"], alphas=ALPHAS)
 
 
 def first_sentences(stimulus: Any, recording: Any) -> tuple[Any, Any]:

@@ -15,7 +15,6 @@ sentences of equal length share the text, which widens the spread of the null, i
 p against random reconstructions are not the evidence here; the paired differences are.
 """
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -26,23 +25,22 @@ from brainlm.datasets.open import open_dataset
 from brainlm.decoding import CAUTION
 from brainlm.decoding.controls import cautions
 from brainlm.decoding.embedding import MAPPERS
-from brainlm.decoding.sentence_study import ALPHAS, SentenceStudy, score_sentences
+from brainlm.decoding.sentence_study import ALPHAS, score_sentences
 from brainlm.decoding.text_view import condition_tables
-from brainlm.decoding.words import clean_words
 from brainlm.encoding.splits import Groups
 from brainlm.language_models.model import LanguageModel
-from brainlm.storage.store import PartStore
-from brainlm.workflow import Run, choose, grouped, options, run_command
+from brainlm.workflow import Run, analysis, options, run_command
+from brainlm.workflow import decoding_steps as steps
 from brainlm.workflow.decoding_options import SearchOptions, SentenceDecoderOptions
-from brainlm.workflow.decoding_steps import decoding_model
 
 DATASET = "pereira2018"
 N_FOLDS = 8
 DECODER, SEARCH = SentenceDecoderOptions(), SearchOptions()
 
 
-@grouped
+@analysis
 def main(
+    run: Run,
     subjects: options.Subjects = "all",
     decoder: SentenceDecoderOptions = DECODER,
     sentences: Annotated[
@@ -50,61 +48,31 @@ def main(
     ] = 627,
     search: SearchOptions = SEARCH,
     encoder: Annotated[str, typer.Option(help="Encoder of the similarities.")] = "minilm",
-    out: options.Out = Path("results/decode_pereira2018_text"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Can the words of a sentence be read back from one person's brain activity?"""
-    with Run(locals()) as run:
-        choose(decoder.mapper, MAPPERS, "mapper")
-        (subject,) = choose(subjects, list_subjects(DATASET, root))
-        data = open_dataset(DATASET, subject, root)
-        run.uses(data[1])
-        study = open_study(data, decoder, search.when(debug), PartStore.beside(out))
-        n, rng = len(study.topics), np.random.default_rng(0)
-        chosen = np.isin(np.arange(n), rng.permutation(n)[: 6 if debug else sentences])
-        folds = list(Groups(study.topics, 2 if debug else N_FOLDS).split(study.patterns))
-        found = []
-        for number, (train, test) in enumerate(folds):
-            train = train[::3] if debug else train
-            found.append(study.decode_fold(number, train, test, chosen, rng))
-            mapping = "r {:.3f}, 2v2 {:.3f}, rank {:.3f}".format(*found[-1].mapping)
-            run.show(f"fold {number + 1} of {len(folds)}, left-out topics: {mapping}")
-        order = np.concatenate([test[chosen[test]] for _, test in folds])
-        scores = score_sentences(found, study, order, LanguageModel(encoder))
-        topics = f"{int(scores['n_units'])} topics"
-        title = f"Pereira 2018, {len(order)} sentences of left-out topics, {decoder.mapper}"
-        scores.attrs |= {"title": f"{title}, beam {study.beam}", "units": topics}
-        run.show(*cautions(scores), *report_lines(scores))
-        run.note(*cautions(scores), CAUTION, f"brain minus controls: over {topics}, weighed alike")
-        run.uses(study.model)
-        used = {"sentences": len(order), "alphas": ALPHAS}
-        run.save(arrays={"scores": scores}, figures=["reconstruction_scores"], **used)
-        study.store.clear()
-
-
-def open_study(
-    data: Any, decoder: SentenceDecoderOptions, search: SearchOptions, store: PartStore
-) -> SentenceStudy:
-    """Return sentences, patterns, passages and topics with all settings."""
-    stimulus, recording = data
-    place = dict(stimulus.blocks("item"))
-    texts = [clean_words(stimulus.words[place[item]], "en")[0] for item in recording.items]
-    passages = np.array([str(item).rsplit("/", 1)[0] for item in recording.items])
-    return SentenceStudy(
-        decoding_model(decoder.model),
-        texts,
-        recording.data.astype(np.float32),
-        passages,
-        np.array([passage.split("/")[0] for passage in passages]),
-        decoder.layer,
-        decoder.mapper,
-        search.beam,
-        search.null,
-        search.draws,
-        store,
-    )
+    options.choose(decoder.mapper, MAPPERS, "mapper")
+    (subject,) = options.choose(subjects, list_subjects(DATASET, run.root))
+    stimulus, recording = open_dataset(DATASET, subject, run.root)
+    run.uses(recording)
+    study = steps.open_sentence_study(run, stimulus, recording, decoder, search)
+    n, rng = len(study.topics), np.random.default_rng(0)
+    chosen = np.isin(np.arange(n), rng.permutation(n)[: 6 if run.debug else sentences])
+    folds = list(Groups(study.topics, 2 if run.debug else N_FOLDS).split(study.patterns))
+    found = []
+    for number, (train, test) in enumerate(folds):
+        train = train[::3] if run.debug else train
+        found.append(study.decode_fold(number, train, test, chosen, rng))
+        mapping = "r {:.3f}, 2v2 {:.3f}, rank {:.3f}".format(*found[-1].mapping)
+        run.show(f"fold {number + 1} of {len(folds)}, left-out topics: {mapping}")
+    order = np.concatenate([test[chosen[test]] for _, test in folds])
+    scores = score_sentences(found, study, order, LanguageModel(encoder))
+    topics = f"{int(scores['n_units'])} topics"
+    title = f"Pereira 2018, {len(order)} sentences of left-out topics, {decoder.mapper}"
+    scores.attrs |= {"title": f"{title}, beam {study.beam}", "units": topics}
+    run.show(*cautions(scores), *report_lines(scores))
+    run.note(*cautions(scores), CAUTION, f"brain minus controls: over {topics}, weighed alike")
+    run.uses(study.model)
+    used = {"sentences": len(order), "alphas": ALPHAS}
+    run.save(arrays={"scores": scores}, figures=["reconstruction_scores"], **used)
 
 
 def report_lines(scores: Any) -> list[str]:

@@ -19,7 +19,7 @@ from brainlm.decoding.decoder import fit_story_decoder
 from brainlm.decoding.stories import stories_of
 from brainlm.encoding.align import delays_between
 from brainlm.errors import UnknownNameError
-from brainlm.workflow import Run, grouped, options, run_command
+from brainlm.workflow import Run, analysis, run_command
 from brainlm.workflow.decoding_options import DecoderOptions, SampleOptions, StorySearchOptions
 from brainlm.workflow.decoding_steps import (
     decode_story,
@@ -35,41 +35,36 @@ DECODER = DecoderOptions(model="")  # by language
 SAMPLES, SEARCH = SampleOptions(), StorySearchOptions(beam=50, null=20)
 
 
-@grouped
+@analysis
 def main(
+    run: Run,
     dataset: Annotated[str, typer.Option(help="Name or card of a data set.")] = "smn4lang-fmri",
     subject: Annotated[str, typer.Option(help="Subject. Default: the first.")] = "",
     test: Annotated[str, typer.Option(help="Run to decode. Default: the last.")] = "",
     samples: SampleOptions = SAMPLES,
     decoder: DecoderOptions = DECODER,
     search: StorySearchOptions = SEARCH,
-    out: options.Out = Path("results/decode_story_dataset"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Which text can be read back from the stories of a public fMRI data set?"""
-    with Run(locals()) as run:
-        stimulus, recording = open_stories(dataset, subject, root)
-        run.uses(recording)
-        step = sampling_interval(recording.times[recording.run == recording.runs[0]])
-        average = samples.average or max(1, round(INTERVAL / step))
-        level = "character" if Path(dataset).stem.endswith("-characters") else "word"
-        delays = tuple(delays_between(step * average))
-        settings = decoder.settings(debug=debug, level=level, delays=delays)
-        cut = {"average": average, "period": samples.period or None}
-        stories = stories_of(stimulus, recording, level, **cut)
-        reference = reference_story(stories, test, dataset, 50.0 if debug else samples.seconds)
-        wrong = longest_other(stories, reference)
-        train = [each for each in stories if each.name not in (wrong.name, reference.name)]
-        train = train[: 4 if debug else samples.stories or None]
-        network = decoding_model(decoder.model or default_model(stimulus.language))
-        fitted = fit_story_decoder(network, train, settings, stimulus.language)
-        run.note(f"samples are means of {average} volumes; the last of a run are left out")
-        used = {"subject": recording.subject, "test": reference.name, "level": level, **cut}
-        title = f"{dataset}, {recording.subject}, run {reference.name}"
-        other = "wrong story", wrong
-        decode_story(run, fitted, train, reference, other, search.when(debug), title=title, **used)
+    stimulus, recording = open_stories(dataset, subject, run.root)
+    run.uses(recording)
+    step = sampling_interval(recording.times[recording.run == recording.runs[0]])
+    average = samples.average or max(1, round(INTERVAL / step))
+    level = "character" if Path(dataset).stem.endswith("-characters") else "word"
+    delays = tuple(delays_between(step * average))
+    settings = decoder.settings(debug=run.debug, level=level, delays=delays)
+    cut = {"average": average, "period": samples.period or None}
+    stories = stories_of(stimulus, recording, level, **cut)
+    reference = reference_story(stories, test, dataset, 50.0 if run.debug else samples.seconds)
+    wrong = longest_other(stories, reference)
+    train = [each for each in stories if each.name not in (wrong.name, reference.name)]
+    train = train[: 4 if run.debug else samples.stories or None]
+    network = decoding_model(decoder.model or default_model(stimulus.language))
+    fitted = fit_story_decoder(network, train, settings, stimulus.language)
+    run.note(f"samples are means of {average} volumes; the last of a run are left out")
+    used = {"subject": recording.subject, "test": reference.name, "level": level, **cut}
+    title = f"{dataset}, {recording.subject}, run {reference.name}"
+    other = "wrong story", wrong
+    decode_story(run, fitted, train, reference, other, search.when(run.debug), title=title, **used)
 
 
 def default_model(language: str) -> str:

@@ -17,7 +17,7 @@ from brainlm.decoding.decoder import fit_story_decoder
 from brainlm.decoding.stories import first_seconds, load_story
 from brainlm.decoding.story_folder import read_story_side
 from brainlm.errors import unknown_name
-from brainlm.workflow import Run, grouped, option, options, run_command
+from brainlm.workflow import Run, analysis, option, run_command
 from brainlm.workflow.decoding_options import DecoderOptions, StorySearchOptions
 from brainlm.workflow.decoding_steps import decode_story, decoding_model, longest_other
 
@@ -34,40 +34,36 @@ class Recorded:
     first: float = option(10.0, "Time of the first sample in the sound, in seconds.")
 
 
-@grouped
+@analysis
 def main(
+    run: Run,
     folder: Annotated[Path, typer.Argument(help="Folder with data_train and data_test.")],
     subject: Annotated[str, typer.Option(help="Subject, as its folder is named.")] = "S1",
     story: Annotated[str, typer.Option(help="Test story. Default: the first.")] = "",
     recorded: Recorded = Recorded(),
     decoder: DecoderOptions = DECODER,
     search: StorySearchOptions = SEARCH,
-    out: options.Out = Path("results/decode_story_folder"),
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Which text can be read back from the stories of a participant's own folder?"""
-    with Run(locals()) as run:
-        settings = decoder.settings(debug=debug)
-        clock = {
-            "language": recorded.language,
-            "first_sample": recorded.first,
-            "sampling_interval": recorded.interval,
-        }
-        train = read_story_side(folder, "train", subject, **clock)
-        test = read_story_side(folder, "test", subject, inner=recorded.experiment, **clock)
-        names = [each.name for each in test]
-        if story and story not in names:
-            raise unknown_name("test story", story, names)
-        reference = load_story(test[names.index(story or names[0])])
-        if debug:
-            reference = first_seconds(reference, 18 * recorded.interval)
-        other = longest_other([*test, *train], reference)
-        kind = "wrong story" if other.name in names else "training story"
-        network = decoding_model(decoder.model)
-        fitted = fit_story_decoder(network, train, settings, recorded.language)
-        used = {"title": f"{subject}, {reference.name}", "story": reference.name}
-        decode_story(run, fitted, train, reference, (kind, other), search.when(debug), **used)
+    settings = decoder.settings(debug=run.debug)
+    clock = {
+        "language": recorded.language,
+        "first_sample": recorded.first,
+        "sampling_interval": recorded.interval,
+    }
+    train = read_story_side(folder, "train", subject, **clock)
+    test = read_story_side(folder, "test", subject, inner=recorded.experiment, **clock)
+    names = [each.name for each in test]
+    if story and story not in names:
+        raise unknown_name("test story", story, names)
+    reference = load_story(test[names.index(story or names[0])])
+    if run.debug:
+        reference = first_seconds(reference, 18 * recorded.interval)
+    other = longest_other([*test, *train], reference)
+    kind = "wrong story" if other.name in names else "training story"
+    network = decoding_model(decoder.model)
+    fitted = fit_story_decoder(network, train, settings, recorded.language)
+    used = {"title": f"{subject}, {reference.name}", "story": reference.name}
+    decode_story(run, fitted, train, reference, (kind, other), search.when(run.debug), **used)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ In Chinese (``--language zh --model qwen0.5b``) by words or characters.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -24,64 +23,52 @@ from brainlm.decoding.controls import cautions
 from brainlm.decoding.replication import compare_gains, gain_lines, stack_cells, summarise
 from brainlm.decoding.story_folder import subject_simulator
 from brainlm.errors import unknown_name
-from brainlm.workflow import Run, grouped, options, run_command
+from brainlm.workflow import Run, analysis, run_command
+from brainlm.workflow import decoding_steps as steps
 from brainlm.workflow.decoding_options import (
     SimulatedDecoderOptions,
     SimulatedSubjectOptions,
     StorySearchOptions,
     StoryTextOptions,
 )
-from brainlm.workflow.decoding_steps import (
-    open_crossed_study,
-    open_planted_model,
-    open_story_text,
-    parse_numbers,
-    simulation_notes,
-)
 
 DECODER, SUBJECTS, TEXT = SimulatedDecoderOptions(), SimulatedSubjectOptions(), StoryTextOptions()
 SEARCH = StorySearchOptions(beam=8, null=5, encoder="auto")  # minilm in English
 
 
-@grouped
+@analysis
 def main(
+    run: Run,
     decoder: SimulatedDecoderOptions = DECODER,
     simulated: SimulatedSubjectOptions = SUBJECTS,
     told: StoryTextOptions = TEXT,
     search: StorySearchOptions = SEARCH,
-    out: options.Out = Path("results/decode_story_simulated"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Can text be read back from simulated subjects, and is it at its null without signal?"""
-    with Run(locals()) as run:
-        study = open_crossed_study(decoder, told, simulated.voxels, search, out, debug=debug)
-        if decoder.score not in study.metrics().names:
-            raise unknown_name("score", decoder.score, study.metrics().names)
-        levels = parse_numbers(simulated.snrs, "--snrs")
-        planted = open_planted_model(study.model, simulated)
-        if debug:
-            levels, told = levels[:1], replace(told, stories=2)
-            simulated = replace(simulated, voxels=60, subjects=2)
-        text, source = open_story_text(study.model, told.language, root, debug=debug)
-        text = text.select(np.isin(text.run, text.runs[-told.sections :]))
-        layer = simulated.planted_layer
-        simulate = subject_simulator(planted, text, simulated.voxels, layer, told.level)
-        cells = study.cells(simulate, levels, simulated.subjects, told.stories, run.show)
+    study = steps.open_crossed_study(run, decoder, told, simulated.voxels, search)
+    if decoder.score not in study.metrics().names:
+        raise unknown_name("score", decoder.score, study.metrics().names)
+    levels = steps.parse_numbers(simulated.snrs, "--snrs")
+    planted = steps.open_planted_model(study.model, simulated)
+    if run.debug:
+        levels, told = levels[:1], replace(told, stories=2)
+        simulated = replace(simulated, voxels=60, subjects=2)
+    text, source = steps.open_story_text(study.model, told.language, run.root, debug=run.debug)
+    text = text.select(np.isin(text.run, text.runs[-told.sections :]))
+    layer = simulated.planted_layer
+    simulate = subject_simulator(planted, text, simulated.voxels, layer, told.level)
+    cells = study.cells(simulate, levels, simulated.subjects, told.stories, run.show)
 
-        stacked = stack_cells(cells)
-        scores = summarise(stacked)
-        scores.attrs["title"] = title_of(simulated, told, source, study.beam)
-        arrays = {"scores": scores, "cells": stacked, "example": next(iter(cells.values()))}
-        if {"likelihood", "similarity"} <= set(study.scorers):
-            arrays["comparison"] = compare_gains(stacked, decoder.score)
-        run.show(*cautions(scores), *gain_lines(scores, arrays.get("comparison")))
-        run.note(*cautions(scores), *simulation_notes(simulated))
-        run.uses(study.model, planted)
-        figures = ["reconstruction_scores", "reconstruction_gain", "reconstruction_text"]
-        run.save(arrays=arrays, figures=figures, text=source, **study.used)
-        study.store.clear()
+    stacked = stack_cells(cells)
+    scores = summarise(stacked)
+    scores.attrs["title"] = title_of(simulated, told, source, study.beam)
+    arrays = {"scores": scores, "cells": stacked, "example": next(iter(cells.values()))}
+    if {"likelihood", "similarity"} <= set(study.scorers):
+        arrays["comparison"] = compare_gains(stacked, decoder.score)
+    run.show(*cautions(scores), *gain_lines(scores, arrays.get("comparison")))
+    run.note(*cautions(scores), *steps.simulation_notes(simulated))
+    run.uses(study.model, planted)
+    figures = ["reconstruction_scores", "reconstruction_gain", "reconstruction_text"]
+    run.save(arrays=arrays, figures=figures, text=source, **study.used)
 
 
 def title_of(given: SimulatedSubjectOptions, told: StoryTextOptions, source: str, beam: int) -> str:

@@ -13,9 +13,7 @@ your own, the path of a card that you wrote. ``--simulate`` plants the features 
 window of time instead, on the words of a story.
 """
 
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -24,64 +22,53 @@ import typer
 from brainlm.comparison.feature_families import layer_at
 from brainlm.comparison.simulated_epochs import simulate_listeners
 from brainlm.data.features import concatenate
-from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.open import open_stimulus
-from brainlm.encoding.encode import Encoding, Space, encode, with_baselines
-from brainlm.encoding.permuted_scores import shared_orders
-from brainlm.encoding.ridge import RidgeEncoder
-from brainlm.encoding.splits import ContiguousBlocks
+from brainlm.encoding.encode import Space, with_baselines
 from brainlm.encoding.subjects import peak_lines, stack_subjects
-from brainlm.errors import CorruptDataError, UnknownNameError
-from brainlm.features.baselines import random_walk, word_length, zipf_frequency
-from brainlm.workflow import Limits, Run, choose, open_subjects, options, run_command
+from brainlm.encoding.word_epochs import BLOCK, LEAST_WORDS, check_epochs, encode_epochs
+from brainlm.features.baselines import word_length, zipf_frequency
+from brainlm.workflow import Limits, Run, analysis, open_subjects, options, run_command
 
-BLOCK = 20  # words that change places together, and that the gap leaves out: longer than an epoch
-LEAST_WORDS = 4 * BLOCK  # of a run, see permute_blocks
-LEAST_EPOCHS = 10 * BLOCK  # of a subject: fewer are lost in the gaps of the inner folds
 STORY = "littleprince-en-words"  # of the simulation
 
 
+@analysis
 def main(
+    run: Run,
     dataset: Annotated[
         str, typer.Option(help="Data set with epochs: a name, or the path of a card of your own.")
     ] = "meg-masc",
     subjects: options.Subjects = "all",
     model: options.Model = "smollm2",
-    depth: Annotated[float, typer.Option(min=0, max=1, help="Depth of the layer, 0 to 1.")] = 0.6,
+    depth: options.Depth = 0.6,
     permutations: options.Permutations = 199,
     simulate: Annotated[
         float, typer.Option(min=0, help="Noise of simulated EEG, signal 1 (0: real recordings).")
     ] = 0.0,
-    out: options.Out = Path("results/encode_epochs"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """When, and over which sensors, do MEG or EEG around words follow a language model?"""
-    with Run(locals()) as run:
-        represent = partial(language_spaces, model=model, depth=depth)
-        limits = Limits(subjects=2, items=600, least_in_run=LEAST_WORDS).when(debug)
-        if simulate:
-            story = open_stimulus(STORY, root=root)
-            people = choose(subjects, [f"sim{k + 1}" for k in range(limits.subjects or 4)])
-            words = limits.items or 2000
-            opened = simulate_listeners(story, represent, people, words, noise=simulate)
-        else:
-            opened = open_subjects(dataset, subjects, root, limits=limits, check=check_epochs)
-        permutations, results = min(permutations, 19) if debug else permutations, []
-        for stimulus, recording in opened:
-            results.append(fit(stimulus, recording, represent(stimulus), permutations))
-            run.uses(recording, *results[-1].spaces)
-            run.note(*results[-1].notes)
-            run.progress(f"{recording.subject}: {run.seconds:.0f} s")
-        scores = stack_subjects(results)
-        modality = results[0].recording.modality
-        scores.attrs |= {"modality": modality, "title": f"{modality}: {model}"}
-        run.show(*peak_lines(scores), *results[-1].recording.notes)
-        settings = {"block": BLOCK, "dataset": STORY if simulate else dataset}
-        figures = figures_of(scores, run)
-        run.save(arrays={"scores": scores}, figures=figures, **settings, **results[0].settings)
+    represent = partial(language_spaces, model=model, depth=depth)
+    limits = Limits(subjects=2, items=600, least_in_run=LEAST_WORDS).when(run.debug)
+    if simulate:
+        story = open_stimulus(STORY, root=run.root)
+        people = options.choose(subjects, [f"sim{k + 1}" for k in range(limits.subjects or 4)])
+        words = limits.items or 2000
+        opened = simulate_listeners(story, represent, people, words, noise=simulate)
+    else:
+        opened = open_subjects(dataset, subjects, run.root, limits=limits, check=check_epochs)
+    permutations, results = min(permutations, 19) if run.debug else permutations, []
+    for stimulus, recording in opened:
+        results.append(encode_epochs(stimulus, recording, represent(stimulus), permutations))
+        run.uses(recording, *results[-1].spaces)
+        run.note(*results[-1].notes)
+        run.progress(f"{recording.subject}: {run.seconds:.0f} s")
+    scores = stack_subjects(results)
+    modality = results[0].recording.modality
+    scores.attrs |= {"modality": modality, "title": f"{modality}: {model}"}
+    run.show(*peak_lines(scores), *results[-1].recording.notes)
+    settings = {"block": BLOCK, "dataset": STORY if simulate else dataset}
+    figures = figures_of(scores, run)
+    run.save(arrays={"scores": scores}, figures=figures, **settings, **results[0].settings)
 
 
 def figures_of(scores: Any, run: Run) -> list[str]:
@@ -97,24 +84,6 @@ def figures_of(scores: Any, run: Run) -> list[str]:
     return figures
 
 
-def check_epochs(stimulus: Stimulus, recording: Recording) -> None:
-    """Refuse recordings without epochs of channels, or with too few for folds and null."""
-    if recording.times is not None or "time" not in recording.targets:
-        raise UnknownNameError(
-            f"subject {recording.subject} has no epochs of channels around words: name a data set "
-            "of MEG or EEG, and on a card of your own declare [open.options.epochs] with tmin, "
-            "tmax and bin_width"
-        )
-    counts = {label: int((recording.run == label).sum()) for label in recording.runs}
-    label, fewest = min(counts.items(), key=lambda pair: pair[1])
-    if recording.n_samples < LEAST_EPOCHS or fewest < LEAST_WORDS:
-        raise CorruptDataError(
-            f"subject {recording.subject} has {recording.n_samples} words with epochs, {fewest} of "
-            f"them in run {label!r}: five folds with gaps of {BLOCK} words need {LEAST_EPOCHS}, "
-            f"and the null, in which blocks of {BLOCK} change places, {LEAST_WORDS} in each run"
-        )
-
-
 def language_spaces(stimulus: Stimulus, *, model: str, depth: float) -> list[Space]:
     """Controls and, unless ``--model none``, a layer and its random twin."""
     controls = concatenate([word_length(stimulus), zipf_frequency(stimulus)], "length + frequency")
@@ -123,33 +92,6 @@ def language_spaces(stimulus: Stimulus, *, model: str, depth: float) -> list[Spa
     source = layer_at(model, (stimulus.language,), depth)
     every = np.ones(stimulus.n_words, dtype=bool)
     return with_baselines(source.embed(stimulus, every, "discourse"), [controls])
-
-
-def fit(
-    stimulus: Stimulus, recording: Recording, spaces: list[Space], n_permutations: int
-) -> Encoding:
-    """Score every space on one subject, and on permuted responses."""
-    # In units of each channel: tesla squared would be lost in float32.
-    z = (recording.data - recording.data.mean(axis=0)) / recording.data.std(axis=0)
-    recording = recording.with_data(z.astype("f4"), "z-scored channels")
-    rows = replace(recording, items=None, times=np.arange(recording.n_samples))
-    place = {item: i for i, item in enumerate(stimulus.item.tolist())}
-    orders = shared_orders(
-        stimulus.words,
-        stimulus.run,
-        np.array([place[item] for item in recording.items.tolist()]),
-        block=BLOCK,
-        n_permutations=n_permutations,
-    )
-    return encode(
-        [*spaces, Space(random_walk(rows))],
-        recording,
-        ContiguousBlocks(5, gap=BLOCK, runs=recording.run),
-        {"ridge encoding": RidgeEncoder(warn_edge=False)},
-        orders=orders,
-        dtype=np.float32,
-        keep_predictions=False,
-    )
 
 
 if __name__ == "__main__":

@@ -7,8 +7,6 @@ words and the same folds: contiguous blocks of the alphabet, so that inflections
 together.
 """
 
-from pathlib import Path
-
 from brainlm.data.features import concatenate
 from brainlm.encoding.encode import encode, with_baselines
 from brainlm.encoding.ridge import RidgeEncoder
@@ -16,7 +14,7 @@ from brainlm.encoding.similarity import LeaveOneOut, SimilarityEncoder
 from brainlm.encoding.splits import ContiguousBlocks
 from brainlm.features.baselines import word_length, zipf_frequency
 from brainlm.language_models.model import LanguageModel
-from brainlm.workflow import Limits, Run, keep_covered, layer_list, open_group, options, run_command
+from brainlm.workflow import Limits, Run, analysis, keep_covered, open_group, options, run_command
 
 DATASET = "human-ratings"
 ENCODERS = {
@@ -26,45 +24,41 @@ ENCODERS = {
 }
 
 
+@analysis
 def main(
+    run: Run,
     subjects: options.Subjects = "all",
     model: options.Model = "minilm",
     layers: options.Layers = "all",
-    out: options.Out = Path("results/encode_human_ratings"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Which layers of a language model encode human meaning ratings?"""
-    with Run(locals()) as run:
-        stimulus, ratings = open_group(DATASET, subjects, root)
-        glove = LanguageModel("glove-6b-50d")
-        stimulus, ratings = keep_covered(stimulus, ratings, glove)
-        stimulus, ratings = Limits(items=400).when(debug).cut(stimulus, ratings)
+    stimulus, ratings = open_group(DATASET, subjects, run.root)
+    glove = LanguageModel("glove-6b-50d")
+    stimulus, ratings = keep_covered(stimulus, ratings, glove)
+    stimulus, ratings = Limits(items=400).when(run.debug).cut(stimulus, ratings)
 
-        hidden = LanguageModel(model).embed(
-            stimulus, layer_list(layers), context="none", progress=True
-        )
-        surface = [word_length(stimulus), zipf_frequency(stimulus)]
-        spaces = with_baselines(
-            hidden,
-            [glove.embed(stimulus)[0].renamed("GloVe"), concatenate(surface, "length + frequency")],
-        )
-        split = ContiguousBlocks(n_splits=5, gap=20)
-        title = f"{model}: human meaning ratings"
-        result = encode(spaces, ratings, split, ENCODERS, title=title, progress=True)
+    hidden = LanguageModel(model).embed(
+        stimulus, options.layer_list(layers), context="none", progress=True
+    )
+    surface = [word_length(stimulus), zipf_frequency(stimulus)]
+    spaces = with_baselines(
+        hidden,
+        [glove.embed(stimulus)[0].renamed("GloVe"), concatenate(surface, "length + frequency")],
+    )
+    split = ContiguousBlocks(n_splits=5, gap=20)
+    title = f"{model}: human meaning ratings"
+    result = encode(spaces, ratings, split, ENCODERS, title=title, progress=True)
 
-        run.show(f"\n{ratings}", *ratings.notes, f"\n{result.table().to_string()}\n")
-        run.show(
-            f"r: mean over {ratings.n_targets} ratings and 5 folds ± 95 % interval over folds",
-            "-: similarity encoding is undefined for two features",
-        )
-        run.save(
-            result,
-            figures=["layer_curve", "target_bars", "target_heat_map", "alphas"],
-            dataset=DATASET,
-            n_words=stimulus.n_words,
-        )
+    run.show(f"\n{ratings}", *ratings.notes, f"\n{result.table().to_string()}\n")
+    run.show(
+        f"r: mean over {ratings.n_targets} ratings and 5 folds ± 95 % interval over folds",
+        "-: similarity encoding is undefined for two features",
+    )
+    run.save(
+        result,
+        figures=["layer_curve", "target_bars", "target_heat_map", "alphas"],
+        dataset=DATASET,
+        n_words=stimulus.n_words,
+    )
 
 
 if __name__ == "__main__":

@@ -12,15 +12,12 @@ English and Chinese agree?
 """
 
 from functools import partial
-from pathlib import Path
 
-import pandas as pd
-
+from brainlm.comparison import layer_gains
 from brainlm.comparison.feature_spaces import FeatureSpace, shared_words
-from brainlm.comparison.layer_gains import compare_languages, compare_modalities, layer_gains
 from brainlm.comparison.layer_scores import job_key, layer_part, spaces_of_models, static_of
 from brainlm.comparison.selection import parse_models
-from brainlm.workflow import Run, Study, layer_list, options, run_command
+from brainlm.workflow import Run, Study, analysis, options, run_command
 
 DATASETS = (
     "binder-en binder-zh lancaster questions-218 ucl-gaze provo geco zuco1-nr bsc-gaze "
@@ -38,44 +35,52 @@ GAINS = {
     "Gain over random embeddings": "over_random_",
     "Gain over the controls alone": "beyond_",
 }
+DEPTHS = {
+    "profiles": "Preferred depth",
+    "modalities": "Depth by modality",
+    "languages": "Agreement of English and Chinese",
+}
 
 
+@analysis
 def main(
+    run: Run,
     models: options.Models = "minilm:en,smollm2:en,gemma3:en+zh",
     datasets: options.Datasets = "all",
     layers: options.Layers = "all",
     permutations: options.Permutations = 200,
     max_items: options.MaxItems = 1500,
-    out: options.Out = Path("results/mulcogbench"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Do models of words resemble ratings, gaze, EEG and fMRI in English and Chinese?"""
-    with Run(locals()) as run:
-        study = Study(run, DATASETS, datasets=datasets, root=root)
-        if debug:
-            permutations, layers = min(permutations, 20), "0,1,-1" if layers == "all" else layers
-        chosen = parse_models(models, study.languages)
-        spaces = spaces_of_models(chosen, layer_list(layers))
-        settings = {"n_permutations": permutations, "n_random": 3 if debug else 10}
-        study.open(LIMITS, debug=debug, max_items=max_items)
-        parts = study.compute(jobs_of(study, spaces, debug=debug, **settings))
+    study = Study(run, DATASETS, datasets)
+    if run.debug:
+        permutations, layers = min(permutations, 20), "0,1,-1" if layers == "all" else layers
+    chosen = parse_models(models, study.languages)
+    spaces = spaces_of_models(chosen, options.layer_list(layers))
+    settings = {"n_permutations": permutations, "n_random": 3 if run.debug else 10}
+    study.open(LIMITS, max_items)
+    parts = study.compute(jobs_of(study, spaces, debug=run.debug, **settings))
 
-        table = study.table_of_rows(parts)
-        gains, profiles = layer_gains(table, parts)
-        pairs, modalities = compare_modalities(profiles)
-        tables = {
-            "table": table,
-            "gains": gains,
-            "profiles": profiles.drop(columns="profile"),
-            "languages": compare_languages(table, parts),
-            "pairs": pairs,
-            "modalities": modalities,
-        }
-        run.show(*report(tables))
-        figures = ["model_by_dataset", "layers_by_modality", "coverage", "context_gains"]
-        study.save(tables, figures)
+    table = study.table_of_rows(parts)
+    gains, profiles = layer_gains.layer_gains(table, parts)
+    pairs, modalities = layer_gains.compare_modalities(profiles)
+    tables = {
+        "table": table,
+        "gains": gains,
+        "profiles": profiles.drop(columns="profile"),
+        "languages": layer_gains.compare_languages(table, parts),
+        "pairs": pairs,
+        "modalities": modalities,
+    }
+    best = "Best layer of each model (chosen on these scores; held-out values are the gains)"
+    run.show_table(best, layer_gains.best_layers(table)[COLUMNS.split()])
+    for title, name in GAINS.items():
+        columns = [f"{name}{each}" for each in ("gain", "low", "high", "p", "q")]
+        shown = gains[["dataset", "model", *columns]]
+        run.show_table(f"{title} (layer chosen on the other folds)", shown, 4)
+    for name, title in DEPTHS.items():
+        run.show_table(title, tables[name])
+    figures = ["model_by_dataset", "layers_by_modality", "coverage", "context_gains"]
+    study.save(tables, figures)
 
 
 def jobs_of(study: Study, spaces: list[FeatureSpace], *, debug: bool, **settings: int) -> list:
@@ -91,31 +96,6 @@ def jobs_of(study: Study, spaces: list[FeatureSpace], *, debug: bool, **settings
             compute = partial(layer_part, each, space, words, **settings)
             jobs.append((f"{each.name} | {space.name}", key, compute))
     return jobs
-
-
-def report(tables: dict[str, pd.DataFrame]) -> list[str]:
-    """The tables that a reader asks for first."""
-    table = tables["table"]
-    best = table[table["family"] != "random"].sort_values("score", ascending=False)
-    best = best.groupby(["dataset", "model"], sort=False).head(1)
-    random = table[table["family"] == "random"].groupby(["dataset", "model"])["score"].max()
-    best = best.join(random.rename("random"), on=["dataset", "model"])
-    lines = ["\nBest layer of each model (chosen on these scores; held-out values are the gains)"]
-    ordered = best.sort_values(["dataset", "score"], ascending=[True, False])
-    lines.append(ordered[COLUMNS.split()].round(3).to_string(index=False))
-    for title, name in GAINS.items():
-        columns = [f"{name}{each}" for each in ("gain", "low", "high", "p", "q")]
-        text = tables["gains"][["dataset", "model", *columns]].round(4).to_string(index=False)
-        lines += [f"\n{title} (layer chosen on the other folds)", text]
-    for title, name in {
-        "Preferred depth": "profiles",
-        "Depth by modality": "modalities",
-        "Agreement of English and Chinese": "languages",
-    }.items():
-        frame = tables[name]
-        text = frame.round(3).to_string(index=False) if len(frame) else "too few"
-        lines += [f"\n{title}", text]
-    return lines
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ components in the training fold, and norms whose vectors changed places between 
 """
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
 from brainlm.comparison.feature_families import common_words, layer_at, open_plausible
@@ -20,7 +18,7 @@ from brainlm.comparison.feature_spaces import FeatureSpace
 from brainlm.comparison.layer_scores import job_key, static_of
 from brainlm.comparison.selection import parse_models
 from brainlm.comparison.space_comparison import compare_matched
-from brainlm.workflow import Run, Study, options, rows_of_parts, run_command
+from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
 
 DATASETS = (
     "ucl-gaze provo geco zuco1-nr bsc-gaze words-zh-gaze ucl-erp nieuwland2018 pereira2018 "
@@ -39,45 +37,44 @@ LIMITS = {
 }
 
 
+@analysis
 def main(
+    run: Run,
     models: options.Models = "smollm2:en,gemma3:en+zh",
     datasets: options.Datasets = "all",
-    depth: Annotated[
-        float, typer.Option(min=0, max=1, help="Depth of the layer of each model, 0 to 1.")
-    ] = 0.6,
+    depth: options.Depth = 0.6,
     components: Annotated[
         int, typer.Option(min=3, help="Principal components of the matched versions.")
     ] = 10,
     spaces: options.Spaces = "",
     max_items: options.MaxItems = 1500,
-    out: options.Out = Path("results/navigating"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Which spaces of words predict gaze, EEG and fMRI: neural, embodied or taxonomic?"""
-    with Run(locals()) as run:
-        study = Study(run, DATASETS, datasets=datasets, root=root)
-        assemblies = study.open(LIMITS, debug=debug, max_items=max_items)
-        chosen = parse_models(models, study.languages)
-        neural = [layer_at(name, known, depth) for name, known in chosen.items()]
-        plausible, notes = open_plausible(study.languages, root, assemblies, spaces)
-        run.note(*notes)
-        settings = {
-            "n_components": components,
-            "n_draws": 3 if debug else N_DRAWS,
-            "n_random": 3 if debug else N_RANDOM,
-        }
-        parts = study.compute(jobs_of(study, neural, plausible, **settings))
-        tables = {
-            "table": study.table_of_rows(parts),
-            "winners": rows_of_parts(parts, "winners"),
-            "partition": rows_of_parts(parts, "partition"),
-            "pairs": rows_of_parts(parts, "pairs", q=True),
-        }
-        run.show(*report(tables))
-        figures = ["model_by_dataset", "winners", "paired_bars", "coverage", "unique_variance"]
-        study.save(tables, figures)
+    study = Study(run, DATASETS, datasets)
+    assemblies = study.open(LIMITS, max_items)
+    chosen = parse_models(models, study.languages)
+    neural = [layer_at(name, known, depth) for name, known in chosen.items()]
+    plausible, notes = open_plausible(study.languages, run.root, assemblies, spaces)
+    run.note(*notes)
+    settings = {
+        "n_components": components,
+        "n_draws": 3 if run.debug else N_DRAWS,
+        "n_random": 3 if run.debug else N_RANDOM,
+    }
+    parts = study.compute(jobs_of(study, neural, plausible, **settings))
+    tables = {
+        "table": study.table_of_rows(parts),
+        "winners": rows_of_parts(parts, "winners"),
+        "partition": rows_of_parts(parts, "partition"),
+        "pairs": rows_of_parts(parts, "pairs", q=True),
+    }
+    ordered = tables["table"].sort_values(["dataset", "score"], ascending=[True, False])
+    columns = ["dataset", "space", "alone", "unique", "joint", "n_targets", "note"]
+    shares = "R2 alone, unique and joint (banded ridge), means of the test folds removed"
+    run.show_table("Scores", ordered[COLUMNS.split()])
+    run.show_table(shares, tables["partition"][columns], 4)
+    run.show_table("Differences with q <= .05", tables["pairs"].query("q <= 0.05"), 4)
+    figures = ["model_by_dataset", "winners", "paired_bars", "coverage", "unique_variance"]
+    study.save(tables, figures)
 
 
 def jobs_of(
@@ -96,20 +93,6 @@ def jobs_of(
         compute = partial(compare_matched, each, compared, words, **settings)
         jobs.append((each.name, job_key(each, compared[0], words, **about), compute))
     return jobs
-
-
-def report(tables: dict[str, pd.DataFrame]) -> list[str]:
-    """The tables that a reader asks for first."""
-    ordered = tables["table"].sort_values(["dataset", "score"], ascending=[True, False])
-    columns = ["dataset", "space", "alone", "unique", "joint", "n_targets", "note"]
-    pairs = tables["pairs"]
-    return [
-        ordered[COLUMNS.split()].round(3).to_string(index=False),
-        "\nR2 alone, unique and joint (banded ridge), means of the test folds removed",
-        tables["partition"][columns].round(4).to_string(index=False),
-        "\nDifferences with q <= .05",
-        pairs[pairs["q"] <= 0.05].round(4).to_string(index=False),
-    ]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 
 from brainlm.comparison.reading_trials import CONTROLS, reading_part
@@ -25,7 +24,7 @@ from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import dataset_hashes, list_subjects
 from brainlm.language_models import LanguageModel
-from brainlm.workflow import Run, Study, options, rows_of_parts, run_command
+from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
 
 DATASETS = (
     "ucl-gaze ucl-spr ucl-erp provo geco zuco1-nr zuco2-nr bsc-gaze nieuwland2018 "
@@ -33,7 +32,9 @@ DATASETS = (
 )
 
 
+@analysis
 def main(
+    run: Run,
     models: options.Models = "smollm2:en,gemma3:en+zh",
     datasets: options.Datasets = "all",
     max_items: options.MaxItems = 2000,
@@ -41,40 +42,42 @@ def main(
         int, typer.Option(min=0, help="Words in the mixed models (0: none are fitted).")
     ] = 2000,
     max_subjects: Annotated[int, typer.Option(min=1, help="Maximum subjects per data set.")] = 100,
-    out: options.Out = Path("results/reading"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """What does surprisal add to length, frequency and their spill-over?"""
-    with Run(locals()) as run:
-        study = Study(run, DATASETS, datasets=datasets, root=root)
-        settings = {
-            "max_items": 120 if debug else max_items,
-            "max_subjects": min(30, max_subjects) if debug else max_subjects,
-            "mixed_items": min(mixed_items, 40) if debug else mixed_items,
-        }
-        parts = study.compute(jobs_of(study, parse_models(models, study.languages), settings))
-        run.note(*(note for part in parts.values() for note in json.loads(part.attrs["notes"])))
-        tables = {
-            "gains": rows_of_parts(parts, "gains", q=True),
-            "mixed": rows_of_parts(parts, "mixed", q=True),
-        }
-        run.show(*report(**tables))
-        study.save(tables, ["reading_gains"], controls=CONTROLS)
+    study = Study(run, DATASETS, datasets)
+    settings = {
+        "max_items": 120 if run.debug else max_items,
+        "max_subjects": min(30, max_subjects) if run.debug else max_subjects,
+        "mixed_items": min(mixed_items, 40) if run.debug else mixed_items,
+    }
+    parts = study.compute(jobs_of(study, parse_models(models, study.languages), settings))
+    run.note(*(note for part in parts.values() for note in json.loads(part.attrs["notes"])))
+    tables = {
+        "gains": rows_of_parts(parts, "gains", q=True),
+        "mixed": rows_of_parts(parts, "mixed", q=True),
+    }
+    gains = tables["gains"].drop(columns=["null", "controls"])
+    run.show_table(
+        "Gain of held-out log-likelihood by surprisal (nats per trial, measure z-scored)", gains, 5
+    )
+    run.show_table(
+        "Mixed models of single trials: effect of 1 sd of surprisal, in sd of the measure",
+        tables["mixed"],
+        4,
+    )
+    study.save(tables, ["reading_gains"], controls=CONTROLS)
 
 
 def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
     """One job per data set and model that speaks its language."""
     opened, jobs = {name: LanguageModel(name) for name in models}, []
     for name in study.names:
-        hashes = [dataset_hashes(name, who, study.root) for who in people(name, study.root)]
+        hashes = [dataset_hashes(name, who, study.run.root) for who in people(name, study.run.root)]
         study.run.data[name] = hashes
         for model, known in models.items():
             if read_card(name).languages[0] not in known:
                 continue
             key = {"study": "reading", "data": hashes, "model": opened[model].identity}
-            compute = partial(reading_part, name, opened[model], root=study.root, **settings)
+            compute = partial(reading_part, name, opened[model], root=study.run.root, **settings)
             jobs.append((f"{read_card(name).name} | {model}", key | settings, compute))
             study.run.features[model] = opened[model].identity
     return jobs
@@ -84,16 +87,6 @@ def people(name: str, root: Path | None) -> list[str | None]:
     """The subjects whose files are read; a group has files of its own."""
     names = list_subjects(name, root)
     return [None] if len(names) == 1 else list(names)
-
-
-def report(gains: pd.DataFrame, mixed: pd.DataFrame) -> list[str]:
-    """Both tables, as text."""
-    return [
-        "\nGain of held-out log-likelihood by surprisal (nats per trial, measure z-scored)",
-        gains.drop(columns=["null", "controls"]).round(5).to_string(index=False),
-        "\nMixed models of single trials: effect of 1 sd of surprisal, in sd of the measure",
-        mixed.round(4).to_string(index=False) if len(mixed) else "none",
-    ]
 
 
 if __name__ == "__main__":

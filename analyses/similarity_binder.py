@@ -8,7 +8,6 @@ embeddings with the geometry of each. English and Chinese ratings are compared w
 """
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,13 +18,15 @@ from brainlm.data.recording import Recording
 from brainlm.encoding.encode import with_baselines
 from brainlm.features.baselines import random_like
 from brainlm.language_models import LanguageModel
-from brainlm.workflow import Limits, Run, keep_covered, layer_list, open_group, options, run_command
+from brainlm.workflow import Limits, Run, analysis, keep_covered, open_group, options, run_command
 
 DATASETS = {"english": "binder-en", "chinese": "binder-zh"}
 N_PERMUTATIONS = 1000
 
 
+@analysis
 def main(
+    run: Run,
     model: options.Model = "minilm",
     model_zh: Annotated[str, typer.Option(help="Language model for Chinese.")] = "gemma3",
     vectors: Annotated[str, typer.Option(help="English word vectors: a name or a file.")] = (
@@ -35,35 +36,29 @@ def main(
         "synonyms-zh"
     ),
     layers: options.Layers = "all",
-    out: options.Out = Path("results/similarity_binder"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Do language models and word vectors order concepts as English and Chinese speakers do?"""
-    with Run(locals()) as run:
-        n_permutations = 100 if debug else N_PERMUTATIONS
-        limits = Limits(items=120).when(debug)
-        wanted = layer_list("0,-1" if debug and layers == "all" else layers)
-        named = {"english": (vectors, model), "chinese": (vectors_zh, model_zh)}
-        arrays, ratings = {}, []
-        for language, dataset in DATASETS.items():
-            static, network = map(LanguageModel, named[language])
-            stimulus, recording = limits.cut(*open_group(dataset, "all", root))
-            recording = complete_attributes(recording)
-            ratings.append(recording)
-            stimulus, recording = keep_covered(stimulus, recording, static)
-            known = static.embed(stimulus)[0].renamed("static vectors")
-            hidden = network.embed(stimulus, wanted, context="none")
-            spaces = with_baselines(hidden, [known, random_like(known)])
-            run.uses(recording, *spaces)
-            table = compare_spaces(recording, spaces, n_permutations)
-            arrays[language] = table.assign_coords(language=stimulus.language)
-            run.show(f"\n{recording}\n{static.name} and {network.name}", table_of_spaces(table))
-        arrays["rdms"] = rdms = compare_languages(ratings, n_permutations)
-        run.show(agreement(rdms))
-        figures = ["similarity_and_rsa", "rdm_pair"]
-        run.save(arrays=arrays, figures=figures, datasets=list(DATASETS.values()), context="none")
+    n_permutations = 100 if run.debug else N_PERMUTATIONS
+    limits = Limits(items=120).when(run.debug)
+    wanted = options.layer_list("0,-1" if run.debug and layers == "all" else layers)
+    named = {"english": (vectors, model), "chinese": (vectors_zh, model_zh)}
+    arrays, ratings = {}, []
+    for language, dataset in DATASETS.items():
+        static, network = map(LanguageModel, named[language])
+        stimulus, recording = limits.cut(*open_group(dataset, "all", run.root))
+        recording = complete_attributes(recording)
+        ratings.append(recording)
+        stimulus, recording = keep_covered(stimulus, recording, static)
+        known = static.embed(stimulus)[0].renamed("static vectors")
+        hidden = network.embed(stimulus, wanted, context="none")
+        spaces = with_baselines(hidden, [known, random_like(known)])
+        run.uses(recording, *spaces)
+        table = compare_spaces(recording, spaces, n_permutations)
+        arrays[language] = table.assign_coords(language=stimulus.language)
+        run.show(f"\n{recording}\n{static.name} and {network.name}", table_of_spaces(table))
+    arrays["rdms"] = rdms = compare_languages(ratings, n_permutations)
+    run.show(agreement(rdms))
+    figures = ["similarity_and_rsa", "rdm_pair"]
+    run.save(arrays=arrays, figures=figures, datasets=list(DATASETS.values()), context="none")
 
 
 def agreement(rdms: xarray.Dataset) -> str:

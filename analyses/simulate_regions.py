@@ -16,64 +16,55 @@ import typer
 from brainlm.comparison.feature_families import EMBODIED, joined_norm, layer_at
 from brainlm.comparison.feature_spaces import norm_space, shared_words
 from brainlm.comparison.layer_scores import table_of
-from brainlm.comparison.recovery import recovered_regions, recovery_maps
+from brainlm.comparison.recovery import map_space, recovered_regions, recovery_maps
 from brainlm.comparison.simulated_assemblies import brain_mask, simulate_regions, voxels_near
 from brainlm.datasets.folders import dataset_hashes
 from brainlm.datasets.open import open_stimulus
-from brainlm.encoding.cross_validation import cross_validate
-from brainlm.encoding.permuted_scores import permuted_scores
-from brainlm.encoding.ridge import RidgeEncoder
-from brainlm.rsa.searchlight import pattern_searchlight, volume_neighbourhoods
-from brainlm.stats.permutation import max_statistic_p
-from brainlm.workflow import Run, options, run_command
+from brainlm.rsa.searchlight import volume_neighbourhoods
+from brainlm.workflow import Run, analysis, options, run_command
 
 STORY = "littleprince-en-words"
 # Centre (MNI, mm) and radius of the regions: left posterior temporal, left motor.
 REGIONS = {"temporal": ((-54, -40, 4), 20.0), "motor": ((-42, -14, 48), 20.0)}
-BLOCK = 10  # samples that change places together: 20 s
 ALPHA = 0.05
 
 
+@analysis
 def main(
+    run: Run,
     model: options.Model = "smollm2",
-    depth: Annotated[float, typer.Option(min=0, max=1, help="Depth of the layer, 0 to 1.")] = 0.6,
+    depth: options.Depth = 0.6,
     words: Annotated[int, typer.Option(min=600, help="Words of the story.")] = 3000,
     noise: Annotated[float, typer.Option(min=0, help="Noise in standard deviations.")] = 2.0,
     resolution: Annotated[int, typer.Option(min=3, help="Voxel size in mm.")] = 6,
     permutations: options.Permutations = 99,
-    out: options.Out = Path("results/simulate_regions"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Does a map of the brain show which space drives which region, and nothing elsewhere?"""
-    with Run(locals()) as run:
-        if debug:
-            words, resolution, permutations = min(words, 900), 12, min(permutations, 19)
-        causes, coverage = planted_spaces(model, depth, words, root)
-        run.data[STORY] = dataset_hashes(STORY, root=root)
-        run.note(coverage, kind="coverage")
-        mask = brain_mask(resolution)
-        region = voxels_near(mask, REGIONS.values())
-        simulated = simulate_regions(list(causes.values()), region, noise=noise)
-        run.note(*simulated.recording.notes)
-        near = volume_neighbourhoods(mask, 1.8 * resolution)
-        found = {
-            name: score(simulated, simulated.design(cause), near, permutations)
-            for name, cause in causes.items()
-        }
-        r, p, light = ({name: each[k] for name, each in found.items()} for k in range(3))
-        away = near @ (region >= 0).astype(float) == 0  # no planted voxel in the neighbourhood
-        table = recovered_regions(region, [*REGIONS], away, r, p, light, ALPHA)
-        run.show(table.round(3).to_string(index=False))
-        n_alone = int(np.isnan(next(iter(light.values()))).sum())  # fewer than three voxels around
-        run.note(f"{n_alone} voxels have too few neighbours for a searchlight: drawn at chance")
-        run.note(f"drawn where the score is above chance, p <= {ALPHA} over all voxels of a space")
-        run.save(
-            arrays={"table": table_of(table), **recovery_maps(mask, region, r, p, light, ALPHA)},
-            figures=["winner_brain", "searchlight_brain"],
-            regions={name: [*map(float, at), size] for name, (at, size) in REGIONS.items()},
-        )
+    if run.debug:
+        words, resolution, permutations = min(words, 900), 12, min(permutations, 19)
+    causes, coverage = planted_spaces(model, depth, words, run.root)
+    run.data[STORY] = dataset_hashes(STORY, root=run.root)
+    run.note(coverage, kind="coverage")
+    mask = brain_mask(resolution)
+    region = voxels_near(mask, REGIONS.values())
+    simulated = simulate_regions(list(causes.values()), region, noise=noise)
+    run.note(*simulated.recording.notes)
+    near = volume_neighbourhoods(mask, 1.8 * resolution)
+    found = {
+        name: map_space(simulated, simulated.design(cause), near, permutations)
+        for name, cause in causes.items()
+    }
+    r, p, light = ({name: each[k] for name, each in found.items()} for k in range(3))
+    away = near @ (region >= 0).astype(float) == 0  # no planted voxel in the neighbourhood
+    table = recovered_regions(region, [*REGIONS], away, r, p, light, ALPHA)
+    run.show(table.round(3).to_string(index=False))
+    n_alone = int(np.isnan(next(iter(light.values()))).sum())  # fewer than three voxels around
+    run.note(f"{n_alone} voxels have too few neighbours for a searchlight: drawn at chance")
+    run.note(f"drawn where the score is above chance, p <= {ALPHA} over all voxels of a space")
+    run.save(
+        arrays={"table": table_of(table), **recovery_maps(mask, region, r, p, light, ALPHA)},
+        figures=["winner_brain", "searchlight_brain"],
+        regions={name: [*map(float, at), size] for name, (at, size) in REGIONS.items()},
+    )
 
 
 def planted_spaces(model: str, depth: float, words: int, root: Path | None) -> tuple[dict, str]:
@@ -85,24 +76,6 @@ def planted_spaces(model: str, depth: float, words: int, root: Path | None) -> t
     shared = shared_words(stimulus, spaces)
     causes = {space.name: space.embed(stimulus, shared, "discourse")[0] for space in spaces}
     return causes, f"{shared.sum()} of {len(shared)} words have both spaces"
-
-
-def score(simulated, X: np.ndarray, near, n_permutations: int) -> tuple:
-    """Score, corrected p, and searchlight accuracy of every voxel for one space."""
-    Y = simulated.recording.data.astype(np.float32)
-    encoder = RidgeEncoder(warn_edge=False)
-    scores = cross_validate(encoder, X, Y, simulated.split, keep_predictions=True)
-    null = permuted_scores(
-        X,
-        Y,
-        simulated.split,
-        scores,
-        block=BLOCK,
-        runs=simulated.recording.run,
-        n_permutations=n_permutations,
-    )
-    light = pattern_searchlight(np.asarray(scores.predictions), Y, simulated.split, near)
-    return scores.mean, max_statistic_p(scores.mean, null), light
 
 
 if __name__ == "__main__":

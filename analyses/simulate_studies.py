@@ -19,7 +19,7 @@ import pandas as pd
 import typer
 
 from brainlm.comparison.layer_scores import METHODS, rows_of, table_of, time_summary
-from brainlm.comparison.parts import PartStore, run_parts
+from brainlm.comparison.parts import run_parts
 from brainlm.comparison.recovery import (
     computed_space,
     recovered_contrasts,
@@ -32,13 +32,15 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.folders import dataset_hashes
 from brainlm.datasets.open import open_stimulus
 from brainlm.language_models import LanguageModel
-from brainlm.workflow import Run, options, run_command
+from brainlm.workflow import Run, analysis, options, run_command
 
 STORIES = {"en": "littleprince-en-words", "zh": "littleprince-zh-words"}
 SIMULATIONS = {"MEG": (simulate_meg, 1), "fMRI": (simulate_fmri, 3)}  # slow fMRI: more words
 
 
+@analysis
 def main(
+    run: Run,
     model: options.Model = "gemma3",
     shallow: Annotated[float, typer.Option(help="Depth of the layer behind MEG.")] = 0.12,
     deep: Annotated[float, typer.Option(help="Depth of the layer behind fMRI.")] = 0.88,
@@ -46,38 +48,30 @@ def main(
         int, typer.Option(min=300, help="Words of each story in MEG; three times as many in fMRI.")
     ] = 1000,
     permutations: options.Permutations = 39,
-    out: options.Out = Path("results/simulate_studies"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Do the studies find what was planted, and nothing where nothing was?"""
-    with Run(locals()) as run:
-        if debug:
-            words, permutations = min(words, 400), min(permutations, 9)
-        network = LanguageModel(model)
-        n = network.n_layers
-        layers = sorted({0, *np.linspace(1, n, 4 if debug else 9).round().astype(int).tolist()})
-        planted = {"MEG": nearest(layers, shallow * n), "fMRI": nearest(layers, deep * n)}
-        run.data |= {story: dataset_hashes(story, root=root) for story in STORIES.values()}
-        store = PartStore.beside(out)
-        jobs = jobs_of(network, layers, planted, words, permutations, root)
-        parts, seconds = run_parts(jobs, store, run.progress)
-        profiles, curves, nulls = recovered_depths(parts, planted, n)
-        modalities, languages = recovered_contrasts(profiles, curves, nulls)
-        rows = [{**row, "dataset": name} for name, part in parts.items() for row in rows_of(part)]
-        tables = {
-            "profiles": pd.DataFrame(profiles).drop(columns="profile"),
-            "modalities": modalities,
-            "languages": languages,
-        }
-        for title, table in tables.items():
-            run.show(f"\n{title}\n{table.round(3).to_string(index=False)}")
-        run.note("simulated responses: AR(1) noise, twice the signal, and a slow drift in fMRI")
-        arrays = {name: table_of(table) for name, table in {**tables, "table": tidy(rows)}.items()}
-        run.save(arrays=arrays, figures=["layers_by_modality"], planted_layers=planted)
-        store.clear()
-        run.show(time_summary(seconds, run.seconds))
+    if run.debug:
+        words, permutations = min(words, 400), min(permutations, 9)
+    network = LanguageModel(model)
+    n = network.n_layers
+    layers = sorted({0, *np.linspace(1, n, 4 if run.debug else 9).round().astype(int).tolist()})
+    planted = {"MEG": nearest(layers, shallow * n), "fMRI": nearest(layers, deep * n)}
+    run.data |= {story: dataset_hashes(story, root=run.root) for story in STORIES.values()}
+    jobs = jobs_of(network, layers, planted, words, permutations, run.root)
+    parts, seconds = run_parts(jobs, run.parts, run.progress)
+    profiles, curves, nulls = recovered_depths(parts, planted, n)
+    modalities, languages = recovered_contrasts(profiles, curves, nulls)
+    rows = [{**row, "dataset": name} for name, part in parts.items() for row in rows_of(part)]
+    tables = {
+        "profiles": pd.DataFrame(profiles).drop(columns="profile"),
+        "modalities": modalities,
+        "languages": languages,
+    }
+    for title, table in tables.items():
+        run.show_table(title, table)
+    run.note("simulated responses: AR(1) noise, twice the signal, and a slow drift in fMRI")
+    arrays = {name: table_of(table) for name, table in {**tables, "table": tidy(rows)}.items()}
+    run.save(arrays=arrays, figures=["layers_by_modality"], planted_layers=planted)
+    run.show(time_summary(seconds, run.seconds))
 
 
 def nearest(layers: list[int], wanted: float) -> int:

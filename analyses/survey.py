@@ -9,29 +9,18 @@ anything wins everywhere.
 """
 
 from functools import partial
-from pathlib import Path
-from typing import Annotated
 
-import pandas as pd
-import typer
-
-from brainlm.comparison.feature_families import (
-    common_words,
-    kneser_ney_space,
-    layer_at,
-    open_plausible,
-    predictability_space,
-)
+from brainlm.comparison import feature_families as families
 from brainlm.comparison.feature_spaces import FeatureSpace
 from brainlm.comparison.layer_scores import job_key, static_of
 from brainlm.comparison.model_ranks import model_ranks
 from brainlm.comparison.selection import materials, parse_models
 from brainlm.comparison.space_comparison import compare_families
-from brainlm.comparison.table import tidy
+from brainlm.comparison.table import tidy_families
 from brainlm.datasets.folders import is_on_disk
 from brainlm.datasets.open import open_stimulus
 from brainlm.language_models import LanguageModel
-from brainlm.workflow import Run, Study, options, rows_of_parts, run_command
+from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
 
 DATASETS = (
     "ucl-gaze ucl-spr provo geco zuco1-nr bsc-gaze ucl-erp nieuwland2018 pereira2018 alice-fmri "
@@ -48,46 +37,47 @@ LIMITS = {
 }
 
 
+@analysis
 def main(
+    run: Run,
     models: options.Models = "minilm:en,smollm2:en,gemma3:en+zh",
     datasets: options.Datasets = "all",
-    depth: Annotated[
-        float, typer.Option(min=0, max=1, help="Depth of the layer of each model, 0 to 1.")
-    ] = 0.6,
+    depth: options.Depth = 0.6,
     permutations: options.Permutations = 50,
     spaces: options.Spaces = "",
     max_items: options.MaxItems = 1500,
-    out: options.Out = Path("results/survey"),
-    root: options.Root = None,
-    debug: options.Debug = False,
-    overwrite: options.Overwrite = False,
 ) -> None:
-    """Does one family of language models win everywhere?"""
-    with Run(locals()) as run:
-        study = Study(run, DATASETS, datasets=datasets, root=root)
-        assemblies = study.open(LIMITS, debug=debug, max_items=max_items)
-        chosen = parse_models(models, study.languages)
-        neural = [layer_at(name, known, depth) for name, known in chosen.items()]
-        causal = [
-            predictability_space(name, known)
-            for name, known in chosen.items()
-            if LanguageModel(name).causal
-        ]
-        plausible, notes = open_plausible(study.languages, root, assemblies, spaces)
-        run.note(*notes)
-        run.note("not tested, no parses of these texts on this machine: syntactic counts, PCFG")
-        settings = {
-            "n_permutations": min(permutations, 9) if debug else permutations,
-            "n_random": 3 if debug else N_RANDOM,
-        }
-        parts = study.compute(jobs_of(study, [*neural, *plausible], causal, **settings))
-        tables = tabulate(parts)
-        ranks, notes = model_ranks(tables["table"], tables["pairs"], materials(assemblies))
-        run.note(*notes)
-        tables["ranks"] = ranks
-        run.show(*report(tables))
-        figures = ["model_by_dataset", "coverage", *["critical_difference"] * bool(len(ranks))]
-        study.save(tables, figures)
+    study = Study(run, DATASETS, datasets)
+    assemblies = study.open(LIMITS, max_items)
+    chosen = parse_models(models, study.languages)
+    neural = [families.layer_at(name, known, depth) for name, known in chosen.items()]
+    causal = [
+        families.predictability_space(name, known)
+        for name, known in chosen.items()
+        if LanguageModel(name).causal
+    ]
+    plausible, notes = families.open_plausible(study.languages, run.root, assemblies, spaces)
+    run.note(*notes)
+    run.note("not tested, no parses of these texts on this machine: syntactic counts, PCFG")
+    settings = {
+        "n_permutations": min(permutations, 9) if run.debug else permutations,
+        "n_random": 3 if run.debug else N_RANDOM,
+    }
+    parts = study.compute(jobs_of(study, [*neural, *plausible], causal, **settings))
+    tables = {
+        "table": tidy_families(rows_of_parts(parts, "rows")),
+        "predictability": rows_of_parts(parts, "gains", q=True),
+        "pairs": rows_of_parts(parts, "pairs", q=True),
+    }
+    ranks, notes = model_ranks(tables["table"], tables["pairs"], materials(assemblies))
+    run.note(*notes)
+    tables["ranks"] = ranks
+    ordered = tables["table"].sort_values(["dataset", "features", "rank"])
+    run.show_table("Scores", ordered[COLUMNS.split()])
+    run.show_table("Ranks over data sets (1 = best)", ranks)
+    run.show_table("Gain over the controls (r)", tables["predictability"], 4)
+    figures = ["model_by_dataset", "coverage", *["critical_difference"] * bool(len(ranks))]
+    study.save(tables, figures)
 
 
 def jobs_of(
@@ -95,19 +85,17 @@ def jobs_of(
 ) -> list:
     """One job per data set: embeddings on common words, and predictability in running text."""
     texts = [each.stimulus for each in study.assemblies if each.level != "word"]
-    texts += [
-        open_stimulus(name, root=study.root) for name in TEXTS if is_on_disk(name, study.root)
-    ]
-    jobs = []
+    root, jobs = study.run.root, []
+    texts += [open_stimulus(name, root=root) for name in TEXTS if is_on_disk(name, root)]
     for each in study.assemblies:
         static = static_of(each.language, spaces)
         known = [static, *(space for space in spaces if space.speaks(each.language))]
-        embeddings, words, note = common_words(each, known)
+        embeddings, words, note = families.common_words(each, known)
         study.run.note(note, kind="coverage")
         study.covers(each, words)
         surprising = [space for space in causal if space.speaks(each.language)]
         surprising = [] if each.level == "word" else surprising
-        if surprising and (ngrams := kneser_ney_space(each, texts)):
+        if surprising and (ngrams := families.kneser_ney_space(each, texts)):
             surprising.insert(0, ngrams[0])
             study.run.note(ngrams[1])
         identities = [(space.name, space.identity) for space in [*embeddings, *surprising]]
@@ -115,30 +103,6 @@ def jobs_of(
         compute = partial(compare_families, each, embeddings, surprising, words, **settings)
         jobs.append((each.name, job_key(each, embeddings[0], words, **about), compute))
     return jobs
-
-
-def tabulate(parts: dict) -> dict[str, pd.DataFrame]:
-    """Join the rows of all parts; q and ranks are those of embeddings and of predictability."""
-    rows = rows_of_parts(parts, "rows")
-    by_features = [tidy(own.to_dict("records")) for _, own in rows.groupby("features", sort=False)]
-    return {
-        "table": pd.concat(by_features, ignore_index=True),
-        "predictability": rows_of_parts(parts, "gains", q=True),
-        "pairs": rows_of_parts(parts, "pairs", q=True),
-    }
-
-
-def report(tables: dict[str, pd.DataFrame]) -> list[str]:
-    """The tables that a reader asks for first."""
-    ordered = tables["table"].sort_values(["dataset", "features", "rank"])
-    ranks, gains = tables["ranks"], tables["predictability"]
-    return [
-        ordered[COLUMNS.split()].round(3).to_string(index=False),
-        "\nRanks over data sets (1 = best)",
-        ranks.round(3).to_string(index=False) if len(ranks) else "too few data sets",
-        "\nGain over the controls (r)",
-        gains.round(4).to_string(index=False) if len(gains) else "none",
-    ]
 
 
 if __name__ == "__main__":

@@ -132,6 +132,29 @@ def _chance_of(part, rows: pd.DataFrame) -> np.ndarray:
     return part["null"].sel(space=list(rows["space"])).mean("permutation").values
 
 
+def best_layers(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the row of the best layer of each model on each data set, best model first.
+
+    The layer is chosen on the scores that are shown: for a comparison of models take the gains.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of all layers (`brainlm.comparison.tidy`).
+
+    Returns
+    -------
+    DataFrame
+        With ``random``, the best score of random embeddings like those of the model.
+    """
+    names = ["dataset", "model"]
+    ordered = table[table["family"] != "random"].sort_values("score", ascending=False)
+    best = ordered.groupby(names, sort=False).head(1)
+    random = table[table["family"] == "random"].groupby(names)["score"].max()
+    best = best.join(random.rename("random"), on=names)
+    return best.sort_values(["dataset", "score"], ascending=[True, False])
+
+
 def _layers_of(table: pd.DataFrame):
     """The rows of the layers of each data set and model."""
     layered = table[(table["layer"] >= 0) & (table["family"] != "random")]

@@ -22,6 +22,11 @@ from brainlm.comparison.table import tidy
 from brainlm.data.brain_maps import BrainMaps
 from brainlm.data.features import Features
 from brainlm.data.stimulus import Stimulus
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.permuted_scores import permuted_scores
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.rsa.searchlight import pattern_searchlight
+from brainlm.stats.permutation import max_statistic_p
 
 if TYPE_CHECKING:
     import xarray
@@ -127,6 +132,44 @@ def recovered_contrasts(
             tau, p = curve_agreement(en, zh, nulls[method, cause, modality, "zh"])
             languages.append({**about, "modality": modality, "tau": tau, "p": p})
     return pd.DataFrame(differences), pd.DataFrame(languages)
+
+
+def map_space(
+    simulated: Assembly, X: np.ndarray, near: Any, n_permutations: int, block: int = 10
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score one space in every voxel by ridge regression, and by a searchlight.
+
+    Parameters
+    ----------
+    simulated : Assembly
+    X : array of shape (n_samples, n_features)
+        Its design.
+    near : sparse array of shape (n_voxels, n_voxels)
+        Neighbours of each voxel, see `brainlm.rsa.searchlight.volume_neighbourhoods`.
+    n_permutations : int
+    block : int
+        Samples that change places together in the null.
+
+    Returns
+    -------
+    r, p, accuracy : array of shape (n_voxels,)
+        Held-out r; p corrected for all voxels by the largest r of each permutation; share of pairs
+        of held-out samples that the neighbourhood tells apart.
+    """
+    Y = simulated.recording.data.astype(np.float32)
+    encoder = RidgeEncoder(warn_edge=False)
+    scores = cross_validate(encoder, X, Y, simulated.split, keep_predictions=True)
+    null = permuted_scores(
+        X,
+        Y,
+        simulated.split,
+        scores,
+        block=block,
+        runs=simulated.recording.run,
+        n_permutations=n_permutations,
+    )
+    light = pattern_searchlight(np.asarray(scores.predictions), Y, simulated.split, near)
+    return scores.mean, max_statistic_p(scores.mean, null), light
 
 
 def recovery_maps(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.scoring import SpaceScores
@@ -84,3 +85,15 @@ def tidy(rows: Sequence[dict[str, Any]]) -> pandas.DataFrame:
     enough = table["ceiling"] >= 0.05
     table["normalised"] = np.where(enough, table["score"] / table["ceiling"].where(enough), np.nan)
     return table
+
+
+def tidy_families(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a `tidy` table of each kind of features, one below the other.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With a column ``features``: embeddings, or predictability. Ranks and q are inside a kind.
+    """
+    kinds = [tidy(own.to_dict("records")) for _, own in rows.groupby("features", sort=False)]
+    return pd.concat(kinds, ignore_index=True)

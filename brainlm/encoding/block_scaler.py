@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from brainlm.encoding._ridge.solve import Standardizer
+from brainlm.encoding.ridge import RidgeEncoder
 
 
 class BlockScaler(TransformerMixin, BaseEstimator):
@@ -43,3 +46,14 @@ class BlockScaler(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
         return self._standardizer.apply(X) * self.weight_
+
+
+def ridge_of_blocks(sizes: Sequence[int]) -> Pipeline:
+    """Return a ridge regression in which every block of features counts the same.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Number of features in each block, in the order of the columns.
+    """
+    return make_pipeline(BlockScaler(sizes), RidgeEncoder(standardize=False))

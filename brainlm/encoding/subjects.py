@@ -119,3 +119,16 @@ def peak_lines(scores: xarray.Dataset, alpha: float = 0.05) -> list[str]:
             text += f"{(found & ~planted).sum()} elsewhere)"
         lines.append(text)
     return lines
+
+
+def ceiling_lines(scores: xarray.Dataset) -> list[str]:
+    """Describe the units of the scores, and the noise ceiling of several listeners."""
+    lines = [
+        f"r: mean over {scores.sizes['target']} regions, ± 95 % interval over blocks of this "
+        f"story, for these {scores.sizes['subject']} listeners"
+    ]
+    if "ceiling" in scores:
+        regions = scores["ceiling"].mean("subject").to_series().round(2)
+        values = ", ".join(f"{region} {r:.2f}" for region, r in regions.items())
+        lines.append(f"noise ceiling (correlation with the mean of the other listeners): {values}")
+    return lines

@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "options": [
             "Datasets",
             "Debug",
+            "Depth",
             "FigureBundle",
             "FigureFile",
             "FigureWidth",
@@ -28,7 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "choose",
             "layer_list",
         ],
-        "run": ["Run"],
+        "run": ["Run", "analysis"],
         "study": ["Study", "rows_of_parts"],
     },
 )

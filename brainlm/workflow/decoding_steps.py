@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.card import read_card
@@ -16,36 +18,26 @@ from brainlm.decoding.controls import cautions
 from brainlm.decoding.crossed_study import CrossedStudy
 from brainlm.decoding.decoder import Settings, StoryDecoder
 from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.sentence_study import SentenceStudy
 from brainlm.decoding.simulated_subjects import generate_stories
 from brainlm.decoding.stories import Story, first_seconds, load_story
 from brainlm.decoding.story_scores import idf_of_stories
 from brainlm.decoding.story_study import LABELS, DecodingStudy, published_scorers
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.text_view import show_story, write_pages
+from brainlm.decoding.words import clean_words
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.language_models import LanguageModel
-from brainlm.storage.store import PartStore
 from brainlm.workflow.decoding_options import (
     PlantedOptions,
+    SearchOptions,
+    SentenceDecoderOptions,
     SimulatedDecoderOptions,
     StorySearchOptions,
     StoryTextOptions,
 )
 from brainlm.workflow.options import choose
 from brainlm.workflow.run import Run
-
-__all__ = [
-    "decode_story",
-    "decoding_model",
-    "longest_other",
-    "open_crossed_study",
-    "open_planted_model",
-    "open_stories",
-    "open_story_text",
-    "parse_numbers",
-    "reference_story",
-    "simulation_notes",
-]
 
 
 def decoding_model(name: str) -> LanguageModel:
@@ -112,7 +104,7 @@ def decode_story(
         TextMetrics.default(encoder, idf_of_stories(train), language, level),
         n_null=search.null,
         n_draws=search.draws,
-        store=PartStore.beside(run.out),
+        store=run.parts,
         n_jobs=search.jobs,
         progress=True,
     )
@@ -135,7 +127,6 @@ def decode_story(
         **settings,
     )
     write_pages(scores, run.out)
-    PartStore.beside(run.out).clear()
 
 
 def open_planted_model(network: LanguageModel, given: PlantedOptions) -> LanguageModel:
@@ -203,14 +194,41 @@ def reference_story(stories: list[Story], name: str, dataset: str, seconds: floa
     return first_seconds(story, seconds) if seconds else load_story(story)
 
 
+def open_sentence_study(
+    run: Run,
+    stimulus: Stimulus,
+    recording: Recording,
+    decoder: SentenceDecoderOptions,
+    search: SearchOptions,
+) -> SentenceStudy:
+    """Return sentences, patterns, passages and topics with all settings.
+
+    The name of an item is ``topic/passage/sentence``.
+    """
+    search, place = search.when(run.debug), dict(stimulus.blocks("item"))
+    texts = [clean_words(stimulus.words[place[item]], "en")[0] for item in recording.items]
+    passages = np.array([str(item).rsplit("/", 1)[0] for item in recording.items])
+    return SentenceStudy(
+        decoding_model(decoder.model),
+        texts,
+        recording.data.astype(np.float32),
+        passages,
+        np.array([passage.split("/")[0] for passage in passages]),
+        decoder.layer,
+        decoder.mapper,
+        search.beam,
+        search.null,
+        search.draws,
+        run.parts,
+    )
+
+
 def open_crossed_study(
+    run: Run,
     decoder: SimulatedDecoderOptions,
     text: StoryTextOptions,
     voxels: int,
     search: StorySearchOptions,
-    out: Path,
-    *,
-    debug: bool,
 ) -> CrossedStudy:
     """Check the options, open the models, and return the study of all stories and subjects."""
     choose(decoder.mapper, MAPPERS, "mapper")
@@ -227,18 +245,18 @@ def open_crossed_study(
     )
     small: dict[str, Any] = {"n_components": 24, "n_targets": 40, "n_inputs": 30, "n_frequent": 500}
     encoder = search.encoder if search.encoder != "auto" else "minilm" if english else ""
-    search = search.when(debug)
+    search = search.when(run.debug)
     return CrossedStudy(
         decoding_model(decoder.model),
-        replace(settings, **small) if debug else settings,
+        replace(settings, **small) if run.debug else settings,
         text.language,
         choose(decoder.scorers, list(LABELS), "scorer"),
         search.beam,
-        [0.0] if debug else parse_numbers(decoder.weights, "--weights"),
-        36.0 if debug else text.seconds,
+        [0.0] if run.debug else parse_numbers(decoder.weights, "--weights"),
+        36.0 if run.debug else text.seconds,
         search.null,
         search.draws,
-        PartStore.beside(out),
+        run.parts,
         search.jobs,
-        LanguageModel(encoder) if encoder and not debug else None,
+        LanguageModel(encoder) if encoder and not run.debug else None,
     )

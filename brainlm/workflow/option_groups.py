@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import field, fields, is_dataclass, replace
 from functools import wraps
 from typing import Annotated, Any, get_type_hints
 
 import typer
-
-__all__ = ["grouped", "option"]
 
 KEYWORD = inspect.Parameter.KEYWORD_ONLY
 
@@ -20,7 +18,7 @@ def option(default: Any, text: str, **limits: Any) -> Any:
     return field(default=default, metadata={"help": text, **limits})
 
 
-def grouped(main: Callable[..., None]) -> Callable[..., None]:
+def grouped(main: Callable[..., None], leave_out: Collection[str] = ()) -> Callable[..., None]:
     """Allow ``main`` to be called with the fields of its groups in place of the groups.
 
     On the command line and in settings files every field is an option of its own. Its default is
@@ -30,6 +28,8 @@ def grouped(main: Callable[..., None]) -> Callable[..., None]:
     ----------
     main : callable
         Parameters whose type is a dataclass of `option` fields are groups.
+    leave_out : collection of str
+        Parameters that are no options.
 
     Examples
     --------
@@ -40,15 +40,17 @@ def grouped(main: Callable[..., None]) -> Callable[..., None]:
             beam: int = option(20, "Hypotheses that are kept.", min=1)
 
         @grouped
-        def main(search: Search = Search(beam=50), out: options.Out = Path("results/mine")):
+        def find(search: Search = Search(beam=50)):
             ...
 
-        main(beam=10)  # --beam 10
+        find(beam=10)  # --beam 10
     """
     hints = get_type_hints(main, include_extras=True)
     groups: dict[str, Any] = {}
     parameters: dict[str, inspect.Parameter] = {}
     for name, parameter in inspect.signature(main).parameters.items():
+        if name in leave_out:
+            continue
         if is_dataclass(hints[name]):
             groups[name] = parameter.default
             members = _members(groups[name])

@@ -46,6 +46,9 @@ Datasets = Annotated[
         "'all' that are on this machine."
     ),
 ]
+Depth = Annotated[
+    float, typer.Option(min=0, max=1, help="Depth of the layer of each model, 0 to 1.")
+]
 Permutations = Annotated[int, typer.Option(min=1, help="Null responses per representation.")]
 MaxItems = Annotated[
     int,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -21,45 +20,69 @@ from brainlm.encoding.encode import Encoding, Space
 from brainlm.language_models import LanguageModel
 from brainlm.plotting import save_figures
 from brainlm.results.bundle import check_output, load_bundle, save_bundle
+from brainlm.storage.store import PartStore
+from brainlm.workflow import options
+from brainlm.workflow.option_groups import KEYWORD, grouped
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray
 
-PLACES = ("out", "overwrite", "root")  # parameters that are no settings of the analysis
+COMMON = {  # options of every analysis, and their defaults
+    "out": (options.Out, None),
+    "root": (options.Root, None),
+    "debug": (options.Debug, False),
+    "overwrite": (options.Overwrite, False),
+}
 
 
 class Run:
     """One run of an analysis, as a context.
 
     On entering, the output folder is checked before anything is computed, and the log begins.
-    Inside, it takes notes and the origin of what goes in. `save` writes the bundle, draws the
-    figures and says where they are.
+    Inside, it takes notes and the origin of what goes in; ``parts`` keeps what is finished of a
+    long computation, so that the same run resumes after an interruption. `save` writes the bundle,
+    draws the figures, says where they are, and removes the parts.
 
     Parameters
     ----------
-    parameters : mapping
-        Arguments of ``main``: ``locals()`` at its beginning. ``out`` and ``overwrite`` say where to
-        write; the others, without ``root``, are recorded as settings, groups by their fields.
-    analysis : str, optional
-        Name of the analysis. Default: the file in which ``main`` stands.
+    analysis : str
+        Its name.
+    settings : mapping
+        Recorded in the bundle.
+    out : path
+        Folder of the bundle.
+    root : path, optional
+        Folder of the data sets, as in `brainlm.open_dataset`.
+    debug : bool
+        Whether a small part of the data is used; recorded in the bundle.
+    overwrite : bool
+        Whether an existing bundle is replaced.
 
     Examples
     --------
     ::
 
-        def main(out: Out = Path("results/mine"), overwrite: Overwrite = False):
-            with Run(locals()) as run:
-                stimulus, recording = open_group("human-ratings")
-                ...
-                run.save(encode(spaces, recording, split, encoders), figures=["layer_curve"])
+        with Run("mine", {"model": "smollm2"}, "results/mine") as run:
+            stimulus, recording = open_group("human-ratings", root=run.root)
+            ...
+            run.save(encode(spaces, recording, split, encoders), figures=["layer_curve"])
     """
 
-    def __init__(self, parameters: Mapping[str, Any], analysis: str = "") -> None:
-        frame = inspect.currentframe()
-        caller = frame.f_back if frame is not None else None
-        self.analysis = analysis or Path(caller.f_code.co_filename if caller else "analysis").stem
-        self.out, self.overwrite = Path(parameters["out"]), bool(parameters.get("overwrite"))
-        self.settings = _plain(_flat({k: v for k, v in parameters.items() if k not in PLACES}))
+    def __init__(
+        self,
+        analysis: str,
+        settings: Mapping[str, Any],
+        out: Path | str,
+        *,
+        root: Path | str | None = None,
+        debug: bool = False,
+        overwrite: bool = False,
+    ) -> None:
+        self.analysis, self.settings = analysis, {**_plain(settings), "debug": debug}
+        self.out, self.root = Path(out), None if root is None else Path(root)
+        self.debug, self.overwrite = debug, overwrite
+        self.parts = PartStore.beside(out)
         self.notes: list[str] = []
         self.data: dict[str, Any] = {}
         self.features: dict[str, Any] = {}
@@ -104,6 +127,11 @@ class Run:
         for line in lines:
             typer.echo(str(line))
 
+    def show_table(self, title: str, table: pd.DataFrame, digits: int = 3) -> None:
+        """Print a table below its title, numbers rounded; an empty one is "none"."""
+        rows = table.round(digits).to_string(index=False) if len(table) else "none"
+        self.show(f"\n{title}\n{rows}")
+
     def progress(self, line: str) -> None:
         """Print a line on standard error."""
         typer.echo(line, err=True)
@@ -136,7 +164,7 @@ class Run:
         figures: Sequence[str] = (),
         **settings: Any,
     ) -> None:
-        """Save the bundle, draw its figures, and print where it is.
+        """Save the bundle, draw its figures, print where it is, and remove the kept parts.
 
         Parameters
         ----------
@@ -147,7 +175,7 @@ class Run:
         figures : sequence of str
             Names from `brainlm.plotting.FIGURES`.
         **settings
-            Recorded beside the parameters of ``main``.
+            Recorded beside those of the run.
         """
         if result is not None:
             self.uses(result.recording, *result.spaces)
@@ -165,7 +193,62 @@ class Run:
         )
         save_figures(load_bundle(self.out))
         self.show(f"result bundle: {self.out}   ({self.seconds:.0f} s)")
+        self.parts.clear()
         (self.out / "log.txt").write_text("\n".join(log_lines()) + "\n", encoding="utf-8")
+
+
+def analysis(main: Callable[..., None]) -> Callable[..., None]:
+    """Turn ``main(run, ...)`` into a command that opens the run.
+
+    The command takes the options of ``main``, groups of options by their fields, and those that
+    every analysis has: ``out`` (default: ``results/NAME``), ``root``, ``debug`` and ``overwrite``.
+    ``main`` gets a `Run` that has checked the output folder and holds these as attributes.
+
+    Parameters
+    ----------
+    main : callable
+        Its first parameter is the `Run`; the others have defaults, and types that typer knows or
+        that are groups (`grouped`). The module gives it its name and its help.
+
+    Returns
+    -------
+    callable
+        Takes keywords only.
+
+    Examples
+    --------
+    ::
+
+        @analysis
+        def main(run: Run, subjects: options.Subjects = "all", model: options.Model = "smollm2"):
+            stimulus, recording = open_group("human-ratings", subjects, run.root)
+            ...
+            run.save(encode(spaces, recording, split, encoders), figures=["layer_curve"])
+
+        main(model="gemma3", out="results/gemma3")  # --model gemma3 --out results/gemma3
+    """
+    name = Path(main.__code__.co_filename).stem
+    inner = grouped(main, leave_out=("run",))
+    settings = dict(signature(inner).parameters)
+    common = {
+        key: Parameter(key, KEYWORD, default=default, annotation=annotation)
+        for key, (annotation, default) in COMMON.items()
+    }
+    common["out"] = common["out"].replace(default=Path("results") / name)
+
+    def command(**given: Any) -> None:
+        given = {k: p.default for k, p in {**settings, **common}.items()} | given
+        if unknown := set(given) - set(settings) - set(common):
+            raise TypeError(f"{name} has no option {', '.join(sorted(unknown))}")
+        place = {key: given.pop(key) for key in common}
+        with Run(name, given, **place) as run:
+            inner(run=run, **given)
+
+    command.__signature__ = Signature([*settings.values(), *common.values()])  # type: ignore[attr-defined]
+    command.__annotations__ = {k: p.annotation for k, p in {**settings, **common}.items()}
+    command.__doc__ = main.__doc__ or (main.__globals__["__doc__"] or "").strip().partition("\n")[0]
+    command.__name__, command.__module__ = main.__name__, main.__module__
+    return command
 
 
 def _files(origin: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,17 +259,6 @@ def _files(origin: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     hashes = dataset_hashes(origin["dataset"], origin["subject"], origin["root"])
     return {f"{origin['dataset']}, {origin['subject']}": hashes}
-
-
-def _flat(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters with the fields of dataclasses in their place."""
-    flat: dict[str, Any] = {}
-    for key, value in parameters.items():
-        if is_dataclass(value) and not isinstance(value, type):
-            flat |= {each.name: getattr(value, each.name) for each in fields(value)}
-        else:
-            flat[key] = value
-    return flat
 
 
 def _plain(value: Any) -> Any:

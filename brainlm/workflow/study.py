@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.layer_scores import table_of, time_summary
-from brainlm.comparison.parts import PartStore, run_parts
+from brainlm.comparison.parts import run_parts
 from brainlm.comparison.selection import choose_datasets, open_assemblies
 from brainlm.comparison.table import tidy
 from brainlm.stats.permutation import fdr
@@ -36,23 +35,19 @@ class Study:
         Data sets of the study, separated by spaces.
     datasets : str
         The user's choice, see `brainlm.comparison.selection.choose_datasets`.
-    root : path, optional
-        Folder of the data sets.
     """
 
-    def __init__(self, run: Run, known: str, *, datasets: str, root: Path | None = None) -> None:
-        self.run, self.root = run, root
-        self.names, self.languages, notes = choose_datasets(datasets, known.split(), root)
+    def __init__(self, run: Run, known: str, datasets: str) -> None:
+        self.run = run
+        self.names, self.languages, notes = choose_datasets(datasets, known.split(), run.root)
         run.note(*notes)
         self.assemblies: list[Assembly] = []
         self.seconds: dict[str, float] = {}
 
-    def open(
-        self, limits: Mapping[str, Mapping[str, Any]], *, debug: bool, max_items: int
-    ) -> list[Assembly]:
+    def open(self, limits: Mapping[str, Mapping[str, Any]], max_items: int) -> list[Assembly]:
         """Open the data sets, each within its limits; their notes are kept in the bundle."""
         self.assemblies = open_assemblies(
-            self.names, self.root, limits, debug=debug, max_items=max_items
+            self.names, self.run.root, limits, debug=self.run.debug, max_items=max_items
         )
         self.seconds["opening the data"] = self.run.seconds
         for each in self.assemblies:
@@ -72,20 +67,18 @@ class Study:
 
     def compute(self, jobs: Sequence[Job]) -> dict[str, xarray.Dataset]:
         """Compute the parts that are not on disk yet, see `brainlm.comparison.run_parts`."""
-        self.store = PartStore.beside(self.run.out)
-        parts, seconds = run_parts(jobs, self.store, self.run.progress)
+        parts, seconds = run_parts(jobs, self.run.parts, self.run.progress)
         self.seconds |= seconds
         return parts
 
     def save(
         self, tables: Mapping[str, pd.DataFrame], figures: Sequence[str], **settings: Any
     ) -> None:
-        """Save the tables as a bundle, remove the parts, and print the slowest parts."""
+        """Save the tables as a bundle, and print which parts took longest."""
         times = pd.DataFrame({"part": list(self.seconds), "seconds": list(self.seconds.values())})
         arrays = {name: table_of(table) for name, table in {**tables, "time": times}.items()}
         chosen: dict[str, Any] = {"datasets": self.names, "languages": self.languages}
         self.run.save(arrays=arrays, figures=figures, **chosen, **settings)
-        self.store.clear()
         self.run.show(time_summary(self.seconds, self.run.seconds))
 
 

@@ -94,9 +94,8 @@ def test_decode_pereira2018(tmp_path, capsys):
 
 
 def test_similarity_binder(tmp_path, capsys):
-    _need(["binder-en", "binder-zh"], ["minilm", "glove-6b-50d", "synonyms-zh"])
-    model = "gemma3" if is_cached("gemma3") else "minilm"  # which splits into characters
-    bundle = _run("similarity_binder", tmp_path / "out", model_zh=model)
+    _need(["binder-en", "binder-zh"], ["minilm", "gemma3", "glove-6b-50d", "synonyms-zh"])
+    bundle = _run("similarity_binder", tmp_path / "out")
     for language in ("english", "chinese"):
         static = bundle.arrays[language].sel(space="static vectors")
         assert float(static["score"].sel(analysis="similarity encoding").mean("attribute")) > 0.3

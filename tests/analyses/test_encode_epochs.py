@@ -10,6 +10,7 @@ from support.pictures import check_pictures
 
 from brainlm.cli.app import load_analysis
 from brainlm.datasets.folders import is_on_disk
+from brainlm.encoding.word_epochs import encode_epochs
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.language_models.sources import is_cached
 from brainlm.plotting import draw
@@ -75,7 +76,7 @@ def test_subjects_of_the_same_words_are_permuted_alike(tmp_path):
     analysis, card = load_analysis("encode_epochs"), meg_folder(tmp_path)
     opened = list(open_subjects(card, "all", tmp_path))
     first, again, other = (
-        analysis.fit(
+        encode_epochs(
             opened[i][0],
             replace(opened[k][1], subject=who),
             analysis.language_spaces(opened[i][0], model="none", depth=0.5),

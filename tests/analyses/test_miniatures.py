@@ -85,6 +85,7 @@ TEXT_TESTS = {
     "control_sd",
     "draw_sd",
     "whole_z",
+    "whole_p",  # nor has it a p where all random reconstructions score alike
     "over_low",
     "over_high",
     "over_p",
@@ -227,7 +228,7 @@ def check_binder(bundle, _):
     static = english["score"].sel(space="static vectors")
     assert float(static.drop_sel(attribute=NOISE).mean()) > 0.5
     assert abs(float(static.sel(attribute=NOISE))) < 0.3
-    assert (abs(english["score"].sel(space="layer 6").mean()) < 0.2).all()
+    assert float(english["score"].sel(space="layer 6").mean()) < 0.2
     assert float(english["p"].sel(space="static vectors")) < 0.02
     assert float(bundle.arrays["rdms"]["rho"]) > 0.3
     agree = bundle.arrays["rdms"]["attribute_r"]

@@ -186,8 +186,9 @@ def test_clocks_and_runs_that_do_not_meet_are_refused(rng):
         align(_story(rng), items, delays=[1])
 
 
-def test_clock_of_mulcogbench_is_that_of_its_public_rule(rng):
-    options = read_card("mulcogbench-zh-stories").open.options
+@pytest.mark.parametrize("card", ["mulcogbench-zh-stories", "cogbench-stories"])
+def test_clock_of_mulcogbench_is_that_of_its_public_rule(rng, card):
+    options = read_card(card).open.options
     step = options["sampling_interval"]
     end = 10.65 + np.cumsum(rng.uniform(0.15, 0.9, 300))
     values = np.c_[np.ones(300), rng.standard_normal((300, 2))]

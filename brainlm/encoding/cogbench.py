@@ -211,9 +211,7 @@ def predict_stories(
     X, Y = checked(X, Y)
     check_finite(X, "X")
     check_finite(Y, "Y")
-    labels = np.zeros(Y.shape[1], int) if groups is None else as_labels(groups, "groups")
-    same_length({"columns of Y": Y.shape[1], "groups": len(labels)})
-    columns = [np.flatnonzero(labels == label) for label in dict.fromkeys(labels.tolist())]
+    columns = columns_of(groups, Y.shape[1])
     found = []
     for train, test, pairs in story_folds(len(X), part):
         paths = [RidgePath.of(X[fit], intercept=False) for fit, _ in pairs]
@@ -234,13 +232,12 @@ def fmri(X: np.ndarray, Y: np.ndarray, part: Any = None, groups: Any = None) -> 
     ``(n - 1) / n`` times Pearson's r. The score of the challenge is the mean over targets of a
     subject and region, then over all of these. Parameters as in `predict_stories`.
     """
-    labels = np.zeros(np.shape(Y)[1], int) if groups is None else as_labels(groups, "groups")
-    order = list(dict.fromkeys(labels.tolist()))
-    total = np.zeros(len(labels))
+    columns = columns_of(groups, np.shape(Y)[1])
+    total = np.zeros(np.shape(Y)[1])
     folds = predict_stories(X, Y, part, groups)
     for i, fold in enumerate(folds):
-        total[labels == order[i % len(order)]] += published_r(fold.predicted, fold.truth)
-    return total / (len(folds) / len(order))
+        total[columns[i % len(columns)]] += published_r(fold.predicted, fold.truth)
+    return total / (len(folds) / len(columns))
 
 
 def published_r(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -279,6 +276,15 @@ def checked(X: Any, Y: Any) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"X and Y must be matrices, got shapes {X.shape} and {Y.shape}")
     same_length({"rows of X": len(X), "rows of Y": len(Y)})
     return X, Y
+
+
+def columns_of(groups: Any, n_targets: int) -> list[np.ndarray]:
+    """Return the columns of each group, in the order in which groups first come."""
+    if groups is None:
+        return [np.arange(n_targets)]
+    labels = as_labels(groups, "groups")
+    same_length({"columns of Y": n_targets, "groups": len(labels)})
+    return [np.flatnonzero(labels == label) for label in dict.fromkeys(labels.tolist())]
 
 
 def _rows(part: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from brainlm.data.scores import pearson
 from brainlm.encoding._ridge.path import RidgePath
-from brainlm.encoding.cogbench import ALPHAS, alpha_curve, checked, predict_fold, story_folds
+from brainlm.encoding.cogbench import (
+    ALPHAS,
+    alpha_curve,
+    checked,
+    columns_of,
+    predict_fold,
+    story_folds,
+)
 
 ALPHAS_SENSORS = np.logspace(-3, 3, 20) ** 2
 BLOCK = 100  # words that stay together when blocks are shuffled
 
 
 def choose_sensors(
-    X: np.ndarray, Y: np.ndarray, *, share: float = 0.05, seed: int = 0
-) -> np.ndarray:
+    X: np.ndarray, Y: np.ndarray, groups: Any = None, *, share: float = 0.05, seed: int = 0
+) -> list[np.ndarray]:
     """Return the sensors that an encoding run predicts best (published, but for the seed).
 
     Words in blocks of 100 are shuffled; eight tenths of the blocks train, one tenth chooses the
@@ -25,77 +34,104 @@ def choose_sensors(
     Parameters
     ----------
     X : array of shape (n_words, n_features)
-    Y : array of shape (n_words, n_sensors)
+    Y : array of shape (n_words, n_targets)
+        Sensors of one or more groups.
+    groups : sequence, shape (n_targets,), optional
+        Whose sensors they are (a subject, a bin): each has a penalty and a choice of its own.
     share : float
     seed : int
         Of the shuffled blocks (ours).
 
     Returns
     -------
-    array of int
-        Column numbers, rising.
+    list of array of int
+        Column numbers of each group, rising.
     """
-    n_kept = int(Y.shape[1] * share)
-    if n_kept < 2:
+    columns = columns_of(groups, Y.shape[1])
+    kept = [int(len(own) * share) for own in columns]
+    if min(kept) < 2:
         raise ValueError(
-            f"{share:g} of {Y.shape[1]} sensors are {n_kept}: a correlation over sensors needs two "
-            "or more; give a larger share"
+            f"{share:g} of {len(columns[int(np.argmin(kept))])} sensors are {min(kept)}: a "
+            "correlation over sensors needs two or more; give a larger share"
         )
-    blocks = [np.arange(a, min(a + BLOCK, len(X))) for a in range(0, len(X), BLOCK)]
-    order = np.random.default_rng(seed).permutation(len(blocks))
-    cuts = int(len(blocks) * 0.8), int(len(blocks) * 0.9)
-    sides = [
-        np.concatenate([blocks[i] for i in some]) if len(some) else np.arange(0)
-        for some in np.split(order, cuts)
+    (X_fit, Y_fit), (X_dev, Y_dev), (X_test, Y_test) = [
+        (_z(X[rows]), _z(Y[rows])) for rows in _shuffled_blocks(len(X), seed)
     ]
-    if not all(map(len, sides)):
-        raise ValueError(
-            f"{len(X)} words make {len(blocks)} blocks of {BLOCK}, too few to train, choose a "
-            "penalty and test: give six blocks or more"
-        )
-    scaled = [(_z(X[rows]), _z(Y[rows])) for rows in sides]
-    (X_fit, Y_fit), (X_dev, Y_dev), (X_test, Y_test) = scaled
     path = RidgePath.of(X_fit, intercept=False)
-    curve = [
-        np.nan_to_num(pearson(p, Y_dev)).mean() for p in path.predict(Y_fit, X_dev, ALPHAS_SENSORS)
-    ]
-    (predicted,) = path.predict(Y_fit, X_test, [ALPHAS_SENSORS[int(np.argmax(curve))]])
-    return np.sort(np.argsort(np.nan_to_num(pearson(predicted, Y_test)), kind="stable")[-n_kept:])
+    curve = np.array(
+        [np.nan_to_num(pearson(p, Y_dev)) for p in path.predict(Y_fit, X_dev, ALPHAS_SENSORS)]
+    )
+    chosen = []
+    for own, n in zip(columns, kept, strict=True):
+        alpha = ALPHAS_SENSORS[int(np.argmax(curve[:, own].mean(axis=1)))]
+        (predicted,) = path.predict(Y_fit[:, own], X_test, [alpha])
+        r = np.nan_to_num(pearson(predicted, Y_test[:, own]))
+        chosen.append(np.sort(own[np.argsort(r, kind="stable")[-n:]]))
+    return chosen
 
 
 def meg(
-    X: np.ndarray, Y: np.ndarray, *, share: float = 0.05, seed: int = 0, inside: bool = False
-) -> float:
-    """Score ``meg`` of one subject, session and bin: r of each word over the chosen sensors, mean.
+    X: np.ndarray,
+    Y: np.ndarray,
+    groups: Any = None,
+    *,
+    share: float = 0.05,
+    seed: int = 0,
+    inside: bool = False,
+) -> np.ndarray:
+    """Score ``meg`` of one session: mean r of each word over the chosen sensors, (n_groups,).
 
     Published: `choose_sensors` on all words of the session, then ridge regression as in
-    `predict_stories` without parts. The sensors are chosen with the responses that are scored
-    (double dipping); ``inside`` chooses them in the training words of each fold instead (ours).
+    `brainlm.encoding.cogbench.predict_stories` without parts. The sensors are chosen with the
+    responses that are scored (double dipping); ``inside`` chooses them in the training words of
+    each fold instead (ours).
 
     Parameters
     ----------
     X : array of shape (n_words, n_features)
-    Y : array of shape (n_words, n_sensors)
-        Responses in one bin; published are the bins that begin 600 and 700 ms after onset.
+    Y : array of shape (n_words, n_targets)
+        Responses of the sensors of one or more groups; published are the bins that begin 600 and
+        700 ms after onset, each on its own.
+    groups : sequence, shape (n_targets,), optional
+        Subject and bin of each target. Default: all are one group.
     share, seed
         As in `choose_sensors`.
     inside : bool
+
+    Returns
+    -------
+    array of shape (n_groups,)
+        In the order in which the groups first come.
     """
     X, Y = checked(X, Y)
-    chosen = None if inside else choose_sensors(X, Y, share=share, seed=seed)
-    scores = []
+    chosen = [] if inside else choose_sensors(X, Y, groups, share=share, seed=seed)
+    scores: list[list[float]] = []
     for train, test, pairs in story_folds(len(X), None):
         if inside:
-            chosen = choose_sensors(X[train], Y[train], share=share, seed=seed)
-        own = Y[:, chosen]
-        curve = np.zeros(len(ALPHAS))
-        for fit, choose in pairs:
-            path = RidgePath.of(X[fit], intercept=False)
-            curve += alpha_curve(path, X, own, fit, choose)
+            chosen = choose_sensors(X[train], Y[train], groups, share=share, seed=seed)
+        paths = [(RidgePath.of(X[fit], intercept=False), fit, choose) for fit, choose in pairs]
         whole = RidgePath.of(X[train], intercept=False)
-        fold = predict_fold(whole, X, own, train, test, float(ALPHAS[int(np.argmax(curve))]))
-        scores.append(pearson(fold.predicted.T, fold.truth.T))
-    return float(np.mean(scores))
+        scores.append([])
+        for own in chosen:
+            curve = sum(alpha_curve(path, X, Y[:, own], fit, choose) for path, fit, choose in paths)
+            alpha = float(ALPHAS[int(np.argmax(curve))])
+            fold = predict_fold(whole, X, Y[:, own], train, test, alpha)
+            scores[-1].append(float(pearson(fold.predicted.T, fold.truth.T).mean()))
+    return np.mean(scores, axis=0)
+
+
+def _shuffled_blocks(n: int, seed: int) -> list[np.ndarray]:
+    """Rows that train, choose the penalty, and test: shuffled blocks of 100."""
+    blocks = [np.arange(a, min(a + BLOCK, n)) for a in range(0, n, BLOCK)]
+    order = np.random.default_rng(seed).permutation(len(blocks))
+    cuts = int(len(blocks) * 0.8), int(len(blocks) * 0.9)
+    sides = np.split(order, cuts)
+    if not all(map(len, sides)):
+        raise ValueError(
+            f"{n} words make {len(blocks)} blocks of {BLOCK}, too few to train, choose a penalty "
+            "and test: give six blocks or more"
+        )
+    return [np.concatenate([blocks[i] for i in some]) for some in sides]
 
 
 def _z(values: np.ndarray) -> np.ndarray:

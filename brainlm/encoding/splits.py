@@ -235,7 +235,7 @@ class FixedSplit:
     first case the dev samples belong to the training set of the fold, and ``within`` chooses
     penalties on them (scikit-learn's ``PredefinedSplit``); the encoder is then refitted on train
     and dev together. In the second case nothing but the train samples is left to choose on:
-    ``within`` makes folds of their runs, or contiguous blocks.
+    ``within`` makes up to five folds of whole runs, or contiguous blocks.
 
     Parameters
     ----------
@@ -294,6 +294,9 @@ class FixedSplit:
             return PredefinedSplit(np.where(dev, 0, -1))
         if self.runs is None:
             return ContiguousBlocks(5)
+        n_runs = len(set(self.runs[train]))
+        if n_runs > 5:
+            return Groups(self.runs[train], 5)
         return LeaveOneRunOut(self.runs).within(train)
 
     def __repr__(self) -> str:

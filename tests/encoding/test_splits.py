@@ -125,6 +125,8 @@ def test_a_fixed_split_tests_dev_until_there_is_a_test():
     assert split.get_n_splits() == 1
     assert isinstance(split.within(train), LeaveOneRunOut)
     assert isinstance(FixedSplit(PARTS).within(train), ContiguousBlocks)
+    many = FixedSplit(PARTS, runs=np.repeat(list("abcdefghi"), 2)).within(train)
+    assert repr(many) == "Groups(6 groups, n_splits=5)"
     split = FixedSplit([*PARTS, "test", "test"])
     ((train, test),) = split.split(range(20))
     assert test.tolist() == [18, 19]

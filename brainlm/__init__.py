@@ -41,7 +41,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "language_models.model": ["LanguageModel"],
         "features.norms": ["Norm", "open_norm"],
         "encoding.align": ["align", "delay", "delays_between", "resample"],
-        "encoding.splits": ["ContiguousBlocks", "Groups", "LeaveOneRunOut"],
+        "encoding.splits": ["ContiguousBlocks", "FixedSplit", "Groups", "LeaveOneRunOut"],
         "encoding.ridge": ["RidgeEncoder"],
         "encoding.similarity": ["SimilarityEncoder"],
         "encoding.banded": ["BandedRidgeEncoder"],

@@ -175,7 +175,7 @@ def _side_by_side(recordings: list[Recording], people: list[str]) -> Recording:
     targets = targets_of_subjects(
         {who: r.targets for who, r in zip(people, recordings, strict=True)}
     )
-    place = {"times": first.times, "items": first.items, "run": first.run}
+    place = {"times": first.times, "items": first.items, "run": first.run, "part": first.part}
     z = (data - data.mean(axis=0)) / np.where(spread > 0, spread, 1)
     return Recording(z, targets, first.modality, "z", **place, notes=first.notes)
 

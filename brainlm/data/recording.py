@@ -22,6 +22,7 @@ from brainlm.data.target_table import positions_of, target_table, targets_of_sub
 from brainlm.errors import unknown_name
 
 COLUMNS = 1 << 24  # values of a mapped array that are read at a time
+PARTS = ("train", "dev", "test")
 MODALITIES = (
     "fmri",
     "fnirs",
@@ -60,6 +61,9 @@ class Recording:
         may come again (trials). Exactly one of ``times`` and ``items`` is given.
     run : sequence of str, shape (n_samples,), optional
         The unbroken recording that a sample belongs to. Default: ``"1"``.
+    part : sequence of str, shape (n_samples,), optional
+        "train", "dev" or "test": the part of each sample where the authors of the data fixed them
+        (see `brainlm.FixedSplit`).
     subject : str
         Who was recorded.
     missing : {"refuse", "allow"}
@@ -87,6 +91,7 @@ class Recording:
     missing: str = "refuse"
     notes: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    part: Any = None
 
     def __post_init__(self) -> None:
         data = np.asarray(self.data)
@@ -114,6 +119,8 @@ class Recording:
             object.__setattr__(self, name, value)
         object.__setattr__(self, "notes", tuple(self.notes))
         object.__setattr__(self, "origin", MappingProxyType(dict(self.origin)))
+        if self.part is not None:
+            self._set_parts()
         if self.times is not None:
             self._set_times()
         else:
@@ -127,6 +134,21 @@ class Recording:
                 raise ValueError("data has infinite values: missing values are NaN")
         else:
             check_finite(data, "data")
+
+    def _set_parts(self) -> None:
+        part = as_labels(self.part, "part")
+        same_length({"rows of data": self.n_samples, "part": len(part)})
+        for label in dict.fromkeys(part):
+            if label not in PARTS:
+                raise unknown_name("part", label, PARTS)
+        if self.times is not None:
+            cut = [run for run in self.runs if len(set(part[self.run == run])) > 1]
+            if cut:
+                raise ValueError(
+                    f"run {cut[0]!r} is in several parts ({len(cut)} such runs): neighbouring "
+                    "samples of a time series resemble each other, so a run is in one part"
+                )
+        object.__setattr__(self, "part", part)
 
     def _set_times(self) -> None:
         times = freeze(np.asarray(self.times, dtype=float))
@@ -204,7 +226,7 @@ class Recording:
         """Return the recording of some samples (a mask or rising indices); ``note`` says why."""
         optional: dict[str, Any] = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows]
-            for name in ("times", "items", "run")
+            for name in ("times", "items", "run", "part")
         }
         return replace(self, data=self.data[rows], **optional, notes=(*self.notes, note))
 
@@ -236,6 +258,7 @@ class Recording:
             "samples" if self.items is None else "items": self.n_samples,
             "targets": self.n_targets,
             "runs": len(self.runs),
+            "parts": None if self.part is None else ", ".join(dict.fromkeys(self.part)),
             "unit": self.unit,
             "sampling interval": None if step is None else f"{step:g} s",
             "on disk": "yes" if is_mapped(self.data) else None,

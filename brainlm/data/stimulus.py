@@ -46,6 +46,9 @@ class Stimulus:
     overlap : {"refuse", "allow"}
         Whether a word may begin before the one before it has ended, as in talk. Words stay in the
         order of their onsets.
+    context_only : sequence of bool, shape (n_words,), optional
+        Words that language models read and nothing responds to, such as punctuation marks that
+        were never heard: `brainlm.align` leaves their rows out. Default: none.
 
     Raises
     ------
@@ -69,6 +72,7 @@ class Stimulus:
     item: Any = None
     speaker: Any = None
     overlap: str = "refuse"
+    context_only: Any = None
 
     def __post_init__(self) -> None:
         words = as_labels(self.words, "words")
@@ -100,10 +104,21 @@ class Stimulus:
             speaker = as_labels(self.speaker, "speaker")
             same_length({"words": n_words, "speaker": len(speaker)})
             object.__setattr__(self, "speaker", speaker)
+        if self.context_only is not None:
+            self._set_context_only()
         if (self.onset is None) != (self.duration is None):
             raise ValueError("onset and duration go together: give both or neither")
         if self.onset is not None:
             self._set_times()
+
+    def _set_context_only(self) -> None:
+        marked = freeze(np.asarray(self.context_only))
+        same_length({"words": self.n_words, "context_only": len(marked)})
+        if marked.dtype != bool:
+            raise ValueError(f"context_only must hold True or False, got dtype {marked.dtype}")
+        if marked.all():
+            raise ValueError("context_only marks every word: nothing would be responded to")
+        object.__setattr__(self, "context_only", marked)
 
     def _set_times(self) -> None:
         onset = freeze(np.asarray(self.onset, dtype=float))
@@ -150,11 +165,19 @@ class Stimulus:
         """The runs, in order."""
         return list(dict.fromkeys(self.run))
 
+    @property
+    def counted(self) -> np.ndarray:
+        """Which words may be responded to (all but ``context_only``), bool, (n_words,)."""
+        if self.context_only is None:
+            return np.ones(self.n_words, dtype=bool)
+        return ~self.context_only
+
     def select(self, rows: Any) -> Stimulus:
         """Return the stimulus of the given rows (a boolean mask or indices in rising order)."""
+        names = ("onset", "duration", "run", "text", "sentence", "item", "speaker", "context_only")
         optional = {
             name: None if getattr(self, name) is None else getattr(self, name)[rows]
-            for name in ("onset", "duration", "run", "text", "sentence", "item", "speaker")
+            for name in names
         }
         return Stimulus(self.words[rows], self.language, overlap=self.overlap, **optional)
 
@@ -186,6 +209,8 @@ class Stimulus:
             for name in names
             if all(getattr(part, name) is not None for part in parts)
         }
+        if any(part.context_only is not None for part in parts):
+            columns["context_only"] = ~np.concatenate([part.counted for part in parts])
         overlap = "allow" if any(part.overlap == "allow" for part in parts) else "refuse"
         return cls(language=languages[0], overlap=overlap, **columns)
 

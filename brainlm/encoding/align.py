@@ -243,6 +243,8 @@ def align(
     Items: the rows of all words of the sentence that a sample responds to are averaged (or summed,
     ``method="sum"``).
 
+    Words that are context only (`brainlm.Stimulus.context_only`) count nowhere.
+
     Parameters
     ----------
     features : Features
@@ -275,6 +277,8 @@ def align(
                 f"{name} must be {kind.__name__}, got {type(value).__name__}: the call is "
                 "align(features, recording)"
             )
+    if features.stimulus is not None and not features.stimulus.counted.all():
+        features = features.select_words(features.stimulus.counted)
     if recording.times is None:
         if _checked_delays(delays) != [0]:
             raise ValueError(f"delays {list(delays)} need a time series; this recording has items")

@@ -18,7 +18,7 @@ from brainlm.encoding.align import align
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.permuted_scores import permuted_scores
 from brainlm.encoding.ridge import AlphaEdgeWarning
-from brainlm.encoding.splits import Split
+from brainlm.encoding.splits import FixedSplit, Split
 from brainlm.errors import unknown_name
 from brainlm.features.baselines import random_like
 from brainlm.stats.noise_ceiling import leave_one_subject_out
@@ -359,14 +359,18 @@ def stack_predictions(
 
 
 def stack_folds(split: Split, n_samples: int) -> xarray.Dataset:
-    """Return the folds of a split as ``role`` (fold, sample): 1 train, 2 test, 0 in the gap."""
+    """Return the folds of a split as ``role`` (fold, sample): 1 train, 2 test, 0 in the gap.
+
+    A `FixedSplit` also has ``part`` (sample): train, dev or test.
+    """
     import xarray
 
     folds = list(split.split(range(n_samples)))
     role = np.zeros((len(folds), n_samples), dtype=np.int8)
     for fold, (train, test) in enumerate(folds):
         role[fold, train], role[fold, test] = 1, 2
-    return xarray.Dataset({"role": (("fold", "sample"), role)})
+    parts = {"part": ("sample", split.parts.astype(str))} if isinstance(split, FixedSplit) else {}
+    return xarray.Dataset({"role": (("fold", "sample"), role)}, coords=parts)
 
 
 def score_table(scores: xarray.Dataset) -> pandas.DataFrame:

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from sklearn.model_selection import PredefinedSplit
 
-from brainlm._validation import as_labels, check_blocks
+from brainlm._validation import as_labels, check_blocks, same_length
+from brainlm.data.recording import PARTS
+from brainlm.errors import unknown_name
 
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -222,6 +225,83 @@ class LeaveOneRunOut:
 
     def __repr__(self) -> str:
         return f"LeaveOneRunOut({len(set(self.runs))} runs)"
+
+
+@dataclass(frozen=True, eq=False)
+class FixedSplit:
+    """The one fold that the authors of a data set fixed: train, dev and test samples.
+
+    Tested are the "test" samples, or the "dev" samples where no test samples are out yet. In the
+    first case the dev samples belong to the training set of the fold, and ``within`` chooses
+    penalties on them (scikit-learn's ``PredefinedSplit``); the encoder is then refitted on train
+    and dev together. In the second case nothing but the train samples is left to choose on:
+    ``within`` makes up to five folds of whole runs, or contiguous blocks.
+
+    Parameters
+    ----------
+    parts : sequence of str, shape (n_samples,)
+        "train", "dev" or "test", such as `brainlm.Recording.part`.
+    runs : sequence of str, shape (n_samples,), optional
+        Of a time series, for the inner folds.
+
+    Examples
+    --------
+    >>> FixedSplit(["train"] * 4 + ["dev"] * 2)
+    FixedSplit(4 train, 2 dev; tested: dev)
+    """
+
+    parts: Any
+    runs: Any = None
+
+    def __post_init__(self) -> None:
+        if self.parts is None:
+            raise ValueError(
+                "parts is None: the data set has no fixed train, dev and test; use ContiguousBlocks"
+            )
+        labels = as_labels(self.parts, "parts")
+        for label in dict.fromkeys(labels):
+            if label not in PARTS:
+                raise unknown_name("part", label, PARTS)
+        object.__setattr__(self, "parts", labels)
+        if self.runs is not None:
+            same_length({"parts": len(labels), "runs": len(self.runs)})
+            object.__setattr__(self, "runs", as_labels(self.runs, "runs"))
+        if "train" not in labels or len(set(labels)) < 2:
+            raise ValueError(
+                f"parts are {', '.join(dict.fromkeys(labels))}: a fixed split needs train samples, "
+                "and dev or test samples"
+            )
+
+    @property
+    def tested(self) -> str:
+        """The part that is tested: "test", or "dev" where there is no test."""
+        return "test" if "test" in self.parts else "dev"
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return 1."""
+        return 1
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Fold]:
+        """Yield the (train, test) row numbers of the one fold."""
+        if len(X) != len(self.parts):
+            raise ValueError(f"parts has {len(self.parts)} entries for {len(X)} samples")
+        yield np.flatnonzero(self.parts != self.tested), np.flatnonzero(self.parts == self.tested)
+
+    def within(self, train: np.ndarray) -> Any:
+        """Return the dev samples as the one inner fold, or folds of the train samples."""
+        dev = self.parts[train] == "dev"
+        if dev.any() and not dev.all():
+            return PredefinedSplit(np.where(dev, 0, -1))
+        if self.runs is None:
+            return ContiguousBlocks(5)
+        n_runs = len(set(self.runs[train]))
+        if n_runs > 5:
+            return Groups(self.runs[train], 5)
+        return LeaveOneRunOut(self.runs).within(train)
+
+    def __repr__(self) -> str:
+        counts = [f"{(self.parts == p).sum()} {p}" for p in PARTS if p in self.parts]
+        return f"FixedSplit({', '.join(counts)}; tested: {self.tested})"
 
 
 @dataclass(frozen=True, eq=False)

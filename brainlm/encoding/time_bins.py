@@ -62,6 +62,7 @@ def word_locked(
         words = np.flatnonzero(stimulus.run == run)
         onset = stimulus.onset[words]
         inside = (onset + start >= times[0]) & (onset + edges[-1] <= times[-1] + step)
+        inside &= stimulus.counted[words]
         kept[words[inside]] = True
         total = np.vstack([np.zeros(data.shape[1]), np.cumsum(data, axis=0, dtype=float)])
         # Half a sample of tolerance, so that a bin has its samples whatever the rounding.
@@ -80,15 +81,19 @@ def word_locked(
         text=stimulus.text,
         sentence=stimulus.sentence,
         item=items,
-    ).select(kept)
+        context_only=stimulus.context_only,
+    )
+    responded = whole.item[kept]
+    whole = whole.select(kept | ~stimulus.counted)
     targets = epoch_targets(recording.target_names.tolist(), edges[:-1], recording.positions)
-    note = f"word-locked: {kept.sum()} of {len(kept)} words lie whole inside the recording"
+    n_words = int(stimulus.counted.sum())
+    note = f"word-locked: {kept.sum()} of {n_words} words lie whole inside the recording"
     return whole, Recording(
         np.vstack(rows),
         targets,
         recording.modality,
         recording.unit,
-        items=whole.item,
+        items=responded,
         subject=recording.subject,
         notes=(*recording.notes, note),
     )

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 from pydantic import model_validator
 
+from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.data.target_table import epoch_targets, target_table
-from brainlm.errors import CorruptDataError
-from brainlm.io.files import ReaderOptions, check_subject, naming, read_text
+from brainlm.errors import CorruptDataError, unknown_name
+from brainlm.io.files import ReaderOptions, check_subject, naming, read_text, subjects_in
 from brainlm.io.matlab import find, read_mat
+from brainlm.io.parts import PLACE, in_part, join_parts, notes_of, parts_in
 
 
 class PatternsOptions(ReaderOptions):
@@ -23,7 +25,8 @@ class PatternsOptions(ReaderOptions):
     Attributes
     ----------
     pattern : str
-        Path of a subject's file, with ``{subject}`` in it.
+        Path of a subject's file, with ``{subject}`` in it; ``{part}/`` in front of it and of
+        ``labels_file`` stands for the folders of fixed parts (`brainlm.io.parts`).
     data : str
         Variable with the responses: a matrix of shape (n_rows, n_targets), a row per cell, or with
         ``bin_width`` an array of shape (n_rows, n_channels, n_bins).
@@ -42,6 +45,11 @@ class PatternsOptions(ReaderOptions):
     running : bool
         Whether the rows are the words of a text, one after the other, each an item of its own
         ("1", "2", ...).
+    constant : {"keep", "drop"}
+        Whether to leave out targets with one value throughout (noted): no score exists of them,
+        and `brainlm.open_dataset` refuses them.
+    missing : {"refuse", "allow"}
+        Whether NaN is an error or stays.
     language, modality, unit : str
         As in `Stimulus` and `Recording`.
     """
@@ -56,6 +64,8 @@ class PatternsOptions(ReaderOptions):
     positions: str | None = None
     trials: Literal["refuse", "keep"] = "refuse"
     running: bool = False
+    constant: Literal["keep", "drop"] = "keep"
+    missing: Literal["refuse", "allow"] = "refuse"
     language: str
     modality: str
     unit: str
@@ -66,13 +76,38 @@ class PatternsOptions(ReaderOptions):
             raise ValueError("give either labels or labels_file")
         if self.running and self.trials == "keep":
             raise ValueError("in a running text every word is an item: leave trials out")
+        if PLACE in self.pattern and PLACE not in (self.labels_file or PLACE):
+            raise ValueError(f"labels_file must begin with {PLACE!r}, as pattern does")
         return self
 
     def paths(self, subject: str | None) -> tuple[str, ...]:
-        """Return the file of the subject and the labels."""
-        shared = (self.labels_file,) if self.labels_file else ()
-        own = (self.pattern.replace("{subject}", subject),) if subject is not None else ()
+        """Return the file of the subject and the labels; none before the parts are known."""
+        return () if PLACE in self.pattern else self._files(subject, "")
+
+    def _files(self, subject: str | None, part: str) -> tuple[str, ...]:
+        shared = (in_part(self.labels_file, part),) if self.labels_file else ()
+        pattern = in_part(self.pattern, part)
+        own = (pattern.replace("{subject}", subject),) if subject is not None else ()
         return (*own, *shared)
+
+    def parts(self, folder: Path) -> tuple[str, ...]:
+        """Return the parts that are in the folder; ``("",)`` for a data set without parts."""
+        return parts_in(folder) if PLACE in self.pattern else ("",)
+
+    def found_files(self, folder: Path, subject: str) -> tuple[str, ...]:
+        """Return the files of the subject and the labels, of every part."""
+        return tuple(path for part in self.parts(folder) for path in self._files(subject, part))
+
+    def subjects(self, folder: Path) -> list[str]:
+        """Return the subjects with a file in every part, sorted."""
+        each = [subjects_in(folder, in_part(self.pattern, part)) for part in self.parts(folder)]
+        return sorted(set.intersection(*map(set, each)))
+
+    def of_part(self, part: str) -> PatternsOptions:
+        """Return the options for the files of one part."""
+        shared = None if self.labels_file is None else in_part(self.labels_file, part)
+        changed = {"pattern": in_part(self.pattern, part), "labels_file": shared}
+        return self.model_copy(update=changed)
 
 
 def read_patterns(
@@ -105,7 +140,31 @@ def read_patterns(
     """
     given = PatternsOptions.of(options, strict=None)
     folder = Path(folder)
-    subject = check_subject(folder, given.pattern, subject)
+    if PLACE not in given.pattern:
+        subject = check_subject(folder, given.pattern, subject)
+        stimulus, recording = _read_part(folder, subject, given)
+    else:
+        parts, choices = given.parts(folder), given.subjects(folder)
+        if subject not in choices:
+            raise unknown_name("subject", subject, choices)
+        pieces = [_read_part(folder, str(subject), given.of_part(part)) for part in parts]
+        stimulus, recording = join_parts(parts, pieces, folder / given.pattern)
+        recording = recording.noted(*notes_of(parts))
+    return stimulus, _varying(recording) if given.constant == "drop" else recording
+
+
+def _varying(recording: Recording) -> Recording:
+    """Leave out targets with one value throughout, and note how many."""
+    constant = set(recording.constant_targets)
+    if not constant:
+        return recording
+    kept = [name for name in recording.target_names if name not in constant]
+    note = f"left out {len(constant)} of {recording.n_targets} targets with one value throughout"
+    return recording.select_targets(kept).noted(Note(note, "excluded"))
+
+
+def _read_part(folder: Path, subject: str, given: PatternsOptions) -> tuple[Stimulus, Recording]:
+    """Read one file of responses and its labels."""
     path = folder / given.pattern.replace("{subject}", subject)
     content = read_mat(path)
     data, targets = _matrix(find(content, given.data, path), path, given)
@@ -136,6 +195,7 @@ def read_patterns(
             unit=given.unit,
             items=labels,
             subject=subject,
+            missing=given.missing,
         )
     return stimulus, recording
 

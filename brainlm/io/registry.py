@@ -15,8 +15,11 @@ from brainlm.io.meeg_options import MeegOptions
 from brainlm.io.patterns import PatternsOptions, read_patterns
 from brainlm.io.rated_pairs import WordPairsOptions, read_word_pairs
 from brainlm.io.ratings import TablesOptions, read_tables
+from brainlm.io.segmented_sentences import SegmentedOptions, read_segmented
 from brainlm.io.sentence_patterns import PassageOptions, read_passages
-from brainlm.io.story_files import StoriesOptions, read_stories
+from brainlm.io.story_files import read_stories
+from brainlm.io.story_options import StoriesOptions
+from brainlm.io.story_patterns import StoryPatternsOptions, read_story_patterns
 from brainlm.io.timecourses import TimecourseOptions, read_timecourses
 from brainlm.io.word_response_options import WordResponsesOptions
 from brainlm.io.word_responses import read_word_responses
@@ -55,7 +58,9 @@ READERS: dict[str, Reader] = {
     "pairs": Reader(read_word_pairs, WordPairsOptions, "pairs", ("n_pairs", "unit")),
     "passages": Reader(read_passages, PassageOptions),
     "patterns": Reader(read_patterns, PatternsOptions),
+    "segmented": Reader(read_segmented, SegmentedOptions),
     "stories": Reader(read_stories, StoriesOptions),
+    "story-patterns": Reader(read_story_patterns, StoryPatternsOptions),
     "tables": Reader(read_tables, TablesOptions),
     "timecourses": Reader(read_timecourses, TimecourseOptions),
     "word-responses": Reader(read_word_responses, WordResponsesOptions),

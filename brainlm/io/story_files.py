@@ -5,111 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from brainlm.compute.memory import check_declared
+from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
-from brainlm.errors import CorruptDataError, unknown_name
-from brainlm.io.files import Names, ReaderOptions, naming, read_text, subjects_in
+from brainlm.errors import CorruptDataError
+from brainlm.io.files import naming, read_text, subjects_in
 from brainlm.io.matlab import find, read_mat, variable_shape
-from brainlm.io.textgrid import SILENCES, read_textgrid
+from brainlm.io.parts import PLACE, in_part, notes_of
+from brainlm.io.story_options import StoriesOptions, stories_of
+from brainlm.io.story_words import read_story_words, stimulus_of_stories
+from brainlm.io.textgrid import read_textgrid
 from brainlm.io.word_times import read_word_times
 from brainlm.storage.downloads import check_content
 from brainlm.storage.long_recordings import stack_blocks
 
 ROWS = 100  # samples that are read at a time
-
-
-class StoriesOptions(ReaderOptions):
-    """Options of `read_stories`.
-
-    Attributes
-    ----------
-    pattern : str
-        Path of the HDF5 file (or MATLAB file, ``.mat``) of a story, with ``{subject}`` and
-        ``{story}`` in it, and ``{region}`` where there is a file per region.
-    keys : sequence of str
-        Names that the data set in the file may have; shape (n_samples, n_targets).
-    targets_first : bool
-        Whether its shape is (n_targets, n_samples) instead, as MATLAB shows it.
-    regions : sequence of str
-        What stands for ``{region}``; targets are then named "region 1", "region 2", ...
-    words : str
-        Path of the words of a story, with ``{story}`` in it: a TextGrid, or a table.
-    word_columns : dict
-        For a table: ``word``, ``onset``, ``offset`` and other options of
-        `brainlm.io.read_word_times`.
-    language : str
-        Language code.
-    stories : sequence of str
-        Stories, in order. Default: those that the subject has a file of, by name.
-    without : dict of str to sequence of str
-        Subject -> stories that this subject does not have (declared; noted).
-    first_sample, sampling_interval : float
-        Seconds: sample k was taken at ``first_sample + k * sampling_interval`` of the story.
-    counts : str, optional
-        JSON file of story -> number of samples before trimming.
-    trimmed : int
-        Samples that were cut off before saving, of those in ``counts``.
-    tier, skip
-        As in `brainlm.io.textgrid.read_textgrid`.
-    unit : str
-        Unit of the responses.
-    """
-
-    pattern: str
-    keys: Annotated[Names, Field(min_length=1)] = ("data",)
-    targets_first: bool = False
-    regions: Names = ()
-    words: str
-    word_columns: dict[str, Any] = Field(default_factory=dict)
-    language: str
-    stories: Names = ()
-    without: dict[str, Names] = Field(default_factory=dict)
-    first_sample: float
-    sampling_interval: Annotated[float, Field(gt=0)]
-    counts: str | None = None
-    trimmed: int = 0
-    tier: str | None = None
-    skip: Names = SILENCES
-    unit: str
-
-    def subjects(self, folder: Path) -> list[str]:
-        """Return the subjects with at least one story, sorted."""
-        if self.stories:
-            patterns = [self.files("{subject}", story)[0] for story in self.stories]
-            return sorted({s for pattern in patterns for s in subjects_in(folder, pattern)})
-        head = self.files("{subject}", "")[0].partition("{subject}")[0]
-        return sorted(p.name for p in (folder / head).glob("*") if p.is_dir())
-
-    def files(self, subject: str, story: str) -> tuple[str, ...]:
-        """Return the file of a story, or one per region."""
-        path = _fill(self.pattern, subject, story)
-        return tuple(path.replace("{region}", region) for region in self.regions or ("",))
-
-    def found_files(self, folder: Path, subject: str) -> tuple[str, ...]:
-        """Return the responses and the words of the subject's stories, and the counts."""
-        stories = _stories(folder, self, subject)
-        shared = (self.counts,) if self.counts else ()
-        own = (path for story in stories for path in self.files(subject, story))
-        return (*own, *shared, *(self.words.replace("{story}", story) for story in stories))
-
-    def paths(self, subject: str | None) -> tuple[str, ...]:
-        """Return the files of the subject's stories, where the options name the stories."""
-        shared = (self.counts,) if self.counts else ()
-        words = tuple(self.words.replace("{story}", story) for story in self.stories)
-        own: tuple[str, ...] = ()
-        if subject is not None:
-            left_out = self.without.get(subject, ())
-            stories = [story for story in self.stories if story not in left_out]
-            own = tuple(path for story in stories for path in self.files(subject, story))
-        return (*own, *shared, *words)
 
 
 def read_stories(
@@ -143,9 +61,10 @@ def read_stories(
     """
     given = StoriesOptions.of(options)
     folder = Path(folder)
-    stories = _stories(folder, given, subject)
+    stories = stories_of(folder, given, subject)
     assert subject is not None
-    paths = [[folder / name for name in given.files(subject, story)] for story in stories]
+    parts, names = zip(*stories, strict=True)
+    paths = [[folder / p for p in given.files(subject, story, part)] for part, story in stories]
     shapes = [[_shape(path, given) for path in of_story] for of_story in paths]
     for of_story, found in zip(paths, shapes, strict=True):
         for path, (n_samples, n_targets), (_, expected) in zip(
@@ -159,9 +78,12 @@ def read_stories(
                     "have one length"
                 )
     lengths = [found[0][0] for found in shapes]
-    _check_counts(folder, given, stories, [of_story[0] for of_story in paths], lengths)
+    _check_counts(folder, given, names, [of_story[0] for of_story in paths], lengths)
     widths = [n_targets for _, n_targets in shapes[0]]
     notes = [f"{subject} has no story {story}" for story in given.without.get(subject, ())]
+    notes += [*_other_lengths(folder, given, stories, lengths), *_untold(folder, given, stories)]
+    if PLACE in given.pattern:
+        notes += notes_of(given.parts(folder))
     blocks = (block for of_story in paths for block in _side_by_side(of_story, given))
     sources = [path for of_story in paths for path in of_story]
     times = [given.first_sample + given.sampling_interval * np.arange(n) for n in lengths]
@@ -172,26 +94,47 @@ def read_stories(
             modality="fmri",
             unit=given.unit,
             times=np.concatenate(times),
-            run=np.repeat(stories, lengths),
+            run=np.repeat(names, lengths),
+            part=np.repeat(parts, lengths) if any(parts) else None,
             subject=subject,
             notes=tuple(notes),
         )
     return _words(folder, given, stories), recording
 
 
-def _fill(pattern: str, subject: str, story: str) -> str:
-    return pattern.replace("{subject}", subject).replace("{story}", story)
+def _other_lengths(
+    folder: Path, given: StoriesOptions, stories: Sequence[tuple[str, str]], found: list[int]
+) -> list[Note]:
+    """Note of the stories whose responses are not as long as the features of the authors."""
+    if given.lengths is None:
+        return []
+    differ = []
+    for (part, story), n_samples in zip(stories, found, strict=True):
+        path = folder / in_part(given.lengths, part).replace("{story}", story)
+        shape = variable_shape(path, given.lengths_key)
+        if min(shape) != 1 or len(shape) != 2:
+            raise CorruptDataError(f"{path}: {given.lengths_key!r} has no single row: {shape}")
+        if max(shape) != n_samples:
+            differ.append(f"{story} ({n_samples} against {max(shape)})")
+    if not differ:
+        return []
+    listing = ", ".join(differ[:5])
+    return [Note(f"{len(differ)} stories have responses of another length: {listing}", "coverage")]
 
 
-def _stories(folder: Path, given: StoriesOptions, subject: str | None) -> list[str]:
-    choices = given.subjects(folder)
-    if subject not in choices:
-        raise unknown_name("subject", subject, choices)
-    found = subjects_in(folder, given.files(str(subject), "{subject}")[0])
-    stories = [s for s in given.stories if s not in given.without.get(str(subject), ())] or found
-    if not stories:
-        raise CorruptDataError(f"{folder}: subject {subject!r} has no story")
-    return stories
+def _untold(folder: Path, given: StoriesOptions, stories: Sequence[tuple[str, str]]) -> list[Note]:
+    """Note of the stories of a part whose words are there and whose responses are not."""
+    if PLACE not in given.pattern or given.text is None:
+        return []
+    lacking = []
+    for part in given.parts(folder):
+        pattern = in_part(given.text.text, part).replace("{story}", "{subject}")
+        own = {story for each, story in stories if each == part}
+        lacking += [story for story in subjects_in(folder, pattern) if story not in own]
+    if not lacking:
+        return []
+    listing = ", ".join(lacking[:5])
+    return [Note(f"{len(lacking)} stories have words and no responses: {listing}", "excluded")]
 
 
 @contextmanager
@@ -262,7 +205,7 @@ def _side_by_side(paths: list[Path], given: StoriesOptions) -> Iterator[np.ndarr
 
 
 def _check_counts(
-    folder: Path, given: StoriesOptions, stories: list[str], paths: list[Path], found: list[int]
+    folder: Path, given: StoriesOptions, stories: Sequence[str], paths: list[Path], found: list[int]
 ) -> None:
     if given.counts is None:
         return
@@ -280,23 +223,28 @@ def _check_counts(
             )
 
 
-def _words(folder: Path, given: StoriesOptions, stories: list[str]) -> Stimulus:
-    if not given.words.endswith(".TextGrid"):
-        files = [given.words.replace("{story}", story) for story in stories]
-        options: dict[str, Any] = {"files": files, "runs": stories, "skip": given.skip}
+def _words(folder: Path, given: StoriesOptions, stories: Sequence[tuple[str, str]]) -> Stimulus:
+    names = [story for _, story in stories]
+    if given.text is not None:
+        read = [
+            read_story_words(given.text, partial(_place, folder, part, story))
+            for part, story in stories
+        ]
+        return stimulus_of_stories(names, read, given.language, folder)
+    files = [given.word_files(story, part)[0] for part, story in stories]
+    if not str(given.words).endswith(".TextGrid"):
+        options: dict[str, Any] = {"files": files, "runs": names, "skip": given.skip}
         options |= {"language": given.language, **given.word_columns}
         return read_word_times(folder, **options)[0]
     parts = [
-        read_textgrid(
-            folder / given.words.replace("{story}", story),
-            given.language,
-            tier=given.tier,
-            skip=given.skip,
-            run=story,
-        )
-        for story in stories
+        read_textgrid(folder / path, given.language, tier=given.tier, skip=given.skip, run=story)
+        for path, story in zip(files, names, strict=True)
     ]
     return Stimulus.concatenate(parts)
+
+
+def _place(folder: Path, part: str, story: str, path: str) -> Path:
+    return folder / in_part(path, part).replace("{story}", story)
 
 
 def _targets(regions: Sequence[str], widths: Sequence[int]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brainlm.errors import CorruptDataError, unknown_name
+from brainlm.language_models.sources import ModelFiles
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -70,13 +71,13 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_network(folder: Path, *, device: str, dtype: str, head: str = "AutoModel") -> Any:
+def load_network(source: ModelFiles, *, device: str, dtype: str, head: str = "AutoModel") -> Any:
     """Return the network of a model folder, in evaluation mode.
 
     Parameters
     ----------
-    folder : Path
-        A folder with config.json and weights.
+    source : ModelFiles
+        Its folder has config.json and weights; an untrained twin has random ones instead.
     device, dtype : str
         Where it runs, and the precision of its weights, given explicitly because transformers
         would take the precision that the file happens to have.
@@ -94,6 +95,9 @@ def load_network(folder: Path, *, device: str, dtype: str, head: str = "AutoMode
 
     if dtype not in DTYPES:
         raise unknown_name("dtype", dtype, DTYPES)
+    if source.untrained is not None:
+        return _ready(_untrained(source.folder, source.untrained, dtype, head), device)
+    folder = source.folder
     try:
         with quiet_transformers():
             network, report = getattr(transformers, head).from_pretrained(
@@ -123,9 +127,32 @@ def load_network(folder: Path, *, device: str, dtype: str, head: str = "AutoMode
             f"{folder}: the weights lack or misfit {len(missing) + len(report['mismatched_keys'])} "
             f"tensors of the network ({[*missing, *report['mismatched_keys']][:3]})"
         )
+    return _ready(network, device)
+
+
+def _ready(network: Any, device: str) -> Any:
     if network.config.is_encoder_decoder:
         network = network.get_encoder()
     return network.eval().requires_grad_(False).to(device)
+
+
+def _untrained(folder: Path, seed: int, dtype: str, head: str) -> Any:
+    """Return a network with the weights that its own initialisation draws.
+
+    They are drawn in single precision, and always together with those of the head, so that the body
+    is the same with and without one.
+    """
+    import torch
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    heads = {"causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM"}
+    whole = heads.get(kind_of(config.get_text_config()), "AutoModel")
+    with torch.random.fork_rng(), quiet_transformers():
+        torch.manual_seed(seed)
+        network = getattr(transformers, whole).from_config(config, dtype=torch.float32)
+    network = network.to(getattr(torch, dtype))
+    return network.base_model if head == "AutoModel" else network
 
 
 def _of_body(network: Any, names: list[str]) -> list[str]:

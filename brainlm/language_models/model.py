@@ -61,6 +61,9 @@ class LanguageModel:
         begins with it. Default: the entry of a pip-shipped model, else ``"<|endoftext|>"`` where
         the vocabulary has it, else the beginning- or end-of-text token, with a warning where that
         belongs to the chat format (``<|im_start|>``).
+    untrained : int, optional
+        Seed: an untrained twin, the same architecture and tokenizer with the random weights from
+        which training begins. A baseline: what it predicts, training has not brought.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class LanguageModel:
         cache: bool | str | Path = False,
         allow_pickles: bool = False,
         separator: str | None = None,
+        untrained: int | None = None,
     ) -> None:
         from transformers import AutoConfig
 
@@ -104,7 +108,7 @@ class LanguageModel:
         self.dtype = dtype
         self.batch_size = batch_size
         self.cache = resolve_cache(cache)
-        self.source = find_source(name, allow_pickles)
+        self.source = find_source(name, allow_pickles).twin(untrained)
         config = AutoConfig.from_pretrained(self.source.folder, trust_remote_code=False)
         self.config = config.get_text_config()
         self.kind = loading.kind_of(self.config)
@@ -158,14 +162,14 @@ class LanguageModel:
     @cached_property
     def network(self) -> Any:
         """The torch module, without a language-modelling head."""
-        return loading.load_network(self.source.folder, device=self.device, dtype=self.dtype)
+        return loading.load_network(self.source, device=self.device, dtype=self.dtype)
 
     @cached_property
     def headed(self) -> Any:
         """The torch module with its language-modelling head; ``network`` becomes a part of it."""
         head = "AutoModelForCausalLM" if self.causal else "AutoModelForMaskedLM"
         where = {"device": self.device, "dtype": self.dtype}
-        headed = loading.load_network(self.source.folder, **where, head=head)
+        headed = loading.load_network(self.source, **where, head=head)
         self.network = headed.base_model
         return headed
 

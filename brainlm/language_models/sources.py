@@ -13,7 +13,7 @@ import tempfile
 import tomllib
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -80,7 +80,8 @@ class ShippedModel:
 class ModelFiles:
     """A model on disk: its name, its folder and the exact version of its weights.
 
-    ``separator`` and ``languages`` are declared of shipped models only.
+    ``separator`` and ``languages`` are declared of shipped models only; ``untrained`` is the seed
+    of random weights that stand in for those of the files.
     """
 
     name: str
@@ -88,6 +89,17 @@ class ModelFiles:
     revision: str
     separator: str | None = None
     languages: tuple[str, ...] = ()
+    untrained: int | None = None
+
+    def twin(self, seed: int | None) -> ModelFiles:
+        """Return the model with random weights in place of its own; with None the model itself."""
+        if seed is None:
+            return self
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"untrained must be a seed, a whole number from 0, got {seed!r}")
+        mark = f"untrained {seed}"
+        name, revision = f"{self.name} ({mark})", f"{self.revision}, {mark}"
+        return replace(self, name=name, revision=revision, untrained=seed)
 
 
 @cache

@@ -53,6 +53,8 @@ class StaticVectors(LanguageModel):
     device, dtype, batch_size, cache, allow_pickles
         Those of ``LanguageModel``, so that a comparison can give the same to all models; a look-up
         needs none of them.
+    untrained : None
+        Static vectors have no untrained twin.
     """
 
     kind = "static"
@@ -69,7 +71,13 @@ class StaticVectors(LanguageModel):
         cache: bool | str | Path = False,
         allow_pickles: bool = False,
         missing: str = "refuse",
+        untrained: int | None = None,
     ) -> None:
+        if untrained is not None:
+            raise ValueError(
+                f"{name}: static vectors have no network that could be untrained: use "
+                "brainlm.random_like for random vectors"
+            )
         if missing not in POLICIES:
             raise unknown_name("missing", missing, POLICIES)
         self.missing = missing

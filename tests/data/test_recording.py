@@ -102,3 +102,17 @@ def test_neighbouring_samples_are_averaged_inside_runs():
     assert average_samples(recording, 1) is recording
     with pytest.raises(ValueError, match="run '2' has 2 samples"):
         average_samples(recording, 3)
+
+
+def test_parts_go_with_their_samples(rng):
+    part = ["train"] * 4 + ["dev"] * 2
+    times = {"times": [0, 1, 2, 0, 1, 2], "run": ["a"] * 3 + ["b"] * 3}
+    items = {"items": list("abcdef")}
+    recording = Recording(rng.random((6, 2)), ["x", "y"], "ratings", "1-5", part=part, **items)
+    assert recording.select_samples([1, 5], "two").part.tolist() == ["train", "dev"]
+    with pytest.raises(ValueError, match=r"'valid'.*train, dev, test"):
+        Recording(rng.random((6, 2)), ["x", "y"], "ratings", "1-5", part=["valid"] * 6, **items)
+    with pytest.raises(ValueError, match="run 'b' is in several parts"):
+        Recording(rng.random((6, 2)), ["x", "y"], "fmri", "BOLD", part=part, **times)
+    with pytest.raises(ValueError, match="part: 2"):
+        Recording(rng.random((6, 2)), ["x", "y"], "ratings", "1-5", part=part[:2], **items)

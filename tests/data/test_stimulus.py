@@ -79,3 +79,16 @@ def test_speakers_may_talk_at_once():
         Stimulus(["a"], "en", overlap="yes")
     with pytest.raises(ValueError, match="lengths differ"):
         Stimulus(["a"], "en", speaker=["A", "B"])
+
+
+def test_words_that_are_context_only_stay_marked():
+    whole = Stimulus(list("ab，c"), "zh", context_only=[False, False, True, False])
+    assert whole.select([1, 2]).context_only.tolist() == [False, True]
+    assert whole.counted.tolist() == [True, True, False, True]
+    other = Stimulus(["d"], "zh", run=["2"])
+    both = Stimulus.concatenate([whole, other])
+    assert both.context_only.tolist() == [False, False, True, False, False]
+    with pytest.raises(ValueError, match="marks every word"):
+        Stimulus(["a"], "zh", context_only=[True])
+    with pytest.raises(ValueError, match="True or False"):
+        Stimulus(["a", "b"], "zh", context_only=[0, 1])

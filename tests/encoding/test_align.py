@@ -186,8 +186,9 @@ def test_clocks_and_runs_that_do_not_meet_are_refused(rng):
         align(_story(rng), items, delays=[1])
 
 
-def test_clock_of_mulcogbench_is_that_of_its_public_rule(rng):
-    options = read_card("mulcogbench-zh-stories").open.options
+@pytest.mark.parametrize("card", ["mulcogbench-zh-stories", "cogbench-stories"])
+def test_clock_of_mulcogbench_is_that_of_its_public_rule(rng, card):
+    options = read_card(card).open.options
     step = options["sampling_interval"]
     end = 10.65 + np.cumsum(rng.uniform(0.15, 0.9, 300))
     values = np.c_[np.ones(300), rng.standard_normal((300, 2))]
@@ -244,3 +245,31 @@ def test_calls_with_swapped_or_single_arguments_are_one_clear_line():
     for delays in (4, np.int64(4)):
         with pytest.raises(ValueError, match="delays must be a list of samples, got"):
             align(space, recording, delays=delays)
+
+
+@pytest.mark.parametrize("method", ["lanczos", "hrf", "sum"])
+def test_words_that_are_context_only_reach_no_sample(rng, method):
+    """Marks that were never heard change nothing, whatever their features."""
+    story = _story(rng)
+    heard = story.stimulus
+    every = np.repeat(np.arange(heard.n_words), 2)
+    marked = Stimulus(
+        heard.words[every],
+        "en",
+        heard.onset[every] + np.tile([0, 0.01], heard.n_words) * heard.duration[every],
+        heard.duration[every] * np.tile([0.01, 0.99], heard.n_words),
+        context_only=np.tile([True, False], heard.n_words),
+    )
+    values = rng.standard_normal((len(every), story.n_features))
+    values[1::2] = story.values
+    heard = marked.select(marked.counted)
+    recording = _recording(rng)
+    found = align(Features("x", values, marked), recording, method=method, delays=[1, 2]).X
+    expected = align(Features("x", story.values, heard), recording, method=method, delays=[1, 2]).X
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_items_are_the_mean_of_the_words_that_count():
+    words = Stimulus(list("ab，"), "zh", item=["s", "s", "s"], context_only=[False, False, True])
+    recording = Recording([[1.0]], ["x"], "ratings", "1-5", items=["s"])
+    assert align(Features("x", [[1.0], [3.0], [99.0]], words), recording).X.tolist() == [[2.0]]

@@ -3,7 +3,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from brainlm.encoding.splits import ContiguousBlocks, Groups, LeaveOneRunOut
+from brainlm.data.features import Features
+from brainlm.data.recording import Recording
+from brainlm.data.stimulus import Stimulus
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.encode import encode
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks, FixedSplit, Groups, LeaveOneRunOut
 
 
 def _check_disjoint_and_complete(split, n):
@@ -107,3 +113,69 @@ def test_leave_one_run_out_and_its_inner_folds():
 def test_bad_splits_say_what_to_do(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+PARTS = ["train"] * 12 + ["dev"] * 6
+
+
+def test_a_fixed_split_tests_dev_until_there_is_a_test():
+    split = FixedSplit(PARTS, runs=np.repeat(["a", "b", "c"], 6))
+    ((train, test),) = split.split(range(18))
+    assert (train.tolist(), test.tolist()) == (list(range(12)), list(range(12, 18)))
+    assert split.get_n_splits() == 1
+    assert isinstance(split.within(train), LeaveOneRunOut)
+    assert isinstance(FixedSplit(PARTS).within(train), ContiguousBlocks)
+    many = FixedSplit(PARTS, runs=np.repeat(list("abcdefghi"), 2)).within(train)
+    assert repr(many) == "Groups(6 groups, n_splits=5)"
+    split = FixedSplit([*PARTS, "test", "test"])
+    ((train, test),) = split.split(range(20))
+    assert test.tolist() == [18, 19]
+    ((fit, choose),) = split.within(train).split(train)
+    assert train[fit].tolist() == list(range(12))
+    assert train[choose].tolist() == list(range(12, 18))
+    assert repr(split) == "FixedSplit(12 train, 6 dev, 2 test; tested: test)"
+
+
+def test_penalties_are_chosen_on_the_dev_samples(rng):
+    """Train and dev disagree about the sign of the effect: dev takes the largest penalty."""
+    X = rng.standard_normal((120, 3))
+    Y = X @ rng.standard_normal((3, 2))
+    split = FixedSplit(["train"] * 60 + ["dev"] * 30 + ["test"] * 30)
+    encoder = RidgeEncoder([1e-3, 1e3], warn_edge=False)
+    scores = cross_validate(encoder, X, Y, split)
+    assert (scores.alphas == 1e-3).all()
+    assert (list(scores.n_train), list(scores.n_test)) == ([90], [30])
+    Y[60:90] *= -1
+    assert (cross_validate(encoder, X, Y, split).alphas == 1e3).all()
+
+
+def test_a_bundle_keeps_the_parts(rng):
+    items = [str(i) for i in range(40)]
+    part = ["train"] * 20 + ["dev"] * 10 + ["test"] * 10
+    X = rng.standard_normal((40, 3))
+    Y = X @ rng.standard_normal((3, 2))
+    recording = Recording(Y, ["x", "y"], "ratings", "1-5", items=items, part=part)
+    space = Features("x", X, Stimulus(items, "en", item=items))
+    encoder = RidgeEncoder([1e-3], warn_edge=False)
+    found = encode([space], recording, FixedSplit(recording.part), {"ridge": encoder})
+    roles = found.arrays["folds"]
+    assert roles["role"].values.tolist() == [[1] * 30 + [2] * 10]
+    assert roles["part"].values.tolist() == part
+    assert found.settings["split"] == "FixedSplit(20 train, 10 dev, 10 test; tested: test)"
+    assert (found.scores["score"] > 0.99).all()
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (None, "no fixed train, dev and test"),
+        (["train", "valid"], r"'valid'.*train, dev, test"),
+        (["dev", "test"], "needs train samples"),
+        (["train", "train"], "needs train samples"),
+    ],
+)
+def test_parts_that_cannot_be_a_split_are_refused(parts, message):
+    with pytest.raises(ValueError, match=message):
+        FixedSplit(parts)
+    with pytest.raises(ValueError, match="18 entries for 3 samples"):
+        next(FixedSplit(PARTS).split(range(3)))

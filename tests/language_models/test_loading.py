@@ -1,8 +1,10 @@
 import logging
 
+import numpy as np
 import pytest
 from transformers import BertConfig, Gemma3TextConfig, GPT2Config, LlamaConfig, T5Config, ViTConfig
 
+from brainlm import LanguageModel, Stimulus
 from brainlm.compute.backend import check_device
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.language_models.loading import (
@@ -11,6 +13,7 @@ from brainlm.language_models.loading import (
     load_tokenizer,
     quiet_transformers,
 )
+from brainlm.language_models.sources import ModelFiles
 
 
 @pytest.mark.parametrize(
@@ -76,18 +79,19 @@ def test_missing_weights_are_refused_not_drawn(llama_folder, tmp_path):
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(CorruptDataError, match=r"lack or misfit 1 .*layers\.1\.mlp\.up_proj"):
-        load_network(tmp_path, device="cpu", dtype="float32")
+        load_network(ModelFiles("x", tmp_path, "1"), device="cpu", dtype="float32")
 
 
 def test_head_can_be_chosen(llama_folder):
-    network = load_network(llama_folder, device="cpu", dtype="float32", head="AutoModelForCausalLM")
+    where = {"device": "cpu", "dtype": "float32", "head": "AutoModelForCausalLM"}
+    network = load_network(ModelFiles("x", llama_folder, "1"), **where)
     assert hasattr(network, "lm_head")
     assert not network.training
 
 
 def test_unknown_dtype_lists_the_choices(llama_folder):
     with pytest.raises(UnknownNameError, match="Choices: float32, bfloat16, float16"):
-        load_network(llama_folder, device="cpu", dtype="half")
+        load_network(ModelFiles("x", llama_folder, "1"), device="cpu", dtype="half")
 
 
 def test_slow_tokenizer_is_refused(llama_folder, monkeypatch):
@@ -118,3 +122,42 @@ def test_quiet_restores_verbosity():
         assert transformers_logging.get_verbosity() == logging.ERROR
     assert transformers_logging.get_verbosity() == before
     assert transformers_logging.is_progress_bar_enabled() == bars
+
+
+def test_an_untrained_twin_has_the_same_architecture_and_other_weights(llama_folder):
+    words = Stimulus(["the", "dog", "chased", "the", "cat"], "en")
+    trained = LanguageModel(llama_folder)
+    twin, again, other = (LanguageModel(llama_folder, untrained=seed) for seed in (3, 3, 4))
+    assert twin.name == f"{trained.name} (untrained 3)"
+    assert len({model.identity for model in (trained, twin, other)}) == 3
+    assert twin.identity == again.identity
+    found = [np.stack([f.values for f in m.embed(words)]) for m in (trained, twin, again, other)]
+    assert {each.shape for each in found} == {found[0].shape}
+    np.testing.assert_array_equal(found[1], found[2])
+    for one, two in ((0, 1), (1, 3)):
+        assert abs(np.corrcoef(found[one][-1].ravel(), found[two][-1].ravel())[0, 1]) < 0.5
+    (features,) = twin.embed(words, layers=[-1])
+    assert features.origin["revision"].endswith(", untrained 3")
+
+
+@pytest.mark.parametrize("kind", ["llama", "bert"])
+def test_an_untrained_twin_has_the_same_body_with_and_without_a_head(
+    llama_folder, bert_folder, kind
+):
+    folder = {"llama": llama_folder, "bert": bert_folder}[kind]
+    body, headed = LanguageModel(folder, untrained=0), LanguageModel(folder, untrained=0)
+    assert headed.surprisal(Stimulus(["the", "dog"], "en")).values.shape == (2, 1)
+    own = dict(headed.network.named_parameters())
+    for name, weights in body.network.named_parameters():
+        if not name.startswith("pooler."):
+            np.testing.assert_array_equal(weights.numpy(), own[name].numpy())
+
+
+def test_twins_that_do_not_exist_are_refused(llama_folder, tmp_path):
+    for seed in (-1, True, 1.5):
+        with pytest.raises(ValueError, match="untrained must be a seed"):
+            LanguageModel(llama_folder, untrained=seed)
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("dog 1 2\ncat 2 3\n")
+    with pytest.raises(ValueError, match=r"no network.*random_like"):
+        LanguageModel(vectors, untrained=0)

@@ -1,0 +1,300 @@
+"""Ridge regression of few targets on many samples, from sums over blocks of samples.
+
+With D = [1, X, Y] of some samples, D'D holds their number, sums and products. Those of disjoint
+samples add up, so one pass over X and Y serves all outer and inner folds of a nested
+cross-validation: samples that lie on the same side of every fold form a block, and a training or
+test set is the sum of its blocks. Means, scales and squared errors follow from the sums::
+
+    Cxx = sum x x' - n m m'                              (about the mean m of the samples)
+    ||y - X w||^2 = sum y^2 - 2 w' sum x y + w' (sum x x') w
+
+Sums are in double precision and about the mean of all samples. What is left of them after centring
+must be more than their rounding (``TrainingSums.holds``); otherwise the direct way is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from brainlm.compute.backend import at, double, empty, eps, full, host, like, namespace, spread
+from brainlm.compute.products import neighbours
+from brainlm.encoding._ridge.solve import RidgeFit, Standardizer
+
+ROWS = 2048  # samples in double precision at a time
+LEFT = 1e-6  # of sums of squares after centring, below which their rounding counts
+RESOLVED = 1e-10  # smallest penalty as a share of the largest eigenvalue before centring
+COLUMNS = 512  # weights whose errors are computed together
+
+
+@dataclass(frozen=True)
+class BlockSums:
+    """Sums and products of the samples of each block.
+
+    Attributes
+    ----------
+    X : array of shape (0, n_features)
+        Says precision and device.
+    origin : array of shape (n_features + n_targets,)
+        Subtracted from [X, Y]; near their means, exactly the value of columns that are constant.
+    constant : array of bool, shape (n_features + n_targets,)
+    member : array of shape (n_sides, n_blocks)
+        1 where a block is part of a side.
+    products : array of shape (n_blocks, q, q)
+        D'D with D = [1, X, Y] about the origin, q = 1 + n_features + n_targets.
+    """
+
+    X: Any
+    origin: Any
+    constant: Any
+    member: Any
+    products: Any
+
+    @classmethod
+    def of(cls, X: Any, Y: Any, member: np.ndarray, blocks: Sequence[np.ndarray]) -> BlockSums:
+        """Pass the samples once.
+
+        Parameters
+        ----------
+        X : array of shape (n_samples, n_features)
+        Y : array of shape (n_samples, n_targets)
+            Both finite.
+        member, blocks
+            Of ``common_blocks``.
+        """
+        xp = namespace(X)
+        constant = xp.concatenate([spread(A) == 0 for A in (X, Y)])
+        origin = xp.concatenate([_middle(A) for A in (X, Y)])
+        origin = xp.where(constant, xp.concatenate([double(X[0]), double(Y[0])]), origin)
+        q = 1 + len(origin)
+        products = full((len(blocks), q, q), 0, X, in_double=True)
+        for total, rows in zip(products, blocks, strict=True):
+            for start in range(0, len(rows), ROWS):
+                D = _rows(X, Y, rows[start : start + ROWS], origin)
+                total += D.T @ D
+        return cls(X[:0], origin, constant, like(member, products), products)
+
+    def over(self, sides: slice) -> Any:
+        """Return D'D of some sides, (n_sides, q, q); only positive sums are added."""
+        q = self.products.shape[1]
+        return (self.member[sides] @ self.products.reshape(-1, q * q)).reshape(-1, q, q)
+
+
+def _middle(A: Any) -> Any:
+    """About the mean of each column: any value near it will do."""
+    return double(full((len(A),), 1 / len(A), A) @ A)
+
+
+def _rows(X: Any, Y: Any, rows: np.ndarray, origin: Any) -> Any:
+    own, p = at(neighbours(rows), X), X.shape[1]
+    D = empty((len(rows), 1 + len(origin)), X, in_double=True)
+    D[:, 0] = 1
+    D[:, 1 : 1 + p] = X[own]
+    D[:, 1 + p :] = Y[own]
+    D[:, 1:] -= origin
+    return D
+
+
+def centred(products: Any, mean: Any) -> Any:
+    """Return the sums of products about ``mean``, (q - 1, q - 1), from D'D."""
+    n, total = products[0, 0], products[0, 1:]
+    cross = mean[:, None] * total
+    return products[1:, 1:] - cross - cross.T + n * mean[:, None] * mean
+
+
+@dataclass(frozen=True)
+class Decomposed:
+    """Weights of a training set for any penalty: Cxx = U diag(l) U'.
+
+    Attributes
+    ----------
+    eigenvalues : array of shape (n_features,)
+    U : array of shape (n_features, n_features)
+    right : array of shape (n_features, n_targets)
+        U' Cxy.
+    """
+
+    eigenvalues: Any
+    U: Any
+    right: Any
+
+    def weights(self, alphas: Any, targets: slice = slice(None)) -> Any:
+        """Return weights of targets, (n_features, n_alphas, n_targets).
+
+        Parameters
+        ----------
+        alphas : array of shape (n_alphas, n_targets) or (n_alphas, 1)
+        targets : slice
+        """
+        shrunken = self.right[:, None, targets] / (self.eigenvalues[:, None, None] + alphas)
+        return (self.U @ shrunken.reshape(len(self.U), -1)).reshape(shrunken.shape)
+
+
+@dataclass(frozen=True)
+class InnerFold:
+    """An inner fold: weights from its training set, sums over its test set about that mean.
+
+    Attributes
+    ----------
+    fit : Decomposed
+    n_test : float
+    xx, xy : array of shape (n_features, n_features), (n_features, n_targets)
+    yy, uncentred : array of shape (n_targets,)
+        Squares about the training mean, and what they were subtracted from.
+    """
+
+    fit: Decomposed
+    n_test: Any
+    xx: Any
+    xy: Any
+    yy: Any
+    uncentred: Any
+
+    def errors(self, alphas: Any) -> Any:
+        """Return the mean squared error of every penalty and target, (n_alphas, n_targets)."""
+        found = empty((len(alphas), len(self.yy)), self.yy)
+        step = max(1, COLUMNS // len(alphas))
+        for start in range(0, len(self.yy), step):
+            own = slice(start, start + step)
+            W = self.fit.weights(alphas[:, None], own)
+            explained = (self.xx @ W.reshape(len(W), -1)).reshape(W.shape)
+            explained -= 2 * self.xy[:, None, own]
+            found[:, own] = self.yy[own] + (W * explained).sum(0)
+        return found.clip(0) / self.n_test
+
+
+@dataclass(frozen=True)
+class TrainingSums:
+    """A training set with its inner folds: the curve of any penalties, and the weights.
+
+    The equations are those of ``brainlm.encoding._ridge.search.solve_ridge_cv``.
+
+    Attributes
+    ----------
+    fit : RidgeFit
+        For new samples; it holds none of the training set.
+    whole : Decomposed
+    folds : list of InnerFold
+    left : float
+        Smallest share of a sum of squares that is left of it after centring.
+    """
+
+    fit: RidgeFit
+    whole: Decomposed
+    folds: list[InnerFold]
+    left: float
+
+    @classmethod
+    def of(
+        cls, sums: BlockSums, first: int, n_folds: int, *, standardize: bool = True
+    ) -> TrainingSums:
+        """Centre, scale and decompose.
+
+        Parameters
+        ----------
+        sums : BlockSums
+        first : int
+            Place of the training set in its sides. Those of the inner folds follow, then their
+            test sets.
+        n_folds : int
+        standardize : bool
+        """
+        p, stack = sums.X.shape[1], sums.over(slice(first, first + 1 + 2 * n_folds))
+        n, mean, before = stack[0, 0, 0], stack[0, 0, 1:] / stack[0, 0, 0], stack[0].diagonal()[1:]
+        squares = centred(stack[0], mean).diagonal()
+        left = _smallest(squares, before, varying=~sums.constant)
+        scale = _scale(sums, mean, squares / n, standardize)
+        stack /= scale[:, None] * scale
+        means = [products[0, 1:] / products[0, 0] for products in stack[: 1 + n_folds]]
+        trained = namespace(stack).stack(
+            [centred(*each) for each in zip(stack, means, strict=False)]
+        )
+        eigenvalues, U = namespace(stack).linalg.eigh(trained[:, :p, :p])
+        fits = [
+            Decomposed(values.clip(0), vectors, vectors.T @ C[:p, p:])
+            for values, vectors, C in zip(eigenvalues, U, trained, strict=True)
+        ]
+        folds = [
+            _inner(fit, T, m, p)
+            for fit, T, m in zip(fits[1:], stack[1 + n_folds :], means[1:], strict=True)
+        ]
+        total = sum(fold.yy / fold.n_test for fold in folds)
+        left = min(left, _smallest(total, sum(fold.uncentred / fold.n_test for fold in folds)))
+        shift = n * (means[0][:p] ** 2).sum()
+        standardizer = Standardizer(
+            like(sums.origin[:p] + mean[:p], sums.X), like(scale[1 : 1 + p], sums.X)
+        )
+        largest = float(eigenvalues[0, -1] + shift)
+        fit = RidgeFit(sums.X, standardizer, True, trained[0, :p, :p], largest)
+        return cls(fit, fits[0], folds, left)
+
+    def holds(self, smallest_alpha: float) -> bool:
+        """Return whether rounding leaves scores of more than eight digits."""
+        return self.left >= LEFT and smallest_alpha >= RESOLVED * self.fit.largest
+
+    def curve(self, alphas: np.ndarray) -> np.ndarray:
+        """Return the cross-validated R2 of every penalty, (n_alphas, n_targets)."""
+        grid = like(np.asarray(alphas), self.whole.right)
+        error = sum(fold.errors(grid) for fold in self.folds)
+        return host(1 - error / sum(fold.yy / fold.n_test for fold in self.folds))
+
+    def weights(self, alphas: np.ndarray) -> Any:
+        """Return the weights at a penalty per target, (n_features, n_targets)."""
+        found = self.whole.weights(like(np.asarray(alphas)[None], self.whole.right))
+        return like(found[:, 0], self.fit.X)
+
+
+def _smallest(squares: Any, before: Any, varying: Any = slice(None)) -> float:
+    """Smallest share that is left; 0 where it is not a number."""
+    share = host(squares[varying] / before[varying])
+    return float(np.nan_to_num(share, nan=0.0).min(initial=1.0))
+
+
+def _scale(sums: BlockSums, mean: Any, variance: Any, standardize: bool) -> Any:
+    """Scale of the columns of D, as in ``Standardizer.learn``; that of targets is 1."""
+    p, xp = sums.X.shape[1], namespace(mean)
+    scale = full((1 + len(mean),), 1, mean)
+    if standardize:
+        deviation = variance[:p].clip(0) ** 0.5
+        flat = deviation <= 2 * eps(sums.X) * abs(sums.origin[:p] + mean[:p])
+        scale[1 : 1 + p] = xp.where(flat | sums.constant[:p], 1, deviation)
+    return scale
+
+
+def _inner(fit: Decomposed, products: Any, mean: Any, p: int) -> InnerFold:
+    T, n = centred(products, mean), products[0, 0]
+    yy, before = T.diagonal()[p:], products.diagonal()[1 + p :]
+    return InnerFold(fit, n, T[:p, :p], T[:p, p:], yy, before + n * mean[p:] ** 2)
+
+
+def common_blocks(sides: Sequence[np.ndarray], n_samples: int) -> tuple[np.ndarray, list]:
+    """Cut the samples into blocks that lie on every side as a whole or not at all.
+
+    Parameters
+    ----------
+    sides : sequence of array of int
+        Training and test sets: row numbers, each once.
+    n_samples : int
+
+    Returns
+    -------
+    member : array of bool, shape (n_sides, n_blocks)
+    rows : list of array of int
+        Of each block, rising. Samples that are on no side are in no block.
+    """
+    inside = np.zeros((len(sides), n_samples), dtype=bool)
+    for row, side in zip(inside, sides, strict=True):
+        row[side] = True
+    edges = np.flatnonzero((inside[:, 1:] != inside[:, :-1]).any(axis=0)) + 1
+    starts = np.r_[0, edges]
+    packed = np.packbits(inside[:, starts], axis=0).T
+    _, first, label = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    labels = np.repeat(label.ravel(), np.diff(np.r_[starts, n_samples]))
+    order = np.argsort(labels, kind="stable")
+    rows = np.split(order, np.cumsum(np.bincount(labels))[:-1])
+    member = inside[:, starts[first]]
+    used = member.any(axis=0)
+    return member[:, used], [rows[k] for k in np.flatnonzero(used)]

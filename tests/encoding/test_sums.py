@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import brainlm.encoding._ridge.together
 import brainlm.encoding.ridge
-from brainlm.encoding._ridge.sums import BlockSums, common_blocks
+from brainlm.encoding._ridge.sums import SideSums, common_blocks
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks, Groups
@@ -60,8 +60,8 @@ def test_every_side_is_the_union_of_its_blocks(n, n_sides, seed):
 def test_sums_of_a_side_are_those_of_its_samples(tall):
     X, Y = tall
     sides = [np.arange(300), np.arange(200, 900), np.arange(0, 900, 7)]
-    sums = BlockSums.of(X, Y, *common_blocks(sides, 900))
-    for side, found in zip(sides, sums.over(slice(None)), strict=True):
+    sums = SideSums.of(X, Y, *common_blocks(sides, 900))
+    for side, found in zip(sides, sums.products, strict=True):
         D = np.hstack([np.ones((len(side), 1)), np.hstack([X, Y])[side] - sums.origin])
         np.testing.assert_allclose(found, D.T @ D, rtol=1e-12, atol=1e-10)
 

@@ -97,11 +97,11 @@ def sums_operations(
     return (n_samples + n_sides * n_blocks) * q**2 + 2 * n_folds * p**2 * n_targets * n_alphas
 
 
-def sums_bytes(n_blocks: int, n_folds: int, n_features: int, n_targets: int) -> int:
-    """Return the memory of the sums of all blocks, and of one training set with its folds.
+def sums_bytes(n_sums: int, n_folds: int, n_features: int, n_targets: int) -> int:
+    """Return the memory of sums over blocks and sides, and of one training set with its folds.
 
     Parameters
     ----------
-    n_blocks, n_folds, n_features, n_targets : int
+    n_sums, n_folds, n_features, n_targets : int
     """
-    return 8 * (n_blocks + 6 * (1 + 2 * n_folds)) * (1 + n_features + n_targets) ** 2
+    return 8 * (n_sums + 5 * (1 + n_folds)) * (1 + n_features + n_targets) ** 2

@@ -31,8 +31,8 @@ COLUMNS = 512  # weights whose errors are computed together
 
 
 @dataclass(frozen=True)
-class BlockSums:
-    """Sums and products of the samples of each block.
+class SideSums:
+    """Sums and products of the samples of training and test sets.
 
     Attributes
     ----------
@@ -41,21 +41,18 @@ class BlockSums:
     origin : array of shape (n_features + n_targets,)
         Subtracted from [X, Y]; near their means, exactly the value of columns that are constant.
     constant : array of bool, shape (n_features + n_targets,)
-    member : array of shape (n_sides, n_blocks)
-        1 where a block is part of a side.
-    products : array of shape (n_blocks, q, q)
+    products : array of shape (n_sides, q, q)
         D'D with D = [1, X, Y] about the origin, q = 1 + n_features + n_targets.
     """
 
     X: Any
     origin: Any
     constant: Any
-    member: Any
     products: Any
 
     @classmethod
-    def of(cls, X: Any, Y: Any, member: np.ndarray, blocks: Sequence[np.ndarray]) -> BlockSums:
-        """Pass the samples once.
+    def of(cls, X: Any, Y: Any, member: np.ndarray, blocks: Sequence[np.ndarray]) -> SideSums:
+        """Pass the samples once, block by block; sides are sums of blocks, nothing is subtracted.
 
         Parameters
         ----------
@@ -69,18 +66,19 @@ class BlockSums:
         constant = xp.concatenate([spread(A) == 0 for A in (X, Y)])
         origin = xp.concatenate([_middle(A) for A in (X, Y)])
         origin = xp.where(constant, xp.concatenate([double(X[0]), double(Y[0])]), origin)
-        q = 1 + len(origin)
+        p, q = X.shape[1], 1 + len(origin)
         products = full((len(blocks), q, q), 0, X, in_double=True)
-        for total, rows in zip(products, blocks, strict=True):
-            for start in range(0, len(rows), ROWS):
-                D = _rows(X, Y, rows[start : start + ROWS], origin)
+        buffer = full((ROWS, q), 1, X, in_double=True)
+        for total, block in zip(products, blocks, strict=True):
+            for start in range(0, len(block), ROWS):
+                rows = at(neighbours(block[start : start + ROWS]), X)
+                D = buffer[: len(block[start : start + ROWS])]
+                D[:, 1 : 1 + p] = X[rows]
+                D[:, 1 + p :] = Y[rows]
+                D[:, 1:] -= origin
                 total += D.T @ D
-        return cls(X[:0], origin, constant, like(member, products), products)
-
-    def over(self, sides: slice) -> Any:
-        """Return D'D of some sides, (n_sides, q, q); only positive sums are added."""
-        q = self.products.shape[1]
-        return (self.member[sides] @ self.products.reshape(-1, q * q)).reshape(-1, q, q)
+        sides = like(member, products) @ products.reshape(len(blocks), -1)
+        return cls(X[:0], origin, constant, sides.reshape(-1, q, q))
 
 
 def _middle(A: Any) -> Any:
@@ -88,21 +86,12 @@ def _middle(A: Any) -> Any:
     return double(full((len(A),), 1 / len(A), A) @ A)
 
 
-def _rows(X: Any, Y: Any, rows: np.ndarray, origin: Any) -> Any:
-    own, p = at(neighbours(rows), X), X.shape[1]
-    D = empty((len(rows), 1 + len(origin)), X, in_double=True)
-    D[:, 0] = 1
-    D[:, 1 : 1 + p] = X[own]
-    D[:, 1 + p :] = Y[own]
-    D[:, 1:] -= origin
-    return D
-
-
 def centred(products: Any, mean: Any) -> Any:
     """Return the sums of products about ``mean``, (q - 1, q - 1), from D'D."""
     n, total = products[0, 0], products[0, 1:]
-    cross = mean[:, None] * total
-    return products[1:, 1:] - cross - cross.T + n * mean[:, None] * mean
+    left = namespace(mean).stack([mean, total])
+    right = namespace(mean).stack([total - n * mean, mean])
+    return products[1:, 1:] - left.T @ right
 
 
 @dataclass(frozen=True)
@@ -120,6 +109,13 @@ class Decomposed:
     eigenvalues: Any
     U: Any
     right: Any
+
+    @classmethod
+    def of(cls, C: Any, n_features: int) -> Decomposed:
+        """Decompose sums of products of features and targets about their means."""
+        p = n_features
+        eigenvalues, U = namespace(C).linalg.eigh(C[:p, :p])
+        return cls(eigenvalues.clip(0), U, U.T @ C[:p, p:])
 
     def weights(self, alphas: Any, targets: slice = slice(None)) -> Any:
         """Return weights of targets, (n_features, n_alphas, n_targets).
@@ -152,6 +148,14 @@ class InnerFold:
     xy: Any
     yy: Any
     uncentred: Any
+
+    @classmethod
+    def of(cls, train: Any, test: Any, units: Any, n_features: int) -> InnerFold:
+        """Centre and scale the D'D of training and test set."""
+        p, n, mean = n_features, test[0, 0], train[0, 1:] / train[0, 0]
+        C, T = centred(train, mean) * units, centred(test, mean) * units
+        uncentred = test.diagonal()[1 + p :] + n * mean[p:] ** 2
+        return cls(Decomposed.of(C, p), n, T[:p, :p], T[:p, p:], T.diagonal()[p:], uncentred)
 
     def errors(self, alphas: Any) -> Any:
         """Return the mean squared error of every penalty and target, (n_alphas, n_targets)."""
@@ -189,47 +193,39 @@ class TrainingSums:
 
     @classmethod
     def of(
-        cls, sums: BlockSums, first: int, n_folds: int, *, standardize: bool = True
+        cls, sums: SideSums, first: int, n_folds: int, *, standardize: bool = True
     ) -> TrainingSums:
         """Centre, scale and decompose.
 
         Parameters
         ----------
-        sums : BlockSums
+        sums : SideSums
         first : int
             Place of the training set in its sides. Those of the inner folds follow, then their
             test sets.
         n_folds : int
         standardize : bool
         """
-        p, stack = sums.X.shape[1], sums.over(slice(first, first + 1 + 2 * n_folds))
-        n, mean, before = stack[0, 0, 0], stack[0, 0, 1:] / stack[0, 0, 0], stack[0].diagonal()[1:]
-        squares = centred(stack[0], mean).diagonal()
-        left = _smallest(squares, before, varying=~sums.constant)
-        scale = _scale(sums, mean, squares / n, standardize)
-        stack /= scale[:, None] * scale
-        means = [products[0, 1:] / products[0, 0] for products in stack[: 1 + n_folds]]
-        trained = namespace(stack).stack(
-            [centred(*each) for each in zip(stack, means, strict=False)]
-        )
-        eigenvalues, U = namespace(stack).linalg.eigh(trained[:, :p, :p])
-        fits = [
-            Decomposed(values.clip(0), vectors, vectors.T @ C[:p, p:])
-            for values, vectors, C in zip(eigenvalues, U, trained, strict=True)
-        ]
+        p, (whole, *inner) = sums.X.shape[1], sums.products[first : first + 1 + 2 * n_folds]
+        n, mean = whole[0, 0], whole[0, 1:] / whole[0, 0]
+        C = centred(whole, mean)
+        left = _smallest(C.diagonal(), whole.diagonal()[1:], varying=~sums.constant)
+        scale = _scale(sums, mean, C.diagonal() / n, standardize)
+        units = 1 / (scale[:, None] * scale)
         folds = [
-            _inner(fit, T, m, p)
-            for fit, T, m in zip(fits[1:], stack[1 + n_folds :], means[1:], strict=True)
+            InnerFold.of(train, test, units, p)
+            for train, test in zip(inner[:n_folds], inner[n_folds:], strict=True)
         ]
         total = sum(fold.yy / fold.n_test for fold in folds)
         left = min(left, _smallest(total, sum(fold.uncentred / fold.n_test for fold in folds)))
-        shift = n * (means[0][:p] ** 2).sum()
+        own = Decomposed.of(C * units, p)
+        shift = n * ((mean / scale)[:p] ** 2).sum()
         standardizer = Standardizer(
-            like(sums.origin[:p] + mean[:p], sums.X), like(scale[1 : 1 + p], sums.X)
+            like(sums.origin[:p] + mean[:p], sums.X), like(scale[:p], sums.X)
         )
-        largest = float(eigenvalues[0, -1] + shift)
-        fit = RidgeFit(sums.X, standardizer, True, trained[0, :p, :p], largest)
-        return cls(fit, fits[0], folds, left)
+        largest = float(own.eigenvalues[-1] + shift)
+        fit = RidgeFit(sums.X, standardizer, True, (C * units)[:p, :p], largest)
+        return cls(fit, own, folds, left)
 
     def holds(self, smallest_alpha: float) -> bool:
         """Return whether rounding leaves scores of more than eight digits."""
@@ -253,21 +249,15 @@ def _smallest(squares: Any, before: Any, varying: Any = slice(None)) -> float:
     return float(np.nan_to_num(share, nan=0.0).min(initial=1.0))
 
 
-def _scale(sums: BlockSums, mean: Any, variance: Any, standardize: bool) -> Any:
-    """Scale of the columns of D, as in ``Standardizer.learn``; that of targets is 1."""
+def _scale(sums: SideSums, mean: Any, variance: Any, standardize: bool) -> Any:
+    """Scale of features and targets, as in ``Standardizer.learn``; that of targets is 1."""
     p, xp = sums.X.shape[1], namespace(mean)
-    scale = full((1 + len(mean),), 1, mean)
+    scale = xp.ones_like(mean)
     if standardize:
         deviation = variance[:p].clip(0) ** 0.5
         flat = deviation <= 2 * eps(sums.X) * abs(sums.origin[:p] + mean[:p])
-        scale[1 : 1 + p] = xp.where(flat | sums.constant[:p], 1, deviation)
+        scale[:p] = xp.where(flat | sums.constant[:p], 1, deviation)
     return scale
-
-
-def _inner(fit: Decomposed, products: Any, mean: Any, p: int) -> InnerFold:
-    T, n = centred(products, mean), products[0, 0]
-    yy, before = T.diagonal()[p:], products.diagonal()[1 + p :]
-    return InnerFold(fit, n, T[:p, :p], T[:p, p:], yy, before + n * mean[p:] ** 2)
 
 
 def common_blocks(sides: Sequence[np.ndarray], n_samples: int) -> tuple[np.ndarray, list]:

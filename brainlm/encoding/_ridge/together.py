@@ -14,7 +14,8 @@ from brainlm.encoding._ridge.cost import inner_operations, sums_bytes, sums_oper
 from brainlm.encoding._ridge.grid import choose_on_grid
 from brainlm.encoding._ridge.search import is_exact
 from brainlm.encoding._ridge.solve import is_primal
-from brainlm.encoding._ridge.sums import BlockSums, TrainingSums, common_blocks
+from brainlm.encoding._ridge.sums import SideSums, TrainingSums, common_blocks
+from brainlm.encoding.splits import counts_rows
 
 MEMBERS = 1 << 28  # sides times samples, beyond which no common blocks are looked for
 
@@ -43,7 +44,7 @@ def fit_from_sums(encoders: Sequence[Any], X: Any, Y: Any, trains: Sequence[np.n
         return False
     alphas, sets = first.checked_alphas(), []
     for each, train in zip(encoders, trains, strict=True):
-        folds = each.folds(X if len(train) == len(X) else X[at(train, X)])
+        folds = each.folds(X[: len(train)] if counts_rows(each.cv) else X[at(train, X)])
         if not is_exact(n_features, folds, len(alphas), n_targets, first.search):
             return False
         sets.append((train, [(train[own], train[left]) for own, left in folds]))
@@ -93,13 +94,13 @@ def training_sums(
     if not all(is_primal(len(train), X.shape[1]) for train, _ in inner):
         return None
     most = max(len(folds) for _, folds in sets)
-    if sums_bytes(len(blocks), most, *shape[:2]) > free_memory(X) // 4:
+    if sums_bytes(len(blocks) + len(sides), most, *shape[:2]) > free_memory(X) // 4:
         return None
     if sums_operations(len(X), len(sides), len(blocks), len(inner), *shape) > sum(
         inner_operations(len(train), len(test), *shape) for train, test in inner
     ):
         return None
-    sums = BlockSums.of(X, like(Y, X, keep_dtype=True), member, blocks)
+    sums = SideSums.of(X, like(Y, X, keep_dtype=True), member, blocks)
     firsts = np.cumsum([0, *(1 + 2 * len(folds) for _, folds in sets)])
     return (
         TrainingSums.of(sums, int(first), len(folds), standardize=standardize)

@@ -180,6 +180,8 @@ class TrainingSums:
     ----------
     fit : RidgeFit
         For new samples; it holds none of the training set.
+    mean, scale : array of shape (n_features + n_targets,)
+        Mean about the origin of the sums; scale, 1 for targets.
     whole : Decomposed
     folds : list of InnerFold
     left : float
@@ -187,6 +189,8 @@ class TrainingSums:
     """
 
     fit: RidgeFit
+    mean: Any
+    scale: Any
     whole: Decomposed
     folds: list[InnerFold]
     left: float
@@ -225,7 +229,7 @@ class TrainingSums:
         )
         largest = float(own.eigenvalues[-1] + shift)
         fit = RidgeFit(sums.X, standardizer, True, (C * units)[:p, :p], largest)
-        return cls(fit, own, folds, left)
+        return cls(fit, mean, scale, own, folds, left)
 
     def holds(self, smallest_alpha: float) -> bool:
         """Return whether rounding leaves scores of more than eight digits."""

@@ -154,11 +154,12 @@ def is_single(A: Any) -> bool:
 
 def _precision(A: Any, in_double: bool) -> Any:
     xp = namespace(A)
-    return xp.float64 if in_double and not _no_double(A) else xp.float32
+    return xp.float64 if in_double and has_double(A) else xp.float32
 
 
-def _no_double(A: Any) -> bool:
-    return is_tensor(A) and A.device.type == "mps"
+def has_double(A: Any) -> bool:
+    """Return whether the device of ``A`` computes in double precision."""
+    return not (is_tensor(A) and A.device.type == "mps")
 
 
 def eps(A: Any) -> float:
@@ -171,7 +172,7 @@ def eps(A: Any) -> float:
 def double(A: Any) -> Any:
     """Return ``A`` in double precision, in single where the device has no other."""
     if is_tensor(A):
-        return A if _no_double(A) else A.double()
+        return A.double() if has_double(A) else A
     return np.asarray(A, dtype=np.float64)
 
 

@@ -168,8 +168,9 @@ def cross_validate(
     predictions = np.full(Y.shape, np.nan) if keep_predictions else None
     values, alphas = [], None
     diagnostics: dict[str, list[np.ndarray]] = {}
-    for train, test in folds:
-        fresh = prepared(encoder, split, train)
+    every = [prepared(encoder, split, train) for train, _ in folds]
+    done = not at_most and _fit_together(every, X, Y, [train for train, _ in folds])
+    for fresh, (train, test) in zip(every, folds, strict=True):
         if at_most:
             *steps, last = fresh.named_steps.values() if hasattr(fresh, "steps") else (fresh,)
             sides = X[train], X[test]
@@ -187,7 +188,8 @@ def cross_validate(
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", AlphaEdgeWarning)  # summed up once, over all folds
-                predicted = fresh.fit(X[train], Y[train]).predict(X[test]).reshape(len(test), -1)
+                fitted = fresh if done else fresh.fit(X[train], Y[train])
+                predicted = fitted.predict(X[test]).reshape(len(test), -1)
             if is_tensor(predicted) != is_tensor(Y):
                 predicted = host(predicted)
             score = host(_score(predicted, Y[test], metric))
@@ -216,6 +218,15 @@ def cross_validate(
         inner=gathered.pop("cv_r2", None),
         diagnostics=gathered,
     )
+
+
+def _fit_together(encoders: list, X: Any, Y: Any, trains: list[np.ndarray]) -> bool:
+    """Fit all folds in one pass over the samples, where the encoder can; return whether it did."""
+    if not hasattr(encoders[0], "fit_together"):
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AlphaEdgeWarning)
+        return bool(encoders[0].fit_together(encoders, X, Y, trains))
 
 
 def last_step(encoder: Any) -> Any:

@@ -26,6 +26,7 @@ from brainlm.compute.backend import (
 from brainlm.compute.products import operand, product
 from brainlm.compute.streams import block_bytes, resident
 from brainlm.data.scores import Scores, fisher_z
+from brainlm.encoding._ridge.refitted import refitted_scores
 from brainlm.encoding._ridge.solve import fit_ridge
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.ridge import AlphaEdgeWarning
@@ -113,9 +114,20 @@ def permuted_scores(  # noqa: PLR0913
     assert orders is not None
     if encoder is not None:
         return _with_chosen_penalties(encoder, X, Y, split, orders)
+    folds = list(split.split(X))
+    z = refitted_scores(X, Y, folds, scores.alphas, orders, standardize=standardize)
+    if z is None:
+        z = _refit_by_fold(X, Y, folds, scores.alphas, orders, standardize=standardize)
+    return np.tanh(host(z))
+
+
+def _refit_by_fold(
+    X: Any, Y: Any, splits: list, alphas_of: np.ndarray, orders: np.ndarray, *, standardize: bool
+) -> Any:
+    """Mean Fisher z of permuted responses, (n_permutations, n_targets), every fold by itself."""
     z = full((len(orders), Y.shape[1]), 0, X, in_double=False)
     room = block_bytes(X, AT_ONCE * X.itemsize * len(X))
-    folds = list(zip(split.split(X), scores.alphas, strict=True))
+    folds = list(zip(splits, alphas_of, strict=True))
     for (train, test), alphas in folds:
         fit = fit_ridge(
             X[at(train, X)], standardize=standardize, smallest_alpha=float(alphas.min())
@@ -145,7 +157,7 @@ def permuted_scores(  # noqa: PLR0913
                         predicted = product(predicted, last)
                     found[number] = fisher_z(_row_correlations(predicted, Yt[:, there]))
                 z[:, at(part, z)] += found
-    return np.tanh(host(z) / len(folds))
+    return z / len(folds)
 
 
 def _with_chosen_penalties(

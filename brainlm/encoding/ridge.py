@@ -16,13 +16,14 @@ from brainlm.compute.inputs import Encoder
 from brainlm.compute.streams import affine, free_memory
 from brainlm.encoding._ridge.correlation import correlation_curve
 from brainlm.encoding._ridge.cost import fold_bytes
+from brainlm.encoding._ridge.grid import WIDENINGS, Choice, choose_on_grid
 from brainlm.encoding._ridge.search import cv_curves, is_exact
 from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS, RidgeFit, edge_counts, fit_ridge
 from brainlm.encoding._ridge.streaming import FoldResult, stream_fold
+from brainlm.encoding._ridge.together import fit_from_sums
 from brainlm.encoding.splits import as_split, checked_folds
 from brainlm.errors import unknown_name
 
-WIDENINGS = 3
 LAYERS_AT_ONCE = 1 << 30  # bytes of the operators of layers that are searched together
 
 
@@ -142,7 +143,37 @@ class RidgeEncoder(Encoder):
         y : array of shape (n_samples, n_targets) or (n_samples,)
         """
         X, Y = self._validated(X, y)
+        if fit_from_sums([self], X, Y, [np.arange(len(X))]):
+            return self
         return self._finish(X, Y, self.choose(X, Y))
+
+    @staticmethod
+    def fit_together(
+        encoders: Sequence[RidgeEncoder], X: Any, y: Any, trains: Sequence[np.ndarray]
+    ) -> bool:
+        """Fit each encoder to some of the samples, all in one pass over them.
+
+        ``each.fit(X[train], y[train])``, to rounding, for problems of many samples and few targets
+        (``brainlm.encoding._ridge.sums``). `brainlm.cross_validate` fits its outer folds by it.
+
+        Parameters
+        ----------
+        encoders : sequence of RidgeEncoder
+            Alike but for ``cv``.
+        X : array of shape (n_samples, n_features)
+        y : array of shape (n_samples, n_targets)
+        trains : sequence of array of int
+            Training samples of each encoder.
+
+        Returns
+        -------
+        bool
+            False where that is no faster, or less exact: no encoder is fitted then.
+        """
+        if any(type(each).fit is not RidgeEncoder.fit for each in encoders):
+            return False  # a subclass that fits in its own way
+        X, Y = encoders[0]._validated(X, y)
+        return fit_from_sums(encoders, X, Y, trains)
 
     def fit_layers(self, layers: Sequence[Any], y: Any) -> list[RidgeEncoder]:
         """Fit a clone to the features of each layer, against the same targets.
@@ -175,13 +206,17 @@ class RidgeEncoder(Encoder):
         for each, other in zip(others, layers[1:], strict=True):
             Xs.append(each._features(other if common is None else np.asarray(other, common)))
             each._one_target, each._mean, each._given = first._one_target, first._mean, first._given
+        every = list(zip(encoders, Xs, strict=True))
+        rows = np.arange(len(X))
+        every = [(each, X) for each, X in every if not fit_from_sums([each], X, Y, [rows])]
         alphas, folds = self.checked_alphas(), self.folds(X)
-        largest = len(alphas) * len(X) * min(len(X), max(X.shape[1] for X in Xs)) * X.itemsize
+        widest = max((X.shape[1] for _, X in every), default=1)
+        largest = len(alphas) * len(X) * min(len(X), widest) * X.itemsize
         room = max(LAYERS_AT_ONCE, free_memory(X) // 4) if is_accelerator(X) else LAYERS_AT_ONCE
         fewer = self.search == "fast" and not is_accelerator(X)
         together = max(1, room // (largest // (4 if fewer else 1)))
-        for start in range(0, len(layers), together):
-            part = list(zip(encoders, Xs, strict=True))[start : start + together]
+        for start in range(0, len(every), together):
+            part = every[start : start + together]
             fits = [each.prepare(X) for each, X in part]
             curves: list[Any] = [None] * len(part)
             if self.criterion == "r2":  # the other has its own way through the targets
@@ -199,10 +234,12 @@ class RidgeEncoder(Encoder):
     def prepare(self, X: Any) -> RidgeFit:
         """Return the feature side of the regression, valid for every penalty of the grid."""
         X = place(X, self.device)
+        return fit_ridge(X, standardize=self.standardize, smallest_alpha=self.smallest_alpha())
+
+    def smallest_alpha(self) -> float:
+        """Return the smallest penalty that the grid can come to."""
         smallest = float(self.checked_alphas()[0])
-        if self.widen:
-            smallest /= 100**WIDENINGS
-        return fit_ridge(X, standardize=self.standardize, smallest_alpha=smallest)
+        return smallest / 100**WIDENINGS if self.widen else smallest
 
     def choose(
         self, X: np.ndarray, Y: Any, *, fit: RidgeFit | None = None, curve: np.ndarray | None = None
@@ -243,25 +280,13 @@ class RidgeEncoder(Encoder):
             )
 
         curve = curve_of(alphas) if curve is None else curve
-        whole, best = exact(alphas), self.best(curve)
-        for _ in range(WIDENINGS if self.widen else 0):
-            # Only where the edge predicts something: without signal it is chosen whatever it is.
-            useful = best[curve[best, np.arange(n_targets)] > 0]
-            steps = 10.0 ** (np.arange(1, 5) / 2)
-            sides = [alphas[0] / steps[::-1]] if (useful == 0).any() else []
-            sides += [alphas[-1] * steps] if (useful == len(alphas) - 1).any() else []
-            if not sides:
-                break
-            added = np.concatenate(sides)
-            alphas, curve = np.r_[alphas, added], np.vstack([curve, curve_of(added)])
-            whole &= exact(added)
-            order = np.argsort(alphas)
-            alphas, curve = alphas[order], curve[order]
-            best = self.best(curve)
-        self.alphas_, self.alpha_ = alphas, alphas[best]
-        self.cv_curve_ = curve if whole else None
-        self.cv_r2_ = curve[best, np.arange(n_targets)]
+        self._keep(choose_on_grid(alphas, curve, curve_of, self.best, exact, widen=self.widen))
         return prepared
+
+    def _keep(self, choice: Choice) -> None:
+        self.alphas_, self.alpha_ = choice.alphas, choice.alphas[choice.best]
+        self.cv_curve_ = choice.curve if choice.exact else None
+        self.cv_r2_ = choice.curve[choice.best, np.arange(len(choice.best))]
 
     def predict(self, X: Any) -> Any:
         """Predict the targets, shape (n_samples, n_targets), or (n_samples,) for a 1-D ``y``."""

@@ -349,6 +349,12 @@ def as_split(split: Any, name: str = "split") -> Any:
     )
 
 
+def counts_rows(split: Any) -> bool:
+    """Return whether a split follows from the number of samples alone, whatever their values."""
+    ours = ContiguousBlocks, Groups, LeaveOneRunOut, Folds
+    return split is None or isinstance(split, (int, np.integer, *ours))
+
+
 def checked_folds(folds: Iterable[Any], n_samples: int, name: str) -> list[Fold]:
     """Return folds as row numbers; raise where one is invalid, or a sample is on both sides.
 
@@ -381,7 +387,9 @@ def checked_folds(folds: Iterable[Any], n_samples: int, name: str) -> list[Fold]
                     f"are {n_samples} samples"
                 )
             sides.append(rows)
-        both = np.intersect1d(sides[0], sides[1])
+        trains = np.zeros(n_samples, dtype=bool)
+        trains[sides[0]] = True
+        both = np.unique(sides[1][trains[sides[1]]])
         if len(both):
             raise ValueError(
                 f"{name}: {len(both)} samples are on both sides of fold {k} (the first: row "

@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+import brainlm.encoding._ridge.refitted as refitted
+import brainlm.encoding.permuted_scores as permuted
 from brainlm.data.scores import pearson
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.permuted_scores import _row_correlations, permuted_scores, shared_orders
@@ -144,3 +146,52 @@ def test_penalties_are_kept_or_chosen_again(rng):
     encoder = RidgeEncoder([1.0, 10.0], alpha_per="all")
     with pytest.raises(ValueError, match="alpha_per='target'"):
         permuted_scores(X, Y, split, scores, orders=orders, encoder=encoder)
+
+
+def _both_ways(monkeypatch, X, Y, split, scores, **given):
+    """The null from sums over blocks of samples, and that of every fold by itself."""
+    orders = np.array([permute_blocks(len(X), 20, np.random.default_rng(k)) for k in range(7)])
+    found = permuted_scores(X, Y, split, scores, orders=orders, **given)
+    with monkeypatch.context() as without:
+        without.setattr(permuted, "refitted_scores", lambda *_, **__: None)
+        expected = permuted_scores(X, Y, split, scores, orders=orders, **given)
+    return found, expected
+
+
+@pytest.mark.parametrize("at_once", [5, 1024])
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_over_blocks_give_the_null_of_every_fold(
+    rng, monkeypatch, dtype, standardize, at_once
+):
+    monkeypatch.setattr(refitted, "AT_ONCE", at_once)
+    X = (rng.standard_normal((400, 30)) * np.logspace(0, -2, 30) + 5).astype(dtype)
+    Y = (X[:, :3] + 3 * rng.standard_normal((400, 3))).astype(dtype)
+    split = ContiguousBlocks(4, 3, runs=np.repeat(["a", "b"], 200))
+    encoder = RidgeEncoder(np.logspace(0, 4, 9), standardize=standardize)
+    scores = cross_validate(encoder, X, Y, split)
+    found, expected = _both_ways(monkeypatch, X, Y, split, scores, standardize=standardize)
+    np.testing.assert_allclose(found, expected, atol=1e-6 if dtype == np.float64 else 1e-4)
+    assert np.isfinite(found).all()
+    tensors, _ = _both_ways(monkeypatch, X, Y, split, scores, standardize=standardize, device="cpu")
+    np.testing.assert_allclose(tensors, found, atol=1e-6 if dtype == np.float64 else 1e-4)
+
+
+def test_a_rare_answer_has_no_score_where_it_is_missing(rng, monkeypatch):
+    X, Y = rng.standard_normal((400, 6)), rng.standard_normal((400, 2))
+    split = ContiguousBlocks(4, 3)
+    scores = cross_validate(RidgeEncoder([10.0]), X, Y, split)
+    Y[:, 1] = 0
+    Y[130:140, 1] = 1  # all in one block of responses
+    found, expected = _both_ways(monkeypatch, X, Y, split, scores)
+    assert np.isnan(found[:, 1]).all()
+    assert np.isnan(expected[:, 1]).all()
+    np.testing.assert_allclose(found[:, 0], expected[:, 0], atol=1e-6)
+
+
+def test_responses_that_do_not_vary_in_training_predict_nothing(rng):
+    X, Y = rng.standard_normal((400, 6)), np.zeros((400, 1))
+    Y[30:60, 0] = rng.standard_normal(30)
+    folds = [(np.arange(100, 400), np.arange(100))]
+    z = refitted.refitted_scores(X, Y, folds, np.full((1, 1), 10.0), np.arange(400)[None])
+    assert z[0, 0] == 0

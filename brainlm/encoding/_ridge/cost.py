@@ -50,3 +50,58 @@ def fold_operations(
     search = poles * (q**3 + 2.0 * n_train * q * n_targets)
     operators = 2.0 * n_alphas * n_test * q**2
     return gram + search + operators + 2.0 * n_test * q * n_targets
+
+
+def inner_operations(
+    n_train: int, n_test: int, n_features: int, n_targets: int, n_alphas: int
+) -> float:
+    """Return the multiply-adds of an inner fold that is worked on by itself.
+
+    With n training and m test samples, p features, V targets and A penalties::
+
+        n p^2  +  2 n p V  +  m p V A
+
+    The Gram matrix; what it is multiplied with; the predictions. The eigendecomposition is left
+    out: it is the same where sums over blocks serve all folds (``sums_operations``).
+
+    Parameters
+    ----------
+    n_train, n_test, n_features, n_targets, n_alphas : int
+    """
+    n, m, p = float(n_train), float(n_test), float(n_features)
+    return n * p**2 + 2 * n * p * n_targets + m * p * n_targets * n_alphas
+
+
+def sums_operations(
+    n_samples: int,
+    n_sides: int,
+    n_blocks: int,
+    n_folds: int,
+    n_features: int,
+    n_targets: int,
+    n_alphas: int,
+) -> float:
+    """Return the multiply-adds of all inner folds from sums over blocks of samples.
+
+    With N samples in B blocks, S training and test sets, F inner folds, q = 1 + p + V::
+
+        N q^2  +  S B q^2  +  2 F p^2 V A
+
+    One pass over the samples; the sums of each set; weights and their errors.
+
+    Parameters
+    ----------
+    n_samples, n_sides, n_blocks, n_folds, n_features, n_targets, n_alphas : int
+    """
+    p, q = float(n_features), 1.0 + n_features + n_targets
+    return (n_samples + n_sides * n_blocks) * q**2 + 2 * n_folds * p**2 * n_targets * n_alphas
+
+
+def sums_bytes(n_sums: int, n_folds: int, n_features: int, n_targets: int) -> int:
+    """Return the memory of sums over blocks and sides, and of one training set with its folds.
+
+    Parameters
+    ----------
+    n_sums, n_folds, n_features, n_targets : int
+    """
+    return 8 * (n_sums + 5 * (1 + n_folds)) * (1 + n_features + n_targets) ** 2

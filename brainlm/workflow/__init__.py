@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "options": [
             "Datasets",
             "Debug",
+            "Draws",
             "FigureBundle",
             "FigureFile",
             "FigureWidth",
@@ -25,6 +26,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "Root",
             "Spaces",
             "Subjects",
+            "Tasks",
+            "Twins",
             "choose",
             "layer_list",
         ],

@@ -196,7 +196,7 @@ def check_cogbench(bundle, _):
     assert score("eye_tracking", "random", "official") > 0.1
     assert abs(score("eye_tracking", "random", "r")) < 0.1
     assert score("meg", "layer", "official") > score("meg", "layer", "undipped") > 0.3
-    assert any("word_fmri is .55 to .56" in note for note in bundle.notes)
+    assert any("word_fmri is .55 to .56 in 15 of 23" in note for note in bundle.notes)
     assert table(bundle, "published")["model"].nunique() == 23
 
 

@@ -32,9 +32,9 @@ from brainlm.language_models.model import LanguageModel
 from brainlm.workflow import Limits, Run, layer_list, open_subjects, options, run_command
 
 SATURATED = (
-    "word_fmri is .55 to .56 in 15 of 23 published rows, from 14 million to 1.4 billion parameters, "
-    "and for a model that is at chance in tests of grammar: compare it with the row 'mean pattern', "
-    "a prediction that knows no word, and judge by r, beyond and pairwise"
+    "word_fmri is .55 to .56 in 15 of 23 published rows, from 14 million to 1.4 billion "
+    "parameters, and for a model that is at chance in tests of grammar: compare it with the row "
+    "'mean pattern', a prediction that knows no word, and judge by r, beyond and pairwise"
 )
 DIPPED = (
     "meg: the official score chooses sensors on the words that it scores; 'undipped' chooses them "

@@ -27,6 +27,7 @@ CLUSTER = "batch/test_study_file.py: test_the_worked_example_of_the_documentatio
 ELSEWHERE = {
     ("README.md", "python", 1): "test_readme.py: test_first_block_runs_as_pasted",
     ("README.md", "python", 2): "test_readme.py: test_second_block_runs_with_its_data_and_model",
+    ("cogbench.md", "python", 1): "io/test_fixed_parts.py: test_the_lines_of_the_documentation_run",
     ("cluster.md", "toml", 1): CLUSTER,
     ("cluster.md", "python", 1): CLUSTER,
     ("cluster.md", "", 2): CLUSTER,
@@ -60,6 +61,7 @@ NEEDS = {  # beginning of a command -> why no test runs it
     "make ": "installs a whole environment; .ci/run does it",
     "brainlm fetch": "downloads",
     "python figures/": "test_paper_figures.py runs every script",
+    "brainlm run cogbench": "MulCogBench as released",
     "brainlm decode": "a participant's own recordings",
     "brainlm encode study.toml --out results/study --cluster tcp": "a Dask scheduler",
     "brainlm encode study.toml --out results/study --cluster slurm": "a SLURM queue",

@@ -294,10 +294,11 @@ class FixedSplit:
             return PredefinedSplit(np.where(dev, 0, -1))
         if self.runs is None:
             return ContiguousBlocks(5)
-        n_runs = len(set(self.runs[train]))
-        if n_runs > 5:
-            return Groups(self.runs[train], 5)
-        return LeaveOneRunOut(self.runs).within(train)
+        left = self.runs[train]
+        n_runs = len(set(left))
+        if n_runs < 2:
+            return ContiguousBlocks(5, 5, left, train)
+        return Groups(left, min(5, n_runs))
 
     def __repr__(self) -> str:
         counts = [f"{(self.parts == p).sum()} {p}" for p in PARTS if p in self.parts]

@@ -34,6 +34,7 @@ from brainlm.plotting.brain import (
     surface_views,
     winner_brain,
 )
+from brainlm.plotting.cogbench import COGBENCH_METRICS, cogbench, draw_cogbench, plot_cogbench
 from brainlm.plotting.decoding_accuracy import (
     decoding_curve,
     decoding_null,
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     from brainlm.results.bundle import Bundle
 
 __all__ = [
+    "COGBENCH_METRICS",
     "FIGURES",
     "ONE_COLUMN",
     "TWO_COLUMNS",
@@ -124,6 +126,7 @@ __all__ = [
     "bundle_maps",
     "draw",
     "draw_brain_rows",
+    "draw_cogbench",
     "draw_conditions",
     "draw_paper_figure",
     "draw_time_course",
@@ -135,6 +138,7 @@ __all__ = [
     "plot_alphas",
     "plot_best_depths",
     "plot_best_scores",
+    "plot_cogbench",
     "plot_conditions",
     "plot_critical_difference",
     "plot_depth_curves",
@@ -189,6 +193,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "alphas": alphas,
     "model_by_dataset": model_by_dataset,
     "layers_by_modality": layers_by_modality,
+    "cogbench": cogbench,
     "context_gains": context_gains,
     "winners": winners,
     "unique_variance": unique_variance,

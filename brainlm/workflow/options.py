@@ -49,6 +49,15 @@ Datasets = Annotated[
 Depth = Annotated[
     float, typer.Option(min=0, max=1, help="Depth of the layer of each model, 0 to 1.")
 ]
+Tasks = Annotated[
+    str,
+    typer.Option(
+        help="Tasks of CogBench (word_fmri, fmri, meg, eye_tracking), separated by commas; 'all' "
+        "whose data are on this machine."
+    ),
+]
+Twins = Annotated[int, typer.Option(min=0, help="Untrained copies of the model, one per seed.")]
+Draws = Annotated[int, typer.Option(min=0, help="Draws of random vectors.")]
 Permutations = Annotated[int, typer.Option(min=1, help="Null responses per representation.")]
 MaxItems = Annotated[
     int,

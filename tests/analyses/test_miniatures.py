@@ -32,6 +32,7 @@ pytestmark = pytest.mark.filterwarnings(
 # Options beside --debug. Without it, text is decoded from the miniature of The Little Prince.
 SMALL_TEXT = {"debug": False, "voxels": 400, "seconds": 32.0, "beam": 1, "encoder": ""}
 OPTIONS = {
+    "cogbench": {"model": "gemma3", "draws": 1},
     "decode_ablations": {
         **SMALL_TEXT,
         "factors": "scorer",
@@ -105,6 +106,7 @@ TABLE = {
     "beyond_controls",
 }
 UNDEFINED = {
+    "cogbench": {"undipped"},
     "encode_human_ratings": {"score", "fold_score", "alpha", "prediction"},  # two features
     "mulcogbench": {*TABLE, "p_random", "score_p_random", "relative", "relative_error"},
     "navigating": {*TABLE, "p_random"},
@@ -173,6 +175,29 @@ def check_simulated_stories(bundle, _):
     assert cells["gain"].sizes["story"] == cells["gain"].sizes["subject"] == 2
     assert float(cells["mapping_r"].mean()) > 0.03
     assert bundle.arrays["comparison"]["verdict"].item().startswith("undecided")
+
+
+def check_cogbench(bundle, _):
+    whole = table(bundle, "table")
+    last = whole[whole["layer"].isin([-1, 10])].set_index(["task", "kind"])
+
+    def score(task, kind, column):
+        return last.loc[[(task, kind)], column].item()
+
+    for task in ("word_fmri", "fmri", "meg", "eye_tracking"):
+        assert score(task, "layer", "r") > score(task, "random", "r") + 0.05
+        assert score(task, "layer", "pairwise") > 0.9
+        assert score(task, "layer", "beyond") > 0.05
+        assert abs(score(task, "untrained", "r")) < 0.1
+    # A score that knows no word, and what random vectors get where words come again.
+    assert score("word_fmri", "null", "official") > 0.8
+    assert score("word_fmri", "random", "official") > score("word_fmri", "layer", "official") - 0.1
+    assert abs(score("word_fmri", "random", "pairwise") - 0.5) < 0.1
+    assert score("eye_tracking", "random", "official") > 0.1
+    assert abs(score("eye_tracking", "random", "r")) < 0.1
+    assert score("meg", "layer", "official") > score("meg", "layer", "undipped") > 0.3
+    assert any("word_fmri is .55 to .56 in 15 of 23" in note for note in bundle.notes)
+    assert table(bundle, "published")["model"].nunique() == 23
 
 
 def check_description(bundle, _):
@@ -259,6 +284,7 @@ def check_survey(bundle, _):
 
 
 CHECKS = {
+    "cogbench": check_cogbench,
     "decode_ablations": check_ablations,
     "decode_alice_fmri": check_alice_decoding,
     "decode_pereira2018": check_pereira,

@@ -123,7 +123,9 @@ def test_a_fixed_split_tests_dev_until_there_is_a_test():
     ((train, test),) = split.split(range(18))
     assert (train.tolist(), test.tolist()) == (list(range(12)), list(range(12, 18)))
     assert split.get_n_splits() == 1
-    assert isinstance(split.within(train), LeaveOneRunOut)
+    assert repr(split.within(train)) == "Groups(2 groups, n_splits=2)"
+    one = FixedSplit(PARTS, runs=["a"] * 12 + ["b"] * 6).within(train)
+    assert repr(one) == "ContiguousBlocks(n_splits=5, gap=5)"
     assert isinstance(FixedSplit(PARTS).within(train), ContiguousBlocks)
     many = FixedSplit(PARTS, runs=np.repeat(list("abcdefghi"), 2)).within(train)
     assert repr(many) == "Groups(6 groups, n_splits=5)"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -317,3 +319,12 @@ def test_a_broken_sentence_is_named(card, folder, change, message):
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(CorruptDataError, match=message):
         open_dataset(card("cogbench-gaze", n_samples=3, n_words=9), root=folder.parent)
+
+
+@pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
+def test_the_lines_of_the_documentation_run(miniature):
+    page = Path(__file__).parents[2] / "docs/cogbench.md"
+    names: dict = {}
+    exec(re.search(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)[1], names)
+    assert names["scores"].split == "FixedSplit(150 train, 60 dev; tested: dev)"
+    assert abs(names["scores"].mean.mean()) < 0.3

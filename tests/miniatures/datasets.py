@@ -16,6 +16,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 from miniatures.cards import CARDS, copy_card
+from miniatures.cogbench import COGBENCH
 from miniatures.stories import smn4lang_fmri
 from miniatures.tables import write_rows
 from miniatures.words import N_TOLD, chinese_words, english_words, say
@@ -357,4 +358,5 @@ WRITERS: dict[str, Callable[[Path, Path], tuple[dict, dict]]] = {
     "smn4lang-fmri": smn4lang,
     "littleprince-en-words": little_prince("en"),
     "littleprince-zh-words": little_prince("zh"),
+    **COGBENCH,
 }

@@ -20,13 +20,26 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.compute.backend import at, double, empty, eps, full, host, like, namespace, spread
+from brainlm.compute.backend import (
+    at,
+    double,
+    empty,
+    eps,
+    full,
+    host,
+    is_tensor,
+    like,
+    namespace,
+    spread,
+)
 from brainlm.compute.products import neighbours
+from brainlm.compute.threads import map_alone
 from brainlm.encoding._ridge.solve import RidgeFit, Standardizer
 
 ROWS = 2048  # samples in double precision at a time
 LEFT = 1e-6  # of sums of squares after centring, below which their rounding counts
 RESOLVED = 1e-10  # smallest penalty as a share of the largest eigenvalue before centring
+ALONE = 64  # features from which a decomposition has a thread to itself
 COLUMNS = 512  # weights whose errors are computed together
 
 
@@ -216,13 +229,12 @@ class TrainingSums:
         left = _smallest(C.diagonal(), whole.diagonal()[1:], varying=~sums.constant)
         scale = _scale(sums, mean, C.diagonal() / n, standardize)
         units = 1 / (scale[:, None] * scale)
-        folds = [
-            InnerFold.of(train, test, units, p)
-            for train, test in zip(inner[:n_folds], inner[n_folds:], strict=True)
-        ]
+        pairs = zip(inner[:n_folds], inner[n_folds:], strict=True)
+        several = map_alone if p >= ALONE and not is_tensor(whole) else map
+        folds = list(several(lambda pair: InnerFold.of(pair[0], pair[1], units, p), pairs))
         total = sum(fold.yy / fold.n_test for fold in folds)
         left = min(left, _smallest(total, sum(fold.uncentred / fold.n_test for fold in folds)))
-        own = Decomposed.of(C * units, p)
+        (own,) = several(lambda products: Decomposed.of(products, p), [C * units])
         shift = n * ((mean / scale)[:p] ** 2).sum()
         standardizer = Standardizer(
             like(sums.origin[:p] + mean[:p], sums.X), like(scale[:p], sums.X)

@@ -12,7 +12,6 @@ from brainlm.cli.app import load_analysis
 from brainlm.datasets.folders import is_on_disk
 from brainlm.encoding.word_epochs import encode_epochs
 from brainlm.errors import CorruptDataError, UnknownNameError
-from brainlm.language_models.sources import is_cached
 from brainlm.plotting import draw
 from brainlm.results.bundle import load_bundle
 from brainlm.workflow import open_subjects
@@ -95,14 +94,11 @@ def test_a_bundle_without_positions_says_so(tmp_path):
         draw(bundle, "topographies")
 
 
-@pytest.mark.parametrize("model", [None, "smollm2"])
-def test_simulated_epochs_are_found_where_they_were_planted(tmp_path, capsys, model):
+def test_simulated_epochs_are_found_where_they_were_planted(tmp_path, capsys):
     if not is_on_disk("littleprince-en-words"):
         pytest.skip("needs the data set littleprince-en-words")
-    if model and not is_cached(model):
-        pytest.skip(f"needs the model {model}: brainlm fetch {model}")
     main = load_analysis("encode_epochs").main
-    main(model=model or "none", simulate=1.5, debug=True, permutations=19, out=tmp_path / "out")
+    main(model="none", simulate=1.5, debug=True, permutations=19, out=tmp_path / "out")
     scores = load_bundle(tmp_path / "out").arrays["scores"].isel(analysis=0)
     planted = scores["planted"].values.astype(bool)
     assert planted.sum() == 12

@@ -371,18 +371,6 @@ def command(*arguments):
     )
 
 
-def test_the_command_describes_a_model(miniature, tmp_path):
-    out = tmp_path / "out"
-    done = command(
-        "describe_language_model", "--model", miniature.models / "smollm2", "--debug", "--out", out
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"result bundle: {out}" in done.stdout
-    bundle = load_bundle(out)
-    check_pictures(out, bundle.record["figures"])
-    check_description(bundle, out)
-
-
 def test_the_command_reads_a_card(miniature, tmp_path):
     out = tmp_path / "out"
     cards = ",".join(str(miniature.cards / f"{name}.toml") for name in ("ucl-spr", "geco"))
@@ -401,6 +389,3 @@ def test_the_command_reads_a_card(miniature, tmp_path):
     bundle = load_bundle(out)
     check_pictures(out, bundle.record["figures"])
     assert set(table(bundle, "gains")["dataset"]) == {"ucl-spr", "geco"}
-    again = command(*given)
-    assert again.returncode == 2
-    assert "--overwrite" in again.stderr

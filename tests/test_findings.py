@@ -1,6 +1,7 @@
 """docs/findings.py says what stands in the bundles, and names those that are not there."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -70,11 +71,10 @@ def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
         )
     findings.main(tmp_path)
     text = capsys.readouterr().out
-    assert "adds log-likelihood in 1 of 3 measures" in text  # the third one is significantly worse
+    assert "in 1 of 3 measures" in text  # the third one is significantly worse
     assert "0.1234" in text
-    assert "*no model wins everywhere* **holds here**. x has the best mean rank (1.25)" in text
-    assert "significantly better on 1 of 4 data sets" in text
-    assert text.count("No bundle: this study has not been run with the present tests.") == 6
+    assert re.search(r"\*\*holds here\*\*.* x .*\(1\.25\).* on 1 of 4 data sets", text)
+    assert text.count("No bundle") == 6
     assert text.count("A debug run") == 2
     assert text.count("WordNet") == 1
 

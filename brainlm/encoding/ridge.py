@@ -11,20 +11,18 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from brainlm._validation import as_labels, same_length
-from brainlm.compute.backend import host, is_accelerator, is_single, is_tensor, like, place
+from brainlm.compute.backend import host, is_single, is_tensor, like, place
 from brainlm.compute.inputs import Encoder
-from brainlm.compute.streams import affine, free_memory
+from brainlm.compute.streams import affine
 from brainlm.encoding._ridge.correlation import correlation_curve
 from brainlm.encoding._ridge.cost import fold_bytes
 from brainlm.encoding._ridge.grid import WIDENINGS, Choice, choose_on_grid
-from brainlm.encoding._ridge.search import cv_curves, is_exact
+from brainlm.encoding._ridge.search import cv_curves, is_exact, spaces_at_once
 from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS, RidgeFit, edge_counts, fit_ridge
 from brainlm.encoding._ridge.streaming import FoldResult, stream_fold
 from brainlm.encoding._ridge.together import fit_from_sums
 from brainlm.encoding.splits import as_split, checked_folds
 from brainlm.errors import unknown_name
-
-LAYERS_AT_ONCE = 1 << 30  # bytes of the operators of layers that are searched together
 
 
 class AlphaEdgeWarning(UserWarning):
@@ -211,10 +209,7 @@ class RidgeEncoder(Encoder):
         every = [(each, X) for each, X in every if not fit_from_sums([each], X, Y, [rows])]
         alphas, folds = self.checked_alphas(), self.folds(X)
         widest = max((X.shape[1] for _, X in every), default=1)
-        largest = len(alphas) * len(X) * min(len(X), widest) * X.itemsize
-        room = max(LAYERS_AT_ONCE, free_memory(X) // 4) if is_accelerator(X) else LAYERS_AT_ONCE
-        fewer = self.search == "fast" and not is_accelerator(X)
-        together = max(1, room // (largest // (4 if fewer else 1)))
+        together = spaces_at_once(X, widest, len(alphas), self.search)
         for start in range(0, len(every), together):
             part = every[start : start + together]
             fits = [each.prepare(X) for each, X in part]

@@ -40,7 +40,7 @@ def fit_from_sums(encoders: Sequence[Any], X: Any, Y: Any, trains: Sequence[np.n
         False where the direct way is faster, or the sums are not exact enough.
     """
     first, (n_features, n_targets) = encoders[0], (X.shape[1], Y.shape[1])
-    if first.criterion != "r2":
+    if first.criterion != "r2" or first.leaves_one_out:
         return False
     alphas, sets = first.checked_alphas(), []
     for each, train in zip(encoders, trains, strict=True):

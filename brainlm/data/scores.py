@@ -15,6 +15,7 @@ from brainlm.compute.backend import (
     double,
     eps,
     host,
+    is_tensor,
     largest,
     namespace,
     row_norms,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import xarray
 
 CORRELATIONS = ("r", "spearman")  # averaged through Fisher's z
+CACHED = 1 << 16  # numbers worked on at a time: they stay in the cache of the processor
 
 
 def pearson(A: Any, B: Any) -> Any:
@@ -272,8 +274,16 @@ def held_out_choice(score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return chosen, score[np.arange(len(score)), chosen]
 
 
-def standardize_rows(X: Any, name: str = "X") -> Any:
+def standardize_rows(X: Any, name: str = "X", *, shift: Any = 0.0, scale: Any = 1.0) -> Any:
     """Return each row with mean 0 and length 1, so that products of rows are correlations.
+
+    Parameters
+    ----------
+    X : array of shape (n_items, n_features)
+    name : str
+        Of ``X``, for the error.
+    shift, scale : array of shape (n_features,), optional
+        ``(X - shift) / scale`` is standardised.
 
     Raises
     ------
@@ -285,12 +295,25 @@ def standardize_rows(X: Any, name: str = "X") -> Any:
             f"{name} has a single feature (n_features = 1): items cannot be correlated over one "
             "value; use ridge encoding for this feature space"
         )
-    Z = X - X.mean(axis=1, keepdims=True)
-    length, scale = row_norms(Z), largest(X, 1) * X.shape[1] ** 0.5
-    flat = np.flatnonzero(host(length <= 10 * eps(Z) * scale))
+    step = len(X) if is_tensor(X) else max(1, CACHED // X.shape[1])
+    blocks = [
+        _standardized((X[start : start + step] - shift) / scale)
+        for start in range(0, max(len(X), 1), max(step, 1))
+    ]
+    flat = np.concatenate([host(flat) for _, flat in blocks]).nonzero()[0]
     if len(flat):
         raise ValueError(
             f"{name}: {len(flat)} rows have no variation over features (the first: row {flat[0]}), "
             "so no similarity exists for them: leave these items out"
         )
-    return Z / length
+    found = [rows for rows, _ in blocks]
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _standardized(X: Any) -> tuple[Any, Any]:
+    """Rows of mean 0 and length 1, and which of them are flat."""
+    scale = largest(X, 1) * X.shape[1] ** 0.5
+    Z = X - X.mean(axis=1, keepdims=True)
+    length = row_norms(Z)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Z / length, (length <= 10 * eps(Z) * scale)[:, 0]

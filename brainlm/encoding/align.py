@@ -369,17 +369,20 @@ def _align_items(features: Features, recording: Recording, method: str) -> np.nd
                 f"{recording.n_samples} items: give one row per item"
             )
         return features.values
-    labels, rows = zip(*stimulus.blocks("item"), strict=True)
-    place = {label: i for i, label in enumerate(labels)}
+    # Items are blocks of rows that follow each other, so one reduceat sums them all.
+    changes = stimulus.item[1:] != stimulus.item[:-1]
+    starts = np.flatnonzero(np.r_[True, changes])
+    labels, lengths = stimulus.item[starts], np.diff(np.r_[starts, stimulus.n_words])
+    combined = np.add.reduceat(features.values, starts, axis=0)
+    if method == "mean":
+        combined /= lengths[:, None].astype(combined.dtype)
+    if np.array_equal(labels, recording.items):
+        return combined
+    place = {label: i for i, label in enumerate(labels.tolist())}
     absent = [item for item in recording.items if item not in place]
     if absent:
         raise ValueError(
             f"{len(absent)} of {recording.n_samples} items have no words in the stimulus (the "
             f"first: {absent[0]!r}): items and Stimulus.item must use the same labels"
         )
-    # Items are blocks of rows that follow each other, so one reduceat sums them all.
-    combined = np.add.reduceat(features.values, [block.start for block in rows], axis=0)
-    if method == "mean":
-        lengths = np.array([block.stop - block.start for block in rows])
-        combined /= lengths[:, None].astype(combined.dtype)
     return combined[[place[item] for item in recording.items]]

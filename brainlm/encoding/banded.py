@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from brainlm.compute.backend import at, beside, empty, host, is_tensor, like, na
 from brainlm.compute.inputs import Encoder
 from brainlm.compute.streams import affine
 from brainlm.encoding._ridge.gradient import descend
-from brainlm.encoding._ridge.search import solve_ridge_cv
+from brainlm.encoding._ridge.search import cv_curves, is_exact, solve_ridge_cv, spaces_at_once
 from brainlm.encoding._ridge.solve import Standardizer, fit_ridge
+from brainlm.encoding._ridge.sums import TrainingSums
+from brainlm.encoding._ridge.together import side_sums
 from brainlm.encoding.ridge import RidgeEncoder
 
 
@@ -38,7 +40,8 @@ class BandedRidgeEncoder(Encoder):
     bands : sequence, shape (n_features,) or (n_bands,)
         Name of the band of each feature (strings), or the sizes of consecutive bands (ints).
     n_draws : int
-        Shares to try, at least 1. The time is that of as many ridge regressions.
+        Shares to try, at least 1. The time is that of as many ridge regressions; the targets pass
+        once for several draws, and with many samples and few targets the data once for all.
     concentration : sequence of float
         Of the Dirichlet draws, used in turn: 1 is uniform over shares, less prefers few bands.
     seed : int
@@ -138,10 +141,7 @@ class BandedRidgeEncoder(Encoder):
         self.cv_r2_ = np.full(n_targets, -np.inf)
         self.alpha_ = np.empty(n_targets)
         kept = np.zeros(n_targets, dtype=int)
-        for number, shares in enumerate(draws):
-            curve = solve_ridge_cv(
-                self._scaled(Z, shares), Y, folds, alphas, standardize=False, search=self.search
-            )
+        for number, curve in enumerate(self._curves(X, Z, Y, folds, draws)):
             best = ridge.best(curve)
             r2 = curve[best, np.arange(n_targets)]
             better = r2 > self.cv_r2_ if number else np.ones(n_targets, dtype=bool)
@@ -271,11 +271,42 @@ class BandedRidgeEncoder(Encoder):
             ]
         return np.array(rows[:n_draws])
 
+    def _curves(
+        self, X: Any, Z: Any, Y: Any, folds: list, draws: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """Yield the curve of each draw, (n_alphas, n_targets); several share the targets."""
+        alphas, sides = self.alphas_, None
+        if is_exact(X.shape[1], folds, len(alphas), Y.shape[1], self.search):
+            sides = side_sums(X, Y, [(np.arange(len(X)), folds)], len(alphas))
+        if sides is None:
+            step = spaces_at_once(X, X.shape[1], len(alphas), self.search)
+            for start in range(0, len(draws), step):
+                yield from self._searched(Z, Y, folds, draws[start : start + step])
+            return
+        for shares in draws:
+            sums = TrainingSums.of(sides, 0, len(folds), weight=self._weight(shares))
+            if sums.holds(float(alphas[0])):
+                yield sums.curve(alphas)
+            else:
+                yield from self._searched(Z, Y, folds, shares[None])
+
+    def _searched(self, Z: Any, Y: Any, folds: list, draws: np.ndarray) -> list[np.ndarray]:
+        """Return the curves of some draws in one pass over the targets."""
+        alphas = self.alphas_
+        fits = [
+            fit_ridge(self._scaled(Z, shares), standardize=False, smallest_alpha=float(alphas[0]))
+            for shares in draws
+        ]
+        return cv_curves(fits, Y, folds, alphas, search=self.search)
+
+    def _weight(self, shares: np.ndarray) -> np.ndarray:
+        """Return what multiplies each feature, (n_features,), for shares of the prior variance."""
+        factor: np.ndarray = np.sqrt(shares * len(self._band) / np.bincount(self._band))
+        return factor[self._band]
+
     def _scaled(self, Z: Any, shares: np.ndarray) -> Any:
         """Give each band its share of the prior variance."""
-        sizes = np.bincount(self._band)
-        factor = np.sqrt(shares * len(self._band) / sizes)
-        return Z * like(factor[self._band], Z)
+        return Z * like(self._weight(shares), Z)
 
     def _fitted(self, Z: Any, Y: Any, shares: np.ndarray, own: np.ndarray) -> Any:
         """Weights of the standardised features for the targets ``own``, (n_features, n_own)."""

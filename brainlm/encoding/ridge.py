@@ -11,20 +11,19 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from brainlm._validation import as_labels, same_length
-from brainlm.compute.backend import host, is_accelerator, is_single, is_tensor, like, place
+from brainlm.compute.backend import host, is_single, is_tensor, like, place
 from brainlm.compute.inputs import Encoder
-from brainlm.compute.streams import affine, free_memory
+from brainlm.compute.streams import affine
 from brainlm.encoding._ridge.correlation import correlation_curve
 from brainlm.encoding._ridge.cost import fold_bytes
-from brainlm.encoding._ridge.grid import WIDENINGS, Choice, choose_on_grid
-from brainlm.encoding._ridge.search import cv_curves, is_exact
-from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS, RidgeFit, edge_counts, fit_ridge
+from brainlm.encoding._ridge.grid import WIDENINGS, Choice, choose_on_grid, edge_message
+from brainlm.encoding._ridge.leave_one_out import leave_one_out_curve
+from brainlm.encoding._ridge.search import cv_curves, is_exact, spaces_at_once
+from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS, DOUBLE, RidgeFit, edge_counts, fit_ridge
 from brainlm.encoding._ridge.streaming import FoldResult, stream_fold
 from brainlm.encoding._ridge.together import fit_from_sums
-from brainlm.encoding.splits import as_split, checked_folds
+from brainlm.encoding.splits import as_split, checked_folds, leaves_one_out
 from brainlm.errors import unknown_name
-
-LAYERS_AT_ONCE = 1 << 30  # bytes of the operators of layers that are searched together
 
 
 class AlphaEdgeWarning(UserWarning):
@@ -59,7 +58,7 @@ class RidgeEncoder(Encoder):
     cv : int, split or iterable of (train, test), optional
         Inner folds. An int is that many contiguous blocks. None (default): five contiguous blocks
         when fitted alone, and folds of the outer kind (same gap, same groups, by run) inside
-        ``cross_validate``.
+        ``cross_validate``. scikit-learn's ``LeaveOneOut()`` is computed in closed form.
     alpha_per : {"target", "group", "all"}
         One alpha for each target, or the one that is best on average over the targets of a group
         or over all.
@@ -209,17 +208,14 @@ class RidgeEncoder(Encoder):
         every = list(zip(encoders, Xs, strict=True))
         rows = np.arange(len(X))
         every = [(each, X) for each, X in every if not fit_from_sums([each], X, Y, [rows])]
-        alphas, folds = self.checked_alphas(), self.folds(X)
+        alphas, folds = self.checked_alphas(), [] if self.leaves_one_out else self.folds(X)
         widest = max((X.shape[1] for _, X in every), default=1)
-        largest = len(alphas) * len(X) * min(len(X), widest) * X.itemsize
-        room = max(LAYERS_AT_ONCE, free_memory(X) // 4) if is_accelerator(X) else LAYERS_AT_ONCE
-        fewer = self.search == "fast" and not is_accelerator(X)
-        together = max(1, room // (largest // (4 if fewer else 1)))
+        together = spaces_at_once(X, widest, len(alphas), self.search)
         for start in range(0, len(every), together):
             part = every[start : start + together]
             fits = [each.prepare(X) for each, X in part]
             curves: list[Any] = [None] * len(part)
-            if self.criterion == "r2":  # the other has its own way through the targets
+            if folds and self.criterion == "r2":  # others have their own way through the targets
                 curves = cv_curves(fits, Y, folds, alphas, search=self.search)
             for (each, X), fit, curve in zip(part, fits, curves, strict=True):
                 each._finish(X, Y, each.choose(X, Y, fit=fit, curve=curve))
@@ -262,8 +258,10 @@ class RidgeEncoder(Encoder):
             The feature side of the regression.
         """
         X = place(X, self.device)
-        alphas, folds, n_targets = self.checked_alphas(), self.folds(X), Y.shape[1]
+        alphas, n_targets = self.checked_alphas(), Y.shape[1]
         prepared = self.prepare(X) if fit is None else fit
+        one_out = self.leaves_one_out and self.smallest_alpha() >= DOUBLE * prepared.largest
+        folds = [] if one_out else self.folds(X)
 
         if self.criterion not in ("r2", "r"):
             raise unknown_name("criterion", self.criterion, ("r2", "r"))
@@ -271,12 +269,16 @@ class RidgeEncoder(Encoder):
         def curve_of(grid: np.ndarray) -> np.ndarray:
             if self.criterion == "r":
                 return correlation_curve(X, Y, folds, grid, standardize=self.standardize)
+            if one_out:
+                return leave_one_out_curve(prepared, Y, grid)
             return cv_curves([prepared], Y, folds, grid, search=self.search)[0]
 
         def exact(grid: np.ndarray) -> bool:
             n_features = X.shape[1]
-            return self.criterion == "r" or is_exact(
-                n_features, folds, len(grid), n_targets, self.search
+            return (
+                one_out
+                or self.criterion == "r"
+                or is_exact(n_features, folds, len(grid), n_targets, self.search)
             )
 
         curve = curve_of(alphas) if curve is None else curve
@@ -337,6 +339,11 @@ class RidgeEncoder(Encoder):
             raise ValueError(f"alphas must rise, got {self.alphas!r}: sort them")
         return alphas.astype(float)
 
+    @property
+    def leaves_one_out(self) -> bool:
+        """Whether the inner folds are single samples, for which there is a closed form."""
+        return self.criterion == "r2" and leaves_one_out(self.cv)
+
     def folds(self, X: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the inner folds."""
         cv = as_split(5 if self.cv is None else self.cv, "cv")
@@ -387,12 +394,3 @@ class RidgeEncoder(Encoder):
         as they are stored, too.
         """
         return stream_fold(self, *fold, **options)
-
-
-def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
-    """Return how many choices are on the edge of the grid, as a sentence."""
-    return (
-        f"{low} of {n} alphas are on the lower edge of the grid ({alphas[0]:g}) and {high} on the "
-        f"upper edge ({alphas[-1]:g}): widen alphas (targets without any signal go to the upper "
-        "edge whatever it is)"
-    )

@@ -97,12 +97,17 @@ def similarity_predict(
     array of shape (n_test, n_targets)
         Weights are formed in blocks of rows; the n_test x n_train matrix is never held whole.
     """
-    if is_tensor(X_train):
-        Y_train = like(Y_train, X_train)
-    offset, _ = column_shift_and_scale(Y_train, center=center)
     shift, scale = column_shift_and_scale(X_train, center=center, standardize=standardize)
-    train = standardize_rows((X_train - shift) / scale, "X_train")
-    test = standardize_rows((X_test - shift) / scale, "X_test")
+    train = standardize_rows(X_train, "X_train", shift=shift, scale=scale)
+    test = standardize_rows(X_test, "X_test", shift=shift, scale=scale)
+    return _weighted_sums(test, train, Y_train, center=center)
+
+
+def _weighted_sums(test: Any, train: Any, Y_train: Any, *, center: bool) -> Any:
+    """Anderson's rule for standardised items."""
+    if is_tensor(train):
+        Y_train = like(Y_train, train)
+    offset, _ = column_shift_and_scale(Y_train, center=center)
     centred = Y_train - offset
     predicted = empty((len(test), Y_train.shape[1]), train[:1, :1] + centred[:1, :1])
     rows = max(1, block_bytes(train, 4 * BLOCK_ELEMENTS) // (4 * len(train)))
@@ -143,7 +148,7 @@ def leave_one_out(X: Any, Y: Any, *, center: bool = True, standardize: bool = Fa
     if len(X) != len(Y):
         raise ValueError(f"X has {len(X)} items and Y {len(Y)}: give one row per item in both")
     shift, scale = column_shift_and_scale(X, center=center, standardize=standardize)
-    Z = standardize_rows((X - shift) / scale)
+    Z = standardize_rows(X, shift=shift, scale=scale)
     C = Standardizer.learn(Y, scale=True).apply(Y)
     return Z @ (Z.T @ C) - C
 
@@ -159,7 +164,7 @@ def leave_one_out_scores(
     if len(X) != len(Y):
         raise ValueError(f"X has {len(X)} items and Y {len(Y)}: give one row per item in both")
     shift, scale = column_shift_and_scale(X, center=center, standardize=standardize)
-    Z = standardize_rows((X - shift) / scale)
+    Z = standardize_rows(X, shift=shift, scale=scale)
     step = max(1, block_bytes(Z, 4 * BLOCK_ELEMENTS) // (4 * len(Y)))
     blocks = [slice(a, min(a + step, Y.shape[1])) for a in range(0, Y.shape[1], step)]
     scores = []
@@ -240,23 +245,20 @@ class SimilarityEncoder(Encoder):
         if self.form not in ("anderson", "mulcogbench"):
             raise unknown_name("form", self.form, ("anderson", "mulcogbench"))
         X, Y = self._validated(X, y)
-        self._shift, self._scale = column_shift_and_scale(
-            X, center=self.center, standardize=self.standardize
-        )
-        self._X, self._Y = X, Y
-        standardize_rows((X - self._shift) / self._scale)  # refuses items without similarity
+        shift, scale = column_shift_and_scale(X, **self._columns)
+        self._X, self._Y, self._of_columns = X, Y, {"shift": shift, "scale": scale}
+        self._items = standardize_rows(X, **self._of_columns)  # refuses items without similarity
         return self
 
     def predict(self, X: Any) -> Any:
         """Predict the targets, shape (n_items, n_targets), or (n_items,) for a 1-D ``y``."""
         check_is_fitted(self)
         new = self._new_samples(X, self._X)
+        test, Z = standardize_rows(new, "X", **self._of_columns), self._items
         if self.form == "anderson":
-            return self._shaped(similarity_predict(new, self._X, self._Y, **self._columns), X)
-        Z = standardize_rows((self._X - self._shift) / self._scale)
+            return self._shaped(_weighted_sums(test, Z, self._Y, center=self.center), X)
         Y = self._Y if is_tensor(self._Y) == is_tensor(Z) else like(self._Y, Z)
         C = Standardizer.learn(Y, scale=True).apply(Y)
-        test = standardize_rows((new - self._shift) / self._scale)
         return self._shaped(test @ (Z.T @ C), X)
 
     def score_leave_one_out(self) -> np.ndarray:

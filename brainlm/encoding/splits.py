@@ -350,6 +350,12 @@ def as_split(split: Any, name: str = "split") -> Any:
     )
 
 
+def leaves_one_out(split: Any) -> bool:
+    """Return whether a split is scikit-learn's ``LeaveOneOut``, without importing it."""
+    kind = type(split)
+    return kind.__name__ == "LeaveOneOut" and kind.__module__.startswith("sklearn.")
+
+
 def counts_rows(split: Any) -> bool:
     """Return whether a split follows from the number of samples alone, whatever their values."""
     ours = ContiguousBlocks, Groups, LeaveOneRunOut, Folds

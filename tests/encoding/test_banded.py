@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import brainlm.encoding._ridge.search as search
+import brainlm.encoding.banded as banded
 from brainlm.encoding._ridge.gradient import from_deltas, to_deltas
 from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.cross_validation import cross_validate
@@ -123,3 +126,20 @@ def test_gradient_steps_improve_the_choice_of_a_coarse_search(rng):
         np.testing.assert_allclose(refined.coef_[v] * X.std(axis=0), own, atol=1e-6)
     with pytest.raises(ValueError, match="alpha_per='target'"):
         BandedRidgeEncoder(sizes, n_steps=2, alpha_per="all", **settings).fit(X, Y)
+
+
+@pytest.mark.parametrize("at_once", [1, 1 << 30])
+def test_draws_share_a_pass_over_the_data(rng, monkeypatch, at_once):
+    """From sums over blocks, and together in one search: the shares of one draw at a time."""
+    monkeypatch.setattr(search, "SPACES_BYTES", at_once)
+    X = rng.standard_normal((600, 24))
+    X[:, 4] = 1  # carries nothing
+    Y = X[:, :3] + 2 * rng.standard_normal((600, 3))
+    encoder = BandedRidgeEncoder([4, 20], n_draws=8, cv=ContiguousBlocks(5, 2), warn_edge=False)
+    sums = clone(encoder).fit(X, Y)
+    monkeypatch.setattr(banded, "side_sums", lambda *_: None)
+    direct = clone(encoder).fit(X, Y)
+    np.testing.assert_array_equal(sums.shares_, direct.shares_)
+    np.testing.assert_array_equal(sums.alpha_, direct.alpha_)
+    np.testing.assert_allclose(sums.cv_r2_, direct.cv_r2_, atol=1e-12)
+    np.testing.assert_allclose(sums.coef_, direct.coef_, atol=1e-12)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import brainlm.encoding.ridge
+import brainlm.encoding._ridge.search
 from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks
@@ -23,7 +23,7 @@ def study(rng):
     ids=str,
 )
 def test_every_layer_is_fitted_as_if_alone(study, monkeypatch, at_once, given):
-    monkeypatch.setattr(brainlm.encoding.ridge, "LAYERS_AT_ONCE", at_once)
+    monkeypatch.setattr(brainlm.encoding._ridge.search, "SPACES_BYTES", at_once)
     layers, Y = study
     encoder = RidgeEncoder(np.logspace(-1, 5, 7), cv=ContiguousBlocks(4, 2), warn_edge=False)
     encoder.set_params(**given)

@@ -70,3 +70,12 @@ def choose_on_grid(
         curve = np.vstack([curve, curve_of(added)])[order]
         best = best_of(curve)
     return Choice(alphas, curve, best, whole)
+
+
+def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
+    """Return how many choices are on the edge of the grid, as a sentence."""
+    return (
+        f"{low} of {n} alphas are on the lower edge of the grid ({alphas[0]:g}) and {high} on the "
+        f"upper edge ({alphas[-1]:g}): widen alphas (targets without any signal go to the upper "
+        "edge whatever it is)"
+    )

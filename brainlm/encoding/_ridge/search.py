@@ -36,7 +36,7 @@ from brainlm.compute.backend import (
     squares,
 )
 from brainlm.compute.products import half_is_fast
-from brainlm.compute.streams import block_bytes, column_stream
+from brainlm.compute.streams import block_bytes, column_stream, free_memory
 from brainlm.encoding._ridge.operators import (
     Fold,
     Prediction,
@@ -52,6 +52,7 @@ BLOCK_BYTES = 1 << 23  # of predictions at a time: about what a processor's cach
 SMALL = 2e10  # multiply-adds for the whole grid below which nothing is worth saving
 FILTER_TOLERANCE = 0.03
 SMALLEST_FILTER = 1e-3  # whose relative error counts
+SPACES_BYTES = 1 << 30  # of the operators of spaces that are searched together
 TRIED = 3  # poles that are tried to be left out
 ENOUGH_SAMPLES = 500  # for the rounding of half precision to average out of an error
 
@@ -200,6 +201,23 @@ def is_exact(
     """Return whether a search makes the predictions of every alpha: always, if it is small."""
     products = sum(len(test) * min(len(train), n_features) for train, test in folds)
     return search == "exact" or n_alphas * n_targets * products <= SMALL
+
+
+def spaces_at_once(X: Any, n_features: int, n_alphas: int, search: str) -> int:
+    """Return how many feature spaces to search together: their operators are held at once.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, any)
+    n_features : int
+        Of the widest space.
+    n_alphas : int
+    search : {"fast", "exact"}
+    """
+    largest = n_alphas * len(X) * min(len(X), n_features) * X.itemsize
+    room = max(SPACES_BYTES, free_memory(X) // 4) if is_accelerator(X) else SPACES_BYTES
+    fewer = search == "fast" and not is_accelerator(X)
+    return max(1, int(room // (largest // (4 if fewer else 1))))
 
 
 def cv_curves(

@@ -210,7 +210,13 @@ class TrainingSums:
 
     @classmethod
     def of(
-        cls, sums: SideSums, first: int, n_folds: int, *, standardize: bool = True
+        cls,
+        sums: SideSums,
+        first: int,
+        n_folds: int,
+        *,
+        standardize: bool = True,
+        weight: Any = None,
     ) -> TrainingSums:
         """Centre, scale and decompose.
 
@@ -222,12 +228,17 @@ class TrainingSums:
             test sets.
         n_folds : int
         standardize : bool
+        weight : array of shape (n_features,), optional
+            Multiplies the scaled features, 0 or more.
         """
         p, (whole, *inner) = sums.X.shape[1], sums.products[first : first + 1 + 2 * n_folds]
         n, mean = whole[0, 0], whole[0, 1:] / whole[0, 0]
         C = centred(whole, mean)
         left = _smallest(C.diagonal(), whole.diagonal()[1:], varying=~sums.constant)
         scale = _scale(sums, mean, C.diagonal() / n, standardize)
+        if weight is not None:
+            with np.errstate(divide="ignore"):  # a feature without weight has an infinite scale
+                scale[:p] /= like(weight, scale)
         units = 1 / (scale[:, None] * scale)
         pairs = zip(inner[:n_folds], inner[n_folds:], strict=True)
         several = map_alone if p >= ALONE and not is_tensor(whole) else map

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def fit_from_sums(encoders: Sequence[Any], X: Any, Y: Any, trains: Sequence[np.n
         False where the direct way is faster, or the sums are not exact enough.
     """
     first, (n_features, n_targets) = encoders[0], (X.shape[1], Y.shape[1])
-    if first.criterion != "r2":
+    if first.criterion != "r2" or first.leaves_one_out:
         return False
     alphas, sets = first.checked_alphas(), []
     for each, train in zip(encoders, trains, strict=True):
@@ -48,8 +48,12 @@ def fit_from_sums(encoders: Sequence[Any], X: Any, Y: Any, trains: Sequence[np.n
         if not is_exact(n_features, folds, len(alphas), n_targets, first.search):
             return False
         sets.append((train, [(train[own], train[left]) for own, left in folds]))
-    found = training_sums(X, Y, sets, len(alphas), standardize=first.standardize)
-    for each, train, sums in zip(encoders, trains, found or (), strict=False):
+    sides, start = side_sums(X, Y, sets, len(alphas)), 0
+    if sides is None:
+        return False
+    for each, (train, folds) in zip(encoders, sets, strict=True):
+        sums = TrainingSums.of(sides, start, len(folds), standardize=first.standardize)
+        start += 1 + 2 * len(folds)
         if not sums.holds(first.smallest_alpha()):
             return False
         curve = sums.curve(alphas)
@@ -60,13 +64,11 @@ def fit_from_sums(encoders: Sequence[Any], X: Any, Y: Any, trains: Sequence[np.n
         each._one_target, each._mean = first._one_target, checked_means(Y[at(train, Y)], X)
         each._fit, each._weights = sums.fit, sums.weights(each.alpha_)
         each.warn_at_edge(each.alpha_, each.alphas_)
-    return found is not None
+    return True
 
 
-def training_sums(
-    X: Any, Y: Any, sets: Sequence[TrainingSet], n_alphas: int, *, standardize: bool = True
-) -> Iterator[TrainingSums] | None:
-    """Return the sums of training sets of the same samples, or None where the direct way is faster.
+def side_sums(X: Any, Y: Any, sets: Sequence[TrainingSet], n_alphas: int) -> SideSums | None:
+    """Return the sums of all training and test sets, or None where the direct way is faster.
 
     Parameters
     ----------
@@ -74,9 +76,9 @@ def training_sums(
     Y : array of shape (n_samples, n_targets)
         Both finite.
     sets : sequence of (train, folds)
-        Row numbers of the training set and of its inner folds, in X.
+        Row numbers of the training set and of its inner folds, in X. Its sides are the training
+        set, those of its folds and then their test sets.
     n_alphas : int
-    standardize : bool
     """
     sides = [
         side
@@ -100,9 +102,4 @@ def training_sums(
         inner_operations(len(train), len(test), *shape) for train, test in inner
     ):
         return None
-    sums = SideSums.of(X, like(Y, X, keep_dtype=True), member, blocks)
-    firsts = np.cumsum([0, *(1 + 2 * len(folds) for _, folds in sets)])
-    return (
-        TrainingSums.of(sums, int(first), len(folds), standardize=standardize)
-        for first, (_, folds) in zip(firsts, sets, strict=False)
-    )
+    return SideSums.of(X, like(Y, X, keep_dtype=True), member, blocks)

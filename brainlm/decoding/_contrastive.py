@@ -22,8 +22,6 @@ import numpy as np
 from brainlm.data.scores import pearson
 from brainlm.storage.store import PartStore
 
-__all__ = ["Batches", "Training", "train_mapper"]
-
 
 @dataclass(frozen=True)
 class Training:

@@ -38,17 +38,6 @@ from brainlm.errors import unknown_name
 from brainlm.language_models import LanguageModel
 from brainlm.storage.store import PartStore
 
-__all__ = [
-    "FACTORS",
-    "AblationStudy",
-    "Variant",
-    "ablation_lines",
-    "ablation_table",
-    "decode_variants",
-    "grid",
-    "one_at_a_time",
-]
-
 TUNING = 30.0  # seconds of the last but one story that units of gains are measured on
 
 

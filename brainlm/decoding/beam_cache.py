@@ -23,8 +23,6 @@ from brainlm.language_models import LanguageModel
 from brainlm.language_models.heads import head_logits
 from brainlm.language_models.layer_stack import layer_stack, states_at
 
-__all__ = ["BeamCache", "window_start"]
-
 ROWS = 64  # hypotheses per forward pass over candidates
 Branch = Sequence[tuple[int, ...]]  # tokens of each candidate of one hypothesis
 

@@ -21,15 +21,6 @@ from brainlm.decoding.stimulus_model import RowWindow, StimulusModel, TextSpace
 from brainlm.decoding.vocabulary import Vocabulary
 from brainlm.language_models import LanguageModel
 
-__all__ = [
-    "Beam",
-    "BeamState",
-    "CandidateEmbedder",
-    "Reconstruction",
-    "decode_text",
-    "decode_texts",
-]
-
 WIDE = 1e-9  # share of the largest probability, where the nucleus holds repetitions alone
 
 

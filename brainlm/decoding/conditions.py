@@ -37,15 +37,6 @@ from brainlm.decoding.scorers import (
 from brainlm.decoding.stories import Story
 from brainlm.errors import unknown_name
 
-__all__ = [
-    "SCORERS",
-    "Condition",
-    "brain_scorer",
-    "build_conditions",
-    "numbered_draw",
-    "random_conditions",
-]
-
 SCORERS = ("likelihood", "similarity", "mixture")
 BLOCK = 5  # samples that stay together in the permuted brain
 

@@ -23,17 +23,6 @@ from brainlm.stats.permutation import fdr
 if TYPE_CHECKING:
     import xarray
 
-__all__ = [
-    "brain_conditions",
-    "cautions",
-    "compare_over_units",
-    "compare_to_draws",
-    "condition_kind",
-    "control_draws",
-    "nan_fdr",
-    "unit_means",
-]
-
 DRAWN = ("permuted brain", "noise input")
 
 

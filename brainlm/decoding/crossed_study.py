@@ -22,8 +22,6 @@ from brainlm.storage.store import PartStore
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["CrossedStudy", "spread_evenly"]
-
 Cell = tuple[float, int, str]  # signal-to-noise ratio, subject, story
 
 

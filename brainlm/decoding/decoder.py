@@ -43,8 +43,6 @@ from brainlm.encoding.align import delay
 from brainlm.language_models import LanguageModel
 from brainlm.storage.store import content_key
 
-__all__ = ["Settings", "StoryDecoder", "fit_story_decoder", "reduce_responses"]
-
 ROUNDING = 1e-8  # of the largest variance: that of values in single precision
 
 

@@ -26,8 +26,6 @@ from brainlm.stats.identification import (
     top_k_accuracy,
 )
 
-__all__ = ["MAPPERS", "EmbeddingDecoder", "MappingScores", "responses_after", "score_mapping"]
-
 MAPPERS = ("ridge", "linear-contrastive", "transformer")
 
 

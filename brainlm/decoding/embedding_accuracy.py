@@ -18,14 +18,6 @@ from brainlm.stats.permutation import permutation_p
 if TYPE_CHECKING:
     import xarray
 
-__all__ = [
-    "DecodedSpace",
-    "decode_space",
-    "identification_lines",
-    "predictions_of",
-    "tabulate_accuracies",
-]
-
 MEASURES = ("pairwise", "rank")
 
 

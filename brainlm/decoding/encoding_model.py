@@ -30,8 +30,6 @@ from brainlm.encoding._ridge.solve import fit_ridge
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import Groups, LeaveOneRunOut
 
-__all__ = ["EncodingModel", "best_targets", "choose_targets", "fit_encoding_model"]
-
 N_FOLDS = 10  # at most, of whole runs, for the choice of penalties and targets
 
 

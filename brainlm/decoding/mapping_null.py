@@ -17,8 +17,6 @@ from brainlm.stats.permutation import permutation_p
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["compare_mappings", "mapping_lines", "shifted_mappings"]
-
 
 def shifted_mappings(
     decoder: StoryDecoder, story: Story, n: int, seed: int = 0

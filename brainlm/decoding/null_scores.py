@@ -10,15 +10,6 @@ from scipy.stats import norm, t
 
 from brainlm._validation import same_length
 
-__all__ = [
-    "Window",
-    "compare_to_null",
-    "cut_windows",
-    "identify_windows",
-    "null_half_width",
-    "null_z",
-]
-
 
 @dataclass(frozen=True)
 class Window:

@@ -16,8 +16,6 @@ import numpy as np
 from brainlm.decoding.beam_cache import BeamCache
 from brainlm.decoding.vocabulary import Node, Vocabulary
 
-__all__ = ["Nucleus", "Proposals", "propose", "repeats"]
-
 
 @dataclass(frozen=True)
 class Nucleus:

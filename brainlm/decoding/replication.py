@@ -20,8 +20,6 @@ from brainlm.stats.paired import Interval
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["compare_gains", "crossed_interval", "gain_lines", "stack_cells", "summarise", "verdict"]
-
 LEAST_STORIES, LEAST_SUBJECTS = 5, 3
 KEPT = ("score", "null_mean", "gain", "z", "share", "p", "null_score", "text", "reference_text")
 

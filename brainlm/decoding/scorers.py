@@ -15,15 +15,6 @@ from brainlm.compute.backend import at, cast, full, host, like, row_dots
 from brainlm.decoding.encoding_model import EncodingModel
 from brainlm.decoding.stimulus_model import RowWindow
 
-__all__ = [
-    "EmbeddingSimilarity",
-    "EncodingLikelihood",
-    "LanguageModelOnly",
-    "Mixture",
-    "RandomScorer",
-    "Scorer",
-]
-
 
 class Scorer(Protocol):
     """Interface between the beam search and a scorer.

@@ -28,8 +28,6 @@ from brainlm.storage.store import PartStore
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["FoldTexts", "SentenceStudy", "noise_like", "permute_topics", "score_sentences"]
-
 METRICS = ("bleu-1", "1-wer")
 ALPHAS = np.logspace(1, 9, 9)  # principal components keep their scale
 STATISTICS = ("score", "null", "null_half", "gain", "z", "p")

@@ -22,8 +22,6 @@ from brainlm.decoding.words import read_states
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.language_models import LanguageModel
 
-__all__ = ["SentenceDecoder", "fit_sentence_decoder", "sentence_rows"]
-
 
 def sentence_rows(embedding: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Return the mean embedding of each sentence, (n_sentences, n_features)."""

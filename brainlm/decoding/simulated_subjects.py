@@ -15,8 +15,6 @@ from brainlm.decoding.words import clean_words, read_states
 from brainlm.encoding.align import resample
 from brainlm.language_models import LanguageModel
 
-__all__ = ["LEAD", "Simulation", "generate_stories", "simulate_stories", "time_words"]
-
 LEAD = 10.0  # seconds between the start of the sound and the first saved sample
 
 

@@ -22,18 +22,6 @@ from brainlm._validation import same_length
 from brainlm.encoding._ridge.solve import Standardizer
 from brainlm.encoding.align import lanczos_weights
 
-__all__ = [
-    "RowScale",
-    "RowWindow",
-    "StimulusModel",
-    "TextSpace",
-    "learn_row_scale",
-    "learn_space",
-    "row_times",
-    "story_rows",
-    "word_weights",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class TextSpace:

@@ -16,17 +16,6 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.decoding.words import clean_words
 from brainlm.storage.store import content_key
 
-__all__ = [
-    "RunResponses",
-    "StackedResponses",
-    "Story",
-    "cut_blocks",
-    "first_seconds",
-    "load_story",
-    "stories_of",
-    "story_key",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class Story:

@@ -17,8 +17,6 @@ from brainlm.errors import DataMissingError
 from brainlm.io import read_stories
 from brainlm.language_models import LanguageModel
 
-__all__ = ["read_story_side", "simulate_subject", "subject_simulator", "write_layout"]
-
 SKIP = "sentence_start sentence_end br lg ls ns sp sil {BR} {LG} {LS} {NS} {SP} {SL} {CG} {IG} {OG}"
 TRIMMED = 10  # samples at both ends of training runs, which respdict.json counts and files lack
 

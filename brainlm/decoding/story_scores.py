@@ -44,14 +44,6 @@ from brainlm.language_models import LanguageModel
 if TYPE_CHECKING:
     import xarray
 
-__all__ = [
-    "idf_of_stories",
-    "score_story_mapping",
-    "score_whole",
-    "score_windows",
-    "tabulate_story",
-]
-
 STATISTICS = ("score", "half", "null_mean", "null_half", "gain", "z", "z_window", "share", "p")
 
 

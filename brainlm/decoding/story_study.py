@@ -30,8 +30,6 @@ from brainlm.storage.store import PartStore
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["LABELS", "DecodingStudy", "decode_conditions", "published_scorers", "windows_of"]
-
 LABELS = {"likelihood": "Tang", "similarity": "MapGuide", "mixture": "Mixture"}
 TOGETHER = 160  # hypotheses of several conditions that pass through the language model at once
 

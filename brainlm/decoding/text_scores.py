@@ -21,15 +21,6 @@ from brainlm.errors import unknown_name
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.tokens import writes_spaces
 
-__all__ = [
-    "BertScore",
-    "TextMetrics",
-    "inverse_document_frequency",
-    "list_metrics",
-    "sentence_similarity",
-    "text_scores",
-]
-
 Texts = Sequence[Sequence[str]]
 BY_CHARACTER = ("1-wer", "bleu-1", "bleu-2")
 

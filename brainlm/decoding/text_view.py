@@ -15,15 +15,6 @@ from brainlm.decoding.controls import cautions
 if TYPE_CHECKING:
     import xarray
 
-__all__ = [
-    "condition_tables",
-    "html_view",
-    "show_controls",
-    "show_story",
-    "terminal_view",
-    "write_pages",
-]
-
 COLUMNS = ["score", "half", "null_mean", "gain", "z", "p", "q", "whole_score", "whole_z"]
 
 STYLE = (

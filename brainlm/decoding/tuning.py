@@ -13,8 +13,6 @@ from brainlm.decoding.null_scores import Window, cut_windows
 from brainlm.decoding.stories import Story, first_seconds
 from brainlm.decoding.text_scores import text_scores
 
-__all__ = ["choose_weight", "equal_weights", "gain_sd", "tune_lm_weight"]
-
 
 def gain_sd(decoder: StoryDecoder, story: Story, middle: np.ndarray, name: str) -> float:
     """Return the standard deviation of a scorer's gains on a tuning story: the unit of weights.

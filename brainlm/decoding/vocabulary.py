@@ -10,8 +10,6 @@ import numpy as np
 
 from brainlm.language_models.tokens import spell, writes_spaces
 
-__all__ = ["Node", "Vocabulary", "build_vocabulary", "content_stems"]
-
 # Chinese words that repeat freely; content words do not.
 FUNCTION_WORDS_ZH = (
     "的 了 是 在 我 你 他 她 它 们 这 那 就 都 也 和 有 不 着 地 得 一 上 说 要 去 到 会"

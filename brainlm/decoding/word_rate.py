@@ -15,8 +15,6 @@ from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import LeaveOneRunOut
 from brainlm.errors import CorruptDataError
 
-__all__ = ["WordRate", "count_words", "fit_word_rate", "spread_words"]
-
 IMPLAUSIBLE = 10
 
 

@@ -16,8 +16,6 @@ from brainlm.language_models.tokens import tokenize
 from brainlm.language_models.windows import Windows, assemble, overlapping_spans
 from brainlm.storage.store import cached_arrays, content_key
 
-__all__ = ["clean_words", "read_states"]
-
 EDGES = re.compile(r"^[^\w]+|[^\w]+$")
 
 

@@ -12,17 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-__all__ = [
-    "COLOURS",
-    "MODEL_COLOURS",
-    "REFERENCE_COLOURS",
-    "grid",
-    "interval",
-    "panels",
-    "plot_heat_map",
-    "shared_legend",
-]
-
 # Okabe & Ito's palette: told apart with every kind of colour vision.
 COLOURS = {
     "layer": "#0072B2",

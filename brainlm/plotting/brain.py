@@ -14,18 +14,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = [
-    "brain_maps",
-    "brain_rows_height",
-    "brain_scale",
-    "bundle_maps",
-    "draw_brain_rows",
-    "label_colours",
-    "searchlight_brain",
-    "surface_views",
-    "winner_brain",
-]
-
 VIEWS = ("lateral", "medial")
 SIDES = ("left", "right")
 HEAD, LINE, FOOT = 8.5, 3.4, 9.0  # mm of a panel: letter and views, name of a row, scale

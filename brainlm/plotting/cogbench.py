@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = ["COGBENCH_METRICS", "cogbench", "draw_cogbench", "plot_cogbench"]
-
 COGBENCH_METRICS = {
     "official": "official score",
     "r": "held-out r",

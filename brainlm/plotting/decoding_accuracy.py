@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = ["decoding_curve", "decoding_null", "plot_accuracy_curve", "plot_null"]
-
 
 def plot_null(observed: float, null: np.ndarray, ax: Axes, *, label: str, chance: float) -> Axes:
     """Draw a permutation null as a histogram with the observed score and the chance level."""

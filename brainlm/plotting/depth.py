@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = ["layers_by_modality", "plot_best_depths", "plot_depth_curves"]
-
 STYLES = ("o-", "s--", "^-.", "v:", "D-", "P--", "X-.", "<:", ">-", "*--", "p-.")
 RANDOM = "random, same geometry"
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = ["alphas", "plot_alphas"]
-
 
 def plot_alphas(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     """Draw the share of targets and folds that chose each penalty, one line per kind of space.

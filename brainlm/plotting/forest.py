@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import pandas
     from matplotlib.axes import Axes
 
-__all__ = ["plot_forest", "plot_grouped_forest"]
-
 MARKERS = "osD^vPX"
 
 

@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-__all__ = ["GlyphWarning", "add_fonts", "fonts_for", "styled"]
-
 STYLE = Path(__file__).parent / "brainlm.mplstyle"
 EAST_ASIAN = Path(__file__).parent / "fonts" / "DroidSansFallback.ttf"
 MISSING = re.compile(r"Glyph \d+ \(.*?\) missing from font")

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = ["layer_curve", "plot_layer_curve", "plot_target_bars", "target_bars", "target_heat_map"]
-
 
 def _by_unit(scores: xarray.Dataset) -> tuple[xarray.DataArray, str, float]:
     """Scores by fold, else by the units there are; the unit, and n_test / n_train of the folds."""

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = ["ablations", "mapping_and_text", "plot_factor", "plot_mapping_and_text"]
-
 NAMES = {
     "snr": "signal-to-noise ratio",
     "lm_weight": "weight of the language model",

@@ -22,17 +22,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = [
-    "ONE_COLUMN",
-    "TWO_COLUMNS",
-    "Panel",
-    "draw_paper_figure",
-    "on_axes",
-    "paper_figure",
-    "paper_style",
-    "save_paper_figure",
-]
-
 ONE_COLUMN, TWO_COLUMNS = 89, 183  # mm
 SMALLEST, LARGEST = 7, 8  # points
 MM = 1 / 25.4  # inches

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = ["plot_scatter", "rdm_pair", "similarity_and_rsa"]
-
 
 def plot_scatter(x: np.ndarray, y: np.ndarray, ax: Axes, *, labels: tuple[str, str]) -> Axes:
     """Draw two sets of paired values (such as two RDMs) as a density of hexagons."""

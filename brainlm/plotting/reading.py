@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = [
-    "is_component",
-    "plot_mixed_effects",
-    "plot_reading_gains",
-    "plot_spillover",
-    "reading_gains",
-]
-
 COMPONENTS = ("elan", "lan", "n400", "epnp", "p600", "pnp")  # of the event-related potential
 BACK = ("t, surprisal", "t, surprisal 1 back", "t, surprisal 2 back")
 

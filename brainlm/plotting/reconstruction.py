@@ -19,21 +19,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = [
-    "draw_conditions",
-    "plot_conditions",
-    "plot_gain",
-    "plot_mapping_gain",
-    "plot_over_controls",
-    "plot_text_timeline",
-    "reconstruction_gain",
-    "reconstruction_scores",
-    "reconstruction_text",
-    "shown_level",
-    "shown_metrics",
-    "timeline_lines",
-]
-
 SHOWN = ("bleu-1", "meteor", "meteor-reduced", "bertscore", "identification")
 LINE = 10.0  # seconds of text in a line
 

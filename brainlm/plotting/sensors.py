@@ -20,16 +20,6 @@ if TYPE_CHECKING:
     from brainlm.data.recording import Recording
     from brainlm.results.bundle import Bundle
 
-__all__ = [
-    "draw_time_course",
-    "draw_topographies",
-    "plot_time_course",
-    "plot_topographies",
-    "scores_over_time",
-    "time_course",
-    "topographies",
-]
-
 ALPHA = 0.05  # of the p values that are marked
 MOST_HEADS = 6
 STEP = 0.045  # between rows of squares, of the height of the axes

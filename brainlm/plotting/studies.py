@@ -28,22 +28,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = [
-    "context_gains",
-    "coverage",
-    "critical_difference",
-    "model_by_dataset",
-    "paired_bars",
-    "plot_best_scores",
-    "plot_critical_difference",
-    "plot_ranks",
-    "plot_unique_variance",
-    "plot_winners",
-    "table_frame",
-    "unique_variance",
-    "winners",
-]
-
 LEVEL_COLOURS = {
     "word": REFERENCE_COLOURS[0],
     "sentence": REFERENCE_COLOURS[1],

@@ -14,8 +14,6 @@ from brainlm.plotting.glyphs import fonts_for
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["describe", "plot_recording"]
-
 MOST_WORDS = 60  # written above the response; more cannot be read
 
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = ["geometry", "plot_geometry", "plot_surprisal", "surprisal"]
-
 WORDS_PER_ROW, MOST_ROWS = 30, 4
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-__all__ = ["glass_brain", "glass_brains", "winner_map"]
-
 
 def glass_brains(bundle: Bundle) -> Figure:
     """Draw every brain map of a bundle through a transparent brain, a row each.

@@ -13,20 +13,6 @@ from brainlm.decoding.story_study import LABELS
 from brainlm.workflow.option_groups import option
 from brainlm.workflow.options import choose
 
-__all__ = [
-    "AblationOptions",
-    "AblationTestOptions",
-    "DecoderOptions",
-    "PlantedOptions",
-    "SampleOptions",
-    "SearchOptions",
-    "SentenceDecoderOptions",
-    "SimulatedDecoderOptions",
-    "SimulatedSubjectOptions",
-    "StorySearchOptions",
-    "StoryTextOptions",
-]
-
 AnySearch = TypeVar("AnySearch", bound="SearchOptions")
 
 

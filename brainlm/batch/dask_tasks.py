@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import warnings
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,8 @@ from brainlm.compute.memory import available_memory
 from brainlm.data.notes import Note
 from brainlm.encoding.leakage import LeakageWarning
 from brainlm.encoding.ridge import AlphaEdgeWarning
-from brainlm.errors import DataMissingError, UnknownNameError
+from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
+from brainlm.storage.whole_files import read_checked, write_checked
 
 if TYPE_CHECKING:
     import xarray
@@ -114,8 +114,8 @@ def run_study(
     folder.mkdir(parents=True, exist_ok=True)
     tasks = study.tasks()
     key = study.digest(hashes)
-    paths = [folder / f"{key}-{_name(task)}.npz" for task in tasks]
-    missing = [(t, p) for t, p in zip(tasks, paths, strict=True) if not _whole(p)]
+    paths = [folder / f"{key}-{_name(task)}.part" for task in tasks]
+    missing = [(t, p) for t, p in zip(tasks, paths, strict=True) if read_checked(p) is None]
     bar = tqdm(
         total=len(tasks),
         initial=len(tasks) - len(missing),
@@ -126,6 +126,8 @@ def run_study(
     with bar:
         for _ in _finished(study, missing, client):
             bar.update()
+    for scratch in folder.glob(".*.tmp"):  # of workers that were killed while they wrote
+        scratch.unlink(missing_ok=True)
     return paths
 
 
@@ -156,18 +158,14 @@ def compute_to(study: StudyFile, task: Task, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes
         scores = study.compute(task, path.name.partition("-")[0])
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(
-                file,
-                values=scores.values,
-                alphas=np.asarray(scores.alphas, dtype=float),
-                about=json.dumps([scores.encoder, scores.split, list(scores.notes)]),
-            )
-        os.replace(scratch, path)
-    finally:
-        Path(scratch).unlink(missing_ok=True)
+    content = BytesIO()
+    np.savez(
+        content,
+        values=scores.values,
+        alphas=np.asarray(scores.alphas, dtype=float),
+        about=json.dumps([scores.encoder, scores.split, list(scores.notes)]),
+    )
+    write_checked(path, content.getvalue())
 
 
 def collect(study: StudyFile, paths: Sequence[Path]) -> tuple[dict[str, xarray.Dataset], list[str]]:
@@ -195,7 +193,7 @@ def collect(study: StudyFile, paths: Sequence[Path]) -> tuple[dict[str, xarray.D
             ]
             parts = []
             for task, path in own:
-                with np.load(path, allow_pickle=False) as file:
+                with np.load(_content(path), allow_pickle=False) as file:
                     parts.append((file["values"], file["alphas"]))
                     _, split, said = json.loads(str(file["about"]))
                 notes += [f"{task.label}: {note}" for note in said]
@@ -222,15 +220,29 @@ def hash_inputs(study: StudyFile, *, progress: bool = False) -> dict[str, str]:
         if not path.exists():
             raise DataMissingError(f"{path}: no such file (of {place!r})")
         if file not in digests:
-            parts = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
             total = hashlib.sha256()
-            for part in parts:
+            for part in _files(path):
                 total.update(str(part.relative_to(path)).encode())
                 with part.open("rb") as opened:
                     total.update(hashlib.file_digest(opened, "sha256").digest())
             digests[file] = total.hexdigest()
         digests[place] = hashlib.sha256(f"{digests[file]}:{name}".encode()).hexdigest()
     return {place: digests[place] for place in study.places()}
+
+
+def _files(path: Path) -> list[Path]:
+    """Return a file, or all files of a folder, those behind links to folders included."""
+    if not path.is_dir():
+        return [path]
+    found, seen = [], set()
+    for folder, folders, files in os.walk(path, followlinks=True):
+        place = os.path.realpath(folder)
+        if place in seen:  # a link to a folder above
+            folders.clear()
+            continue
+        seen.add(place)
+        found += [Path(folder, name) for name in files]
+    return sorted(found)
 
 
 def leakage_notes(arrays: Mapping[str, xarray.Dataset]) -> list[str]:
@@ -262,13 +274,13 @@ def leakage_notes(arrays: Mapping[str, xarray.Dataset]) -> list[str]:
     return notes
 
 
-def _whole(path: Path) -> bool:
-    """Return whether the result of a task is there and can be read."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {"values", "alphas", "about"} <= set(file.files)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        return False
+def _content(path: Path) -> BytesIO:
+    content = read_checked(path)
+    if content is None:
+        raise CorruptDataError(
+            f"{path}: lost or damaged since it was computed; run the study again"
+        )
+    return BytesIO(content)
 
 
 def _name(task: Task) -> str:

@@ -6,6 +6,7 @@ Arrays, memory maps, HDF5 data sets and Zarr arrays all do; a NIfTI run becomes 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -171,7 +172,19 @@ def _open_hdf5(path: Path, name: str) -> Any:
         raise CorruptDataError(f"{path}: name one of its arrays {list(file)}: {path.name}:NAME")
     if name not in file:
         raise unknown_name(f"array of {path}", name, file)
-    return file[name]
+    found = file[name]
+    _refuse_links(found, f"{path}:{name}", path)
+    return found
+
+
+def _refuse_links(found: Any, place: str, path: Path) -> None:
+    """Raise for an array whose values are in another file: a change there would go unseen."""
+    elsewhere = not os.path.samefile(found.file.filename, path)
+    if elsewhere or getattr(found, "is_virtual", False) or getattr(found, "external", None):
+        raise CorruptDataError(
+            f"{place}: is a link to another file, whose changes brainlm would not see: name that "
+            "file, or copy the array into this one (h5copy, h5repack)"
+        )
 
 
 def _open_zarr(path: Path, name: str) -> Any:

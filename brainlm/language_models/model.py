@@ -28,7 +28,8 @@ from brainlm.language_models.windows import (
     choose_spans,
     whole_spans,
 )
-from brainlm.storage.store import release_pages, resolve_cache
+from brainlm.storage.store import resolve_cache
+from brainlm.storage.whole_files import release_pages
 
 READING = 2  # raise it when the same words would go into a model as other tokens
 

@@ -1,7 +1,8 @@
 """Assemble recordings larger than memory from blocks of samples.
 
 Below a limit the array is in memory. Above it, it is written once into brainlm's cache and mapped
-from there, so that opening it again costs megabytes. In the file the samples of a target lie side
+from there, so that opening it again costs megabytes of memory: the first time in a process it is
+read through and compared with its checksum. In the file the samples of a target lie side
 by side, because encoding takes a block of targets over all samples: reading such a block costs that
 block.
 """
@@ -10,15 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from filelock import FileLock
 
 from brainlm._validation import check_finite, mapped_file
 from brainlm.errors import CorruptDataError
 from brainlm.storage.downloads import cache_folder
+from brainlm.storage.whole_files import checksum, read_checked, sync_folder, write_checked
 
 LARGEST_IN_MEMORY = 1 << 28  # bytes
 
@@ -56,20 +61,51 @@ def stack_blocks(
             array[row : row + len(block)] = block
         array.flags.writeable = False
         return array
-    state = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in sources]
+    state = [(str(path.absolute()), _state(path)) for path in sources]
     key = hashlib.sha256(repr(("by target", state, shape, options)).encode()).hexdigest()[:32]
     path = cache_folder() / "series" / f"{key}.npy"
-    if not (path.exists() and _range_file(path).exists()):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, blocks, shape, sources)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not _whole(path, shape):
+        with FileLock(path.with_suffix(".lock")):
+            if not _whole(path, shape):  # another process may have written it meanwhile
+                _write(path, blocks, shape, sources)
     return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is written or replaced, even under its old date."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _whole(path: Path, shape: tuple[int, int]) -> bool:
+    """Return whether a written array is there with its ranges, and right; else remove it."""
+    if not path.exists():
+        return False
+    if (str(path), _state(path)) in _seen:
+        return True
+    record = read_checked(_range_file(path))
+    n_bytes = 4 * shape[0] * shape[1]
+    if record is None or path.stat().st_size < n_bytes or not record.startswith(_stamp(path)):
+        warnings.warn(f"{path}: damaged, written again", UserWarning, stacklevel=2)
+        path.unlink(missing_ok=True)
+        return False
+    _seen.add((str(path), _state(path)))
+    return True
+
+
+_seen: set[tuple[str, tuple[int, ...]]] = set()  # arrays that were read through in this process
+
+
+def _stamp(path: Path) -> bytes:
+    return checksum(path).encode() + b"\n"
 
 
 def _write(
     path: Path, blocks: Iterable[np.ndarray], shape: tuple[int, int], sources: Sequence[Path]
 ) -> None:
     """Write the blocks target by target, and beside them the smallest and largest values."""
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_suffix(".part")
     lowest, highest = np.full(shape[1], np.inf), np.full(shape[1], -np.inf)
     try:
         with open(part, "wb", buffering=0) as file:  # not mapped: dirty pages are memory, too
@@ -81,14 +117,19 @@ def _write(
                 np.minimum(lowest, block.min(axis=0), out=lowest)
                 np.maximum(highest, block.max(axis=0), out=highest)
                 _write_columns(file, block, start + 4 * row, 4 * shape[0])
-        np.save(_range_file(path), np.stack([lowest, highest]))
+            os.fsync(file.fileno())
+        ranges = BytesIO()
+        np.save(ranges, np.stack([lowest, highest]))
+        write_checked(_range_file(path), _stamp(part) + ranges.getvalue())
         os.replace(part, path)
+        sync_folder(path.parent)
+        _seen.add((str(path), _state(path)))
     finally:
         part.unlink(missing_ok=True)
 
 
 def _range_file(path: Path) -> Path:
-    return path.with_suffix(".range.npy")
+    return path.with_suffix(".range")
 
 
 def _check_values(block: np.ndarray, row: int, sources: Sequence[Path]) -> None:
@@ -131,9 +172,11 @@ def constant_columns(array: np.ndarray) -> np.ndarray | None:
     None where that is not known: the array is not one that `stack_blocks` mapped, whole.
     """
     path = mapped_file(array)
-    if path is None or not _range_file(path).exists():
+    record = None if path is None else read_checked(_range_file(path))
+    if record is None:
         return None
-    lowest, highest = np.load(_range_file(path), allow_pickle=False)
+    ranges = BytesIO(record.partition(b"\n")[2])
+    lowest, highest = np.load(ranges, allow_pickle=False)
     return None if len(lowest) != array.shape[1] else np.flatnonzero(~(highest > lowest))
 
 

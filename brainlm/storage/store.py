@@ -17,15 +17,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import mmap
 import os
 import shutil
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +31,12 @@ import numpy as np
 
 from brainlm import __version__
 from brainlm.storage.downloads import cache_folder
+from brainlm.storage.whole_files import checksum, read_checked, sync_folder, write_checked
 
 if TYPE_CHECKING:
     import xarray
 
 VALUES = "values.npy"
-BLOCK = 1 << 23  # bytes that a thread sums up for a checksum
-PAGE = 4096
 SECONDS_BETWEEN_RECORDS = 10.0
 
 Step = Callable[[int], tuple[np.ndarray, Iterable[np.ndarray]]]
@@ -106,35 +103,26 @@ class PartStore:
 
     def path(self, key: Mapping[str, Any]) -> Path:
         """Return the file of a part, named by `content_key` of all that it depends on."""
-        return self.folder / f"{content_key({**key, 'brainlm': __version__})[:32]}.nc"
+        return self.folder / f"{content_key({**key, 'brainlm': __version__})[:32]}.part"
 
     def load(self, key: Mapping[str, Any]) -> xarray.Dataset | None:
-        """Return a finished part; None where there is none, or its file is broken.
+        """Return a finished part; None where there is none.
 
         Warns
         -----
         UserWarning
-            The file is broken and was removed: the part is computed again.
+            The file is damaged and was removed: the part is computed again.
         """
         import xarray
 
-        path = self.path(key)
-        if not path.is_file():
-            return None
-        try:
-            return xarray.load_dataset(path, engine="h5netcdf")
-        except (OSError, ValueError) as error:
-            warnings.warn(f"{path}: broken ({error}), computed again", UserWarning, stacklevel=2)
-            path.unlink()
-            return None
+        content = read_checked(self.path(key))
+        return None if content is None else xarray.load_dataset(BytesIO(content), engine="h5netcdf")
 
     def save(self, key: Mapping[str, Any], part: xarray.Dataset) -> None:
-        """Write a part atomically."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
-        os.close(handle)
-        part.to_netcdf(name, engine="h5netcdf")
-        os.replace(name, self.path(key))
+        """Write a part, whole or not at all."""
+        content = BytesIO()
+        part.to_netcdf(content, engine="h5netcdf")
+        write_checked(self.path(key), content.getvalue())
 
     def load_json(self, key: Mapping[str, Any]) -> Any:
         """Return what `save_json` wrote, or None."""
@@ -226,7 +214,7 @@ def _read(entry: Path, n_arrays: int, shape: tuple[int, int]) -> tuple[np.ndarra
     """Return the arrays of an intact entry, None where there is none."""
     try:
         expected = json.loads((entry / "entry.json").read_text("utf-8"))["checksum"]
-        if _checksum(entry / VALUES) != expected:
+        if checksum(entry / VALUES) != expected:
             return None
         values = np.load(entry / VALUES, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, KeyError, TypeError):
@@ -261,9 +249,11 @@ def _build(
                 _write_json(partial / "journal.json", {**work, "steps_done": step + 1})
                 recorded = time.monotonic()
     content = {**record, "names": list(names), "shape": list(shape)}
-    _write_json(partial / "entry.json", {**content, "checksum": _checksum(partial / VALUES)})
+    _write_json(partial / "entry.json", {**content, "checksum": checksum(partial / VALUES)})
     (partial / "journal.json").unlink()
+    sync_folder(partial)
     os.replace(partial, entry)
+    sync_folder(entry.parent)
 
 
 def _steps_done(partial: Path, work: dict[str, Any]) -> int | None:
@@ -320,36 +310,3 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(scratch, path)
-
-
-def _checksum(path: Path) -> str:
-    """SHA-256 of the sums of a file's pages of 4 KiB, as 64-bit integers, and of its size.
-
-    Any changed bit, lost or displaced page changes it, and it reads ten times as fast as a
-    SHA-256 of the content. It is against accidents, not against forgery.
-    """
-    content = np.memmap(path, dtype=np.uint8, mode="r")
-    digest = hashlib.sha256(str(len(content)).encode())
-
-    def sums(start: int) -> bytes:
-        block = content[start : start + BLOCK]
-        if len(block) % PAGE:
-            block = np.pad(block, (0, -len(block) % PAGE))
-        found = block.view("<u8").reshape(-1, PAGE // 8).sum(axis=1, dtype="<u8").tobytes()
-        release_pages(content, start, len(block))  # or a large file would fill memory
-        return found
-
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        for found in pool.map(sums, range(0, len(content), BLOCK)):
-            digest.update(found)
-    return digest.hexdigest()
-
-
-def release_pages(array: np.ndarray, start: int = 0, size: int | None = None) -> None:
-    """Release the pages of a mapped file that were read, so that they do not fill memory.
-
-    All of them, or ``size`` bytes from ``start``, which begins a page.
-    """
-    mapped = getattr(array, "_mmap", None)
-    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED, start, len(mapped) if size is None else size)

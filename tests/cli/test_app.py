@@ -156,7 +156,7 @@ def test_a_disk_that_fills_later_leaves_the_finished_parts(monkeypatch, capsys, 
     code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(tmp_path / "out"))
     assert code == 2
     assert "No space left on device" in said
-    parts = list((tmp_path / "out.parts").glob("*.npz"))
+    parts = list((tmp_path / "out.parts").glob("*.part"))
     assert len(parts) == len(read_study(path).tasks())
     assert not (tmp_path / "out").exists()
 
@@ -196,7 +196,7 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         deadline = time.monotonic() + 120
-        while len(list(parts.glob("*.npz"))) < 3 and time.monotonic() < deadline:
+        while len(list(parts.glob("*.part"))) < 3 and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
@@ -204,7 +204,7 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
     assert "stopped: no bundle was written; the same command resumes" in said
     assert "KeyboardInterrupt" not in said  # no traceback of ours
     n_tasks = len(read_study(path, ["targets_per_task=1"]).tasks())
-    kept = list(parts.glob("*.npz"))
+    kept = list(parts.glob("*.part"))
     assert 3 <= len(kept) < n_tasks
     assert not (tmp_path / "out").exists()
     computed = []

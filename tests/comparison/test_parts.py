@@ -45,7 +45,7 @@ def test_a_killed_study_goes_on_where_it_stopped(tmp_path):
     parts, _ = run_parts([("x", same, lambda: part("x")), ("y", same, lambda: part("y"))], store)
     assert [str(each["x"].values[0]) for each in parts.values()] == ["x", "y"]
     store.path({"name": "a", "part": "a"}).write_bytes(b"broken")
-    with pytest.warns(UserWarning, match="broken .* computed again"):
+    with pytest.warns(UserWarning, match="damaged, computed again"):
         run_parts([job("a")], store)
     assert done[-1] == "a"
     with pytest.raises(ValueError, match="two jobs are called 'a'"):

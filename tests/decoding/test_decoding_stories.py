@@ -206,7 +206,7 @@ def test_interrupted_reconstructions_go_on(study, tmp_path, monkeypatch):
     assert {n: r.words for n, r in first.items()} == {n: r.words for n, r in again.items()}
     with pytest.raises(TypeError):
         decode_conditions(decoder, conditions, store, key={"k": 2})
-    next(tmp_path.glob("*.nc")).write_text("{")
+    next(tmp_path.glob("*.part")).write_text("{")
     with pytest.warns(UserWarning, match="computed again"), pytest.raises(TypeError):
         decode_conditions(decoder, conditions, store, key={"k": 1})
 

@@ -71,12 +71,12 @@ def test_training_is_deterministic_and_resumes_exactly(data, tmp_path):
     torch.testing.assert_close(weights(), whole, rtol=0, atol=0)
     weights(checkpoint=tmp_path, stop_after=2)
     torch.testing.assert_close(weights(checkpoint=tmp_path), whole, rtol=0, atol=0)
-    (saved,) = tmp_path.glob("*.nc")
+    (saved,) = tmp_path.glob("*.part")
     other = train_mapper(
         "transformer", *parts, n_lags=2, settings=settings, seed=4, checkpoint=tmp_path
     )
     assert not torch.equal(torch.cat([v.flatten() for v in other.state_dict().values()]), whole)
-    assert len(list(tmp_path.glob("*.nc"))) == 2  # of other settings: a file of its own
+    assert len(list(tmp_path.glob("*.part"))) == 2  # of other settings: a file of its own
     saved.write_bytes(b"broken")
     with pytest.warns(UserWarning, match="computed again"):
         torch.testing.assert_close(weights(checkpoint=tmp_path), whole, rtol=0, atol=0)

@@ -98,12 +98,12 @@ def test_processes_disk_and_a_kill_change_nothing(folder, tiny_folder, tmp_path,
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:
         for _ in range(1200):
-            if list(work.glob("*.nc")) or run.poll() is not None:
+            if list(work.glob("*.part")) or run.poll() is not None:
                 break
             time.sleep(0.05)
         run.kill()
     assert not (tmp_path / "killed" / "bundle.json").exists()
-    kept = len(list(work.glob("*.nc")))
+    kept = len(list(work.glob("*.part")))
     assert kept >= 1
     saved = []
     load = PartStore.load_json

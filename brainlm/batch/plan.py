@@ -18,7 +18,8 @@ from brainlm.compute.memory import check_memory
 from brainlm.data.brain_maps import paint, targets_of
 from brainlm.errors import CorruptDataError
 from brainlm.plotting import save_figures
-from brainlm.results.bundle import ROOM, check_output, load_bundle, save_bundle
+from brainlm.results.bundle import load_bundle, save_bundle
+from brainlm.results.output import ROOM, hold_output
 
 if TYPE_CHECKING:
     import xarray
@@ -101,11 +102,14 @@ def encode_study(
         ``key=value``; see ``brainlm.batch.study_reading.read_study``.
     overwrite : bool
     """
-    check_output(out, overwrite=overwrite)
     study = read_study(path, settings)
-    tasks = study.tasks()
-    need = study.need(tasks)
-    check_output(out, overwrite=overwrite, needed=ROOM + 2 * study.result_bytes(tasks))
+    needed = ROOM + 2 * study.result_bytes(study.tasks())
+    with hold_output(out, overwrite=overwrite, needed=needed):
+        yield from _encode(study, out, cluster, overwrite=overwrite)
+
+
+def _encode(study: StudyFile, out: Path, cluster: str | None, *, overwrite: bool) -> Iterator[str]:
+    need = study.need(study.tasks())
     if cluster is None or cluster.startswith("local:"):
         at_once = 1 if cluster is None else int(cluster.partition(":")[2] or 1)
         check_memory(

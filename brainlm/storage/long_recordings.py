@@ -23,7 +23,13 @@ from filelock import FileLock
 from brainlm._validation import check_finite, mapped_file
 from brainlm.errors import CorruptDataError
 from brainlm.storage.downloads import cache_folder
-from brainlm.storage.whole_files import checksum, read_checked, sync_folder, write_checked
+from brainlm.storage.whole_files import (
+    check_writable,
+    checksum,
+    read_checked,
+    sync_folder,
+    write_checked,
+)
 
 LARGEST_IN_MEMORY = 1 << 28  # bytes
 
@@ -64,8 +70,9 @@ def stack_blocks(
     state = [(str(path.absolute()), _state(path)) for path in sources]
     key = hashlib.sha256(repr(("by target", state, shape, options)).encode()).hexdigest()[:32]
     path = cache_folder() / "series" / f"{key}.npy"
-    path.parent.mkdir(parents=True, exist_ok=True)
     if not _whole(path, shape):
+        check_writable(path.parent, "set BRAINLM_CACHE to a folder of your own")
+        path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
             if not _whole(path, shape):  # another process may have written it meanwhile
                 _write(path, blocks, shape, sources)

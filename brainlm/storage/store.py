@@ -31,12 +31,19 @@ import numpy as np
 
 from brainlm import __version__
 from brainlm.storage.downloads import cache_folder
-from brainlm.storage.whole_files import checksum, read_checked, sync_folder, write_checked
+from brainlm.storage.whole_files import (
+    check_writable,
+    checksum,
+    read_checked,
+    sync_folder,
+    write_checked,
+)
 
 if TYPE_CHECKING:
     import xarray
 
 VALUES = "values.npy"
+NO_CACHE = "set BRAINLM_CACHE to a folder of your own"
 SECONDS_BETWEEN_RECORDS = 10.0
 
 Step = Callable[[int], tuple[np.ndarray, Iterable[np.ndarray]]]
@@ -195,6 +202,7 @@ def cached_arrays(
     found = _read(entry, len(names), shape)
     if found is not None:
         return found
+    check_writable(folder, NO_CACHE)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f"{key}.lock"):
         found = _read(entry, len(names), shape)  # another process may have built it meanwhile

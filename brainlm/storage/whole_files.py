@@ -13,9 +13,11 @@ import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
+
+from brainlm.errors import CorruptDataError
 
 HEAD = b"brainlm "
 N_HEX = 64  # of a hash of 32 bytes
@@ -61,6 +63,48 @@ def read_checked(path: Path) -> bytes | None:
     warnings.warn(f"{path}: damaged, computed again", UserWarning, stacklevel=3)
     path.unlink(missing_ok=True)
     return None
+
+
+def check_writable(folder: Path, fix: str) -> Path:
+    """Return the nearest existing folder; raise where it cannot be written to.
+
+    Parameters
+    ----------
+    folder : Path
+        May not exist yet.
+    fix : str
+        What the user can do.
+
+    Raises
+    ------
+    PermissionError
+        No permission, or the file system is read-only.
+    """
+    folder = folder.absolute()
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    if not os.access(nearest, os.W_OK):
+        raise PermissionError(f"{nearest}: no permission to write there (or read-only); {fix}")
+    return nearest
+
+
+def leaves_folder(path: str | Path) -> bool:
+    """Return whether a relative path of a stranger's file is absolute or climbs out."""
+    parts = PureWindowsPath(path).parts  # knows both kinds of slashes, and drives
+    return PureWindowsPath(path).anchor != "" or ".." in parts
+
+
+def inside(folder: Path, path: str | Path) -> Path:
+    """Return ``folder / path``; raise where it lies outside of the folder, links followed.
+
+    Raises
+    ------
+    CorruptDataError
+        The path is absolute, climbs out with ``..``, or passes a link that leads out.
+    """
+    found = folder / path
+    if leaves_folder(path) or not found.resolve().is_relative_to(folder.resolve()):
+        raise CorruptDataError(f"{path}: leads out of {folder}; nothing is read or written there")
+    return found
 
 
 def sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +20,8 @@ from brainlm.datasets.folders import dataset_hashes
 from brainlm.encoding.encode import Encoding, Space
 from brainlm.language_models import LanguageModel
 from brainlm.plotting import save_figures
-from brainlm.results.bundle import check_output, load_bundle, save_bundle
+from brainlm.results.bundle import load_bundle, save_bundle
+from brainlm.results.output import hold_output
 from brainlm.storage.store import PartStore
 from brainlm.workflow import options
 from brainlm.workflow.option_groups import KEYWORD, grouped
@@ -39,7 +41,8 @@ COMMON = {  # options of every analysis, and their defaults
 class Run:
     """One run of an analysis, as a context.
 
-    On entering, the output folder is checked before anything is computed, and the log begins.
+    On entering, the output folder is checked and held, before anything is computed, and the log
+    begins.
     Inside, it takes notes and the origin of what goes in; ``parts`` keeps what is finished of a
     long computation, so that the same run resumes after an interruption. `save` writes the bundle,
     draws the figures, says where they are, and removes the parts.
@@ -88,10 +91,11 @@ class Run:
         self.features: dict[str, Any] = {}
 
     def __enter__(self) -> Run:
-        check_output(self.out, overwrite=self.overwrite)
+        with ExitStack() as held:
+            held.enter_context(hold_output(self.out, overwrite=self.overwrite))
+            held.enter_context(keep_log())
+            self._held = held.pop_all()
         self.start = perf_counter()
-        self._log = keep_log()
-        self._log.__enter__()
         return self
 
     def __exit__(
@@ -100,7 +104,7 @@ class Run:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._log.__exit__(kind, error, trace)
+        self._held.__exit__(kind, error, trace)
 
     @property
     def seconds(self) -> float:

@@ -138,7 +138,7 @@ def test_wrong_bundles_and_figures_suggest_the_right_one(monkeypatch, capsys, tm
 def test_a_full_disk_is_told_before_anything_is_computed(monkeypatch, capsys, tmp_path):
     path = write_study(tmp_path / "study")
     usage = shutil.disk_usage(tmp_path)._replace(free=3_000_000)
-    monkeypatch.setattr("brainlm.results.bundle.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr("brainlm.results.output.shutil.disk_usage", lambda _: usage)
     monkeypatch.setattr("brainlm.batch.plan.hash_inputs", None)  # is not reached
     code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(tmp_path / "out"))
     assert code == 2
@@ -166,11 +166,11 @@ def test_a_folder_that_cannot_be_written_to_is_told_first(monkeypatch, capsys, t
     closed = tmp_path / "closed"
     closed.mkdir()
     monkeypatch.setattr(
-        "brainlm.results.bundle.os.access", lambda p, mode: p != closed
+        "brainlm.storage.whole_files.os.access", lambda p, mode: p != closed
     )  # root may all
     code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(closed / "out"))
     assert code == 2
-    assert "no permission to write there; choose another --out" in said
+    assert "no permission to write there (or read-only); choose another --out" in said
 
 
 def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):

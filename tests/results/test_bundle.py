@@ -10,7 +10,8 @@ import xarray
 from brainlm import plotting
 from brainlm._log import keep_log
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
-from brainlm.results.bundle import check_output, load_bundle, save_bundle
+from brainlm.results.bundle import load_bundle, save_bundle
+from brainlm.results.output import check_output
 
 
 def _save(folder, **options):
@@ -85,7 +86,7 @@ def test_missing_and_broken_bundles_are_named(tmp_path):
     with pytest.raises(DataMissingError, match=r"scores.nc: missing"):
         load_bundle(folder)
     (folder / "bundle.json").write_text(json.dumps([1]))
-    with pytest.raises(CorruptDataError, match="not a readable bundle record"):
+    with pytest.raises(CorruptDataError, match="not a bundle record"):
         load_bundle(folder)
 
 

@@ -3,6 +3,7 @@
     python benchmarks/ridge.py            # T 3000, p 3072, V 20,000, 20 alphas, 5 folds
     python benchmarks/ridge.py --samples 1000 --targets 3000 --repeats 1
     python benchmarks/ridge.py --rows memory,null
+    python benchmarks/ridge.py --quick          # does the harness work?
 
 Simulated responses with the spectrum of language-model features: smooth in time, delayed by one to
 four samples, eigenvalues that fall like a power law. Prints a table and JSON. All in float32.
@@ -22,6 +23,7 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
+from himalaya.backend import set_backend
 from scipy.ndimage import gaussian_filter1d
 
 from brainlm.data.scores import pearson
@@ -210,7 +212,6 @@ def layers(X: np.ndarray, Y: np.ndarray) -> dict:
 
 MEMORY = """
 import resource, sys, tempfile, numpy as np
-from pathlib import Path
 from sklearn.model_selection import PredefinedSplit
 from brainlm import RidgeEncoder, cross_validate
 n, p, v = map(int, sys.argv[1:])
@@ -349,14 +350,19 @@ def _ratio(times: dict[str, list[float]], above: str, below: str) -> float:
     return statistics.median(a / b for a, b in zip(times[above], times[below], strict=True))
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=3000)
     parser.add_argument("--features", type=int, default=3072)
     parser.add_argument("--targets", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rows", default="few,many,layers,memory,null,banded,curves")
-    given = parser.parse_args()
+    parser.add_argument("--backend", default="numpy", choices=["numpy", "torch"])
+    parser.add_argument("--quick", action="store_true", help="Sizes that test the harness only.")
+    given = parser.parse_args(arguments)
+    if given.quick:
+        given.samples, given.features, given.targets, given.repeats = 160, 40, 24, 1
+    set_backend(given.backend, on_error="raise")
     warnings.simplefilter("ignore")  # noise goes to the edge of any grid
     larger = simulate(given.samples * 6 // 5, given.features, given.targets)
     X, Y = (A[: given.samples] for A in larger)

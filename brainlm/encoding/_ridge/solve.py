@@ -96,7 +96,9 @@ class Standardizer:
 
     def apply(self, X: Any) -> Any:
         """Return (X - mean) / scale."""
-        return (X - self.mean) / self.scale
+        Z = X - self.mean
+        Z /= self.scale
+        return Z
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class SideSums:
             Of ``common_blocks``.
         """
         xp = namespace(X)
-        constant = xp.concatenate([spread(A) == 0 for A in (X, Y)])
+        constant = xp.concatenate([_constant(A) for A in (X, Y)])
         origin = xp.concatenate([_middle(A) for A in (X, Y)])
         origin = xp.where(constant, xp.concatenate([double(X[0]), double(Y[0])]), origin)
         p, q = X.shape[1], 1 + len(origin)
@@ -92,6 +92,14 @@ class SideSums:
                 total += D.T @ D
         sides = like(member, products) @ products.reshape(len(blocks), -1)
         return cls(X[:0], origin, constant, sides.reshape(-1, q, q))
+
+
+def _constant(A: Any) -> Any:
+    """Which columns never change; most change within the first rows."""
+    found = spread(A[:ROWS]) == 0
+    if found.any():
+        found[found] = spread(A[:, found]) == 0
+    return found
 
 
 def _middle(A: Any) -> Any:

@@ -1,11 +1,11 @@
 """Survey: does one family of language models win everywhere?
 
-After Wang et al. 2024 (arXiv 2403.13368): statistical models (word frequency, n-grams), static
-vectors, masked and causal language models and psychologically plausible spaces, with the same
-metric on the same words and folds of every data set. Two comparisons: of *embeddings* (a vector
-per word, ridge encoding), and of *predictability* (surprisal and entropy with length, frequency and
-position). Ranks over data sets with their intervals, and the critical difference, answer whether
-anything wins everywhere.
+After Wang et al. 2024 (arXiv 2403.13368): statistical models (word frequency, n-grams, and grammar
+and node counts of a treebank that you have: --spaces treebank:en=FILE), static vectors, masked and
+causal language models and psychologically plausible spaces, with the same metric on the same words
+and folds of every data set. Two comparisons: of *embeddings* (a vector per word, ridge encoding),
+and of *predictability* (surprisal and entropy with length, frequency and position). Ranks over data
+sets with their intervals, and the critical difference, answer whether anything wins everywhere.
 """
 
 from functools import partial
@@ -20,9 +20,11 @@ from brainlm.comparison.feature_families import (
     kneser_ney_space,
     layer_at,
     open_plausible,
+    parse_treebanks,
     predictability_space,
 )
 from brainlm.comparison.feature_spaces import FeatureSpace
+from brainlm.comparison.grammar_spaces import grammar_spaces
 from brainlm.comparison.layer_scores import job_key, static_of
 from brainlm.comparison.model_ranks import model_ranks
 from brainlm.comparison.selection import materials, parse_models
@@ -75,12 +77,12 @@ def main(
         ]
         plausible, notes = open_plausible(study.languages, root, assemblies, spaces)
         run.note(*notes)
-        run.note("not tested, no parses of these texts on this machine: syntactic counts, PCFG")
         settings = {
             "n_permutations": min(permutations, 9) if debug else permutations,
             "n_random": 3 if debug else N_RANDOM,
         }
-        parts = study.compute(jobs_of(study, [*neural, *plausible], causal, **settings))
+        trees = parse_treebanks(spaces)
+        parts = study.compute(jobs_of(study, [*neural, *plausible], causal, trees, **settings))
         tables = tabulate(parts)
         ranks, notes = model_ranks(tables["table"], tables["pairs"], materials(assemblies))
         run.note(*notes)
@@ -91,7 +93,11 @@ def main(
 
 
 def jobs_of(
-    study: Study, spaces: list[FeatureSpace], causal: list[FeatureSpace], **settings: int
+    study: Study,
+    spaces: list[FeatureSpace],
+    causal: list[FeatureSpace],
+    treebanks: dict[tuple[str, str], Path],
+    **settings: int,
 ) -> list:
     """One job per data set: embeddings on common words, and predictability in running text."""
     texts = [each.stimulus for each in study.assemblies if each.level != "word"]
@@ -110,6 +116,10 @@ def jobs_of(
         if surprising and (ngrams := kneser_ney_space(each, texts)):
             surprising.insert(0, ngrams[0])
             study.run.note(ngrams[1])
+        if each.level != "word":
+            structural, notes = grammar_spaces(each, treebanks)
+            surprising += structural
+            study.run.note(*notes)
         identities = [(space.name, space.identity) for space in [*embeddings, *surprising]]
         about = {"sources": identities, "study": "survey", **settings}
         compute = partial(compare_families, each, embeddings, surprising, words, **settings)

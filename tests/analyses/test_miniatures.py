@@ -13,7 +13,7 @@ import pytest
 from miniatures.datasets import LISTENERS, NOISE, SILENT
 from miniatures.epochs import meg_folder
 from miniatures.stories import story_folder
-from miniatures.words import N_TOLD, english_words
+from miniatures.words import N_TOLD, english_words, say
 from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from support.pictures import check_pictures
 
@@ -279,7 +279,8 @@ def check_survey(bundle, _):
     assert scores["binder-en", "glove-6b-50d (embedding)"] > 0.5
     assert scores["ucl-spr", "smollm2 (predictability)"] > 0.6
     assert scores["ucl-spr", "gemma3 (predictability)"] < 0.3
-    assert "3-gram" in set(table(bundle, "table")["model"])
+    assert {"3-gram", "PCFG"} <= set(table(bundle, "table")["model"])
+    assert scores["ucl-spr", "PCFG (predictability)"] < 0.3
     assert len(table(bundle, "ranks"))
 
 
@@ -319,6 +320,11 @@ def own_data(name, miniature, folder):
         return {"folder": story_folder(folder / "study", model, 9, english_words(N_TOLD), pace=1.0)}
     if name == "encode_epochs":
         return {"dataset": str(meg_folder(folder)), "root": folder}
+    if name == "survey":
+        words = say(english_words(N_TOLD), 300, 4)
+        trees = [f"(S (N {a}) (VP (V {b}) (N {c})))" for a, b, c in np.reshape(words, (-1, 3))]
+        (folder / "trees.txt").write_text("\n".join(trees), encoding="utf-8")
+        return {"spaces": f"treebank:en={folder / 'trees.txt'}"}
     return {}
 
 

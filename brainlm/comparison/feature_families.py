@@ -50,6 +50,13 @@ def layer_at(name: str, languages: tuple[str, ...], depth: float) -> FeatureSpac
     return model_space(name, languages, layers=[round(depth * n_layers)])
 
 
+def layers_over(name: str, languages: tuple[str, ...], n: int) -> FeatureSpace:
+    """Return ``n`` layers of a model, evenly spread over its depth, the last one among them."""
+    n_layers = model_space(name, languages, layers=[0]).n_layers
+    layers = sorted({max(1, round(k * n_layers / n)) for k in range(1, n + 1)})
+    return model_space(name, languages, layers=layers)
+
+
 def parse_spaces(text: str) -> dict[tuple[str, str], Path]:
     """Return (kind, language) -> file of ``"associations:en=swow.csv,cilin=cilin.txt"``.
 

@@ -109,7 +109,7 @@ UNDEFINED = {
     "cogbench": {"undipped"},
     "encode_human_ratings": {"score", "fold_score", "alpha", "prediction"},  # two features
     "mulcogbench": {*TABLE, "p_random", "score_p_random", "relative", "relative_error"},
-    "navigating": {*TABLE, "p_random"},
+    "navigating": {*TABLE, "p_random", "relative", "relative_error"},
     "survey": {*TABLE, "p_random"},
     "simulate_studies": {
         *TABLE,
@@ -236,6 +236,13 @@ def check_navigating(bundle, _):
         assert scores.drop([s for s in scores.index if s.startswith("embodied")]).max() < 0.3
         won = table(bundle, "winners", dataset=dataset).set_index("space")["share"]
         assert won["embodied"] == 1
+    layers = table(bundle, "layers")
+    assert set(layers["dataset"]) == {"provo", "words-zh-gaze"}
+    assert layers.groupby("dataset")["layer"].nunique().eq(6).all()
+    (level,) = table(bundle, "levels").to_dict("records")
+    assert (level["first"], level["second"]) == ("word", "discourse")
+    assert level["n_first"] == level["n_second"] == 1
+    assert np.isnan(level["p"])
 
 
 def check_reading(bundle, _):

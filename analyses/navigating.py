@@ -6,16 +6,21 @@ English and Chinese; alone, jointly in a banded ridge, and what each adds to all
 variance). Which spaces the paper used is not public; this set is ours. Spaces of 11 and of 640
 dimensions cannot be compared fairly, so each is also cut to its first principal
 components in the training fold, and norms whose vectors changed places between words.
+Six layers of each model, evenly spread over its depth, ask at which depth words, sentences and
+discourse are predicted best (the paper: shallow layers words, middle layers discourse); the best
+layer is chosen on the other folds, and data sets are the units of the comparison of levels.
 """
 
 from functools import partial
 from typing import Annotated
 
+import pandas as pd
 import typer
 
-from brainlm.comparison.feature_families import common_words, layer_at, open_plausible
+from brainlm.comparison.feature_families import common_words, layer_at, layers_over, open_plausible
 from brainlm.comparison.feature_spaces import FeatureSpace
-from brainlm.comparison.layer_scores import job_key, static_of
+from brainlm.comparison.layer_gains import compare_levels, depth_profiles
+from brainlm.comparison.layer_scores import job_key, layer_part, static_of
 from brainlm.comparison.selection import parse_models
 from brainlm.comparison.space_comparison import compare_matched
 from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
@@ -28,6 +33,9 @@ DATASETS = (
 COLUMNS = (
     "dataset space n_features score low high beyond_controls normalised n_items n_subjects n_units"
 )
+DEPTHS = "dataset model level best_depth depth_low depth_high slope p"
+N_LAYERS = 6  # of a sweep
+SWEEP = {"n_permutations": 20, "n_random": 3}
 N_DRAWS = 50  # of shares in the banded ridge
 N_RANDOM = 12  # random embeddings of each space: ridge regressions each
 LIMITS = {
@@ -53,6 +61,7 @@ def main(
     assemblies = study.open(LIMITS, max_items)
     chosen = parse_models(models, study.languages)
     neural = [layer_at(name, known, depth) for name, known in chosen.items()]
+    sweeps = [layers_over(name, known, N_LAYERS) for name, known in chosen.items()]
     plausible, notes = open_plausible(study.languages, run.root, assemblies, spaces)
     run.note(*notes)
     settings = {
@@ -60,27 +69,29 @@ def main(
         "n_draws": 3 if run.debug else N_DRAWS,
         "n_random": 3 if run.debug else N_RANDOM,
     }
-    parts = study.compute(jobs_of(study, neural, plausible, **settings))
-    tables = {
-        "table": study.table_of_rows(parts),
-        "winners": rows_of_parts(parts, "winners"),
-        "partition": rows_of_parts(parts, "partition"),
-        "pairs": rows_of_parts(parts, "pairs", q=True),
-    }
+    parts = study.compute(jobs_of(study, neural, plausible, sweeps, **settings))
+    tables = tabulate(study, parts)
     ordered = tables["table"].sort_values(["dataset", "score"], ascending=[True, False])
     columns = ["dataset", "space", "alone", "unique", "joint", "n_targets", "note"]
     shares = "R2 alone, unique and joint (banded ridge), means of the test folds removed"
     run.show_table("Scores", ordered[COLUMNS.split()])
     run.show_table(shares, tables["partition"][columns], 4)
     run.show_table("Differences with q <= .05", tables["pairs"].query("q <= 0.05"), 4)
+    best = "Best depth (0 = input, 1 = last layer), chosen on the other folds"
+    run.show_table(best, tables["profiles"][DEPTHS.split()])
+    run.show_table("Best depth by level of the text, over data sets", tables["levels"])
     figures = ["model_by_dataset", "winners", "paired_bars", "coverage", "unique_variance"]
-    study.save(tables, figures)
+    study.save(tables, [*figures, "layers_by_level"])
 
 
 def jobs_of(
-    study: Study, neural: list[FeatureSpace], plausible: list[FeatureSpace], **settings: int
+    study: Study,
+    neural: list[FeatureSpace],
+    plausible: list[FeatureSpace],
+    sweeps: list[FeatureSpace],
+    **settings: int,
 ) -> list:
-    """One job per data set: all spaces on the words that every one of them covers."""
+    """One job per data set, all spaces on the words that every one covers, and one per sweep."""
     jobs = []
     for each in study.assemblies:
         candidates = [*neural, static_of(each.language, neural), *plausible]
@@ -92,7 +103,29 @@ def jobs_of(
         about = {"sources": identities, "study": "navigating", **settings}
         compute = partial(compare_matched, each, compared, words, **settings)
         jobs.append((each.name, job_key(each, compared[0], words, **about), compute))
+        for sweep in [space for space in sweeps if space.speaks(each.language)]:
+            known = {**SWEEP, "n_random": min(settings["n_random"], SWEEP["n_random"])}
+            key = job_key(each, sweep, words, study="navigating, layers", **known)
+            compute = partial(layer_part, each, sweep, words, method="ridge", **known)
+            jobs.append((f"{each.name} | {sweep.name}", key, compute))
     return jobs
+
+
+def tabulate(study: Study, parts: dict) -> dict[str, pd.DataFrame]:
+    """The tables of the spaces, and those of the layers by level."""
+    swept = {name: part for name, part in parts.items() if " | " in name}
+    spaces = {name: part for name, part in parts.items() if name not in swept}
+    layers = study.table_of_rows(swept)
+    profiles = depth_profiles(layers, swept)
+    return {
+        "table": study.table_of_rows(spaces),
+        "winners": rows_of_parts(spaces, "winners"),
+        "partition": rows_of_parts(spaces, "partition"),
+        "pairs": rows_of_parts(spaces, "pairs", q=True),
+        "layers": layers,
+        "profiles": profiles.drop(columns="profile"),
+        "levels": compare_levels(profiles),
+    }
 
 
 if __name__ == "__main__":

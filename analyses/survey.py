@@ -1,17 +1,18 @@
 """Survey: does one family of language models win everywhere?
 
-After Wang et al. 2024 (arXiv 2403.13368): statistical models (word frequency, n-grams), static
-vectors, masked and causal language models and psychologically plausible spaces, with the same
-metric on the same words and folds of every data set. Two comparisons: of *embeddings* (a vector
-per word, ridge encoding), and of *predictability* (surprisal and entropy with length, frequency and
-position). Ranks over data sets with their intervals, and the critical difference, answer whether
-anything wins everywhere.
+After Wang et al. 2024 (arXiv 2403.13368): statistical models (word frequency, n-grams, and grammar
+and node counts of a treebank that you have: --spaces treebank:en=FILE), static vectors, masked and
+causal language models and psychologically plausible spaces, with the same metric on the same words
+and folds of every data set. Two comparisons: of *embeddings* (a vector per word, ridge encoding),
+and of *predictability* (surprisal and entropy with length, frequency and position). Ranks over data
+sets with their intervals, and the critical difference, answer whether anything wins everywhere.
 """
 
 from functools import partial
 
 from brainlm.comparison import feature_families as families
 from brainlm.comparison.feature_spaces import FeatureSpace
+from brainlm.comparison.grammar_spaces import grammar_spaces
 from brainlm.comparison.layer_scores import job_key, static_of
 from brainlm.comparison.model_ranks import model_ranks
 from brainlm.comparison.selection import materials, parse_models
@@ -58,12 +59,12 @@ def main(
     ]
     plausible, notes = families.open_plausible(study.languages, run.root, assemblies, spaces)
     run.note(*notes)
-    run.note("not tested, no parses of these texts on this machine: syntactic counts, PCFG")
     settings = {
         "n_permutations": min(permutations, 9) if run.debug else permutations,
         "n_random": 3 if run.debug else N_RANDOM,
     }
-    parts = study.compute(jobs_of(study, [*neural, *plausible], causal, **settings))
+    trees = families.parse_treebanks(spaces)
+    parts = study.compute(jobs_of(study, [*neural, *plausible], causal, trees, **settings))
     tables = {
         "table": tidy_families(rows_of_parts(parts, "rows")),
         "predictability": rows_of_parts(parts, "gains", q=True),
@@ -81,7 +82,11 @@ def main(
 
 
 def jobs_of(
-    study: Study, spaces: list[FeatureSpace], causal: list[FeatureSpace], **settings: int
+    study: Study,
+    spaces: list[FeatureSpace],
+    causal: list[FeatureSpace],
+    treebanks: dict,
+    **settings: int,
 ) -> list:
     """One job per data set: embeddings on common words, and predictability in running text."""
     texts = [each.stimulus for each in study.assemblies if each.level != "word"]
@@ -98,6 +103,10 @@ def jobs_of(
         if surprising and (ngrams := families.kneser_ney_space(each, texts)):
             surprising.insert(0, ngrams[0])
             study.run.note(ngrams[1])
+        if each.level != "word":
+            structural, notes = grammar_spaces(each, treebanks)
+            surprising += structural
+            study.run.note(*notes)
         identities = [(space.name, space.identity) for space in [*embeddings, *surprising]]
         about = {"sources": identities, "study": "survey", **settings}
         compute = partial(compare_families, each, embeddings, surprising, words, **settings)

@@ -32,6 +32,8 @@ SPACES: Mapping[str, tuple[str, ...]] = {
     "cilin": ("zh",),
     "hownet": ("zh",),
 }
+# What a user may name with --spaces: those spaces, and a treebank for `grammar_spaces`.
+FILES: Mapping[str, tuple[str, ...]] = {**SPACES, "treebank": ("en", "zh")}
 SPACE_NAMES = {
     "associations": "word associations (SWOW)",
     "wordnet": "WordNet",
@@ -48,13 +50,20 @@ def layer_at(name: str, languages: tuple[str, ...], depth: float) -> FeatureSpac
     return model_space(name, languages, layers=[round(depth * n_layers)])
 
 
+def layers_over(name: str, languages: tuple[str, ...], n: int) -> FeatureSpace:
+    """Return ``n`` layers of a model, evenly spread over its depth, the last one among them."""
+    n_layers = model_space(name, languages, layers=[0]).n_layers
+    layers = sorted({max(1, round(k * n_layers / n)) for k in range(1, n + 1)})
+    return model_space(name, languages, layers=layers)
+
+
 def parse_spaces(text: str) -> dict[tuple[str, str], Path]:
     """Return (kind, language) -> file of ``"associations:en=swow.csv,cilin=cilin.txt"``.
 
     Raises
     ------
     UnknownNameError
-        A kind that is not of `SPACES`, a language that the kind does not have or that is missing.
+        A kind that is not of `FILES`, a language that the kind does not have or that is missing.
     DataMissingError
         No such file.
     """
@@ -62,9 +71,9 @@ def parse_spaces(text: str) -> dict[tuple[str, str], Path]:
     for part in filter(None, (p.strip() for p in text.split(","))):
         what, _, file = part.partition("=")
         kind, _, language = what.partition(":")
-        if kind not in SPACES:
-            raise unknown_name("space", kind, list(SPACES))
-        languages = SPACES[kind]
+        if kind not in FILES:
+            raise unknown_name("space", kind, list(FILES))
+        languages = FILES[kind]
         if not language and len(languages) == 1:
             language = languages[0]
         if language not in languages or not file:
@@ -145,6 +154,11 @@ def open_plausible(
     named = parse_spaces(files)
     found = [plausible_spaces(each, root, assemblies, named) for each in languages]
     return [space for spaces, _ in found for space in spaces], [note for _, note in found]
+
+
+def parse_treebanks(text: str) -> dict[tuple[str, str], Path]:
+    """Return the treebanks among the files of ``--spaces``, see `parse_spaces`."""
+    return {key: path for key, path in parse_spaces(text).items() if key[0] == "treebank"}
 
 
 def _open_space(kind: str, language: str, words: Sequence[str], path: Path | None) -> Norm:

@@ -6,6 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
+from scipy.stats import ttest_ind
 
 from brainlm.comparison.layer_statistics import (
     best_layer,
@@ -21,6 +22,9 @@ from brainlm.stats.permutation import fdr
 PROFILES = """dataset model modality language level n_items n_units best_depth depth_low depth_high
     slope low high p relative relative_error smallest_q profile"""
 PAIRS = ["model", "first", "second", "first_modality", "second_modality", "difference", "p"]
+LEVELS = ("word", "sentence", "discourse")
+DEPTHS_COMPARED = ["depth_first", "depth_second", "difference", "p"]
+LEVELS_COMPARED = ["model", "first", "second", "n_first", "n_second", *DEPTHS_COMPARED]
 MODALITIES_COMPARED = ["model", "first", "second", "n_first", "n_second", "difference", "p"]
 
 
@@ -42,45 +46,61 @@ def layer_gains(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.Data
     profiles : DataFrame
         Preferred depth and its test; ``profile`` holds the `LayerProfile`.
     """
-    gains, profiles = [], []
+    gains = []
     for (dataset, model), rows in _layers_of(table):
         part = parts[f"{dataset} | {model}"]
-        about = {
-            "dataset": dataset,
-            "model": model,
-            **rows.iloc[0][["modality", "language", "level", "n_items", "n_units"]],
-        }
+        about = _about(dataset, model, rows)
         gains.append({**about, **_gains_of(part, _static_part(table, parts, dataset), rows)})
-        if (rows["depth"] > 0).sum() >= 2:
-            scores = part["fold_score"].sel(space=list(rows["space"])).values.T
-            found = layer_profile(
-                scores,
-                rows["depth"].to_numpy(),
-                part.attrs["test_ratio"],
-                chance=_chance_of(part, rows),
-                random=part["random"].mean("fold").transpose("draw", "layer").values,
-            )
-            profiles.append(
-                {
-                    **about,
-                    "best_depth": found.best_depth,
-                    "depth_low": found.low,
-                    "depth_high": found.high,
-                    "slope": found.slope.mean,
-                    "low": found.slope.low,
-                    "high": found.slope.high,
-                    "p": found.p,
-                    "relative": found.relative,
-                    "relative_error": found.relative_error,
-                    "smallest_q": rows["q"].min(),
-                    "profile": found,
-                }
-            )
-    gains, profiles = pd.DataFrame(gains), pd.DataFrame(profiles, columns=PROFILES.split())
+    frame = pd.DataFrame(gains)
     for name in ("", "over_random_", "beyond_", "static_beyond_"):
-        gains[f"{name}q"] = fdr(gains[f"{name}p"].to_numpy())
-    profiles["q"] = fdr(profiles["p"].to_numpy(float)) if len(profiles) else []
-    return gains, profiles
+        frame[f"{name}q"] = fdr(frame[f"{name}p"].to_numpy())
+    return frame, depth_profiles(table, parts)
+
+
+def _about(dataset: str, model: str, rows: pd.DataFrame) -> dict:
+    facts = rows.iloc[0][["modality", "language", "level", "n_items", "n_units"]]
+    return {"dataset": dataset, "model": model, **facts}
+
+
+def depth_profiles(table: pd.DataFrame, parts: dict) -> pd.DataFrame:
+    """Return the preferred depth of every data set and model with two layers above the input.
+
+    Parameters
+    ----------
+    table, parts
+        As in `layer_gains`.
+    """
+    profiles = []
+    for (dataset, model), rows in _layers_of(table):
+        if (rows["depth"] > 0).sum() < 2:
+            continue
+        part = parts[f"{dataset} | {model}"]
+        found = layer_profile(
+            part["fold_score"].sel(space=list(rows["space"])).values.T,
+            rows["depth"].to_numpy(),
+            part.attrs["test_ratio"],
+            chance=_chance_of(part, rows),
+            random=part["random"].mean("fold").transpose("draw", "layer").values,
+        )
+        profiles.append(
+            {
+                **_about(dataset, model, rows),
+                "best_depth": found.best_depth,
+                "depth_low": found.low,
+                "depth_high": found.high,
+                "slope": found.slope.mean,
+                "low": found.slope.low,
+                "high": found.slope.high,
+                "p": found.p,
+                "relative": found.relative,
+                "relative_error": found.relative_error,
+                "smallest_q": rows["q"].min(),
+                "profile": found,
+            }
+        )
+    frame = pd.DataFrame(profiles, columns=PROFILES.split())
+    frame["q"] = fdr(frame["p"].to_numpy(float)) if len(frame) else []
+    return frame
 
 
 def _gains_of(part, static, rows: pd.DataFrame) -> dict:
@@ -196,6 +216,49 @@ def compare_modalities(profiles: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
                 }
             )
     return _with_q(pairs, PAIRS), _with_q(modalities, MODALITIES_COMPARED)
+
+
+def compare_levels(profiles: pd.DataFrame) -> pd.DataFrame:
+    """Best depth of each model at two levels of text, the layer held out, and their difference.
+
+    The data sets are the units: Welch's t test of their best depths, two-sided; p is NaN where a
+    level has fewer than two data sets. A level is "word", "sentence" or "discourse".
+
+    Parameters
+    ----------
+    profiles : DataFrame
+        From `depth_profiles`.
+
+    Returns
+    -------
+    DataFrame
+        ``model``, ``first``, ``second``, ``n_first``, ``n_second``, ``depth_first``,
+        ``depth_second``, ``difference`` (first minus second), ``p``, ``q``.
+    """
+    rows = []
+    for model, own in profiles.groupby("model", sort=False):
+        of = {level: own.loc[own["level"] == level, "best_depth"] for level in LEVELS}
+        for first, second in combinations([level for level in LEVELS if len(of[level])], 2):
+            a, b = (of[level].to_numpy(dtype=float) for level in (first, second))
+            p = ttest_ind(a, b, equal_var=False).pvalue if min(len(a), len(b)) > 1 else np.nan
+            rows.append(
+                {
+                    "model": model,
+                    "first": first,
+                    "second": second,
+                    "n_first": len(a),
+                    "n_second": len(b),
+                    "depth_first": a.mean(),
+                    "depth_second": b.mean(),
+                    "difference": a.mean() - b.mean(),
+                    "p": float(p),
+                }
+            )
+    table = pd.DataFrame(rows, columns=LEVELS_COMPARED)
+    tested = table["p"].notna().to_numpy()
+    table["q"] = np.nan
+    table.loc[tested, "q"] = fdr(table.loc[tested, "p"].to_numpy()) if tested.any() else []
+    return table
 
 
 def _with_q(rows: list[dict], columns: list[str]) -> pd.DataFrame:

@@ -116,14 +116,14 @@ def node_counts(tree: Tree, strategy: str) -> list[int]:
     return counts
 
 
-def syntactic_nodes(stimulus: Stimulus, parses: Sequence[str]) -> Features:
+def syntactic_nodes(stimulus: Stimulus, parses: Sequence[str | Tree]) -> Features:
     """Return node counts of every word under the three strategies, (n_words, 3).
 
     Parameters
     ----------
     stimulus : Stimulus
         Words with sentences.
-    parses : sequence of str
+    parses : sequence of str or Tree
         One bracketed parse per ``stimulus.sentence``, in order. Its leaves, put together, must be
         the characters of the sentence; a word of several leaves (``do`` + ``n't``, ``dog`` + ``,``)
         has their sum.
@@ -138,7 +138,7 @@ def syntactic_nodes(stimulus: Stimulus, parses: Sequence[str]) -> Features:
         raise ValueError(f"{len(parses)} parses for {len(sentences)} sentences: give one for each")
     counts = np.zeros((stimulus.n_words, len(STRATEGIES)))
     for (label, rows), text in zip(sentences, parses, strict=True):
-        tree = parse_bracketed(text)
+        tree = text if isinstance(text, Tree) else parse_bracketed(text)
         owner = rows.start + _owners(stimulus.words[rows].tolist(), tree.words(), label)
         for column, strategy in enumerate(STRATEGIES):
             np.add.at(counts[:, column], owner, node_counts(tree, strategy))

@@ -41,7 +41,12 @@ from brainlm.plotting.decoding_accuracy import (
     plot_accuracy_curve,
     plot_null,
 )
-from brainlm.plotting.depth import layers_by_modality, plot_best_depths, plot_depth_curves
+from brainlm.plotting.depth import (
+    layers_by_level,
+    layers_by_modality,
+    plot_best_depths,
+    plot_depth_curves,
+)
 from brainlm.plotting.diagnostics import alphas, plot_alphas
 from brainlm.plotting.forest import plot_forest, plot_grouped_forest
 from brainlm.plotting.glyphs import styled
@@ -192,6 +197,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "surprisal": surprisal,
     "alphas": alphas,
     "model_by_dataset": model_by_dataset,
+    "layers_by_level": layers_by_level,
     "layers_by_modality": layers_by_modality,
     "cogbench": cogbench,
     "context_gains": context_gains,

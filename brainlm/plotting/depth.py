@@ -81,14 +81,22 @@ def plot_best_depths(profiles: pandas.DataFrame, names: list[str], ax: Axes) -> 
 
 def layers_by_modality(bundle: Bundle) -> Figure:
     """Draw score against depth for every model: a panel per modality, a line per data set."""
-    table = table_frame(bundle, "table")
+    return _layers_by(table_frame(bundle, "table"), "modality")
+
+
+def layers_by_level(bundle: Bundle) -> Figure:
+    """Draw score against depth for every model: a panel per level, a line per data set."""
+    return _layers_by(table_frame(bundle, "layers"), "level")
+
+
+def _layers_by(table: pandas.DataFrame, column: str) -> Figure:
     layered = table[table["layer"] >= 0]
-    modalities = list(dict.fromkeys(layered["modality"]))
+    kinds = list(dict.fromkeys(layered[column]))
     models = list(dict.fromkeys(layered["model"]))
-    figure, axes = panels(len(modalities), 3.4, 3.6)
-    for ax, modality in zip(axes, modalities, strict=True):
-        plot_depth_curves(layered[layered["modality"] == modality], models, ax)
-        ax.set_title(modality, loc="left")
+    figure, axes = panels(len(kinds), 3.4, 3.6)
+    for ax, kind in zip(axes, kinds, strict=True):
+        plot_depth_curves(layered[layered[column] == kind], models, ax)
+        ax.set_title(kind, loc="left")
         low, high = ax.get_ylim()
         ax.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
         handles, labels = ax.get_legend_handles_labels()

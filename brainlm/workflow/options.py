@@ -69,7 +69,7 @@ Spaces = Annotated[
     str,
     typer.Option(
         help="Files of word spaces that you have, as KIND:LANGUAGE=FILE, separated by "
-        "commas: associations (SWOW), cilin, hownet."
+        "commas: associations (SWOW), cilin, hownet; treebank (parses in brackets) for the survey."
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")]

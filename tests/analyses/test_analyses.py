@@ -255,7 +255,7 @@ def test_navigating_and_survey_race_on_the_same_words(tmp_path, capsys):
     pairs = bundle.arrays["pairs"].to_dataframe()
     assert set(pairs["first"]) | set(pairs["second"]) >= {"minilm", "glove-6b-50d", "controls"}
     assert (pairs["p"] >= pairs["p_stimuli"]).all()
-    assert "syntactic counts" in " ".join(bundle.notes)
+    assert "PCFG and node counts" in " ".join(bundle.notes)
 
 
 def test_studies_refuse_what_they_do_not_know(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 from miniatures.datasets import LISTENERS, NOISE, SILENT
 from miniatures.epochs import meg_folder
 from miniatures.stories import story_folder
-from miniatures.words import N_TOLD, english_words
+from miniatures.words import N_TOLD, english_words, say
 from support.pictures import check_pictures
 
 from brainlm import LanguageModel
@@ -109,7 +109,7 @@ UNDEFINED = {
     "cogbench": {"undipped"},
     "encode_human_ratings": {"score", "fold_score", "alpha", "prediction"},  # two features
     "mulcogbench": {*TABLE, "p_random", "score_p_random", "relative", "relative_error"},
-    "navigating": {*TABLE, "p_random"},
+    "navigating": {*TABLE, "p_random", "relative", "relative_error"},
     "survey": {*TABLE, "p_random"},
     "simulate_studies": {
         *TABLE,
@@ -236,6 +236,13 @@ def check_navigating(bundle, _):
         assert scores.drop([s for s in scores.index if s.startswith("embodied")]).max() < 0.3
         won = table(bundle, "winners", dataset=dataset).set_index("space")["share"]
         assert won["embodied"] == 1
+    layers = table(bundle, "layers")
+    assert set(layers["dataset"]) == {"provo", "words-zh-gaze"}
+    assert layers.groupby("dataset")["layer"].nunique().eq(6).all()
+    (level,) = table(bundle, "levels").to_dict("records")
+    assert (level["first"], level["second"]) == ("word", "discourse")
+    assert level["n_first"] == level["n_second"] == 1
+    assert np.isnan(level["p"])
 
 
 def check_reading(bundle, _):
@@ -279,7 +286,8 @@ def check_survey(bundle, _):
     assert scores["binder-en", "glove-6b-50d (embedding)"] > 0.5
     assert scores["ucl-spr", "smollm2 (predictability)"] > 0.6
     assert scores["ucl-spr", "gemma3 (predictability)"] < 0.3
-    assert "3-gram" in set(table(bundle, "table")["model"])
+    assert {"3-gram", "PCFG"} <= set(table(bundle, "table")["model"])
+    assert scores["ucl-spr", "PCFG (predictability)"] < 0.3
     assert len(table(bundle, "ranks"))
 
 
@@ -319,6 +327,11 @@ def own_data(name, miniature, folder):
         return {"folder": story_folder(folder / "study", model, 9, english_words(N_TOLD), pace=1.0)}
     if name == "encode_epochs":
         return {"dataset": str(meg_folder(folder)), "root": folder}
+    if name == "survey":
+        words = say(english_words(N_TOLD), 300, 4)
+        trees = [f"(S (N {a}) (VP (V {b}) (N {c})))" for a, b, c in np.reshape(words, (-1, 3))]
+        (folder / "trees.txt").write_text("\n".join(trees), encoding="utf-8")
+        return {"spaces": f"treebank:en={folder / 'trees.txt'}"}
     return {}
 
 

@@ -265,6 +265,11 @@ def navigating(rng):
     return {name: arrays[name] for name in ("table", "winners", "partition")}
 
 
+def levels(rng):
+    """The table of layers that navigating saves."""
+    return {"layers": studies(rng)["table"]}
+
+
 def survey(rng):
     """Tables of families of models."""
     arrays = studies(rng)
@@ -370,6 +375,7 @@ MAKERS = {
     "geometry": text,
     "surprisal": text,
     "model_by_dataset": studies,
+    "layers_by_level": levels,
     "layers_by_modality": studies,
     "context_gains": studies,
     "winners": studies,

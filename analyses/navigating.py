@@ -80,8 +80,8 @@ def main(
     best = "Best depth (0 = input, 1 = last layer), chosen on the other folds"
     run.show_table(best, tables["profiles"][DEPTHS.split()])
     run.show_table("Best depth by level of the text, over data sets", tables["levels"])
-    figures = ["model_by_dataset", "winners", "paired_bars", "coverage", "unique_variance"]
-    study.save(tables, [*figures, "layers_by_level"])
+    shown = "model_by_dataset winners paired_bars coverage unique_variance layers_by_level"
+    study.save(tables, shown.split())
 
 
 def jobs_of(
@@ -104,9 +104,9 @@ def jobs_of(
         compute = partial(compare_matched, each, compared, words, **settings)
         jobs.append((each.name, job_key(each, compared[0], words, **about), compute))
         for sweep in [space for space in sweeps if space.speaks(each.language)]:
-            known = {**SWEEP, "n_random": min(settings["n_random"], SWEEP["n_random"])}
-            key = job_key(each, sweep, words, study="navigating, layers", **known)
-            compute = partial(layer_part, each, sweep, words, method="ridge", **known)
+            swept = {**SWEEP, "n_random": min(settings["n_random"], SWEEP["n_random"])}
+            key = job_key(each, sweep, words, study="navigating, layers", **swept)
+            compute = partial(layer_part, each, sweep, words, method="ridge", **swept)
             jobs.append((f"{each.name} | {sweep.name}", key, compute))
     return jobs
 

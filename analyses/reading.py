@@ -14,7 +14,6 @@ among the controls; a word that has none before it has the mean there.
 
 import json
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,7 +21,7 @@ import typer
 from brainlm.comparison.reading_trials import CONTROLS, reading_part
 from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
-from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.datasets.folders import dataset_hashes, subjects_with_files
 from brainlm.language_models import LanguageModel
 from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
 
@@ -69,24 +68,19 @@ def main(
 
 def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
     """One job per data set and model that speaks its language."""
-    opened, jobs = {name: LanguageModel(name) for name in models}, []
+    opened, root = {name: LanguageModel(name) for name in models}, study.run.root
+    jobs = []
     for name in study.names:
-        hashes = [dataset_hashes(name, who, study.run.root) for who in people(name, study.run.root)]
-        study.run.data[name] = hashes
+        people = subjects_with_files(name, root)
+        study.run.data[name] = hashes = [dataset_hashes(name, who, root) for who in people]
         for model, known in models.items():
             if read_card(name).languages[0] not in known:
                 continue
             key = {"study": "reading", "data": hashes, "model": opened[model].identity}
-            compute = partial(reading_part, name, opened[model], root=study.run.root, **settings)
+            compute = partial(reading_part, name, opened[model], root=root, **settings)
             jobs.append((f"{read_card(name).name} | {model}", key | settings, compute))
             study.run.features[model] = opened[model].identity
     return jobs
-
-
-def people(name: str, root: Path | None) -> list[str | None]:
-    """The subjects whose files are read; a group has files of its own."""
-    names = list_subjects(name, root)
-    return [None] if len(names) == 1 else list(names)
 
 
 if __name__ == "__main__":

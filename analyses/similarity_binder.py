@@ -57,8 +57,8 @@ def main(
         run.show(f"\n{recording}\n{static.name} and {network.name}", table_of_spaces(table))
     arrays["rdms"] = rdms = compare_languages(ratings, n_permutations)
     run.show(agreement(rdms))
-    figures = ["similarity_and_rsa", "rdm_pair"]
-    run.save(arrays=arrays, figures=figures, datasets=list(DATASETS.values()), context="none")
+    used = {"datasets": list(DATASETS.values()), "context": "none"}
+    run.save(arrays=arrays, figures=["similarity_and_rsa", "rdm_pair"], **used)
 
 
 def agreement(rdms: xarray.Dataset) -> str:

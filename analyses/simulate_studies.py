@@ -8,7 +8,6 @@ none was planted: by ridge encoding and by similarity encoding, whose form with 
 is followed as well, since the few directions that dominate a layer mislead it.
 """
 
-from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -26,9 +25,8 @@ from brainlm.comparison.recovery import (
     recovered_depths,
     simulated_part,
 )
-from brainlm.comparison.simulated_assemblies import simulate_fmri, simulate_meg
+from brainlm.comparison.simulated_assemblies import first_words, simulate_fmri, simulate_meg
 from brainlm.comparison.table import tidy
-from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.folders import dataset_hashes
 from brainlm.datasets.open import open_stimulus
 from brainlm.language_models import LanguageModel
@@ -54,7 +52,8 @@ def main(
     network = LanguageModel(model)
     n = network.n_layers
     layers = sorted({0, *np.linspace(1, n, 4 if run.debug else 9).round().astype(int).tolist()})
-    planted = {"MEG": nearest(layers, shallow * n), "fMRI": nearest(layers, deep * n)}
+    wanted = {"MEG": shallow * n, "fMRI": deep * n}
+    planted = {name: min(layers, key=lambda k: abs(k - at)) for name, at in wanted.items()}
     run.data |= {story: dataset_hashes(story, root=run.root) for story in STORIES.values()}
     jobs = jobs_of(network, layers, planted, words, permutations, run.root)
     parts, seconds = run_parts(jobs, run.parts, run.progress)
@@ -72,11 +71,6 @@ def main(
     arrays = {name: table_of(table) for name, table in {**tables, "table": tidy(rows)}.items()}
     run.save(arrays=arrays, figures=["layers_by_modality"], planted_layers=planted)
     run.show(time_summary(seconds, run.seconds))
-
-
-def nearest(layers: list[int], wanted: float) -> int:
-    """The layer nearest to a depth."""
-    return min(layers, key=lambda layer: abs(layer - wanted))
 
 
 def jobs_of(
@@ -104,13 +98,6 @@ def jobs_of(
                 (f"{cause} | {modality} | {language} | {method}", about | settings, compute)
             )
     return jobs
-
-
-def first_words(stimulus: Stimulus, n: int) -> Stimulus:
-    """The first words of a story, each an item of its own, in one text per run."""
-    part = stimulus.select(np.arange(min(n, stimulus.n_words)))
-    items = [f"w{i}" for i in range(part.n_words)]
-    return replace(part, text=part.run, sentence=None, item=items)
 
 
 if __name__ == "__main__":

@@ -98,12 +98,12 @@ def jobs_of(
         embeddings, words, note = families.common_words(each, known)
         study.run.note(note, kind="coverage")
         study.covers(each, words)
-        surprising = [space for space in causal if space.speaks(each.language)]
-        surprising = [] if each.level == "word" else surprising
+        running = each.level != "word"
+        surprising = [space for space in causal if running and space.speaks(each.language)]
         if surprising and (ngrams := families.kneser_ney_space(each, texts)):
             surprising.insert(0, ngrams[0])
             study.run.note(ngrams[1])
-        if each.level != "word":
+        if running:
             structural, notes = grammar_spaces(each, treebanks)
             surprising += structural
             study.run.note(*notes)

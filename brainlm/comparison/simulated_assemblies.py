@@ -7,6 +7,7 @@ the words of a story, with the features of one layer as the cause of the respons
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -214,6 +215,13 @@ def simulate_meg(
         subjects,
         {"seed": seed},
     )
+
+
+def first_words(stimulus: Stimulus, n: int) -> Stimulus:
+    """Return the first words of a story, each an item of its own, in one text per run."""
+    part = stimulus.select(np.arange(min(n, stimulus.n_words)))
+    items = [f"w{i}" for i in range(part.n_words)]
+    return replace(part, text=part.run, sentence=None, item=items)
 
 
 def brain_mask(resolution: int) -> Any:

@@ -129,3 +129,9 @@ def check_file(card: Card, path: Path, digest: str | None) -> None:
             f"{path}: SHA-256 is {found}, the card of {card.name!r} says {digest}; the file was "
             "changed or broke on the way: delete it and fetch it again"
         )
+
+
+def subjects_with_files(name: str | Path, root: Path | str | None) -> list[str | None]:
+    """Return the subjects for `dataset_hashes`; of a single group None, which is all its files."""
+    names = list_subjects(name, root)
+    return [None] if len(names) == 1 else list(names)

@@ -1,11 +1,12 @@
 """Reading and N400: what does surprisal add to length, frequency and their spill-over?
 
-Single trials where there are some (GECO, ZuCo, Nieuwland et al. 2018): mixed-effects regressions
-with crossed random intercepts of subjects and words and a slope of surprisal by subject, with and
-without the mean effect of surprisal, compared by their likelihood ratio (p of F with as many units
-as there are subjects, see ``brainlm.mixed_models.gains.likelihood_gain``). Means over readers
-(UCL, Provo, BSC), and the trials again: the gain of log-likelihood on sentences that were left out,
-in nats per word, with its interval over folds.
+Single trials where there are some (UCL by person, GECO, ZuCo, Nieuwland et al. 2018):
+mixed-effects regressions with crossed random intercepts of subjects and words and a slope of
+surprisal by subject, with and without the mean effect of surprisal, compared by their likelihood
+ratio (p of F with as many units as there are subjects, see
+``brainlm.mixed_models.gains.likelihood_gain``). Means over readers (UCL, Provo, BSC), and the
+trials again: the gain of log-likelihood on sentences that were left out, in nats per word, with its
+interval over folds.
 Controls are length, Zipf frequency and position of the word, and length and frequency of the word
 before it (spill-over). Readers also slow down on the words after a surprising one, so a second row
 adds the surprisal of the two words before to that of the word, with their length and frequency
@@ -26,8 +27,8 @@ from brainlm.language_models import LanguageModel
 from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
 
 DATASETS = (
-    "ucl-gaze ucl-spr ucl-erp provo geco zuco1-nr zuco2-nr bsc-gaze nieuwland2018 "
-    "natural-stories geco-cn meco-en meco-zh"
+    "ucl-gaze ucl-spr ucl-erp ucl-erp-people ucl-gaze-people provo geco zuco1-nr zuco2-nr "
+    "bsc-gaze nieuwland2018 natural-stories geco-cn meco-en meco-zh"
 )
 
 

@@ -200,6 +200,29 @@ def test_responses_meet_their_own_words():
     assert spearman([lengths[item] for item in recording.items], first_pass) > 0.75
 
 
+@pytest.mark.parametrize(
+    ("people", "means", "measure"),
+    [("ucl-erp-people", "ucl-erp", "N400"), ("ucl-gaze-people", "ucl-gaze", "RTfirstpass")],
+)
+def test_people_agree_with_the_means_of_their_group(people, means, measure):
+    """Four people, word by word, and less with the word before or after."""
+    trials = {}
+    for subject in skipping(list_subjects, people)[:4]:
+        _, recording = real(people, subject)
+        for item, value in zip(recording.items, recording.data[:, 0], strict=True):
+            trials.setdefault(int(item), []).append(value)
+    _, group = real(means)
+    column = group.data[:, list(group.target_names).index(measure)]
+    numbers = [100 * int(s) + int(n) + 1 for s, n in (item.split("/") for item in group.items)]
+
+    def agreement(shift):
+        shared = [i for i, n in enumerate(numbers) if n + shift in trials]
+        found = [np.mean(trials[numbers[i] + shift]) for i in shared]
+        return np.corrcoef(column[shared], found)[0, 1]
+
+    assert agreement(0) > max(agreement(1), agreement(-1), 0) + 0.15
+
+
 @pytest.mark.parametrize(("language", "side"), [("en", -1), ("zh", 1), ("fr", -1)])
 def test_listeners_agree_most_in_auditory_cortex(language, side):
     maps = skipping(open_maps, f"littleprince-{language}-isc")

@@ -54,6 +54,14 @@ def as_labels(values: Any, name: str) -> np.ndarray:
     return freeze(labels)
 
 
+def check_whole(value: Any, name: str, least: int, unit: str = "") -> None:
+    """Raise unless a value is a whole number from ``least`` on; 2.7 and True are none."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least:
+        of_unit = f" of {unit}" if unit else ""
+        raise ValueError(f"{name} must be a whole number{of_unit} from {least} on, got {value!r}")
+
+
 def same_length(lengths: dict[str, int]) -> None:
     """Raise unless every named length is the same."""
     if len(set(lengths.values())) > 1:

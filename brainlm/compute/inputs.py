@@ -13,7 +13,9 @@ from brainlm.compute.backend import (
     beside,
     column_means,
     double,
+    eps,
     host,
+    is_single,
     is_tensor,
     like,
     namespace,
@@ -37,6 +39,7 @@ class Encoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
             X, y = checked_tensors(self, X, y)
         else:
             X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, **FEATURES)
+        self._check_scale(X)
         self._one_target = y.ndim == 1
         self._given = X[:0]
         X, Y = place(X, self.device), y.reshape(len(y), -1)
@@ -46,9 +49,32 @@ class Encoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _features(self, X: Any) -> Any:
         """Return further features, validated, where the arithmetic is done."""
-        if is_tensor(X):
-            return place(checked_tensors(self, X)[0], self.device)
-        return place(validate_data(self, X, **FEATURES), self.device)
+        X = checked_tensors(self, X)[0] if is_tensor(X) else validate_data(self, X, **FEATURES)
+        self._check_scale(X)
+        return place(X, self.device)
+
+    def _check_scale(self, X: Any) -> None:
+        """Raise for features whose squares vanish or overflow: every score would be 0."""
+        scaled = bool(getattr(self, "standardize", True))  # in double precision
+        least, most = (1e-140, 1e140) if scaled or not is_single(X) else (1e-16, 1e16)
+        top = float(double(spread(X)).max())
+        fix = "rescale X (another unit)" + ("" if scaled else ", or pass standardize=True")
+        if top > most or 0 < top < least:
+            kind = "single" if is_single(X) and not scaled else "double"
+            raise ValueError(
+                f"X varies by {top:.0e} at most, and the squares of such numbers do not fit into "
+                f"{kind} precision: {fix}"
+            )
+        penalty = 0.0 if scaled else self._least_penalty()
+        if 0 < len(X) * X.shape[1] * top**2 < eps(X) * penalty:  # bounds the eigenvalues of X'X
+            raise ValueError(
+                f"X varies by {top:.0e} at most, so that the smallest penalty, {penalty:g}, leaves "
+                f"nothing of it: {fix}, or give smaller alphas"
+            )
+
+    def _least_penalty(self) -> float:
+        """Return the smallest penalty on unscaled features; 0 where there is none."""
+        return 0.0
 
     def _new_samples(self, X: Any, ref: Any) -> Any:
         if is_tensor(X):

@@ -185,6 +185,11 @@ def delay(X: np.ndarray, delays: Sequence[int], runs: np.ndarray | None = None) 
     delayed = np.zeros((len(X), len(delays), X.shape[1]), dtype=X.dtype)
     for run in dict.fromkeys(runs.tolist()):
         rows = np.flatnonzero(runs == run)
+        if max(map(abs, delays)) >= len(rows):
+            raise ValueError(
+                f"delays {delays}: run {run!r} has {len(rows)} samples, a longer delay leaves only "
+                "zeros of it: use shorter delays, or leave the run out"
+            )
         for k, shift in enumerate(delays):
             source = rows - shift
             inside = (source >= rows[0]) & (source <= rows[-1])

@@ -25,8 +25,9 @@ from brainlm.data.target_table import target_table
 from brainlm.encoding._ridge.grid import edge_message
 from brainlm.encoding._ridge.solve import edge_counts
 from brainlm.encoding._ridge.streaming import read_size
+from brainlm.encoding.folds import as_split, checked_folds
 from brainlm.encoding.ridge import AlphaEdgeWarning
-from brainlm.encoding.splits import ContiguousBlocks, GapWarning, Split, as_split, checked_folds
+from brainlm.encoding.splits import ContiguousBlocks, GapWarning, Split
 from brainlm.encoding.temporal_response import Delayer
 from brainlm.errors import unknown_name
 

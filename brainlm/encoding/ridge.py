@@ -22,7 +22,7 @@ from brainlm.encoding._ridge.search import cv_curves, is_exact, spaces_at_once
 from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS, DOUBLE, RidgeFit, edge_counts, fit_ridge
 from brainlm.encoding._ridge.streaming import FoldResult, stream_fold
 from brainlm.encoding._ridge.together import fit_from_sums
-from brainlm.encoding.splits import as_split, checked_folds, leaves_one_out
+from brainlm.encoding.folds import as_split, checked_folds, leaves_one_out
 from brainlm.errors import unknown_name
 
 
@@ -132,6 +132,9 @@ class RidgeEncoder(Encoder):
         self.widen = widen
         self.warn_edge = warn_edge
         self.device = device
+
+    def _least_penalty(self) -> float:
+        return self.smallest_alpha()
 
     def fit(self, X: Any, y: Any) -> RidgeEncoder:
         """Choose the penalties in inner folds, then fit on all samples.

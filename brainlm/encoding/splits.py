@@ -7,14 +7,14 @@ folds of a training set by the same rule (``within``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from sklearn.model_selection import PredefinedSplit
 
-from brainlm._validation import as_labels, check_blocks, same_length
+from brainlm._validation import as_labels, check_blocks, check_whole, same_length
 from brainlm.data.recording import PARTS
 from brainlm.errors import unknown_name
 
@@ -65,10 +65,8 @@ class ContiguousBlocks:
     positions: Any = None
 
     def __post_init__(self) -> None:
-        if int(self.n_splits) < 2:
-            raise ValueError(f"n_splits must be at least 2, got {self.n_splits}")
-        if int(self.gap) < 0:
-            raise ValueError(f"gap must be 0 or more samples, got {self.gap}")
+        check_whole(self.n_splits, "n_splits", 2)
+        check_whole(self.gap, "gap", 0, "samples")
         if self.runs is not None:
             check_blocks(as_labels(self.runs, "runs"), "run")
 
@@ -148,6 +146,8 @@ class Groups:
         n_groups = len(set(labels))
         if n_groups < 2:
             raise ValueError("groups holds a single group: nothing can be left out")
+        if self.n_splits is not None:
+            check_whole(self.n_splits, "n_splits", 2)
         if self.n_splits is not None and not 2 <= self.n_splits <= n_groups:
             raise ValueError(f"n_splits must lie between 2 and {n_groups}, got {self.n_splits}")
 
@@ -303,106 +303,3 @@ class FixedSplit:
     def __repr__(self) -> str:
         counts = [f"{(self.parts == p).sum()} {p}" for p in PARTS if p in self.parts]
         return f"FixedSplit({', '.join(counts)}; tested: {self.tested})"
-
-
-@dataclass(frozen=True, eq=False)
-class Folds:
-    """Given folds; inner folds are the encoder's own.
-
-    Parameters
-    ----------
-    folds : sequence of (train, test)
-        Row numbers, or masks of the rows.
-    """
-
-    folds: Sequence[Any]
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return the number of folds."""
-        return len(self.folds)
-
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[Fold]:
-        """Yield (train, test) row numbers of each fold."""
-        yield from checked_folds(self.folds, len(X), "folds")
-
-    def __repr__(self) -> str:
-        return f"Folds({len(self.folds)} given ones)"
-
-
-def as_split(split: Any, name: str = "split") -> Any:
-    """Return a split: a number of contiguous blocks, a split or scikit-learn's, or given folds.
-
-    Parameters
-    ----------
-    split : int, split, or sequence of (train, test)
-    name : str
-        Of the argument, for messages.
-    """
-    if isinstance(split, int | np.integer) and not isinstance(split, bool):
-        return ContiguousBlocks(int(split))
-    if hasattr(split, "split") and not isinstance(split, str):
-        return split
-    if isinstance(split, Iterable) and not isinstance(split, str):
-        return Folds(list(split))
-    raise ValueError(
-        f"{name} must be a number of contiguous blocks, a split such as "
-        f"ContiguousBlocks(5, gap=4), or a list of (train, test) row numbers; got {split!r}"
-    )
-
-
-def leaves_one_out(split: Any) -> bool:
-    """Return whether a split is scikit-learn's ``LeaveOneOut``, without importing it."""
-    kind = type(split)
-    return kind.__name__ == "LeaveOneOut" and kind.__module__.startswith("sklearn.")
-
-
-def counts_rows(split: Any) -> bool:
-    """Return whether a split follows from the number of samples alone, whatever their values."""
-    ours = ContiguousBlocks, Groups, LeaveOneRunOut, Folds
-    return split is None or isinstance(split, (int, np.integer, *ours))
-
-
-def checked_folds(folds: Iterable[Any], n_samples: int, name: str) -> list[Fold]:
-    """Return folds as row numbers; raise where one is invalid, or a sample is on both sides.
-
-    Parameters
-    ----------
-    folds : iterable of (train, test)
-        Row numbers, or masks of the rows.
-    n_samples : int
-    name : str
-        Of the argument, for messages.
-    """
-    checked = []
-    for k, fold in enumerate(folds):
-        if not isinstance(fold, tuple | list) or len(fold) != 2:
-            raise ValueError(
-                f"{name}: fold {k} is not a pair (train, test) of row numbers: {fold!r}"
-            )
-        sides = []
-        for rows, side in zip(map(np.asarray, fold), ("train", "test"), strict=True):
-            if rows.dtype == bool and rows.shape == (n_samples,):
-                rows = np.flatnonzero(rows)
-            if rows.ndim != 1 or rows.dtype.kind not in "iu" or not len(rows):
-                raise ValueError(
-                    f"{name}: {side} of fold {k} must be row numbers or a mask of {n_samples} "
-                    f"rows, got {rows.dtype} of shape {rows.shape}"
-                )
-            if rows.min() < 0 or rows.max() >= n_samples:
-                raise ValueError(
-                    f"{name}: {side} of fold {k} has rows from {rows.min()} to {rows.max()}, there "
-                    f"are {n_samples} samples"
-                )
-            sides.append(rows)
-        trains = np.zeros(n_samples, dtype=bool)
-        trains[sides[0]] = True
-        both = np.unique(sides[1][trains[sides[1]]])
-        if len(both):
-            raise ValueError(
-                f"{name}: {len(both)} samples are on both sides of fold {k} (the first: row "
-                f"{both[0]}): a sample that trains cannot test"
-            )
-        checked.append((sides[0], sides[1]))
-    if not checked:
-        raise ValueError(f"{name} is empty: give at least one fold")
-    return checked

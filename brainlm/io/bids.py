@@ -15,7 +15,7 @@ from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.io.confounds import ConfoundOptions, Confounds, read_confounds
-from brainlm.io.files import Names, naming
+from brainlm.io.files import Names, is_json_number, naming
 from brainlm.io.images import (
     ImageSeries,
     changing,
@@ -287,12 +287,12 @@ def _sampling_interval(folder: Path, series: list[ImageSeries], declared: float 
     for each in series:
         content = sidecar(folder, each.sources[0], "bold.json")
         if content:
-            try:
-                found[content[""].name] = float(content["RepetitionTime"])
-            except (ValueError, KeyError, TypeError) as error:
+            said = content.get("RepetitionTime")
+            if not is_json_number(said):
                 raise CorruptDataError(
-                    f"{content['']}: has no RepetitionTime ({error!r})"
-                ) from error
+                    f"{content['']}: has no RepetitionTime in seconds, but {said!r}"
+                )
+            found[content[""].name] = float(said or 0)
     path = series[0].sources[0]
     if not found:
         raise CorruptDataError(f"{path}: no repetition time: declare sampling_interval")

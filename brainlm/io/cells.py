@@ -6,7 +6,6 @@ import bz2
 import csv
 import gzip
 import io
-import json
 import lzma
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 from brainlm._validation import is_missing
 from brainlm.compute.memory import check_unpacked
 from brainlm.errors import CorruptDataError, unknown_name
-from brainlm.io.files import read_text
+from brainlm.io.files import read_json, read_text
 from brainlm.storage.downloads import check_content
 
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
@@ -173,10 +172,7 @@ def _json_rows(path: Path, sheet: str | None, columns: Sequence[str]) -> list[li
 
     Lists inside a record (of one length) are rows of their own, numbered from 1 in "n".
     """
-    try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise CorruptDataError(f"{path}: no JSON ({error})") from error
+    content = read_json(path)
     if isinstance(content, dict):
         content = [
             {"key": key, **(entry if isinstance(entry, dict) else {"value": entry})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -85,6 +86,27 @@ def read_text(path: Path) -> str:
             "convert it to UTF-8, or fetch it again if it was broken on the way"
         ) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file.
+
+    Raises
+    ------
+    CorruptDataError
+        It is no JSON, nested too deeply, or holds a number of thousands of digits.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise CorruptDataError(f"{path}: no JSON that can be read ({error})") from error
+
+
+def is_json_number(value: Any) -> bool:
+    """Return whether a value from JSON is a number that a double can hold; true is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < 1e300
 
 
 def parse_number(cell: Any) -> float:

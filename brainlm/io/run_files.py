@@ -7,14 +7,13 @@ names them, joined by ``/`` ("1", or "01/2" for a session and a run); the only o
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
-from brainlm.io.files import read_text
+from brainlm.io.files import read_json
 
 PLACE = re.compile(r"\{(subject|session|task|run)\}")
 
@@ -160,10 +159,7 @@ def sidecar(folder: Path, path: Path, suffix: str) -> dict[str, Any]:
     found = inherited(folder, path, suffix)
     if found is None:
         return {}
-    try:
-        content = json.loads(read_text(found))
-    except ValueError as error:
-        raise CorruptDataError(f"{found}: no JSON ({error})") from error
+    content = read_json(found)
     if not isinstance(content, dict):
         raise CorruptDataError(f"{found}: no JSON object")
     return {"": found, **content}

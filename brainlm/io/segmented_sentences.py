@@ -7,7 +7,6 @@ that do not count stay in it as context.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError
-from brainlm.io.files import Names, ReaderOptions, naming, parse_number, read_text
+from brainlm.io.files import Names, ReaderOptions, naming, parse_number, read_json
 
 
 class SegmentedOptions(ReaderOptions):
@@ -180,10 +179,7 @@ def read_segmented(
 
 
 def _entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        content = json.loads(read_text(path))
-    except ValueError as error:
-        raise CorruptDataError(f"{path}: not JSON ({error}); fetch it again") from error
+    content = read_json(path)
     if not isinstance(content, dict):
         raise CorruptDataError(f"{path}: is no object of sentences but {type(content).__name__}")
     for key, entry in content.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,7 +16,7 @@ from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError
-from brainlm.io.files import naming, read_text, subjects_in
+from brainlm.io.files import naming, read_json, subjects_in
 from brainlm.io.matlab import find, read_mat, variable_shape
 from brainlm.io.parts import PLACE, in_part, notes_of
 from brainlm.io.story_options import StoriesOptions, stories_of
@@ -210,11 +209,13 @@ def _check_counts(
     if given.counts is None:
         return
     path = folder / given.counts
-    try:
-        counts = json.loads(read_text(path))
-        expected = [int(counts[story]) - given.trimmed for story in stories]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptDataError(f"{path}: no number of samples per story ({error!r})") from error
+    counts = read_json(path)
+    counts = counts if isinstance(counts, dict) else {}
+    for story in stories:
+        if not isinstance(counts.get(story), int) or isinstance(counts[story], bool):
+            said = repr(counts.get(story))
+            raise CorruptDataError(f"{path}: no number of samples of story {story!r}, but {said}")
+    expected = [counts[story] - given.trimmed for story in stories]
     for story, its_path, n_samples, n_expected in zip(stories, paths, found, expected, strict=True):
         if n_samples != n_expected:
             raise CorruptDataError(

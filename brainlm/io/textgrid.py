@@ -87,14 +87,21 @@ def read_intervals(path: Path | str, tier: str | None = None) -> list[TimedLabel
     tokens.expect("ooTextFile", "TextGrid")
     tokens.number()
     tokens.number()
-    tiers = {}
+    tiers: dict[str, list[TimedLabel]] = {}
+    twice = set()
     for _ in range(tokens.count()):
         kind, name = tokens.string(), tokens.string()
         if kind not in ("IntervalTier", "TextTier"):
             raise CorruptDataError(f"{path}: a tier of class {kind!r} is unknown")
         intervals = _read_tier(tokens, is_interval=kind == "IntervalTier")
         if kind == "IntervalTier":
+            twice |= {name} & set(tiers)
             tiers[name] = intervals
+    tokens.end()
+    if twice and (tier is None or tier in twice):
+        raise CorruptDataError(
+            f"{path}: two interval tiers are called {min(twice)!r}: rename one of them"
+        )
     if tier is None and len(tiers) != 1:
         raise ValueError(f"{path}: name the tier with the words; interval tiers: {list(tiers)}")
     name = next(iter(tiers)) if tier is None else tier
@@ -150,6 +157,17 @@ class _Tokens:
         if value < 0 or not value.is_integer():
             raise CorruptDataError(f"{self.path}: {value} found where a count should be")
         return int(value)
+
+    def end(self) -> None:
+        """Raise if anything follows: a count in the file is too small."""
+        try:
+            left = self._next("")
+        except CorruptDataError:
+            return
+        raise CorruptDataError(
+            f"{self.path}: {left!r} follows after the last interval that its counts announce: a "
+            "count is wrong, or two files were joined"
+        )
 
     def expect(self, *strings: str) -> None:
         for wanted in strings:

@@ -190,15 +190,46 @@ def constant_columns(array: np.ndarray) -> np.ndarray | None:
 def _checked(
     blocks: Iterable[np.ndarray], shape: tuple[int, int], sources: Sequence[Path]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (row, block); raise unless the blocks fill the shape exactly."""
-    row = 0
+    """Yield (row, block); raise unless the blocks fill the shape exactly and fit into float32."""
+    row, lost = 0, _Rounding(shape[1])
     for block in blocks:
         if block.shape[1:] != shape[1:] or row + len(block) > shape[0]:
             raise CorruptDataError(
                 f"{sources[0]}: a block of shape {block.shape} at row {row} does not fit into "
                 f"{shape}"
             )
+        if block.dtype.kind == "c":
+            raise CorruptDataError(f"{sources[0]}: complex values; save their magnitude")
+        lost.add(block)
         yield row, block
         row += len(block)
     if row != shape[0]:
         raise CorruptDataError(f"{sources[0]}: {row} samples, its header says {shape[0]}")
+    if bad := lost.columns():
+        raise CorruptDataError(
+            f"{sources[0]}: {len(bad)} of {shape[1]} targets vary by less than single precision "
+            f"resolves around their mean (the first: column {bad[0]}): subtract the mean of each"
+        )
+
+
+class _Rounding:
+    """What rounding to float32 takes from each column of double or long integer values."""
+
+    def __init__(self, n_columns: int) -> None:
+        self.error = np.zeros(n_columns)
+        self.lowest = np.full(n_columns, np.inf)
+        self.highest = np.full(n_columns, -np.inf)
+
+    def add(self, block: np.ndarray) -> None:
+        if len(block) == 0 or np.can_cast(block.dtype, np.float32):
+            return
+        low, high = block.min(axis=0), block.max(axis=0)
+        np.minimum(self.lowest, low, out=self.lowest)
+        np.maximum(self.highest, high, out=self.highest)
+        size = np.maximum(np.abs(low), np.abs(high))
+        np.maximum(self.error, size * np.finfo(np.float32).eps / 2, out=self.error)
+
+    def columns(self) -> list[int]:
+        """Return the columns that lose more than a hundredth of their range."""
+        spread = self.highest - self.lowest
+        return np.flatnonzero((spread > 0) & (self.error > 0.01 * spread)).tolist()

@@ -21,6 +21,7 @@ from brainlm.encoding._ridge.solve import fit_ridge
 from brainlm.encoding.align import align, delay, delays_between, lanczos_weights, resample
 from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.cross_validation import cross_validate, score_in_folds
+from brainlm.encoding.folds import Folds
 from brainlm.encoding.leakage import leakage_probe
 from brainlm.encoding.permuted_scores import permuted_scores, shared_orders
 from brainlm.encoding.published_pipelines import (
@@ -40,7 +41,7 @@ from brainlm.encoding.similarity import (
     leave_one_out_scores,
     similarity_predict,
 )
-from brainlm.encoding.splits import ContiguousBlocks, Folds, Groups, LeaveOneRunOut
+from brainlm.encoding.splits import ContiguousBlocks, Groups, LeaveOneRunOut
 from brainlm.encoding.variance_partitioning import partition_variance
 from brainlm.features.baselines import random_walk, smooth_noise
 from brainlm.stats.permutation import circular_shift, permute_blocks, permute_groups

@@ -296,10 +296,12 @@ def largest_squared_singular_value(Z: Any) -> float:
     vector, size = like(start, Z), 0.0
     for _ in range(POWER_STEPS):
         vector = Z.T @ (Z @ vector)
-        size = float(namespace(Z).linalg.norm(vector))
-        if size == 0:
+        top = float(abs(vector).max())  # a large one has a square beyond single precision
+        if top == 0:
             return 0.0
-        vector /= size
+        vector /= top
+        size = top * float(namespace(Z).linalg.norm(vector))
+        vector *= top / size
     return size
 
 

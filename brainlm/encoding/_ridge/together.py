@@ -15,7 +15,7 @@ from brainlm.encoding._ridge.grid import choose_on_grid
 from brainlm.encoding._ridge.search import is_exact
 from brainlm.encoding._ridge.solve import is_primal
 from brainlm.encoding._ridge.sums import SideSums, TrainingSums, common_blocks
-from brainlm.encoding.splits import counts_rows
+from brainlm.encoding.folds import counts_rows
 
 MEMBERS = 1 << 28  # sides times samples, beyond which no common blocks are looked for
 

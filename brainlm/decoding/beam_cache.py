@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 
 from brainlm.compute.memory import check_memory
+from brainlm.decoding.cached_texts import empty_cache, read_tree
 from brainlm.decoding.vocabulary import Vocabulary
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.heads import head_logits
 from brainlm.language_models.layer_stack import layer_stack, states_at
 
-ROWS = 64  # hypotheses per forward pass over candidates
+ROWS = 64  # rows per forward pass over candidates
+FEWEST = 16  # rows that are worth a pass of their own
+TOKENS = 8  # of candidates side by side in a row: more would pad the rows of others
 Branch = Sequence[tuple[int, ...]]  # tokens of each candidate of one hypothesis
 
 
@@ -49,8 +52,6 @@ class BeamCache:
     ----------
     history : array of int, shape (n_hypotheses, n_words)
         Vocabulary indices of the words so far. It begins as ``n`` empty hypotheses.
-    logits : tensor of shape (n_hypotheses, n_tokens)
-        Of the next token.
 
     Raises
     ------
@@ -79,12 +80,15 @@ class BeamCache:
         self.model, self.vocabulary, self.context = model, vocabulary, context
         self._stack = layer_stack(model)
         self.history = np.zeros((n, 0), dtype=np.int32)
-        self._seen: Any = None
-        self._length: Any = None
         self._restart()
 
     def __len__(self) -> int:
         return len(self.history)
+
+    @property
+    def logits(self) -> Any:
+        """Of the next token, (n_hypotheses, n_tokens)."""
+        return self._texts.logits
 
     def require_memory(self, width: int) -> int:
         """Return the bytes that a beam of ``width`` takes; raise MemoryError if they are not free.
@@ -117,10 +121,8 @@ class BeamCache:
         if window_start(self.history.shape[1], self.context) != self._start:
             self._restart()
             return
-        chosen = _torch().from_numpy(np.asarray(parents)).to(self.model.device)
-        self._cache.batch_select_indices(chosen)
-        self._seen, self._length = self._seen[chosen], self._length[chosen]
-        self._read([self.vocabulary.tokens[word] for word in words])
+        self._texts.select(np.asarray(parents))
+        self._texts.read([self.vocabulary.tokens[word] for word in words])
 
     def states(self, branches: Sequence[Branch], layer: int) -> np.ndarray:
         """Return the hidden state of each candidate word after its hypothesis.
@@ -151,53 +153,27 @@ class BeamCache:
     def _restart(self) -> None:
         """Read the words of the window of the next word again."""
         self._start = window_start(self.history.shape[1], self.context)
-        self._cache = _empty_cache()
-        torch = _torch()
-        device = self.model.device
-        self._seen = torch.zeros((len(self), 0), dtype=torch.bool, device=device)
-        self._length = torch.zeros(len(self), dtype=torch.long, device=device)
-        tokens = self.vocabulary.tokens
-        self._read(
-            [
-                (*self.model.frame.prefix, *(t for word in words for t in tokens[word]))
-                for words in self.history[:, self._start :].tolist()
-            ]
-        )
-
-    def _read(self, pieces: Sequence[tuple[int, ...]]) -> None:
-        """Read one more piece of text per hypothesis; keep its keys and values."""
-        torch = _torch()
-        ids, valid = _padded(pieces, self.model.device)
-        causal = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=ids.device).tril()
-        new = causal[None] & valid[:, None, :]
-        positions = self._length[:, None] + torch.arange(ids.shape[1], device=ids.device)
-        with torch.inference_mode():
-            states = self._forward(ids, positions, self._seen, new, self._cache)
-            last = valid.sum(1) - 1
-            rows = states[torch.arange(len(ids), device=ids.device), last]
-            self.logits = head_logits(self.model, rows)
-        self._seen = torch.cat([self._seen, valid], dim=1)
-        self._length = self._length + valid.sum(1)
+        window = self.history[:, self._start :]
+        self._texts = read_tree(self.model, window, self.vocabulary.tokens)
 
     def _over_branches(
         self, branches: Sequence[Branch], layer: int | None, read: Callable, width: int | None
     ) -> Any:
-        """Run the candidates of all hypotheses, ``ROWS`` hypotheses at a time."""
+        """Run the candidates of all hypotheses, rows of about equal length at a time."""
         torch = _torch()
         if len(branches) != len(self):
             raise ValueError(f"{len(branches)} lists of candidates for {len(self)} hypotheses")
-        counts = np.array([len(branch) for branch in branches])
-        starts = np.cumsum([0, *counts])
-        n_tokens = np.array([sum(map(len, branch)) for branch in branches])
+        pieces = list(_pieces(branches))
+        n_tokens = np.array([sum(map(len, words)) for _, _, words in pieces])
         order = np.argsort(n_tokens, kind="stable")
-        order = order[n_tokens[order] > 0]
         n_out = width or self.model.config.vocab_size
-        out = torch.empty((int(starts[-1]), n_out), dtype=torch.float32)
+        out = torch.empty((sum(map(len, branches)), n_out), dtype=torch.float32)
         with torch.inference_mode():
-            for rows in _chunks(order, ROWS):
-                found = self._branch_rows([branches[row] for row in rows], rows, layer, read)
-                place = np.concatenate([np.arange(starts[r], starts[r + 1]) for r in rows])
-                out[torch.from_numpy(place)] = found.cpu()
+            for rows in _chunks(order, n_tokens[order]):
+                owners, starts, words = zip(*(pieces[row] for row in rows), strict=True)
+                found = self._branch_rows(words, np.array(owners), layer, read)
+                place = [np.arange(a, a + len(w)) for a, w in zip(starts, words, strict=True)]
+                out[torch.from_numpy(np.concatenate(place))] = found.cpu()
         return out.numpy() if layer is not None else out
 
     def _branch_rows(
@@ -222,45 +198,21 @@ class BeamCache:
         tree = (mine[:, :, None] == mine[:, None, :]) & causal[None] & valid[:, None, :]
         chosen = torch.from_numpy(rows).to(device)
         n_layers = self.model.n_layers if layer is None else layer
-        cache = _empty_cache()
-        for number, kept in enumerate(self._cache.layers[:n_layers]):
+        texts, cache = self._texts, empty_cache()
+        for number, kept in enumerate(texts.layers[:n_layers]):
             cache.update(kept.keys[chosen], kept.values[chosen], number)
-        positions = self._length[chosen, None] + torch.from_numpy(depth).to(device)
-        seen = self._seen[chosen]
+        positions = texts.length[chosen, None] + torch.from_numpy(depth).to(device)
+        seen = texts.seen[chosen]
         states = states_at(
-            self._stack, layer, lambda: self._forward(ids, positions, seen, tree, cache)
+            self._stack, layer, lambda: texts.forward(ids, positions, seen, tree, cache)
         )
         return read(states[torch.tensor(last_row), torch.tensor(last_place)])
-
-    def _forward(self, ids: Any, positions: Any, seen: Any, new: Any, cache: Any) -> Any:
-        """Run the network behind a cache; ``new`` marks which new tokens see which."""
-        torch = _torch()
-        visible = torch.cat([seen[:, None, :].expand(-1, ids.shape[1], -1), new], dim=2)
-        # A padded token sees itself: a row of the softmax needs something.
-        own = torch.eye(ids.shape[1], dtype=torch.bool, device=ids.device)
-        visible[:, :, seen.shape[1] :] |= own & ~visible.any(2, keepdim=True)
-        dtype = getattr(torch, self.model.dtype)
-        mask = torch.zeros(visible.shape, dtype=dtype, device=ids.device)
-        mask.masked_fill_(~visible, torch.finfo(dtype).min)
-        return self.model.network(
-            input_ids=ids,
-            attention_mask=mask[:, None],
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-        ).last_hidden_state
 
 
 def _torch() -> Any:
     import torch
 
     return torch
-
-
-def _empty_cache() -> Any:
-    from transformers import DynamicCache
-
-    return DynamicCache()
 
 
 def _item_size(dtype: str) -> int:
@@ -277,5 +229,34 @@ def _padded(pieces: Sequence[tuple[int, ...]], device: str) -> tuple[Any, Any]:
     return torch.from_numpy(ids).to(device), torch.from_numpy(real).to(device)
 
 
-def _chunks(order: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    return (order[start : start + size] for start in range(0, len(order), size))
+def _chunks(order: np.ndarray, n_tokens: np.ndarray) -> Iterator[np.ndarray]:
+    """Cut rows, shortest first, where longer ones would pad many shorter ones."""
+    start = 0
+    for stop in range(1, len(order) + 1):
+        n_rows = stop - start
+        last = stop == len(order) or n_rows == ROWS
+        if last or (n_rows >= FEWEST and n_tokens[stop] > 1.25 * n_tokens[start]):
+            yield order[start:stop]
+            start = stop
+
+
+def _pieces(branches: Sequence[Branch]) -> Iterator[tuple[int, int, list[tuple[int, ...]]]]:
+    """Cut the candidates of each hypothesis into rows of ``TOKENS`` tokens or few more.
+
+    Yields
+    ------
+    hypothesis, first : int
+        Of the candidates, the number of the first.
+    words : list of tuple of int
+    """
+    first = 0
+    for number, branch in enumerate(branches):
+        words: list[tuple[int, ...]] = []
+        for word in branch:
+            words.append(word)
+            if sum(map(len, words)) >= TOKENS:
+                yield number, first, words
+                first, words = first + len(words), []
+        if words:
+            yield number, first, words
+            first += len(words)

@@ -192,14 +192,16 @@ def _after(cache: BeamCache, unfinished: list[tuple]) -> list[tuple[float, np.nd
     for k, _, path, _ in unfinished:  # in order of k, as the frontier was made
         branches[k].append(path)
     order = sorted(range(len(unfinished)), key=lambda i: unfinished[i][0])
-    log_p: Any = cache.log_p_after(branches)
-    begins = np.flatnonzero(cache.model.begins_word[: log_p.shape[1]])
+    p_after: Any = cache.log_p_after(branches).exp_()
+    begins = np.zeros(p_after.shape[1], dtype=np.float32)
+    begins[: len(cache.model.begins_word)] = cache.model.begins_word[: len(begins)]
+    p_after = p_after.numpy()
+    ended = p_after @ begins
     answer: list[tuple[float, np.ndarray]] = [(0.0, np.empty(0))] * len(unfinished)
     for row, i in enumerate(order):
         node = unfinished[i][1]
-        p = log_p[row].exp().numpy()
-        goes = np.maximum(p[list(node.children)], 1e-12)
-        ends = p[begins].sum() if cache.vocabulary.spaced else 1 - goes.sum()
+        goes = np.maximum(p_after[row, list(node.children)], 1e-12)
+        ends = ended[row] if cache.vocabulary.spaced else 1 - goes.sum()
         ends = max(float(ends), 1e-12) if node.word >= 0 else 0.0
         total = goes.sum() + ends
         answer[i] = (float(np.log(ends / total)) if ends else -np.inf, np.log(goes / total))

@@ -4,9 +4,11 @@ import torch
 
 from brainlm import Stimulus
 from brainlm.decoding.beam_cache import BeamCache, window_start
+from brainlm.decoding.cached_texts import CachedTexts, read_tree
 from brainlm.decoding.proposals import Nucleus, propose, repeats
 from brainlm.decoding.vocabulary import build_vocabulary
 from brainlm.language_models import LanguageModel
+from brainlm.language_models.grouped_attention import NAME, attend, grouped_attention
 
 
 def _grow(cache, n_words, rng, width=5):
@@ -122,3 +124,44 @@ def test_unfit_models_and_languages_are_refused(tiny, vocabulary, tmp_path):
 def test_too_large_a_beam_is_refused_before_it_starts(tiny, vocabulary):
     with pytest.raises(MemoryError, match=r"a beam of 10000000000 .* smaller beam"):
         BeamCache(tiny, vocabulary, context=3).require_memory(10**10)
+
+
+def test_what_texts_begin_with_in_common_is_read_once(tiny, vocabulary, monkeypatch):
+    """Rows of the tree, equal texts included: the logits of each text read by itself."""
+    read = []
+    plain = CachedTexts.forward
+
+    def count(self, ids, *others):
+        read.append(tuple(ids.shape))
+        return plain(self, ids, *others)
+
+    monkeypatch.setattr(CachedTexts, "forward", count)
+    single = [w for w, tokens in enumerate(vocabulary.tokens) if len(tokens) == 1][:4]
+    a, b, c, d = single
+    words = np.array([[a, b, c, d], [a, b, d, c], [a, b, c, d], [a, b, d, a]])
+    texts = read_tree(tiny, words, vocabulary.tokens)
+    assert read == [(1, 1), (1, 2), (2, 1), (3, 1)]
+    for logits, history in zip(texts.logits, words, strict=True):
+        expected = _direct(tiny, vocabulary, history, 0).logits[0, -1]
+        np.testing.assert_allclose(logits, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("n_groups", [1, 2, 6])
+def test_attention_is_that_of_torch(n_groups):
+    torch.manual_seed(0)
+    query = torch.randn(3, 6, 4, 8)
+    key, value = torch.randn(2, 3, n_groups, 9, 8)
+    mask = torch.zeros(3, 1, 4, 9).masked_fill_(torch.rand(3, 1, 4, 9) < 0.3, -1e30)
+    found, _ = attend(None, query, key, value, mask, scaling=0.4)
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, scale=0.4, enable_gqa=True
+    )
+    torch.testing.assert_close(found, expected.transpose(1, 2))
+
+
+def test_the_network_keeps_its_own_attention_outside(tiny):
+    before = tiny.network.config._attn_implementation
+    with grouped_attention(tiny.network):
+        assert tiny.network.config._attn_implementation == NAME
+    assert before == "sdpa"
+    assert tiny.network.config._attn_implementation == before

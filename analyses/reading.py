@@ -30,7 +30,9 @@ from brainlm.workflow import Run, Study, options, rows_of_parts, run_command
 
 DATASETS = (
     "ucl-gaze ucl-spr ucl-erp ucl-erp-people ucl-gaze-people provo geco zuco1-nr zuco2-nr "
-    "bsc-gaze nieuwland2018 natural-stories geco-cn meco-en meco-zh"
+    "bsc-gaze nieuwland2018 natural-stories geco-cn meco-en meco-zh meco-means-de meco-means-el "
+    "meco-means-en meco-means-es meco-means-fi meco-means-he meco-means-it meco-means-ko "
+    "meco-means-nl meco-means-ru meco-means-tr"
 )
 
 
@@ -69,6 +71,10 @@ def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
     """One job per data set and model that speaks its language."""
     opened, jobs = {name: LanguageModel(name) for name in models}, []
     for name in study.names:
+        if not any(read_card(name).languages[0] in known for known in models.values()):
+            language = read_card(name).languages[0]
+            study.run.note(f"{name}: not tested, --models has none of {language!r}", show=True)
+            continue
         hashes = [dataset_hashes(name, who, study.root) for who in people(name, study.root)]
         study.run.data[name] = hashes
         for model, known in models.items():

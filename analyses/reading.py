@@ -28,7 +28,9 @@ from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_c
 
 DATASETS = (
     "ucl-gaze ucl-spr ucl-erp ucl-erp-people ucl-gaze-people provo geco zuco1-nr zuco2-nr "
-    "bsc-gaze nieuwland2018 natural-stories geco-cn meco-en meco-zh"
+    "bsc-gaze nieuwland2018 natural-stories geco-cn meco-en meco-zh meco-means-de meco-means-el "
+    "meco-means-en meco-means-es meco-means-fi meco-means-he meco-means-it meco-means-ko "
+    "meco-means-nl meco-means-ru meco-means-tr"
 )
 
 
@@ -72,10 +74,13 @@ def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
     opened, root = {name: LanguageModel(name) for name in models}, study.run.root
     jobs = []
     for name in study.names:
-        people = subjects_with_files(name, root)
+        language, people = read_card(name).languages[0], subjects_with_files(name, root)
+        if not any(language in known for known in models.values()):
+            study.run.note(f"{name}: not tested, --models has none of {language!r}", show=True)
+            continue
         study.run.data[name] = hashes = [dataset_hashes(name, who, root) for who in people]
         for model, known in models.items():
-            if read_card(name).languages[0] not in known:
+            if language not in known:
                 continue
             key = {"study": "reading", "data": hashes, "model": opened[model].identity}
             compute = partial(reading_part, name, opened[model], root=root, **settings)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from brainlm.comparison.assembly import in_text_order
 from brainlm.data.features import Features, lag
+from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import list_subjects
@@ -34,6 +35,7 @@ EFFECTS: dict[str, tuple[list[str], list[str]]] = {
 }
 FOLDS = 10
 CONTEXT = 256  # words of the same text before a word; of a text of one sentence, all there are
+FEWEST_SENTENCES = 3  # folds of a paired test
 LEAST_TRIALS = 20  # of a subject: an intercept of fewer is noise
 SKIPPED = "TRT"  # 0 where a word was not fixated: no time was measured
 
@@ -102,7 +104,8 @@ def open_trials(
         stimulus, recording = open_dataset(name, subject, root)
         recording = in_text_order(stimulus, recording)
         if recording.n_samples > max_items and allowed is None:
-            allowed = set(recording.items[:max_items])  # the same words of all subjects
+            n = _enough(stimulus, recording, max_items)
+            allowed = set(recording.items[:n])  # the same words of all subjects
         if allowed is not None:
             kept = np.array([item in allowed for item in recording.items])
             if not kept.any():
@@ -141,6 +144,17 @@ def open_trials(
     if len(subjects) > 1:
         notes.append(f"{name}: {len(subjects)} of {len(available)} subjects, {len(table)} trials")
     return (table, texts), measures, notes
+
+
+def _enough(stimulus: Stimulus, recording: Recording, n: int) -> int:
+    """Return ``n``, or more where the first ``n`` responses are to fewer than three sentences.
+
+    Sentences are what folds are made of; a text without sentences counts as one.
+    """
+    sentence_of = dict(zip(stimulus.item, stimulus.sentence, strict=True))
+    sentences = [str(sentence_of[item]) for item in recording.items]
+    first = list(dict.fromkeys(sentences))[:FEWEST_SENTENCES]
+    return max(n, max(i for i, label in enumerate(sentences) if label in first) + 1)
 
 
 def with_predictors(

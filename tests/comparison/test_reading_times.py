@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainlm.comparison import reading_trials
+from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.features.baselines import word_length, zipf_frequency
 from brainlm.language_models import LanguageModel
@@ -73,3 +75,13 @@ def test_long_and_rare_chinese_words_are_read_longer():
     gaze = table["TRTAvg"].to_numpy()
     assert correlation(word_length(stimulus).values[:, 0], gaze) > 0.2
     assert correlation(zipf_frequency(stimulus).values[:, 0], gaze) < -0.2
+
+
+def test_a_cut_text_keeps_three_sentences():
+    items = [str(i) for i in range(9)]
+    words = Stimulus(["w"] * 9, "en", item=items, sentence=list("aaaabbccd"))
+    responses = Recording(np.arange(9.0)[:, None], ["x"], "ratings", "ms", items=items)
+    assert reading_trials._enough(words, responses, 3) == 8
+    assert reading_trials._enough(words, responses, 9) == 9
+    alone = responses.select_samples(np.arange(4), "one sentence")
+    assert reading_trials._enough(words, alone, 3) == 4

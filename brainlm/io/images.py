@@ -17,6 +17,7 @@ import pandas as pd
 
 from brainlm.compute.memory import check_declared
 from brainlm.data.target_table import region_targets, voxel_targets
+from brainlm.io.gifti import check_gifti
 
 BLOCK = 1 << 26  # bytes of an image that are read at a time
 SECONDS = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}  # units of NIfTI
@@ -78,7 +79,10 @@ def load_image(image: Any) -> Any:
     if not isinstance(image, (str, Path)):
         return image
     # The file stays open, so that a compressed one is read once through and not again per block.
-    options = {} if str(image).endswith(".gii") else {"keep_file_open": True}
+    is_gifti = str(image).endswith(".gii")
+    if is_gifti and Path(image).is_file():
+        check_gifti(Path(image))
+    options = {} if is_gifti else {"keep_file_open": True}
     loaded: Any = nib.load(image, **options)
     if loaded.get_filename() is None:  # nibabel forgets it for GIFTI
         loaded.set_filename(str(image))

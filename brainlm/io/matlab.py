@@ -5,10 +5,12 @@ Nothing in them is run: MATLAB objects and functions stay opaque and are refused
 
 from __future__ import annotations
 
+import math
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,11 @@ from brainlm.storage.downloads import check_content
 
 # Types of the elements of a file (version 5).
 MATRIX, COMPRESSED = 14, 15
-ELEMENTS = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13, MATRIX, COMPRESSED, 16, 17, 18}
+NUMBERS = frozenset({1, 2, 3, 4, 5, 6, 7, 9, 12, 13})
+TEXTS = frozenset({1, 2, 4, 16, 17, 18})
+ANYTHING = ELEMENTS = NUMBERS | TEXTS | {MATRIX, COMPRESSED}
+# Classes of matrices.
+CELL, STRUCT, OBJECT, CHAR, SPARSE, FUNCTION, OPAQUE = 1, 2, 3, 4, 5, 16, 17
 
 
 def read_mat(path: Path | str) -> dict[str, Any]:
@@ -73,26 +79,18 @@ def _check_tags(path: Path) -> None:
 
 
 def _walk(path: Path, content: bytes, place: int, end: int, order: str, depth: int) -> None:
+    """Check the elements from ``place`` to ``end``; in a matrix (depth > 0) as its class says."""
     if depth > 20:
         raise ValueError("matrices within matrices without end")
-    first = True
+    allowed = _types_of_matrix(content, place, end, order) if depth else repeat(ELEMENTS)
     while place < end:
         kind, n_bytes, data = _tag(content, place, end, order)
         small = data == place + 4
         place = data + (4 if small else n_bytes)
         if kind != COMPRESSED and not small:
             place += -n_bytes % 8
-        if kind not in ELEMENTS or data + n_bytes > end:
+        if kind not in next(allowed, ()) or data + n_bytes > end or (small and kind == MATRIX):
             raise ValueError(f"an element of type {kind} and {n_bytes} bytes at byte {data}")
-        if depth and first and (kind, n_bytes) != (6, 8):
-            raise ValueError(f"a matrix without its class at byte {data}")
-        if (
-            depth
-            and first
-            and not 1 <= struct.unpack_from(f"{order}I", content, data)[0] % 256 < 18
-        ):
-            raise ValueError(f"a matrix of an unknown class at byte {data}")
-        first = False
         if kind == COMPRESSED:
             packed = content[data : data + n_bytes]
             check_unpacked(path, n_bytes, _inflated(packed))
@@ -100,6 +98,53 @@ def _walk(path: Path, content: bytes, place: int, end: int, order: str, depth: i
             _walk(path, unpacked, 0, len(unpacked), order, 0)
         elif kind == MATRIX and n_bytes:
             _walk(path, content, data, data + n_bytes, order, depth + 1)
+    if depth and next(allowed, ANYTHING) != ANYTHING:
+        raise ValueError(f"a matrix that lacks a part of its content, at byte {end}")
+
+
+def _types_of_matrix(content: bytes, place: int, end: int, order: str) -> Iterator[frozenset[int]]:
+    """Yield the types that each element of a matrix may have: flags, sizes, name, content.
+
+    scipy reads the content as class and sizes say, and crashes where they are not there.
+    """
+    kind, n_bytes, data = _tag(content, place, end, order)
+    if (kind, n_bytes) != (6, 8) or data + n_bytes > end:
+        raise ValueError(f"a matrix without its class at byte {data}")
+    flags = struct.unpack_from(f"{order}I", content, data)[0]
+    sort, is_complex = flags % 256, bool(flags & 0x800)
+    if not 1 <= sort < 18:
+        raise ValueError(f"a matrix of an unknown class at byte {data}")
+    yield frozenset({6})
+    if sort == OPAQUE:
+        yield from repeat(ANYTHING)
+    n_entries = _size_of(content, data + 8, end, order)
+    yield frozenset({5})
+    yield frozenset({1})
+    if sort == FUNCTION:
+        yield from repeat(ANYTHING)
+    if sort == CELL:
+        yield from repeat(frozenset({MATRIX}), n_entries)
+    elif sort in (STRUCT, OBJECT):
+        yield from [frozenset({1})] * (sort == OBJECT)
+        yield frozenset({5})
+        yield frozenset({1})
+        yield from repeat(ANYTHING)  # a matrix per field and entry; scipy counts them
+    elif sort == CHAR:
+        yield TEXTS
+    else:
+        yield from [frozenset({5})] * (2 * (sort == SPARSE))
+        yield from [NUMBERS] * (1 + is_complex)
+
+
+def _size_of(content: bytes, place: int, end: int, order: str) -> int:
+    """Return the number of entries that the sizes of a matrix say."""
+    kind, n_bytes, data = _tag(content, place, end, order)
+    if kind != 5 or n_bytes < 8 or n_bytes % 4 or data + n_bytes > end:
+        raise ValueError(f"a matrix without its sizes at byte {data}")
+    sizes = struct.unpack_from(f"{order}{n_bytes // 4}i", content, data)
+    if min(sizes) < 0:
+        raise ValueError(f"a matrix of sizes {sizes} at byte {data}")
+    return math.prod(sizes)
 
 
 def _inflated(packed: bytes) -> Iterator[bytes]:

@@ -286,7 +286,7 @@ class StudyFile(BaseModel):
                 for subject in self.targets
             },
             "targets": {subject: hashes[place] for subject, place in self.targets.items()},
-            "runs": {s: hashes[self.runs.format(subject=s)] for s in self.targets}
+            "runs": {s: hashes[self.runs.replace("{subject}", s)] for s in self.targets}
             if self.runs
             else None,
         }
@@ -297,12 +297,12 @@ class StudyFile(BaseModel):
         """Return the locations of all arrays of the study, each once."""
         found = [self._place(name, s) for name in self.features for s in self.targets]
         found += self.targets.values()
-        found += [self.runs.format(subject=s) for s in self.targets] if self.runs else []
+        found += [self.runs.replace("{subject}", s) for s in self.targets] if self.runs else []
         return list(dict.fromkeys(found))
 
     def brain_of(self, subject: str) -> str | None:
         """Return the image that defines a subject's targets."""
-        return None if self.brain is None else self.brain.format(subject=subject)
+        return None if self.brain is None else self.brain.replace("{subject}", subject)
 
     def _check_brain(self, subject: str, n_targets: int) -> None:
         image = self.brain_of(subject)
@@ -319,12 +319,12 @@ class StudyFile(BaseModel):
             )
 
     def _place(self, name: str, subject: str) -> str:
-        return self.features[name].format(subject=subject)
+        return self.features[name].replace("{subject}", subject)
 
     def _runs(self, subject: str, n_samples: int) -> np.ndarray:
         if self.runs is None:
             return np.full(n_samples, "1", dtype=object)
-        place = self.runs.format(subject=subject)
+        place = self.runs.replace("{subject}", subject)
         values = np.asarray(open_stored(place)[...])
         if values.shape != (n_samples,):
             raise CorruptDataError(

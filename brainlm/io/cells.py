@@ -23,6 +23,7 @@ from brainlm.storage.downloads import check_content
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 LARGEST_TABLE = 1 << 30  # bytes; a table that is read into memory whole
 LARGEST_TEXT = 1 << 26  # bytes; larger text is read line by line
+MOST_EMPTY = 20  # cells of a sheet for each that holds a value
 
 
 def text_rows(path: Path, delimiter: str, quotes: bool) -> Iterator[list[Any]]:
@@ -59,7 +60,7 @@ def _xlsx_rows(path: Path, sheet: str | None, columns: Sequence[str]) -> list[li
             chosen = names[0] if sheet is None and len(names) == 1 else sheet
             rows = None
             if chosen in names:
-                rows = _rectangle(book[chosen].iter_rows(values_only=True))
+                rows = _rectangle(book[chosen].iter_rows(values_only=True), path)
             book.close()
     except (CorruptDataError, FileNotFoundError):
         raise
@@ -72,10 +73,26 @@ def _xlsx_rows(path: Path, sheet: str | None, columns: Sequence[str]) -> list[li
     return rows
 
 
-def _rectangle(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    """Return rows of one length: XLSX leaves out trailing empty cells."""
-    filled = [["" if cell is None else cell for cell in row] for row in rows]
+def _rectangle(rows: Iterable[tuple[Any, ...]], path: Path) -> list[list[Any]]:
+    """Return rows of one length: XLSX leaves out trailing empty cells.
+
+    A single cell far away declares a rectangle of billions of cells: that is refused.
+    """
+    filled, n_values, last = [], 0, 0
+    for row in rows:
+        cells = ["" if cell is None else cell for cell in row]
+        while cells and cells[-1] == "":
+            cells.pop()
+        n_values += sum(cell != "" for cell in cells)
+        filled.append(cells)
+        last = len(filled) if cells else last
+    del filled[last:]
     width = max((len(row) for row in filled), default=0)
+    if len(filled) * width > MOST_EMPTY * n_values + 1_000_000:
+        raise CorruptDataError(
+            f"{path}: {len(filled)} rows x {width} columns hold {n_values} values only: delete the "
+            "cells far outside of the table"
+        )
     return [row + [""] * (width - len(row)) for row in filled]
 
 

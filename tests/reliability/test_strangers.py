@@ -8,14 +8,18 @@ import zlib
 
 import numpy as np
 import pytest
+from openpyxl import Workbook
 from scipy import sparse
 from scipy.io import savemat
+from support.studies import write_study
 
 from brainlm import from_surfaces
+from brainlm.batch.study_reading import read_study
 from brainlm.datasets.card import read_card
 from brainlm.datasets.fetch import fetch_dataset
-from brainlm.errors import CorruptDataError
+from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.io.matlab import read_mat
+from brainlm.io.sheets import read_sheet
 from brainlm.storage.whole_files import inside
 
 CARD = """
@@ -163,3 +167,23 @@ def test_hostile_gifti_is_refused_before_it_is_held(tmp_path, changes, message):
         path.write_text(GIFTI.format(**{**good, **changes}))
     with pytest.raises((CorruptDataError, MemoryError, ValueError), match=message):
         from_surfaces(*paths, sampling_interval=2.0)
+
+
+def test_a_cell_far_away_is_no_sheet_of_billions(tmp_path):
+    book = Workbook()
+    book.active.append(["word", "x"])
+    book.active.append(["dog", 1])
+    book.save(tmp_path / "x.xlsx")
+    assert read_sheet(tmp_path / "x.xlsx").numbers("x").tolist() == [1]
+    book.active.cell(200_000, 16_000).value = 1
+    book.save(tmp_path / "x.xlsx")
+    with pytest.raises(CorruptDataError, match="delete the cells far outside"):
+        read_sheet(tmp_path / "x.xlsx")
+
+
+def test_a_place_of_a_study_is_text_and_no_program(tmp_path):
+    path = write_study(tmp_path)
+    text = path.read_text().replace("{subject}", "{subject:>3000000000}")
+    path.write_text(text)
+    with pytest.raises((CorruptDataError, DataMissingError)):
+        read_study(path).tasks()

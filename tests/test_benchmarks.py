@@ -46,3 +46,9 @@ def test_every_backend_is_measured(capsys, monkeypatch):
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(found["choices"]) == {"torch"}
     assert found["results"]["best himalaya / exact"] > 0
+
+
+def test_a_planned_study_is_run(capsys):
+    found = _run("plan", capsys=capsys)
+    assert found["planned, s"] > 0
+    assert found["gpu_gflops"] > 1000

@@ -31,6 +31,7 @@ ELSEWHERE = {
     ("cluster.md", "toml", 1): CLUSTER,
     ("cluster.md", "python", 1): CLUSTER,
     ("cluster.md", "", 2): CLUSTER,
+    ("cluster.md", "", 3): CLUSTER,
     ("command-line.md", "toml", 1): "here: test_settings_of_the_page_are_taken",
     ("command-line.md", "", 1): "here: test_settings_of_the_page_are_taken",
     ("own-bids.md", "", 1): "test_own_bids.py: test_five_commands_lead_to_a_score",

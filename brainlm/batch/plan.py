@@ -1,177 +1,134 @@
-"""Plan and run a study of stored arrays."""
+"""Plan a study: bytes, operations, hours and price, before anything is computed."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from brainlm.batch.dask_tasks import collect, hash_inputs, leakage_notes, open_cluster, run_study
+from brainlm.batch.declared import DeclaredStudy
 from brainlm.batch.study_file import StudyFile
-from brainlm.batch.study_reading import read_study
-from brainlm.compute.memory import check_memory
-from brainlm.data.brain_maps import paint, targets_of
+from brainlm.batch.tasks import Need, TaskShape
 from brainlm.errors import CorruptDataError
-from brainlm.plotting import save_figures
-from brainlm.results.bundle import load_bundle, save_bundle
-from brainlm.results.output import ROOM, hold_output
-
-if TYPE_CHECKING:
-    import xarray
-
-MOST_ROWS = 12  # of the figure of brain maps; `brainlm plot --figure brain_maps` draws more
 
 # One core, because a worker has one: threads are set before numpy is loaded.
-MEASURE = """
-import time, numpy as np
-A = np.random.default_rng(0).standard_normal((1500, 1500), dtype=np.float32)
-A @ A
-times = []
-for _ in range(5):
-    start = time.perf_counter(); A @ A; times.append(time.perf_counter() - start)
-import sys; sys.stdout.write(str(2 * 1500**3 / min(times) / 1e9))
-"""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+MEASURE = """
+import sys, time, numpy as np
+from brainlm.batch.tasks import TaskShape, task_need
+from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.ridge import RidgeEncoder
+shape = TaskShape(*map(int, sys.argv[1:]))
+rng = np.random.default_rng(0)
+X = rng.standard_normal((shape.n_samples, shape.n_features), dtype=np.float32)
+Y = rng.standard_normal((shape.n_samples, shape.n_targets), dtype=np.float32)
+encoder = RidgeEncoder(np.logspace(-2, 7, shape.n_alphas), warn_edge=False)
+cross_validate(encoder, X[:100, :8], Y[:100], shape.n_folds)
+start = time.process_time()
+cross_validate(encoder, X, Y, shape.n_folds)
+sys.stdout.write(str(task_need(shape).flops / (time.process_time() - start) / 1e9))
+"""
+MOST_SAMPLES, MOST_TARGETS = 1000, 4000  # of the regression that is measured
 
 
-def measured_gflops() -> float:
-    """Return the speed of one core of this machine in float32 products, GFLOP/s."""
-    environment = os.environ | dict.fromkeys(THREADS, "1")
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE], env=environment, capture_output=True, text=True, check=True
+@dataclass(frozen=True)
+class Machines:
+    """What a study may run on.
+
+    Attributes
+    ----------
+    workers : int
+        Of one core each.
+    gflops : float, optional
+        Speed of a worker. Default: measured by a regression on one core of this machine.
+    price : float, optional
+        Of a worker for an hour.
+    gpus : int
+        Used in place of the workers where there are any.
+    gpu_gflops : float, optional
+        Speed of a GPU in such a regression, `benchmarks/plan.py` prints that of ours.
+    gpu_price : float, optional
+        Of a GPU for an hour.
+    storage : float, optional
+        GB that the storage gives in a second, to all of them together.
+    """
+
+    workers: int = 1
+    gflops: float | None = None
+    price: float | None = None
+    gpus: int = 0
+    gpu_gflops: float | None = None
+    gpu_price: float | None = None
+    storage: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("gflops", "price", "gpu_gflops", "gpu_price", "storage"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                option = "--" + name.replace("_", "-")
+                raise CorruptDataError(f"{option} {value:g}: give a number above 0")
+        if self.gpus and self.gpu_gflops is None:
+            raise CorruptDataError(f"--gpus {self.gpus} needs --gpu-gflops, the speed of one")
+
+
+def measured_gflops(shape: TaskShape) -> float:
+    """Return the speed of one core of this machine in a regression, GFLOP/s.
+
+    The operations are those that plans count; the regression has the proportions of ``shape`` and
+    at most 1,000 samples and 4,000 targets. Time is that of the processor, so other programs do
+    not count.
+    """
+    share = min(1.0, MOST_SAMPLES / shape.n_samples)
+    sizes = (
+        max(100, round(share * shape.n_samples)),
+        max(1, round(share * shape.n_features)),
+        min(shape.n_targets, MOST_TARGETS),
+        min(shape.n_folds, 5),
+        shape.n_alphas,
     )
+    environment = os.environ | dict.fromkeys(THREADS, "1")
+    command = [sys.executable, "-c", MEASURE, *map(str, sizes)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return float(done.stdout)
 
 
-def plan_lines(study: StudyFile, workers: int, gflops: float | None = None) -> Iterator[str]:
+def plan_lines(study: StudyFile | DeclaredStudy, machines: Machines) -> Iterator[str]:
     """Yield the estimated cost of a study, one line at a time.
 
     Parameters
     ----------
-    study : StudyFile
-    workers : int
-        Of one core each.
-    gflops : float, optional
-        Speed of a worker. Default: measured on one core of this machine.
+    study : StudyFile or DeclaredStudy
+    machines : Machines
     """
-    need = study.need(study.tasks(), workers)
-    measured = gflops is None
-    speed = measured_gflops() if gflops is None else gflops
-    if speed <= 0:
-        raise CorruptDataError(f"--gflops {gflops}: give a positive speed")
-    hours = need.flops / (speed * 1e9) / 3600
-    yield f"{len(study.targets)} subjects x {len(study.spaces)} feature spaces"
+    n_readers = machines.gpus or machines.workers
+    need = study.total_need(n_readers)
+    yield f"{study.n_subjects} subjects x {study.n_spaces} feature spaces"
     yield f"tasks            {need.n_tasks}"
     yield f"read             {need.read_bytes / 1e9:.3g} GB from storage"
     yield f"memory           {need.memory_bytes / 1e9:.3g} GB for each worker"
     yield f"operations       {need.flops:.3g}"
-    yield f"speed            {speed:.0f} GFLOP/s a worker" + (
-        " (measured here)" if measured else ""
-    )
-    yield f"core hours       {hours:.3g}, when products run at that speed and reading costs nothing"
-    rounds = -(-need.n_tasks // workers)
-    each = hours / need.n_tasks
-    yield f"hours            {rounds * each:.3g} with {workers} workers ({rounds} tasks each)"
+    if machines.gpus and machines.gpu_gflops:
+        yield from _hours(need, machines.gpus, machines.gpu_gflops, machines.gpu_price, "GPU")
+    else:
+        speed = machines.gflops or measured_gflops(study.typical())
+        measured = "" if machines.gflops else " (measured here, by a regression)"
+        yield from _hours(need, machines.workers, speed, machines.price, "worker", measured)
+    if machines.storage is not None:
+        seconds = need.read_bytes / 1e9 / machines.storage
+        yield f"reading          {seconds / 3600:.3g} hours at {machines.storage:g} GB/s for all"
 
 
-def encode_study(
-    path: Path,
-    out: Path,
-    cluster: str | None = None,
-    settings: Sequence[str] = (),
-    *,
-    overwrite: bool = False,
+def _hours(
+    need: Need, n: int, gflops: float, price: float | None, kind: str, measured: str = ""
 ) -> Iterator[str]:
-    """Run a study and save its bundle; yield messages for the terminal.
-
-    Parameters
-    ----------
-    path : path
-        TOML file of the study.
-    out : path
-        Folder of the bundle. Finished tasks are kept beside it, in ``OUT.parts``, until it is
-        written.
-    cluster : str, optional
-        See ``brainlm.batch.dask_tasks.open_cluster``. Default: this process.
-    settings : sequence of str
-        ``key=value``; see ``brainlm.batch.study_reading.read_study``.
-    overwrite : bool
-    """
-    study = read_study(path, settings)
-    needed = ROOM + 2 * study.result_bytes(study.tasks())
-    with hold_output(out, overwrite=overwrite, needed=needed):
-        yield from _encode(study, out, cluster, overwrite=overwrite)
-
-
-def _encode(study: StudyFile, out: Path, cluster: str | None, *, overwrite: bool) -> Iterator[str]:
-    need = study.need(study.tasks())
-    if cluster is None or cluster.startswith("local:"):
-        at_once = 1 if cluster is None else int(cluster.partition(":")[2] or 1)
-        check_memory(
-            need.memory_bytes * min(at_once, need.n_tasks),
-            "this study",
-            "set targets_per_task lower, or use fewer workers",
-        )
-    hashes = hash_inputs(study, progress=True)
-    parts = out.with_name(out.name + ".parts")
-    with nullcontext() if cluster is None else open_cluster(cluster) as client:
-        paths = run_study(study, parts, hashes, client=client, progress=True)
-    arrays, notes = collect(study, paths)
-    notes += leakage_notes(arrays)
-    maps, figures = brain_maps_of(study, arrays)
-    save_bundle(
-        out,
-        analysis="encode",
-        arrays=arrays | maps,
-        config=study.model_dump(),
-        inputs={"data": hashes},
-        notes=notes,
-        figures=figures,
-        overwrite=overwrite,
-    )
-    save_figures(load_bundle(out))
-    shutil.rmtree(parts)
-    for name, scores in arrays.items():
-        for space in study.spaces:
-            r = scores.score.sel(space=space).mean("fold")
-            yield (
-                f"{name.removeprefix('scores_'):10s} {space:24s} {study.metric} "
-                f"{float(r.mean()):.3f} on average, {float(r.max()):.3f} at best"
-            )
-    yield from (note for note in notes if "without any language" in note)
-    yield f"result bundle: {out}"
-
-
-def brain_maps_of(
-    study: StudyFile, arrays: Mapping[str, xarray.Dataset]
-) -> tuple[dict[str, xarray.Dataset], list[str]]:
-    """Return the mean score of each target as brain maps, and the figures that draw them.
-
-    Parameters
-    ----------
-    study : StudyFile
-        Without ``brain`` there are none.
-    arrays : mapping of str to xarray.Dataset
-        From ``brainlm.batch.dask_tasks.collect``.
-    """
-    maps = {}
-    for subject in study.targets if study.brain else ():
-        image = study.brain_of(subject)
-        score = arrays[f"scores_{subject}"].score.mean("fold").sel(space=study.spaces)
-        painted = paint(
-            score.values,
-            targets_of(image),
-            image,
-            study.spaces,
-            f"held-out {study.metric}",
-            subject=subject,
-        )
-        maps[f"maps_{subject}"] = painted.to_xarray()
-    rows = len(maps) * len(study.spaces)
-    figures = [] if not maps or rows > MOST_ROWS else ["brain_maps"]
-    return maps, figures + ["winner_brain"] * bool(maps and len(study.spaces) > 1)
+    hours = need.flops / (gflops * 1e9) / 3600
+    rounds = -(-need.n_tasks // n)
+    total = "core hours" if kind == "worker" else "GPU hours"
+    yield f"speed            {gflops:.0f} GFLOP/s a {kind}{measured}"
+    yield f"{total:16s} {hours:.3g}, when reading costs nothing"
+    each = rounds * hours / need.n_tasks
+    yield f"hours            {each:.3g} with {n} {kind}s ({rounds} tasks each)"
+    if price is not None:
+        yield f"price            {hours * price:.3g} at {price:g} per {kind} and hour"

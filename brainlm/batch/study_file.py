@@ -24,7 +24,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,13 +31,12 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from brainlm.batch.tasks import Need, Task, TaskShape, task_need
 from brainlm.compute.lazy_arrays import bad_columns, open_stored
 from brainlm.data.brain_maps import targets_of
 from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
-from brainlm.encoding._ridge.cost import fold_bytes, fold_operations
 from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS
-from brainlm.encoding._ridge.streaming import BLOCKS_AT_ONCE, SMALLEST_READ
 from brainlm.encoding.align import delay, delays_between
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.ridge import RidgeEncoder
@@ -47,42 +45,6 @@ from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.features.baselines import random_walk
 
 EMPTY = "empty baseline"
-
-
-@dataclass(frozen=True)
-class Task:
-    """One piece of work: a feature space, a subject, a block of targets."""
-
-    subject: str
-    space: str
-    start: int
-    stop: int
-
-    @property
-    def label(self) -> str:
-        """Readable name of the task."""
-        return f"{self.subject} / {self.space} / targets {self.start}:{self.stop}"
-
-
-@dataclass(frozen=True)
-class Need:
-    """Estimated cost of a study.
-
-    Attributes
-    ----------
-    n_tasks : int
-    read_bytes : int
-        Read from storage by all tasks together.
-    memory_bytes : int
-        Of the largest task.
-    flops : float
-        Floating-point operations of all tasks, about.
-    """
-
-    n_tasks: int
-    read_bytes: int
-    memory_bytes: int
-    flops: float
 
 
 class StudyFile(BaseModel):
@@ -248,18 +210,37 @@ class StudyFile(BaseModel):
         _shape_of.cache_clear()  # files may have changed since
         for task in tasks:
             n_samples, p, size = shape(task.subject, task.space)
-            n_folds = folds(task.subject, n_samples)
-            n_test = -(-n_samples // n_folds)
-            n, n_targets = n_samples - n_test, task.stop - task.start
-            flops += n_folds * fold_operations(n, n_test, p, n_targets, n_alphas)
-            block = n_samples * n_targets * size
+            n_targets, n_folds = task.stop - task.start, folds(task.subject, n_samples)
+            one = task_need(TaskShape(n_samples, p, n_targets, n_folds, n_alphas, size))
+            flops, memory = flops + one.flops, max(memory, one.memory_bytes)
             read += n_samples * (p // len(self.delays)) * size
             stored = _shape_of(self.targets[task.subject])[2]
             blocks[task.subject, task.start] = n_samples * n_targets * stored
-            needed = fold_bytes(n, n_test, p, n_alphas, size) + 3 * n_samples * p * size + 4 * block
-            memory = max(memory, needed + BLOCKS_AT_ONCE * SMALLEST_READ)
         read += min(workers, len(self.spaces)) * sum(blocks.values())
         return Need(len(tasks), read, memory, flops)
+
+    @property
+    def n_subjects(self) -> int:
+        """Number of subjects."""
+        return len(self.targets)
+
+    @property
+    def n_spaces(self) -> int:
+        """Feature spaces, the empty baseline included."""
+        return len(self.spaces)
+
+    def total_need(self, workers: int = 1) -> Need:
+        """Return the estimated cost of all tasks."""
+        return self.need(self.tasks(), workers)
+
+    def typical(self) -> TaskShape:
+        """Return the sizes of a task of the first subject and feature space."""
+        subject, space = next(iter(self.targets)), self.spaces[0]
+        n_samples, p, size = self._shape(subject, space)
+        n_targets = min(self.targets_per_task, _shape_of(self.targets[subject])[1])
+        n_folds = self.split(subject, n_samples).get_n_splits()
+        n_alphas = len(self.alphas or DEFAULT_ALPHAS)
+        return TaskShape(n_samples, p, n_targets, n_folds, n_alphas, size)
 
     def result_bytes(self, tasks: Sequence[Task]) -> int:
         """Return the size of all scores and penalties, as tasks keep them (float64)."""

@@ -289,13 +289,21 @@ def plan(
         float | None,
         typer.Option(help="Speed of a worker in GFLOP/s. Default: measured here, one core."),
     ] = None,
+    price: Annotated[float | None, typer.Option(help="Price of a worker for an hour.")] = None,
+    gpus: Annotated[int, typer.Option(min=0, help="GPUs to use in place of the workers.")] = 0,
+    gpu_gflops: Annotated[float | None, typer.Option(help="Speed of a GPU in GFLOP/s.")] = None,
+    gpu_price: Annotated[float | None, typer.Option(help="Price of a GPU for an hour.")] = None,
+    storage: Annotated[
+        float | None, typer.Option(help="GB per second that the storage gives to all together.")
+    ] = None,
     settings: Settings = None,
 ) -> None:
-    """Estimate the tasks, bytes, operations and hours of a study."""
-    from brainlm.batch.plan import plan_lines
-    from brainlm.batch.study_reading import read_study
+    """Estimate the tasks, bytes, operations, hours and price of a study."""
+    from brainlm.batch.plan import Machines, plan_lines
+    from brainlm.batch.study_reading import read_planned
 
-    for line in plan_lines(read_study(study, settings or ()), workers, gflops):
+    machines = Machines(workers, gflops, price, gpus, gpu_gflops, gpu_price, storage)
+    for line in plan_lines(read_planned(study, settings or ()), machines):
         typer.echo(line)
 
 
@@ -314,7 +322,7 @@ def encode(
 
     An interrupted run is resumed: finished tasks are kept in OUT.parts.
     """
-    from brainlm.batch.plan import encode_study
+    from brainlm.batch.run import encode_study
 
     for line in encode_study(study, out, cluster, settings or (), overwrite=overwrite):
         typer.echo(line)

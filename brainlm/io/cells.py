@@ -60,6 +60,7 @@ def _xlsx_rows(path: Path, sheet: str | None, columns: Sequence[str]) -> list[li
             chosen = names[0] if sheet is None and len(names) == 1 else sheet
             rows = None
             if chosen in names:
+                book[chosen].reset_dimensions()  # or every row is padded to what the file declares
                 rows = _rectangle(book[chosen].iter_rows(values_only=True), path)
             book.close()
     except (CorruptDataError, FileNotFoundError):

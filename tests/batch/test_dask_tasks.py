@@ -11,7 +11,7 @@ import pytest
 from support.studies import write_study
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, leakage_notes, open_cluster, run_study
-from brainlm.batch.plan import encode_study
+from brainlm.batch.run import encode_study
 from brainlm.batch.study_file import EMPTY
 from brainlm.batch.study_reading import read_study
 from brainlm.compute.lazy_arrays import open_stored

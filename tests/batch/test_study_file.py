@@ -11,9 +11,12 @@ from support.studies import RUNS, write_study
 from typer.testing import CliRunner
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, run_study
-from brainlm.batch.plan import encode_study, plan_lines
+from brainlm.batch.declared import DeclaredStudy
+from brainlm.batch.plan import Machines, measured_gflops, plan_lines
+from brainlm.batch.run import encode_study
 from brainlm.batch.study_file import EMPTY, StudyFile, Task
-from brainlm.batch.study_reading import read_study
+from brainlm.batch.study_reading import read_planned, read_study
+from brainlm.batch.tasks import TaskShape
 from brainlm.cli.app import app
 from brainlm.compute.lazy_arrays import open_stored
 from brainlm.data.brain_maps import winners
@@ -196,7 +199,7 @@ def test_targets_without_a_score_are_masked_or_refused(tmp_path):
 
 def test_a_plan_says_tasks_bytes_and_hours(tmp_path):
     study = read_study(write_study(tmp_path), ["targets_per_task=7"])
-    lines = list(plan_lines(study, workers=4, gflops=1e-3))
+    lines = list(plan_lines(study, Machines(workers=4, gflops=1e-3)))
     assert "2 subjects x 3 feature spaces" in lines
     assert any(line.split() == ["tasks", "12"] for line in lines)
     need = study.need(study.tasks())
@@ -222,6 +225,12 @@ def test_the_worked_example_of_the_documentation_prints_what_it_says(tmp_path, m
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "cluster.md", "exec"), {})
     assert CliRunner().invoke(app, command.split(), catch_exceptions=False).output == printed
+    shown = page.split("$ cat internet.toml\n")[1].split("```")[0]
+    declared, *commands = shown.split("$ brainlm ")
+    (tmp_path / "internet.toml").write_text(declared)
+    for each in commands:
+        command, printed = each.split("\n", 1)
+        assert CliRunner().invoke(app, command.split(), catch_exceptions=False).output == printed
     (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     (tmp_path / "example.toml").write_text(example)
     assert read_study(tmp_path / "example.toml").folds == "runs"
@@ -283,3 +292,43 @@ def test_command_function_and_object_give_the_same_scores(tmp_path):
         for bundle in (first, second):
             np.testing.assert_array_equal(bundle.arrays[name].score, scores.score)
             np.testing.assert_array_equal(bundle.arrays[name].alpha, scores.alpha)
+
+
+def test_a_declared_study_costs_what_the_same_arrays_cost(tmp_path):
+    shape = {"samples": 120, "features": 6, "targets": 50, "targets_per_task": 20}
+    declared = DeclaredStudy(models=2, layers=3, subjects=2, delays=[0, 1], **shape)
+    np.save(tmp_path / "X.npy", np.zeros((120, 6), np.float32))
+    np.save(tmp_path / "Y.npy", np.zeros((120, 50), np.float32))
+    lines = ["delays = [0, 1]", "targets_per_task = 20", "empty_baseline = false", "[features]"]
+    lines += [f'"{k}" = "X.npy"' for k in range(6)]
+    lines += ["[targets]", 'S1 = "Y.npy"', 'S2 = "Y.npy"']
+    path = tmp_path / "study.toml"
+    path.write_text("\n".join(lines))
+    stored = read_study(path)
+    for workers in (1, 3, 50):
+        assert declared.total_need(workers) == stored.total_need(workers)
+    assert declared.typical() == stored.typical()
+
+
+def test_a_declared_study_of_any_size_is_planned_at_once(tmp_path):
+    path = tmp_path / "declared.toml"
+    sizes = "models = 1000\nlayers = 40\nsubjects = 100\nsamples = 10_000\nfeatures = 1024\n"
+    path.write_text(sizes + "targets = 300_000\n")
+    study = read_planned(path, ["folds=4"])
+    assert study.folds == 4
+    machines = Machines(gpus=64, gpu_gflops=1e4, gpu_price=2.0, storage=10.0)
+    lines = dict(line.split(None, 1) for line in plan_lines(study, machines))
+    assert lines["tasks"] == str(40_000 * 100 * 15)
+    hours = float(lines["GPU"].split()[1].rstrip(","))
+    assert hours == pytest.approx(study.total_need().flops / 1e13 / 3600, rel=0.01)
+    assert float(lines["price"].split()[0]) == pytest.approx(2 * hours, rel=0.01)
+    with pytest.raises(CorruptDataError, match="layers"):
+        read_planned(path, ["layers=0"])
+    with pytest.raises(UnknownNameError, match="layer"):
+        read_planned(path, ["layer=3"])
+    with pytest.raises(CorruptDataError, match="--gpu-gflops"):
+        Machines(gpus=2)
+
+
+def test_the_speed_of_a_worker_is_that_of_a_regression():
+    assert 0.01 < measured_gflops(TaskShape(200, 20, 30, 3, 4)) < 1e5

@@ -139,7 +139,7 @@ def test_a_full_disk_is_told_before_anything_is_computed(monkeypatch, capsys, tm
     path = write_study(tmp_path / "study")
     usage = shutil.disk_usage(tmp_path)._replace(free=3_000_000)
     monkeypatch.setattr("brainlm.results.output.shutil.disk_usage", lambda _: usage)
-    monkeypatch.setattr("brainlm.batch.plan.hash_inputs", None)  # is not reached
+    monkeypatch.setattr("brainlm.batch.run.hash_inputs", None)  # is not reached
     code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(tmp_path / "out"))
     assert code == 2
     assert "3 MB are free" in said
@@ -152,7 +152,7 @@ def test_a_disk_that_fills_later_leaves_the_finished_parts(monkeypatch, capsys, 
     def full(*arguments, **named):
         raise OSError(errno.ENOSPC, "No space left on device", "somewhere")
 
-    monkeypatch.setattr("brainlm.batch.plan.save_bundle", full)
+    monkeypatch.setattr("brainlm.batch.run.save_bundle", full)
     code, said = _fail(monkeypatch, capsys, "encode", str(path), "--out", str(tmp_path / "out"))
     assert code == 2
     assert "No space left on device" in said

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.compute.backend import at, has_double, like
+from brainlm.compute.backend import at, beside, has_double, like
 from brainlm.compute.inputs import checked_means
 from brainlm.compute.streams import free_memory
 from brainlm.encoding._ridge.cost import inner_operations, sums_bytes, sums_operations
@@ -62,7 +62,7 @@ def fit_from_sums(encoders: Sequence[Any], X: Any, Y: Any, trains: Sequence[np.n
         )
         each.n_features_in_, each._given = n_features, first._given
         each._one_target, each._mean = first._one_target, checked_means(Y[at(train, Y)], X)
-        each._fit, each._weights = sums.fit, sums.weights(each.alpha_)
+        each._fit, each._weights = sums.fit, like(sums.weights(each.alpha_), beside(Y, X))
         each.warn_at_edge(each.alpha_, each.alphas_)
     return True
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from brainlm.io.bids import BidsOptions, read_bids
 from brainlm.io.files import ReaderOptions
+from brainlm.io.fixations import FixationsOptions, read_fixations
 from brainlm.io.item_maps import ItemMapsOptions, read_item_maps
 from brainlm.io.map_files import MapsOptions, read_maps
 from brainlm.io.meeg import read_meeg
@@ -52,6 +53,7 @@ class Reader:
 
 READERS: dict[str, Reader] = {
     "bids": Reader(read_bids, BidsOptions),
+    "fixations": Reader(read_fixations, FixationsOptions),
     "item-maps": Reader(read_item_maps, ItemMapsOptions),
     "maps": Reader(read_maps, MapsOptions, "maps", ("n_maps", "n_voxels", "unit")),
     "meeg": Reader(read_meeg, MeegOptions),

@@ -19,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pickled": ["read_pickle"],
         "rated_pairs": ["read_word_pairs"],
         "ratings": ["read_tables"],
+        "region_rows": ["read_region_rows"],
         "segmented_sentences": ["read_segmented"],
         "sentence_patterns": ["read_passages"],
         "story_files": ["read_stories"],

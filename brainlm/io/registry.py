@@ -16,6 +16,7 @@ from brainlm.io.meeg_options import MeegOptions
 from brainlm.io.patterns import PatternsOptions, read_patterns
 from brainlm.io.rated_pairs import WordPairsOptions, read_word_pairs
 from brainlm.io.ratings import TablesOptions, read_tables
+from brainlm.io.region_rows import RegionRowsOptions, read_region_rows
 from brainlm.io.segmented_sentences import SegmentedOptions, read_segmented
 from brainlm.io.sentence_patterns import PassageOptions, read_passages
 from brainlm.io.story_files import read_stories
@@ -60,6 +61,7 @@ READERS: dict[str, Reader] = {
     "pairs": Reader(read_word_pairs, WordPairsOptions, "pairs", ("n_pairs", "unit")),
     "passages": Reader(read_passages, PassageOptions),
     "patterns": Reader(read_patterns, PatternsOptions),
+    "region-rows": Reader(read_region_rows, RegionRowsOptions),
     "segmented": Reader(read_segmented, SegmentedOptions),
     "stories": Reader(read_stories, StoriesOptions),
     "story-patterns": Reader(read_story_patterns, StoryPatternsOptions),

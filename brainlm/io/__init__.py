@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "bids": ["read_bids"],
         "bids_contents": ["survey_bids"],
+        "epoch_files": ["read_epoch_files"],
         "fixations": ["read_fixations"],
         "item_maps": ["read_item_maps"],
         "map_files": ["read_maps"],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brainlm.io.bids import BidsOptions, read_bids
+from brainlm.io.epoch_files import EpochFilesOptions, read_epoch_files
 from brainlm.io.files import ReaderOptions
 from brainlm.io.fixations import FixationsOptions, read_fixations
 from brainlm.io.item_maps import ItemMapsOptions, read_item_maps
@@ -54,6 +55,7 @@ class Reader:
 
 READERS: dict[str, Reader] = {
     "bids": Reader(read_bids, BidsOptions),
+    "epoch-files": Reader(read_epoch_files, EpochFilesOptions),
     "fixations": Reader(read_fixations, FixationsOptions),
     "item-maps": Reader(read_item_maps, ItemMapsOptions),
     "maps": Reader(read_maps, MapsOptions, "maps", ("n_maps", "n_voxels", "unit")),

@@ -6,7 +6,8 @@ surprisal by subject, with and without the mean effect of surprisal, compared by
 ratio (p of F with as many units as there are subjects, see
 ``brainlm.mixed_models.gains.likelihood_gain``). Means over readers (UCL, Provo, BSC), and the
 trials again: the gain of log-likelihood on sentences that were left out, in nats per word, with its
-interval over folds.
+interval over folds. A third table has the effects of surprisal and of each control in one
+regression, so that languages can be compared: intervals are over subjects or, of means, over texts.
 Controls are length, Zipf frequency and position of the word, and length and frequency of the word
 before it (spill-over). Readers also slow down on the words after a surprising one, so a second row
 adds the surprisal of the two words before to that of the word, with their length and frequency
@@ -62,9 +63,10 @@ def main(
         tables = {
             "gains": rows_of_parts(parts, "gains", q=True),
             "mixed": rows_of_parts(parts, "mixed", q=True),
+            "effects": rows_of_parts(parts, "effects", q=True),
         }
         run.show(*report(**tables))
-        study.save(tables, ["reading_gains"], controls=CONTROLS)
+        study.save(tables, ["reading_gains", "reading_effects"], controls=CONTROLS)
 
 
 def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
@@ -93,13 +95,17 @@ def people(name: str, root: Path | None) -> list[str | None]:
     return [None] if len(names) == 1 else list(names)
 
 
-def report(gains: pd.DataFrame, mixed: pd.DataFrame) -> list[str]:
-    """Both tables, as text."""
+def report(gains: pd.DataFrame, mixed: pd.DataFrame, effects: pd.DataFrame) -> list[str]:
+    """The tables, as text."""
+    columns = ["dataset", "measure", "model"]
+    wide = effects.pivot_table(index=columns, columns="predictor", values="coefficient", sort=False)
     return [
         "\nGain of held-out log-likelihood by surprisal (nats per trial, measure z-scored)",
         gains.drop(columns=["null", "controls"]).round(5).to_string(index=False),
         "\nMixed models of single trials: effect of 1 sd of surprisal, in sd of the measure",
         mixed.round(4).to_string(index=False) if len(mixed) else "none",
+        "\nEffects in one regression, in sd of the measure per sd of the predictor",
+        wide.round(3).to_string(),
     ]
 
 

@@ -6,7 +6,8 @@ surprisal by subject, with and without the mean effect of surprisal, compared by
 ratio (p of F with as many units as there are subjects, see
 ``brainlm.mixed_models.gains.likelihood_gain``). Means over readers (UCL, Provo, BSC), and the
 trials again: the gain of log-likelihood on sentences that were left out, in nats per word, with its
-interval over folds.
+interval over folds. A third table has the effects of surprisal and of each control in one
+regression, so that languages can be compared: intervals are over subjects or, of means, over texts.
 Controls are length, Zipf frequency and position of the word, and length and frequency of the word
 before it (spill-over). Readers also slow down on the words after a surprising one, so a second row
 adds the surprisal of the two words before to that of the word, with their length and frequency
@@ -56,6 +57,7 @@ def main(
     tables = {
         "gains": rows_of_parts(parts, "gains", q=True),
         "mixed": rows_of_parts(parts, "mixed", q=True),
+        "effects": rows_of_parts(parts, "effects", q=True),
     }
     gains = tables["gains"].drop(columns=["null", "controls"])
     run.show_table(
@@ -66,7 +68,12 @@ def main(
         tables["mixed"],
         4,
     )
-    study.save(tables, ["reading_gains"], controls=CONTROLS)
+    effects = tables["effects"].pivot_table(
+        index=["dataset", "measure", "model"], columns="predictor", values="coefficient", sort=False
+    )
+    one = "Effects in one regression, in sd of the measure per sd of the predictor"
+    run.show_table(one, effects.reset_index())
+    study.save(tables, ["reading_gains", "reading_effects"], controls=CONTROLS)
 
 
 def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:

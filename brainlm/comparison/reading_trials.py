@@ -19,6 +19,7 @@ from brainlm.datasets.folders import list_subjects
 from brainlm.datasets.open import open_dataset
 from brainlm.features.baselines import word_length, word_position, zipf_frequency
 from brainlm.language_models import LanguageModel
+from brainlm.mixed_models.effects import effects_over_subjects, effects_over_units
 from brainlm.mixed_models.gains import held_out_gain, likelihood_gain
 from brainlm.mixed_models.regression import MixedModelWarning, fit_mixed
 
@@ -36,6 +37,7 @@ EFFECTS: dict[str, tuple[list[str], list[str]]] = {
 FOLDS = 10
 CONTEXT = 256  # words of the same text before a word; of a text of one sentence, all there are
 FEWEST_SENTENCES = 3  # folds of a paired test
+FEWEST_TEXTS = 6  # below, intervals of means over readers are over sentences
 LEAST_TRIALS = 20  # of a subject: an intercept of fewer is noise
 SKIPPED = "TRT"  # 0 where a word was not fixated: no time was measured
 
@@ -65,8 +67,8 @@ def reading_part(
     Returns
     -------
     xarray.Dataset
-        A part of a study; its attributes hold the rows of ``gains`` and ``mixed`` as JSON, and
-        ``notes``.
+        A part of a study; its attributes hold the rows of ``gains``, ``mixed`` and ``effects`` as
+        JSON, and ``notes``.
     """
     import xarray
 
@@ -86,7 +88,15 @@ def reading_part(
                 mixed.append(mixed_row(title, model.name, some, measure))
             except ValueError as error:  # no convergence: reported, not hidden
                 notes.append(f"{title}, {measure}, {model.name}: no mixed model: {error}")
-    tables = {"gains": json.dumps(gains), "mixed": json.dumps(mixed)}
+    effects: list[dict] = []
+    for measure in measures:
+        try:
+            effects += effect_rows(name, model.name, table, measure)
+        except ValueError as error:
+            notes.append(f"{title}, {measure}, {model.name}: no effects: {error}")
+    tables = {
+        k: json.dumps(v) for k, v in (("gains", gains), ("mixed", mixed), ("effects", effects))
+    }
     return xarray.Dataset(attrs={**tables, "notes": json.dumps(notes)})
 
 
@@ -179,6 +189,7 @@ def with_predictors(
         {
             "item": stimulus.item.astype(str),
             "sentence": stimulus.sentence.astype(str),
+            "text": stimulus.text.astype(str),
             "surprisal": surprisal.values[:, 0],
             "length": length.values[:, 0],
             "frequency": zipf.values[:, 0],
@@ -245,6 +256,36 @@ def held_out_row(name: str, model: str, table: pd.DataFrame, measure: str, effec
         "folds": gain.n_units,
         "null": "corrected resampled t over folds of sentences",
     }
+
+
+def effect_rows(name: str, model: str, table: pd.DataFrame, measure: str) -> list[dict]:
+    """Effects of surprisal and each control in one regression, in sd of the measure per sd.
+
+    Units of the intervals are subjects, or, of means over readers, texts (sentences where there
+    are few texts).
+    """
+    card = read_card(name)
+    z = table.assign(**{measure: (table[measure] - table[measure].mean()) / table[measure].std()})
+    predictors = controls_of(z, ["surprisal", *CONTROLS])
+    if z["subject"].nunique() > 1:
+        units, found = "subject", effects_over_subjects(z, measure, predictors)
+    else:
+        units = "text" if z["text"].nunique() >= FEWEST_TEXTS else "sentence"
+        found = effects_over_units(z, measure, predictors, units=units)
+    return [
+        {
+            "dataset": card.name,
+            "language": card.languages[0],
+            "measure": measure,
+            "model": model,
+            "predictor": predictor,
+            **{k: float(v) for k, v in row.items() if k != "n_units"},
+            "units": f"{units}s",
+            "n_units": int(row["n_units"]),
+            "n_trials": len(z),
+        }
+        for predictor, row in found.iterrows()
+    ]
 
 
 def _random_words(table: pd.DataFrame, most: int, seed: int = 0) -> pd.DataFrame:

@@ -11,6 +11,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "bids": ["read_bids"],
         "bids_contents": ["survey_bids"],
+        "epoch_files": ["read_epoch_files"],
+        "fixations": ["read_fixations"],
         "item_maps": ["read_item_maps"],
         "map_files": ["read_maps"],
         "meeg": ["read_meeg"],
@@ -18,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "pickled": ["read_pickle"],
         "rated_pairs": ["read_word_pairs"],
         "ratings": ["read_tables"],
+        "region_rows": ["read_region_rows"],
         "segmented_sentences": ["read_segmented"],
         "sentence_patterns": ["read_passages"],
         "story_files": ["read_stories"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError
 from brainlm.io.events import read_events, read_start
+from brainlm.io.fif import check_end
 from brainlm.io.files import naming
 from brainlm.io.meeg_options import MeegOptions
 from brainlm.io.mne_objects import epoch_words, from_epochs, from_raw
@@ -28,7 +28,6 @@ from brainlm.storage.long_recordings import stack_blocks
 
 CUT_OFF = re.compile("does not match the file size|[Ii]nvalid tag|truncated|corrupt|incomplete")
 PATHLENGTH = 6.0  # partial pathlength factor of the Beer-Lambert law, mne's default
-TAG = struct.Struct(">4i")  # of FIF: kind, type, size, place of the next (0: behind it, -1: none)
 
 
 def read_meeg(
@@ -105,7 +104,7 @@ def _open_raw(path: Path, given: MeegOptions) -> Any:
                 raise ValueError(str(remark.message))
         for name in raw.filenames:
             if str(name).endswith(".fif"):
-                _check_end(Path(str(name)))
+                check_end(Path(str(name)))
         raw = _haemoglobin(raw, given.channels)
         names = [raw.ch_names[i] for i in mne.channel_indices_by_type(raw.info)[given.channels]]
         kept = [name for name in names if name not in raw.info["bads"]]
@@ -132,25 +131,6 @@ def _haemoglobin(raw: Any, channels: str) -> Any:
     if "fnirs_od" in raw and channels in ("hbo", "hbr"):
         raw = nirs.beer_lambert_law(raw, ppf=PATHLENGTH)
     return raw
-
-
-def _check_end(path: Path) -> None:
-    """Raise when a FIF file ends before its last tag says so; mne would read what is left of it."""
-    size, place = path.stat().st_size, 0
-    with open(path, "rb") as file:
-        for _ in range(size // TAG.size):  # tags may point back, but not round and round
-            file.seek(place)
-            head = file.read(TAG.size)
-            if len(head) < TAG.size:
-                break
-            _, _, length, following = TAG.unpack(head)
-            end = place + TAG.size + length
-            if length < 0 or end > size:
-                break
-            if following < 0:
-                return
-            place = following or end
-    raise ValueError(f"it is cut off after {size} bytes, or its tags are broken")
 
 
 def _words_of_run(

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from brainlm.io.bids import BidsOptions, read_bids
+from brainlm.io.epoch_files import EpochFilesOptions, read_epoch_files
 from brainlm.io.files import ReaderOptions
+from brainlm.io.fixations import FixationsOptions, read_fixations
 from brainlm.io.item_maps import ItemMapsOptions, read_item_maps
 from brainlm.io.map_files import MapsOptions, read_maps
 from brainlm.io.meeg import read_meeg
@@ -15,6 +17,7 @@ from brainlm.io.meeg_options import MeegOptions
 from brainlm.io.patterns import PatternsOptions, read_patterns
 from brainlm.io.rated_pairs import WordPairsOptions, read_word_pairs
 from brainlm.io.ratings import TablesOptions, read_tables
+from brainlm.io.region_rows import RegionRowsOptions, read_region_rows
 from brainlm.io.segmented_sentences import SegmentedOptions, read_segmented
 from brainlm.io.sentence_patterns import PassageOptions, read_passages
 from brainlm.io.story_files import read_stories
@@ -52,12 +55,15 @@ class Reader:
 
 READERS: dict[str, Reader] = {
     "bids": Reader(read_bids, BidsOptions),
+    "epoch-files": Reader(read_epoch_files, EpochFilesOptions),
+    "fixations": Reader(read_fixations, FixationsOptions),
     "item-maps": Reader(read_item_maps, ItemMapsOptions),
     "maps": Reader(read_maps, MapsOptions, "maps", ("n_maps", "n_voxels", "unit")),
     "meeg": Reader(read_meeg, MeegOptions),
     "pairs": Reader(read_word_pairs, WordPairsOptions, "pairs", ("n_pairs", "unit")),
     "passages": Reader(read_passages, PassageOptions),
     "patterns": Reader(read_patterns, PatternsOptions),
+    "region-rows": Reader(read_region_rows, RegionRowsOptions),
     "segmented": Reader(read_segmented, SegmentedOptions),
     "stories": Reader(read_stories, StoriesOptions),
     "story-patterns": Reader(read_story_patterns, StoryPatternsOptions),

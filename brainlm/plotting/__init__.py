@@ -72,6 +72,7 @@ from brainlm.plotting.reading import (
     plot_mixed_effects,
     plot_reading_gains,
     plot_spillover,
+    reading_effects,
     reading_gains,
 )
 from brainlm.plotting.reconstruction import (
@@ -204,6 +205,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "winners": winners,
     "unique_variance": unique_variance,
     "critical_difference": critical_difference,
+    "reading_effects": reading_effects,
     "reading_gains": reading_gains,
     "target_heat_map": target_heat_map,
     "paired_bars": paired_bars,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from brainlm.results.bundle import Bundle
 
 COMPONENTS = ("elan", "lan", "n400", "epnp", "p600", "pnp")  # of the event-related potential
+SHOWN = ("surprisal", "length", "frequency")  # effects that are drawn
 BACK = ("t, surprisal", "t, surprisal 1 back", "t, surprisal 2 back")
 
 
@@ -113,4 +114,23 @@ def reading_gains(bundle: Bundle) -> Figure:
         plot_forest(own, "gain", names, colours, ax)
         ax.set_xlabel("nats per word, held out (blue: q <= .05)")
         ax.set_title(model, loc="left")
+    return figure
+
+
+def reading_effects(bundle: Bundle) -> Figure:
+    """Draw the effects of surprisal, length and frequency, per data set, measure and model."""
+    effects = table_frame(bundle, "effects")
+    rows = effects["language"] + ", " + effects["dataset"] + ": " + effects["measure"]
+    effects = effects.assign(row=rows).sort_values(["language", "dataset"], kind="stable")
+    figure, axes = panels(len(SHOWN), 3.2, 0.9 + 0.24 * effects["row"].nunique())
+    columns = ("coefficient", "low", "high")
+    for k, (ax, predictor) in enumerate(zip(axes, SHOWN, strict=True)):
+        own = effects[effects["predictor"] == predictor]
+        plot_grouped_forest(own, ax, row="row", group="model", columns=columns, q="q")
+        ax.set_title(predictor, loc="left")
+        ax.set_xlabel("SD per SD (filled: q <= .05)")
+        if k:
+            ax.tick_params(labelleft=False)
+    names = axes[0].get_legend_handles_labels()
+    figure.legend(*names, loc="outside lower right", ncols=len(names[0]))
     return figure

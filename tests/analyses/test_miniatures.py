@@ -253,6 +253,10 @@ def check_reading(bundle, _):
     assert (gains.loc[("relFix", "smollm2"), "gain"] < 0.05).all()
     effects = table(bundle, "mixed", model="smollm2").set_index("measure")["t"]
     assert effects["TRT"] > 5 > abs(effects["relFix"])
+    one = table(bundle, "effects", model="smollm2", predictor="surprisal").set_index("measure")
+    assert one.loc["TRT", "low"] > 0
+    assert one.loc["TRT", "units"] == "subjects"
+    assert one.loc["relFix", "low"] < 0 < one.loc["relFix", "high"]
 
 
 def check_binder(bundle, _):

@@ -217,7 +217,8 @@ def studies(rng):
         for m, r in (("a", 1.0), ("b", 1.9), ("c", 3.0))
     ]
     frames = {"table": table, "gains": rows, "winners": shares, "partition": parts, "ranks": ranks}
-    frames |= {"profiles": depths(about), "mixed": effects(about)}
+    frames |= {"profiles": depths(about), "mixed": mixed(about)}
+    frames["effects"] = effects(about)
     return {name: table_of(pd.DataFrame(each)) for name, each in frames.items()}
 
 
@@ -228,6 +229,18 @@ def depths(about):
 
 
 def effects(about):
+    """Effects of every predictor in one regression, as the analysis reading saves them."""
+    sizes = {"surprisal": 0.2, "length": 0.4, "frequency": -0.3, "position": 0.0}
+    return [
+        {**s, "measure": "FFD", "model": m, "predictor": k, "q": q}
+        | {"coefficient": b / n, "low": b / n - 0.1, "high": b / n + 0.1}
+        for s in about
+        for m, n, q in (("tiny", 2, 0.3), ("large", 1, 0.01))
+        for k, b in sizes.items()
+    ]
+
+
+def mixed(about):
     """Effects of surprisal in mixed models, as the analysis reading saves them."""
     t = {"t, surprisal": 4, "t, surprisal 1 back": 2, "t, surprisal 2 back": 0.5}
     each = {"measure": "n400", "coefficient": -0.1, "se": 0.02, "df_residual": 30, "q": 0.01}
@@ -381,6 +394,7 @@ MAKERS = {
     "winners": studies,
     "unique_variance": studies,
     "critical_difference": studies,
+    "reading_effects": studies,
     "reading_gains": studies,
     "coverage": studies,
     "paired_bars": pairs,

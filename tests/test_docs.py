@@ -58,7 +58,8 @@ ELSEWHERE = {
     },
     ("own-data.md", "toml", 1): "test_own_data.py: test_a_card_of_your_own_opens_and_is_described",
 }
-NEEDS = {  # beginning of a command -> why no test runs it
+NEEDS = {
+    "python -m pytest": "is these tests",  # beginning of a command -> why no test runs it
     "make ": "installs a whole environment; .ci/run does it",
     "brainlm fetch": "downloads",
     "python figures/": "test_paper_figures.py runs every script",

@@ -20,7 +20,7 @@ from brainlm.errors import CorruptDataError
 from brainlm.io.registry import READERS
 from brainlm.storage.downloads import _fetch_members, _open_in_tar, _open_in_zip
 
-# Of each layout; `BRAINLM_FUZZ=400 python -m pytest tests/readers/test_damage.py` does 5700.
+# Of each layout; `BRAINLM_FUZZ=400 python -m pytest tests/io/test_damage.py` does 5700.
 N_DAMAGES = int(os.environ.get("BRAINLM_FUZZ", "100"))
 
 CARD = """

@@ -323,7 +323,7 @@ def binomial_interval(studies: int) -> tuple[float, float]:
     return low / studies, high / studies
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Print the table of all tests and effects."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=1000, help="simulated studies per cell")
@@ -331,7 +331,10 @@ def main() -> None:
     parser.add_argument("--noise-only", action="store_true", help="leave the power out")
     parser.add_argument("--only", default="", help="tests whose name holds this text")
     parser.add_argument("--real", action="store_true", help="random embeddings on real data")
-    options = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="Sizes that test the harness only.")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.studies, options.noise_only = 1, True
     if options.real:
         return real(options.studies, options.seed)
     effects = EFFECTS[:1] if options.noise_only else EFFECTS

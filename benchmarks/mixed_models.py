@@ -87,7 +87,7 @@ def by_statsmodels(table: pd.DataFrame) -> tuple[float, float]:
     return seconds, float(found.llf)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--trials", type=int, default=200_000)
     parser.add_argument("--readers", type=int, default=180)
@@ -96,7 +96,11 @@ def main() -> None:
         "--lme4", type=int, default=2, help="How many of the models lme4 fits, too."
     )
     parser.add_argument("--small-words", type=int, default=150, help="Words for statsmodels.")
-    options = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="Sizes that test the harness only.")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.trials, options.readers, options.words = 1200, 20, 60
+        options.lme4, options.small_words = 0, 15
     table = simulate(options.trials, options.readers, options.words)
     with_r = (
         shutil.which("Rscript")

@@ -77,14 +77,17 @@ def measure(folder: str, block: int) -> None:
     print(json.dumps(found))
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Write, open, open again."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--voxels", type=int, default=100_000)
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--block", type=int, default=1000, help="targets read at once")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="Sizes that test the harness only.")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.voxels, options.samples, options.block = 200, 120, 50
     if options.measure:
         measure(options.measure, options.block)
         return

@@ -15,13 +15,16 @@ import numpy as np
 from brainlm.encoding.similarity import leave_one_out_scores
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure one problem of random numbers, float32."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--words", type=int, default=40_000)
     parser.add_argument("--targets", type=int, default=10_000)
     parser.add_argument("--features", type=int, default=300)
-    options = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="Sizes that test the harness only.")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.words, options.targets, options.features = 200, 10, 20
     rng = np.random.default_rng(0)
     X = rng.standard_normal((options.words, options.features), dtype=np.float32)
     Y = rng.standard_normal((options.words, options.targets), dtype=np.float32)

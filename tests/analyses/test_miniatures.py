@@ -81,12 +81,13 @@ TEXT_TESTS = {
     "half",
     "null_half",
     "z",
+    "z_window",  # where all nulls of every window score the same
     "p",
     "q",
     "control_sd",
     "draw_sd",
     "whole_z",
-    "whole_p",  # nor has it a p where all random reconstructions score alike
+    "whole_p",
     "over_low",
     "over_high",
     "over_p",

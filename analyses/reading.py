@@ -22,7 +22,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from brainlm.comparison.reading_trials import CONTROLS, reading_part
+from brainlm.comparison.reading_trials import CONTROLS, reading_part, why_untested
 from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import dataset_hashes, list_subjects
@@ -73,14 +73,17 @@ def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
     """One job per data set and model that speaks its language."""
     opened, jobs = {name: LanguageModel(name) for name in models}, []
     for name in study.names:
-        if not any(read_card(name).languages[0] in known for known in models.values()):
-            language = read_card(name).languages[0]
-            study.run.note(f"{name}: not tested, --models has none of {language!r}", show=True)
+        language = read_card(name).languages[0]
+        why = why_untested(language)
+        if not any(language in known for known in models.values()):
+            why = f"--models has none of {language!r}"
+        if why:
+            study.run.note(f"{name}: not tested, {why}", show=True)
             continue
         hashes = [dataset_hashes(name, who, study.root) for who in people(name, study.root)]
         study.run.data[name] = hashes
         for model, known in models.items():
-            if read_card(name).languages[0] not in known:
+            if language not in known:
                 continue
             key = {"study": "reading", "data": hashes, "model": opened[model].identity}
             compute = partial(reading_part, name, opened[model], root=study.root, **settings)

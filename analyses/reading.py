@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from brainlm.comparison.reading_trials import CONTROLS, reading_part
+from brainlm.comparison.reading_trials import CONTROLS, reading_part, why_untested
 from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import dataset_hashes, subjects_with_files
@@ -82,8 +82,11 @@ def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
     jobs = []
     for name in study.names:
         language, people = read_card(name).languages[0], subjects_with_files(name, root)
+        why = why_untested(language)
         if not any(language in known for known in models.values()):
-            study.run.note(f"{name}: not tested, --models has none of {language!r}", show=True)
+            why = f"--models has none of {language!r}"
+        if why:
+            study.run.note(f"{name}: not tested, {why}", show=True)
             continue
         study.run.data[name] = hashes = [dataset_hashes(name, who, root) for who in people]
         for model, known in models.items():

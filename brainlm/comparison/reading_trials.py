@@ -156,6 +156,15 @@ def open_trials(
     return (table, texts), measures, notes
 
 
+def why_untested(language: str) -> str:
+    """Why the controls cannot be computed in a language; empty where they can."""
+    try:
+        zipf_frequency(Stimulus(["1"], language))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def _enough(stimulus: Stimulus, recording: Recording, n: int) -> int:
     """Return ``n``, or more where the first ``n`` responses are to fewer than three sentences.
 

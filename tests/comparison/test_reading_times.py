@@ -77,6 +77,11 @@ def test_long_and_rare_chinese_words_are_read_longer():
     assert correlation(zipf_frequency(stimulus).values[:, 0], gaze) < -0.2
 
 
+def test_a_language_without_frequencies_is_named_before_anything_runs():
+    assert reading_trials.why_untested("en") == ""
+    assert "no list of frequencies in 'la'" in reading_trials.why_untested("la")
+
+
 def test_a_cut_text_keeps_three_sentences():
     items = [str(i) for i in range(9)]
     words = Stimulus(["w"] * 9, "en", item=items, sentence=list("aaaabbccd"))

@@ -26,6 +26,7 @@ from brainlm.comparison.reading_trials import CONTROLS, reading_part, why_untest
 from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.errors import UnknownNameError
 from brainlm.language_models import LanguageModel
 from brainlm.workflow import Run, Study, options, rows_of_parts, run_command
 
@@ -89,6 +90,8 @@ def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
             compute = partial(reading_part, name, opened[model], root=study.root, **settings)
             jobs.append((f"{read_card(name).name} | {model}", key | settings, compute))
             study.run.features[model] = opened[model].identity
+    if not jobs:
+        raise UnknownNameError("no data set is left: each was named above with the reason")
     return jobs
 
 
@@ -100,15 +103,16 @@ def people(name: str, root: Path | None) -> list[str | None]:
 
 def report(gains: pd.DataFrame, mixed: pd.DataFrame, effects: pd.DataFrame) -> list[str]:
     """The tables, as text."""
-    columns = ["dataset", "measure", "model"]
-    wide = effects.pivot_table(index=columns, columns="predictor", values="coefficient", sort=False)
+    by, wide = ["dataset", "measure", "model"], "none"
+    if len(effects):
+        wide = effects.pivot_table("coefficient", by, "predictor", sort=False).round(3).to_string()
     return [
         "\nGain of held-out log-likelihood by surprisal (nats per trial, measure z-scored)",
         gains.drop(columns=["null", "controls"]).round(5).to_string(index=False),
         "\nMixed models of single trials: effect of 1 sd of surprisal, in sd of the measure",
         mixed.round(4).to_string(index=False) if len(mixed) else "none",
         "\nEffects in one regression, in sd of the measure per sd of the predictor",
-        wide.round(3).to_string(),
+        wide,
     ]
 
 

@@ -20,10 +20,11 @@ from typing import Annotated
 
 import typer
 
-from brainlm.comparison.reading_trials import CONTROLS, reading_part, why_untested
+from brainlm.comparison.reading_trials import CONTROLS, reading_part, side_by_side, why_untested
 from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import dataset_hashes, subjects_with_files
+from brainlm.errors import UnknownNameError
 from brainlm.language_models import LanguageModel
 from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
 
@@ -68,11 +69,8 @@ def main(
         tables["mixed"],
         4,
     )
-    effects = tables["effects"].pivot_table(
-        index=["dataset", "measure", "model"], columns="predictor", values="coefficient", sort=False
-    )
     one = "Effects in one regression, in sd of the measure per sd of the predictor"
-    run.show_table(one, effects.reset_index())
+    run.show_table(one, side_by_side(tables["effects"]))
     study.save(tables, ["reading_gains", "reading_effects"], controls=CONTROLS)
 
 
@@ -96,6 +94,8 @@ def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
             compute = partial(reading_part, name, opened[model], root=root, **settings)
             jobs.append((f"{read_card(name).name} | {model}", key | settings, compute))
             study.run.features[model] = opened[model].identity
+    if not jobs:
+        raise UnknownNameError("no data set is left: each was named above with the reason")
     return jobs
 
 

@@ -342,3 +342,11 @@ def mixed_row(name: str, model: str, table: pd.DataFrame, measure: str) -> dict:
         "variance_item": larger.variances["item"],
         "residual": larger.variances["residual"],
     }
+
+
+def side_by_side(effects: pd.DataFrame) -> pd.DataFrame:
+    """Return the coefficients of each measure and model in a row, a column per predictor."""
+    if not len(effects):
+        return effects
+    by = ["dataset", "measure", "model"]
+    return effects.pivot_table("coefficient", by, "predictor", sort=False).reset_index()

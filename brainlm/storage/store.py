@@ -209,7 +209,9 @@ def cached_arrays(
         if found is not None:
             return found
         if entry.exists():
-            warnings.warn(f"{entry}: corrupt cache entry, built again", UserWarning, stacklevel=2)
+            if not _is_old(entry):
+                told = f"{entry}: corrupt cache entry, built again"
+                warnings.warn(told, UserWarning, stacklevel=2)
             shutil.rmtree(entry)
         _build(entry, names, shape, n_steps, compute, plan, dict(record or {}))
     found = _read(entry, len(names), shape)
@@ -221,7 +223,7 @@ def cached_arrays(
 def _read(entry: Path, n_arrays: int, shape: tuple[int, int]) -> tuple[np.ndarray, ...] | None:
     """Return the arrays of an intact entry, None where there is none."""
     try:
-        expected = json.loads((entry / "entry.json").read_text("utf-8"))["checksum"]
+        expected = json.loads((entry / "entry.json").read_text("utf-8"))["blake2"]
         if checksum(entry / VALUES) != expected:
             return None
         values = np.load(entry / VALUES, mmap_mode="r", allow_pickle=False)
@@ -229,6 +231,15 @@ def _read(entry: Path, n_arrays: int, shape: tuple[int, int]) -> tuple[np.ndarra
         return None
     fits = values.shape == (n_arrays, *shape) and values.dtype == np.float32
     return tuple(values) if fits else None
+
+
+def _is_old(entry: Path) -> bool:
+    """Return whether an entry was written with the sums of bytes that came before BLAKE2."""
+    try:
+        record = json.loads((entry / "entry.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and "checksum" in record and "blake2" not in record
 
 
 def _build(
@@ -257,7 +268,7 @@ def _build(
                 _write_json(partial / "journal.json", {**work, "steps_done": step + 1})
                 recorded = time.monotonic()
     content = {**record, "names": list(names), "shape": list(shape)}
-    _write_json(partial / "entry.json", {**content, "checksum": checksum(partial / VALUES)})
+    _write_json(partial / "entry.json", {**content, "blake2": checksum(partial / VALUES)})
     (partial / "journal.json").unlink()
     sync_folder(partial)
     os.replace(partial, entry)

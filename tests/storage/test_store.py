@@ -77,10 +77,21 @@ def test_corrupt_entry_is_found_and_built_again(tmp_path, damage):
     elif damage == "json":
         record.write_text(record.read_text()[:20])
     else:
-        record.write_text(json.dumps({"checksum": ""}))
+        record.write_text(json.dumps({"blake2": ""}))
     with pytest.warns(UserWarning, match="corrupt cache entry, built again"):
         arrays = build(tmp_path)
     np.testing.assert_array_equal(np.stack(arrays), VALUES)
+
+
+def test_an_entry_of_the_first_versions_is_built_again_without_alarm(tmp_path):
+    build(tmp_path)
+    record = tmp_path / "k" / "entry.json"
+    content = json.loads(record.read_text())
+    content["checksum"] = content.pop("blake2")
+    record.write_text(json.dumps(content))
+    calls = []
+    np.testing.assert_array_equal(np.stack(build(tmp_path, calls=calls)), VALUES)
+    assert calls == [0, 1, 2]
 
 
 def _in_process(folder, queue):

@@ -29,7 +29,9 @@ def analysis(monkeypatch, tmp_path):
         np.full(320, 0.8),
         run=np.repeat(["a", "b", "c", "d"], 80),
     )
-    monkeypatch.setattr(module.steps, "open_story_text", lambda *_, **__: (stimulus, "words at random"))
+    monkeypatch.setattr(
+        module.steps, "open_story_text", lambda *_, **__: (stimulus, "words at random")
+    )
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
     fit = crossed_study.fit_story_decoder
 

@@ -16,20 +16,12 @@ import numpy as np
 import typer
 from tqdm import tqdm
 
-from brainlm.data.features import Features
 from brainlm.datasets.folders import list_subjects
 from brainlm.datasets.open import open_dataset
-from brainlm.decoding.embedding_accuracy import (
-    decode_space,
-    identification_lines,
-    predictions_of,
-    tabulate_accuracies,
-)
-from brainlm.encoding.align import align
-from brainlm.encoding.encode import Space, stack_folds
+from brainlm.decoding import embedding_accuracy as accuracy
+from brainlm.encoding.encode import stack_folds
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.splits import Groups
-from brainlm.language_models.model import LanguageModel
 from brainlm.stats.permutation import permute_groups
 from brainlm.workflow import Run, analysis, options, run_command
 
@@ -54,7 +46,7 @@ def main(
         stimulus, recording = first_sentences(stimulus, recording)
     passages = np.array([str(item).rsplit("/", 1)[0] for item in recording.items])
     splits = splits_of(passages, 4 if run.debug else 8)
-    spaces = embed_sentences(stimulus, recording, model, options.layer_list(layers))
+    spaces = accuracy.embed_sentences(stimulus, recording, model, options.layer_list(layers))
     rng = np.random.default_rng(0)
     orders = [permute_groups(passages, rng) for _ in range(permutations)]
     ridge, X = RidgeEncoder(ALPHAS, standardize=False), recording.data
@@ -62,17 +54,17 @@ def main(
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes of the bundle
         found = {
             name: [
-                decode_space(space, X, ridge, split, passages, orders)
+                accuracy.decode_space(space, X, ridge, split, passages, orders)
                 for space in tqdm(spaces, desc=name, unit="space")
             ]
             for name, split in splits.items()
         }
     n = recording.n_samples
-    scores = tabulate_accuracies(found, f"{model}: decoding {n} sentences, Pereira 2018")
-    run.show(*identification_lines(scores))
+    scores = accuracy.tabulate_accuracies(found, f"{model}: decoding {n} sentences, Pereira 2018")
+    run.show(*accuracy.identification_lines(scores))
     run.uses(recording, *spaces)
     run.note(*(note for row in found.values() for each in row for note in each.fitted.notes))
-    arrays = {"scores": scores, "predictions": predictions_of(found)}
+    arrays = {"scores": scores, "predictions": accuracy.predictions_of(found)}
     arrays |= {f"folds_{k.split()[1]}": stack_folds(each, n) for k, each in splits.items()}
     run.save(arrays=arrays, figures=["decoding_curve", "decoding_null"], alphas=ALPHAS)
 
@@ -92,18 +84,6 @@ def splits_of(passages: np.ndarray, n_splits: int) -> dict[str, Groups]:
         "leave passages out": Groups(passages, n_splits, interleave=True),
         "leave topics out": Groups(topics, n_splits),
     }
-
-
-def embed_sentences(stimulus: Any, recording: Any, model: str, layers: Any) -> list[Space]:
-    """One embedding per sentence: every layer of the model, and the mean GloVe vector."""
-    hidden = LanguageModel(model).embed(stimulus, layers, level="sentence", progress=True)
-    glove = LanguageModel("glove-6b-50d")
-    covered = glove.covers(stimulus)
-    words = glove.embed(stimulus.select(covered))[0].renamed("GloVe")
-    origin = {**words.origin, "pooling": "mean", "words_left_out": int((~covered).sum())}
-    means = Features("GloVe", align(words, recording).X, origin=origin)
-    spaces = [Space(layer, "layer", layer.origin["layer"]) for layer in hidden]
-    return [*spaces, Space(means, "reference")]
 
 
 if __name__ == "__main__":

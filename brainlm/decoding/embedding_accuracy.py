@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm.data.features import Features
+from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
+from brainlm.data.stimulus import Stimulus
+from brainlm.encoding.align import align
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.encode import Space
 from brainlm.encoding.splits import Groups
+from brainlm.language_models import LanguageModel
+from brainlm.language_models.word_vectors import StaticVectors
 from brainlm.stats.identification import pairwise_accuracy, pattern_correlations, rank_accuracy
 from brainlm.stats.permutation import permutation_p
 
@@ -161,3 +167,28 @@ def identification_lines(scores: xarray.Dataset) -> list[str]:
         f"{1 / (1 + n):.3f}"
     )
     return lines
+
+
+def embed_sentences(
+    stimulus: Stimulus, recording: Recording, model: str, layers: Any
+) -> list[Space]:
+    """Return one embedding per sentence: every layer of a model, and the mean GloVe vector.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        English sentences.
+    recording : Recording
+        A sample per sentence.
+    model : str
+        Name of the model.
+    layers : "all" or list of int
+    """
+    hidden = LanguageModel(model).embed(stimulus, layers, level="sentence", progress=True)
+    glove = StaticVectors("glove-6b-50d")
+    covered = glove.covers(stimulus)
+    words = glove.embed(stimulus.select(covered))[0].renamed("GloVe")
+    origin = {**words.origin, "pooling": "mean", "words_left_out": int((~covered).sum())}
+    means = Features("GloVe", align(words, recording).X, origin=origin)
+    spaces = [Space(layer, "layer", layer.origin["layer"]) for layer in hidden]
+    return [*spaces, Space(means, "reference")]

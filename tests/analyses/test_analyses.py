@@ -166,27 +166,6 @@ def test_describe_language_model_says_what_a_model_cannot_do(tmp_path, capsys):
         main(out=tmp_path / "no", text=tmp_path / "none.txt")
 
 
-def test_decode_pereira2018_text(tmp_path, capsys):
-    _need(["pereira2018"], ["smollm2", "minilm"])
-    bundle = _run("decode_pereira2018_text", tmp_path / "out")
-    scores = bundle.arrays["scores"]
-    assert float(scores["mapping_2v2"]) > 0.6
-    assert set(scores["condition"].values) == {
-        "brain",
-        "permuted brain",
-        "permuted brain 2",
-        "noise input",
-        "noise input 2",
-        "language model",
-        "ceiling",
-    }
-    assert {"permuted brain", "noise input", "random null"} <= set(scores["control"].values)
-    assert int(scores["n_units"]) == len(set(scores["topic"].values))
-    assert np.isfinite(scores["over_p"]).all()
-    assert np.isfinite(scores["gain"]).all()
-    assert "reference:" in capsys.readouterr().out
-
-
 def test_unknown_factors_list_the_choices(tmp_path):
     with pytest.raises(UnknownNameError, match="unknown factor 'colour'"):
         load_analysis("decode_ablations").main(out=tmp_path / "no", factors="colour")

@@ -33,7 +33,7 @@ class RegionRowsOptions(ReaderOptions):
     run : str, optional
         Column with the run of a row. Default: all is one run, "1".
     sample : str
-        What the names of the columns of samples begin with; a number from 1 follows ("T_").
+        What the names of the columns of samples begin with; a number from 1 follows (``T_``).
     targets : sequence of str
         Regions, in this order; those of the table that are not named here are left out.
     words : str

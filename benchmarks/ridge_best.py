@@ -4,7 +4,7 @@
     python benchmarks/ridge_best.py --quick          # does the harness work?
 
 OpenBLAS takes the kernels of AVX2 on AMD's processors with AVX-512, unless OPENBLAS_CORETYPE names
-others before numpy is loaded. So every choice is a process of its own, which measures the row
+others before numpy is loaded. So every choice is measured in a separate process, which runs the row
 ``many`` of ``benchmarks/ridge.py``; both sides then count with their best.
 """
 

@@ -55,7 +55,7 @@ def as_labels(values: Any, name: str) -> np.ndarray:
 
 
 def check_whole(value: Any, name: str, least: int, unit: str = "") -> None:
-    """Raise unless a value is a whole number from ``least`` on; 2.7 and True are none."""
+    """Raise unless a value is a whole number from ``least`` on; 2.7 and True are not."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     if not whole or value < least:
         of_unit = f" of {unit}" if unit else ""

@@ -35,7 +35,7 @@ MOST_SAMPLES, MOST_TARGETS = 1000, 4000  # of the regression that is measured
 
 @dataclass(frozen=True)
 class Machines:
-    """What a study may run on.
+    """Machines that a study may run on.
 
     Attributes
     ----------

@@ -218,7 +218,7 @@ def simulate_meg(
 
 
 def first_words(stimulus: Stimulus, n: int) -> Stimulus:
-    """Return the first words of a story, each an item of its own, in one text per run."""
+    """Return the first words of a story, each a separate item, in one text per run."""
     part = stimulus.select(np.arange(min(n, stimulus.n_words)))
     items = [f"w{i}" for i in range(part.n_words)]
     return replace(part, text=part.run, sentence=None, item=items)
@@ -256,7 +256,7 @@ def _targets(people: Sequence[str], prefix: str, n_targets: int) -> pd.DataFrame
 
 
 def items_of(carrier: Features) -> Stimulus:
-    """The words of a space; each must be an item of its own."""
+    """Return the words of a feature space; each must be a separate item."""
     stimulus = carrier.stimulus
     assert stimulus is not None
     if len(set(stimulus.item)) < stimulus.n_words:

@@ -1,4 +1,4 @@
-"""A short story of ours in English and Chinese, for first looks at a language model."""
+"""A short story in English and Chinese, for a first look at a language model."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class WordPairs:
 
     @property
     def stimulus(self) -> Stimulus:
-        """Every word once, sorted, each a text of its own, for a model to embed."""
+        """Return every word once, sorted, each as a separate text, for a model to embed."""
         words = sorted({*self.first, *self.second})
         return Stimulus(words, self.language, text=words)
 

@@ -37,7 +37,7 @@ def choose_sensors(
     Y : array of shape (n_words, n_targets)
         Sensors of one or more groups.
     groups : sequence, shape (n_targets,), optional
-        Whose sensors they are (a subject, a bin): each has a penalty and a choice of its own.
+        Whose sensors they are (a subject, a bin): each has its own penalty and selection.
     share : float
     seed : int
         Of the shuffled blocks (ours).

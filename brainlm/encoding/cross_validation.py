@@ -333,7 +333,7 @@ def score_in_folds(
 
 
 def prepared(encoder: Any, split: Split, train: np.ndarray) -> Any:
-    """Return a clone with the inner folds of ``split`` where it has none of its own.
+    """Return a clone with the inner folds of ``split`` unless it has inner folds already.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Folds that are given: as row numbers or masks, checked; and whatever can stand for a split."""
+"""Given folds, as row numbers or masks, and their validation."""
 
 from __future__ import annotations
 

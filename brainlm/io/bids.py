@@ -292,7 +292,7 @@ def _sampling_interval(folder: Path, series: list[ImageSeries], declared: float 
                 raise CorruptDataError(
                     f"{content['']}: has no RepetitionTime in seconds, but {said!r}"
                 )
-            found[content[""].name] = float(said or 0)
+            found[content[""].name] = float(said)
     path = series[0].sources[0]
     if not found:
         raise CorruptDataError(f"{path}: no repetition time: declare sampling_interval")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -102,8 +102,8 @@ def read_json(path: Path) -> Any:
         raise CorruptDataError(f"{path}: no JSON that can be read ({error})") from error
 
 
-def is_json_number(value: Any) -> bool:
-    """Return whether a value from JSON is a number that a double can hold; true is none."""
+def is_json_number(value: Any) -> TypeGuard[float]:
+    """Return whether a value from JSON is a number that a double can hold; true is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) < 1e300

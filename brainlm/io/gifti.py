@@ -1,4 +1,4 @@
-"""Checks of GIFTI surfaces before nibabel reads them: what they declare and what they unpack to."""
+"""Validation of GIFTI surfaces before nibabel reads them: declared and unpacked sizes."""
 
 from __future__ import annotations
 

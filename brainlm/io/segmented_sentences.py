@@ -1,7 +1,7 @@
 """Responses to the words of Chinese sentences that were cut into words in several ways.
 
 Chinese is written without spaces, so that a sentence has several segmentations. In these files each
-of them has responses of its own. Every segmentation becomes a sentence of the stimulus; the words
+of them has its own responses. Every segmentation becomes a sentence of the stimulus; the words
 that do not count stay in it as context.
 """
 

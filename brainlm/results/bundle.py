@@ -98,7 +98,7 @@ def save_bundle(
     figures: Sequence[str] = (),
     overwrite: bool = False,
 ) -> Path:
-    """Write a bundle, whole or not at all; an old one is removed when the new one is in place.
+    """Write a bundle atomically; an old one is removed after the new one is in place.
 
     Its figures are drawn by `brainlm.plotting.save_figures` or ``brainlm plot``.
 

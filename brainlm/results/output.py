@@ -1,4 +1,4 @@
-"""The folder of a result: checked and held before anything is computed, replaced without loss."""
+"""Output folders: checked and locked before any computation, and replaced without loss."""
 
 from __future__ import annotations
 
@@ -63,9 +63,10 @@ def check_output(folder: Path | str, *, overwrite: bool = False, needed: int = R
 def hold_output(
     folder: Path | str, *, overwrite: bool = False, needed: int = ROOM
 ) -> Iterator[Path]:
-    """Check a folder for results, and keep it from other processes until the end.
+    """Check an output folder, and lock it against other processes until the end.
 
-    What a killed run left beside it is cleaned up, and a bundle that it had put aside is put back.
+    Files that a killed run left beside it are removed, and a bundle that it had moved aside is
+    restored.
 
     Parameters and errors as in `check_output`; and
 
@@ -83,7 +84,7 @@ def hold_output(
         lock.acquire(timeout=0)
     except Timeout:
         raise FileExistsError(
-            f"{folder}: {_named(holder)} writes there now; wait for it, or choose another --out"
+            f"{folder}: {_named(holder)} is writing there; wait for it, or choose another --out"
         ) from None
     try:
         recover(folder)
@@ -98,10 +99,10 @@ def hold_output(
 
 
 def replace_folder(new: Path, folder: Path) -> None:
-    """Move a finished folder to its place; at no time are both the old and the new one missing.
+    """Move a finished folder to its place without losing the old one.
 
-    The old one is put aside, the new one moved in, and then the old one removed. A process killed
-    in between leaves the old one aside, where `recover` finds it.
+    The old one is moved aside, the new one moved in, and then the old one removed. If the process
+    is killed in between, `recover` restores the old one.
     """
     aside = _beside(folder, "replaced")
     if folder.exists():
@@ -113,7 +114,7 @@ def replace_folder(new: Path, folder: Path) -> None:
 
 
 def recover(folder: Path) -> None:
-    """Put back a bundle that a killed process had put aside, and remove what it had begun."""
+    """Restore a bundle that a killed process had moved aside, and remove its unfinished files."""
     aside = _beside(folder, "replaced")
     if aside.exists() and not folder.exists():
         os.replace(aside, folder)

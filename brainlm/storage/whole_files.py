@@ -1,7 +1,7 @@
-"""Files that are whole and right, or not there: written at once, and checked when they are read.
+"""Files written atomically and verified by a checksum when they are read.
 
-A checked file begins with one line, ``brainlm`` and the BLAKE2 hash of all that follows. It
-appears under its name only when it is on the disk.
+A checked file begins with one line, ``brainlm`` and the BLAKE2 hash of the rest. It gets its name
+only after it has been written to the disk.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ BLOCK = 1 << 23  # bytes that a thread hashes at a time
 
 
 def write_checked(path: Path, content: bytes) -> None:
-    """Write a file with the hash of its content, whole or not at all.
+    """Write a file with the hash of its content, atomically.
 
-    After this returns, a power cut cannot lose it.
+    A power cut after it returns does not lose the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".tmp")
@@ -103,12 +103,12 @@ def inside(folder: Path, path: str | Path) -> Path:
     """
     found = folder / path
     if leaves_folder(path) or not found.resolve().is_relative_to(folder.resolve()):
-        raise CorruptDataError(f"{path}: leads out of {folder}; nothing is read or written there")
+        raise CorruptDataError(f"{path}: leads out of {folder}, which is not allowed")
     return found
 
 
 def sync_folder(folder: Path) -> None:
-    """Make sure that what was renamed in a folder is on the disk, where the system can tell."""
+    """Flush the entries of a folder to the disk, where the system supports it."""
     with suppress(OSError, AttributeError):  # Windows opens no folders
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -118,7 +118,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make sure that a file is on the disk."""
+    """Flush a file to the disk."""
     with open(path, "r+b") as file:
         os.fsync(file.fileno())
 
@@ -126,8 +126,7 @@ def sync_file(path: Path) -> None:
 def checksum(path: Path) -> str:
     """Return a hash of a large file: BLAKE2 of the size and of the BLAKE2 of each 8 MiB.
 
-    The blocks are hashed side by side, and none stays in memory. It is against accidents, and
-    no forgery of a block is known either.
+    The blocks are hashed in parallel, and none stays in memory.
     """
     size = path.stat().st_size
     digest = hashlib.blake2b(str(size).encode(), digest_size=32)

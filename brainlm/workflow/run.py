@@ -41,10 +41,9 @@ COMMON = {  # options of every analysis, and their defaults
 class Run:
     """One run of an analysis, as a context.
 
-    On entering, the output folder is checked and held, before anything is computed, and the log
-    begins.
-    Inside, it takes notes and the origin of what goes in; ``parts`` keeps what is finished of a
-    long computation, so that the same run resumes after an interruption. `save` writes the bundle,
+    On entering, the output folder is checked and locked, and the log begins.
+    Inside, it records notes and the origin of data and features. ``parts`` keeps the finished parts
+    of a long computation, so that an interrupted run resumes. `save` writes the bundle,
     draws the figures, says where they are, and removes the parts.
 
     Parameters

@@ -122,6 +122,8 @@ def spoil(root, what, rng):
         run_path(root, "EN057", "10", "_bold.json").write_text('{"RepetitionTime": 1.5}')
     elif what == "no TR":
         run_path(root, "EN057", "10", "_bold.json").write_text("{}")
+    elif what in ("true", '"2.0"', "1" + "0" * 400):
+        run_path(root, "EN057", "10", "_bold.json").write_text(f'{{"RepetitionTime": {what}}}')
     elif what == "doubled":
         add_run(root, "EN057", "11", rng)
     elif what == "grid":
@@ -144,6 +146,9 @@ def spoil(root, what, rng):
         ("row", r"run-10_desc-confounds_timeseries\.tsv: 9 rows of confounds for 8 volumes"),
         ("TR", r"repetition times differ .*1\.5"),
         ("no TR", r"run-10_bold\.json: has no RepetitionTime"),
+        ("true", r"run-10_bold\.json: has no RepetitionTime in seconds, but True"),
+        ('"2.0"', r"run-10_bold\.json: has no RepetitionTime in seconds, but '2\.0'"),
+        ("1" + "0" * 400, r"run-10_bold\.json: has no RepetitionTime in seconds"),
         ("doubled", r"'EN057' has 3 runs \(9, 10, 11\), expected 2"),
         ("grid", "take the mask of the same space"),
         ("3-D", "volumes over time"),

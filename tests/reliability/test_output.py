@@ -83,7 +83,7 @@ def test_a_second_process_is_told_at_once_who_writes_there(tmp_path):
     command = [sys.executable, "-c", HOLD, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
-        told = rf"process {other.pid} on .* writes there now"
+        told = rf"process {other.pid} on .* is writing there"
         with pytest.raises(FileExistsError, match=told), hold_output(folder):
             pass
         other.kill()

@@ -69,8 +69,8 @@ def main(
         "n_draws": 3 if run.debug else N_DRAWS,
         "n_random": 3 if run.debug else N_RANDOM,
     }
-    parts = study.compute(jobs_of(study, neural, plausible, sweeps, **settings))
-    tables = tabulate(study, parts)
+    jobs, layers = jobs_of(study, neural, plausible, sweeps, **settings)
+    tables = tabulate(study, study.compute(jobs), study.compute(layers))
     ordered = tables["table"].sort_values(["dataset", "score"], ascending=[True, False])
     columns = ["dataset", "space", "alone", "unique", "joint", "n_targets", "note"]
     shares = "R2 alone, unique and joint (banded ridge), means of the test folds removed"
@@ -90,9 +90,9 @@ def jobs_of(
     plausible: list[FeatureSpace],
     sweeps: list[FeatureSpace],
     **settings: int,
-) -> list:
-    """One job per data set, all spaces on the words that every one covers, and one per sweep."""
-    jobs = []
+) -> tuple[list, list]:
+    """One job per data set, all spaces on the words that every one covers; one job per sweep."""
+    jobs, layers = [], []
     for each in study.assemblies:
         candidates = [*neural, static_of(each.language, neural), *plausible]
         known = [space for space in candidates if space.speaks(each.language)]
@@ -107,14 +107,12 @@ def jobs_of(
             swept = {**SWEEP, "n_random": min(settings["n_random"], SWEEP["n_random"])}
             key = job_key(each, sweep, words, study="navigating, layers", **swept)
             compute = partial(layer_part, each, sweep, words, method="ridge", **swept)
-            jobs.append((f"{each.name} | {sweep.name}", key, compute))
-    return jobs
+            layers.append((f"{each.name} | {sweep.name}", key, compute))
+    return jobs, layers
 
 
-def tabulate(study: Study, parts: dict) -> dict[str, pd.DataFrame]:
+def tabulate(study: Study, spaces: dict, swept: dict) -> dict[str, pd.DataFrame]:
     """The tables of the spaces, and those of the layers by level."""
-    swept = {name: part for name, part in parts.items() if " | " in name}
-    spaces = {name: part for name, part in parts.items() if name not in swept}
     layers = study.table_of_rows(swept)
     profiles = depth_profiles(layers, swept)
     return {

@@ -167,9 +167,9 @@ def convex_weights(products: np.ndarray) -> np.ndarray:
 
         w = argmin w' E w    subject to    w >= 0, sum(w) = 1
 
-    Solved as a non-negative least squares problem: with E = L L', u = argmin ||L' u - L^-1 1||^2
-    over u >= 0 meets ``E u - 1 >= 0`` wherever u is 0 and ``= 0`` elsewhere, so w = u / sum(u) meets
-    the optimality conditions of the problem above.
+    Solved as non-negative least squares: with E = L L', u = argmin ||L' u - L^-1 1||^2 over u >= 0
+    has ``(E u)_k = 1`` where u_k > 0 and ``>= 1`` elsewhere, so w = u / sum(u) meets the optimality
+    conditions of the problem above.
 
     Parameters
     ----------

@@ -21,9 +21,10 @@ def test_scikit_learn_estimator_checks(estimator, check):
 def planted(rng, n=400, noise=2.0):
     """Targets 0-1 follow the first space, 2-3 the second, 4-5 both alike, 6-9 nothing."""
     X = rng.standard_normal((n, 40))
-    first, second = X[:, :10] @ rng.standard_normal((10, 10)), X[:, 10:] @ rng.standard_normal(
-        (30, 10)
-    ) / np.sqrt(3)
+    first, second = (
+        X[:, :10] @ rng.standard_normal((10, 10)),
+        X[:, 10:] @ rng.standard_normal((30, 10)) / np.sqrt(3),
+    )
     Y = noise * rng.standard_normal((n, 10))
     Y[:, :2] += first[:, :2]
     Y[:, 2:4] += second[:, 2:4]
@@ -116,7 +117,7 @@ def test_blocks_of_targets_change_nothing(rng, monkeypatch):
 
 def test_bad_input_is_named(rng):
     X, Y = planted(rng)
-    with pytest.raises(ValueError, match="bands .* add up to 40"):
+    with pytest.raises(ValueError, match=r"bands .* add up to 40"):
         StackedEncoder([10, 10]).fit(X, Y)
     with pytest.raises(UnknownNameError, match="weights"):
         StackedEncoder([10, 30], weights="stack").fit(X, Y)

@@ -100,6 +100,8 @@ TABLE = {
     "p",
     "q",
     "rank",
+    "subject_low",
+    "subject_high",
     "centred",
     "published",
     "alpha_low",

@@ -41,7 +41,7 @@ from brainlm.comparison.layer_statistics import (
     layer_profile,
     modality_difference,
 )
-from brainlm.comparison.scoring import fit_controls, fixed_ridge, score_ridge, score_similarity
+from brainlm.comparison.scoring import fixed_ridge, score_ridge, score_similarity
 from brainlm.comparison.simulated_assemblies import (
     autoregressive,
     simulate_fmri,
@@ -49,6 +49,7 @@ from brainlm.comparison.simulated_assemblies import (
     simulate_regions,
 )
 from brainlm.comparison.simulated_epochs import simulate_epochs
+from brainlm.comparison.space_scores import fit_controls
 from brainlm.comparison.table import record, tidy
 from brainlm.data.brain_maps import paint, targets_of, winners
 from brainlm.data.features import Features

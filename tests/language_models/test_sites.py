@@ -9,20 +9,6 @@ from brainlm.language_models.model import LanguageModel
 from brainlm.language_models.sites import SITES, Site, parse_sites
 
 WORDS = ["The", "dog", "chased", "the", "cat", "up", "the", "tree", "and", "then", "it", "went"]
-    "The",
-    "dog",
-    "chased",
-    "the",
-    "cat",
-    "up",
-    "the",
-    "tree",
-    "and",
-    "then",
-    "it",
-    "went",
-    "home",
-]
 SIZES = {"vocab_size": 420, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 

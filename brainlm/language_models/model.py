@@ -100,8 +100,6 @@ class LanguageModel:
         separator: str | None = None,
         untrained: int | None = None,
     ) -> None:
-        from transformers import AutoConfig
-
         if dtype not in loading.DTYPES:
             raise unknown_name("dtype", dtype, loading.DTYPES)
         if batch_size is not None and batch_size < 1:
@@ -111,8 +109,7 @@ class LanguageModel:
         self.batch_size = batch_size
         self.cache = resolve_cache(cache)
         self.source = find_source(name, allow_pickles).twin(untrained)
-        config = AutoConfig.from_pretrained(self.source.folder, trust_remote_code=False)
-        self.config = config.get_text_config()
+        self.config = loading.load_config(self.source.folder)
         self.kind = loading.kind_of(self.config)
         self.tokenizer = loading.load_tokenizer(self.source.folder)
         given = self.source.separator if separator is None else separator

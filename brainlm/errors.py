@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+LONGEST = 1000  # characters of a message about a file
 
 
 class UnknownNameError(ValueError):
@@ -16,7 +21,13 @@ class DataMissingError(FileNotFoundError):
 
 
 class CorruptDataError(ValueError):
-    """A file that is not what its name or its card says it is."""
+    """A file that is not what its name or its card says it is.
+
+    The message is one line without control characters, whatever the file holds.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(_one_line(str(message)))
 
 
 class LicenceError(ValueError):
@@ -40,6 +51,46 @@ def unknown_name(kind: str, name: object, choices: Iterable[object]) -> UnknownN
     hint = f" Did you mean {near[0]!r}?" if near else ""
     listing = ", ".join(names) if names else "(none)"
     return UnknownNameError(f"unknown {kind} {name!r}.{hint} Choices: {listing}")
+
+
+@contextmanager
+def reading(path: Path | str, what: str = "file", advice: str = "fetch it again") -> Iterator[None]:
+    """Name the file in whatever a library raises about it: a broken file can raise nearly anything.
+
+    Parameters
+    ----------
+    path : path
+    what : str
+        What it should be, such as ``"NetCDF file"``.
+    advice : str
+        What to do.
+
+    Raises
+    ------
+    CorruptDataError
+        In place of any other error. Errors of brainlm pass unchanged.
+    MemoryError
+        With the name of the file.
+    """
+    try:
+        yield
+    except (CorruptDataError, DataMissingError, UnknownNameError, ImportError):
+        raise
+    except MemoryError as error:
+        told = str(error)
+        raise MemoryError(told if str(path) in told else f"{path}: {told}") from error
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        raise CorruptDataError(f"{path}: not a readable {what} ({told}); {advice}") from error
+
+
+def _one_line(text: str) -> str:
+    text = re.sub(r"\s*[\n\r]\s*", " ", text.strip())
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - 300]} ... {text[-295:]}"
+    return "".join(
+        c if c == " " or c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def complaints(error: Any, names: Iterable[str], kind: str = "option") -> str:

@@ -32,7 +32,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from brainlm.batch.tasks import Need, Task, TaskShape, task_need
-from brainlm.compute.lazy_arrays import bad_columns, open_stored
+from brainlm.compute.lazy_arrays import bad_columns, open_stored, read_stored
 from brainlm.data.brain_maps import targets_of
 from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
@@ -43,6 +43,7 @@ from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks, LeaveOneRunOut, Split
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.features.baselines import random_walk
+from brainlm.io.files import naming
 
 EMPTY = "empty baseline"
 
@@ -186,15 +187,16 @@ class StudyFile(BaseModel):
             block = _kept_block(place, task.start, task.stop, content)
         if self.mask_targets and bad_columns(block).all():
             return self._nothing(task, len(block))
-        return cross_validate(
-            RidgeEncoder(self.alphas),
-            X,
-            block,
-            self.split(task.subject, len(X)),
-            metric=self.metric,
-            targets=[str(i) for i in range(task.start, task.stop)],
-            mask_targets=self.mask_targets,
-        )
+        with naming(f"{place}, {task.label}"):
+            return cross_validate(
+                RidgeEncoder(self.alphas),
+                X,
+                block,
+                self.split(task.subject, len(X)),
+                metric=self.metric,
+                targets=[str(i) for i in range(task.start, task.stop)],
+                mask_targets=self.mask_targets,
+            )
 
     def need(self, tasks: Sequence[Task], workers: int = 1) -> Need:
         """Return the estimated cost of the tasks, from the shapes alone.
@@ -306,18 +308,19 @@ class StudyFile(BaseModel):
         if self.runs is None:
             return np.full(n_samples, "1", dtype=object)
         place = self.runs.replace("{subject}", subject)
-        values = np.asarray(open_stored(place)[...])
+        values = read_stored(place)
         if values.shape != (n_samples,):
             raise CorruptDataError(
                 f"{place} has shape {values.shape}; the responses of {subject} have {n_samples} "
                 "samples: runs need one entry per sample"
             )
-        texts = [v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist()]
+        with naming(place):
+            texts = [v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist()]
         return np.array(texts, dtype=object)
 
     def _features(self, space: str, subject: str, runs: np.ndarray) -> np.ndarray:
         if space != EMPTY:
-            X = np.asarray(open_stored(self._place(space, subject))[...])
+            X = read_stored(self._place(space, subject))
             return X if X.dtype in (np.float32, np.float64) else X.astype(np.float32)
         clock = Recording(
             np.arange(len(runs))[:, None],
@@ -351,7 +354,7 @@ class StudyFile(BaseModel):
 
 
 def _read_block(place: str, start: int, stop: int) -> np.ndarray:
-    return np.asarray(open_stored(place)[:, start:stop])
+    return read_stored(place, slice(None), slice(start, stop))
 
 
 @lru_cache(maxsize=1)

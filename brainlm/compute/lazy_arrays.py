@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from brainlm._validation import bad_targets, is_mapped
-from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError, unknown_name
+from brainlm.compute.memory import check_declared
+from brainlm.errors import CorruptDataError, DataMissingError, reading, unknown_name
 
 READ_BYTES = 1 << 27  # of targets read at a time
 
@@ -136,17 +137,38 @@ def open_stored(place: str) -> Any:
     path = Path(file)
     if not path.exists():
         raise DataMissingError(f"{path}: no such file (of {place!r})")
-    try:
+    with reading(path, "array"):
         if path.suffix == ".npy":
             return np.load(path, mmap_mode="r", allow_pickle=False)
         found = _open_hdf5(path, name) if path.suffix in HDF5 else _open_zarr(path, name)
-    except (CorruptDataError, DataMissingError, UnknownNameError):
-        raise
-    except (ValueError, OSError) as error:
-        raise CorruptDataError(f"{path}: cannot be read ({error})") from error
-    if not hasattr(found, "shape"):
-        raise CorruptDataError(f"{place}: is a group, not an array; add ':name'")
-    return found
+        if not hasattr(found, "shape"):
+            raise CorruptDataError(f"{place}: is a group, not an array; add ':name'")
+        if not found.shape:  # None where HDF5 has an "empty" data set
+            raise CorruptDataError(f"{place}: holds a single value or none, not an array")
+        return found
+
+
+def read_stored(place: str, rows: Any = ..., columns: slice | None = None) -> np.ndarray:
+    """Read an array, or a block of it, into memory.
+
+    Parameters
+    ----------
+    place : str
+        As in `open_stored`.
+    rows : slice, optional
+    columns : slice, optional
+        Default: all.
+
+    Raises
+    ------
+    CorruptDataError
+        What was asked for cannot be read, or is declared but not stored in the file.
+    """
+    stored = open_stored(place)
+    path = Path(split_place(place)[0])
+    with reading(path, "array"):
+        check_hdf5(path, stored)
+        return np.asarray(stored[rows] if columns is None else stored[rows, columns])
 
 
 def split_place(place: str) -> tuple[str, str]:
@@ -175,6 +197,30 @@ def _open_hdf5(path: Path, name: str) -> Any:
     found = file[name]
     _refuse_links(found, f"{path}:{name}", path)
     return found
+
+
+def check_hdf5(path: Path, found: Any) -> None:
+    """Raise where a data set of an HDF5 file declares far more than the file can hold.
+
+    HDF5 allocates what is declared, and the declared length of each text, before it reads.
+    """
+    if path.suffix in (".npy", ".zarr"):
+        return
+    import h5py
+
+    if not isinstance(found, h5py.Dataset) or not found.shape:
+        return
+    check_declared(path, found.nbytes, found.id.get_storage_size())
+    start = found.id.get_offset()  # None unless the values are in one piece
+    text = h5py.check_string_dtype(found.dtype)
+    ragged = h5py.check_vlen_dtype(found.dtype) is not None or (text and text.length is None)
+    if not ragged or start is None:
+        return
+    with open(path, "rb") as file:
+        file.seek(start)
+        entries = np.frombuffer(file.read(16 * found.size), dtype="<u4")  # length, then where
+    if int(entries[::4].sum(dtype=np.int64)) > path.stat().st_size:
+        raise CorruptDataError(f"{path}: {found.name} declares texts longer than the file")
 
 
 def _refuse_links(found: Any, place: str, path: Path) -> None:

@@ -130,7 +130,7 @@ def _by_nilearn(given: ConfoundOptions, images: tuple[Path, ...], n_samples: int
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what nilearn only warns about changes the confounds
             found, kept = load_confounds(source, strategy=given.strategy, **given.strategy_options)
-    except (OSError, ValueError, KeyError, TypeError, Warning) as error:
+    except Exception as error:  # a broken table or JSON file can raise nearly anything
         raise CorruptDataError(
             f"{images[0]}: nilearn cannot load fMRIPrep's confounds beside it for strategy "
             f"{', '.join(given.strategy)}: {error}. Fix the strategy, or name a table "

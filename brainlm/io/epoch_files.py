@@ -12,7 +12,7 @@ from pydantic import Field
 
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
-from brainlm.errors import CorruptDataError, unknown_name
+from brainlm.errors import CorruptDataError, reading, unknown_name
 from brainlm.io.fif import check_end
 from brainlm.io.files import Names, ReaderOptions, check_subject, naming
 from brainlm.io.mne_objects import from_epochs
@@ -117,7 +117,7 @@ def _open_epochs(path: Path) -> Any:
 
     check_end(path)
     # mne sets metadata in a way that pandas deprecates.
-    with warnings.catch_warnings(), mne.use_log_level("error"):
+    with reading(path, "file of epochs"), warnings.catch_warnings(), mne.use_log_level("error"):
         warnings.simplefilter("ignore", DeprecationWarning)
         epochs = mne.read_epochs(path)
     if epochs.metadata is None:

@@ -58,7 +58,7 @@ class ReaderOptions(BaseModel):
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def naming(path: Path | str) -> Iterator[None]:
     """Prefix a ValueError raised by the core classes with ``path``."""
     try:
         yield

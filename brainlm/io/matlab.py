@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from brainlm.compute.memory import check_declared, check_memory, check_unpacked
-from brainlm.errors import CorruptDataError, unknown_name
+from brainlm.compute.lazy_arrays import check_hdf5
+from brainlm.compute.memory import check_memory, check_unpacked
+from brainlm.errors import CorruptDataError, reading, unknown_name
 from brainlm.storage.downloads import check_content
 
 # Types of the elements of a file (version 5).
@@ -48,16 +49,10 @@ def read_mat(path: Path | str) -> dict[str, Any]:
     path = check_content(path)
     with open(path, "rb") as file:
         head = file.read(1024)
-    try:
+    with reading(path, "MATLAB file"):
         if head.startswith((b"MATLAB 7.3", b"\x89HDF")):
             return _read_new(path)
         return _read_old(path)
-    except (CorruptDataError, MemoryError):
-        raise
-    except Exception as error:  # a broken file can raise nearly anything
-        raise CorruptDataError(
-            f"{path}: not a readable MATLAB file ({type(error).__name__}: {error}); fetch it again"
-        ) from error
 
 
 def _read_old(path: Path) -> dict[str, Any]:
@@ -200,7 +195,7 @@ def _decode(path: Path, file: Any, entry: Any, depth: int) -> Any:
         return [
             _decode(path, file, file[reference], depth + 1) for reference in entry[()].T.ravel()
         ]
-    check_declared(path, entry.nbytes, entry.id.get_storage_size())
+    check_hdf5(path, entry)
     check_memory(2 * entry.nbytes, f"{path}, {entry.name}", "keep it in HDF5 and read a part")
     values = entry[()].T  # MATLAB stores columns first
     if kind == "char":
@@ -220,14 +215,12 @@ def variable_shape(path: Path, name: str) -> tuple[int, ...]:
     from scipy.io import whosmat
 
     check_content(path)
-    try:
+    with reading(path, "MATLAB file"):
         if h5py.is_hdf5(path):
             with h5py.File(path, "r") as file:
                 shapes = {key: getattr(file[key], "shape", ())[::-1] for key in file}
         else:
             shapes = {key: shape for key, shape, _ in whosmat(path)}
-    except Exception as error:  # a broken file can raise nearly anything
-        raise CorruptDataError(f"{path}: not a readable MATLAB file ({error})") from error
     if name not in shapes:
         raise CorruptDataError(f"{path}: {unknown_name('variable', name, shapes)}")
     return tuple(int(n) for n in shapes[name])

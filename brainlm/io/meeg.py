@@ -108,18 +108,18 @@ def _open_raw(path: Path, given: MeegOptions) -> Any:
         raw = _haemoglobin(raw, given.channels)
         names = [raw.ch_names[i] for i in mne.channel_indices_by_type(raw.info)[given.channels]]
         kept = [name for name in names if name not in raw.info["bads"]]
+        if kept:
+            return raw.pick(kept, verbose="error")
     except Exception as error:  # a broken file can raise nearly anything
         advice = " (or set sidecars = false, if it does not lie as BIDS wants it)"
         raise CorruptDataError(
             f"{path}: not a readable recording ({type(error).__name__}: {error}); fetch it again"
             f"{advice if given.sidecars else ''}"
         ) from error
-    if not kept:
-        raise CorruptDataError(
-            f"{path}: has no good channel of type {given.channels!r}; types: "
-            f"{sorted(set(raw.get_channel_types()))}"
-        )
-    return raw.pick(kept, verbose="error")
+    raise CorruptDataError(
+        f"{path}: has no good channel of type {given.channels!r}; types: "
+        f"{sorted(set(raw.get_channel_types()))}"
+    )
 
 
 def _haemoglobin(raw: Any, channels: str) -> Any:

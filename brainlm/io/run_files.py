@@ -162,4 +162,4 @@ def sidecar(folder: Path, path: Path, suffix: str) -> dict[str, Any]:
     content = read_json(found)
     if not isinstance(content, dict):
         raise CorruptDataError(f"{found}: no JSON object")
-    return {"": found, **content}
+    return {**content, "": found}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from brainlm.compute.memory import check_declared
 from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
-from brainlm.errors import CorruptDataError
+from brainlm.errors import CorruptDataError, reading
 from brainlm.io.files import naming, read_json, subjects_in
 from brainlm.io.matlab import find, read_mat, variable_shape
 from brainlm.io.parts import PLACE, in_part, notes_of
@@ -136,19 +135,6 @@ def _untold(folder: Path, given: StoriesOptions, stories: Sequence[tuple[str, st
     return [Note(f"{len(lacking)} stories have words and no responses: {listing}", "excluded")]
 
 
-@contextmanager
-def _broken(path: Path) -> Iterator[None]:
-    """Name the file in whatever h5py raises: broken files make it raise nearly anything."""
-    try:
-        yield
-    except CorruptDataError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
-        raise CorruptDataError(
-            f"{path}: not a readable HDF5 file ({error}); fetch it again"
-        ) from error
-
-
 def _dataset(file: Any, path: Path, keys: tuple[str, ...]) -> Any:
     key = next((key for key in keys if key in file), None)
     if key is None:
@@ -169,7 +155,7 @@ def _shape(path: Path, given: StoriesOptions) -> tuple[int, int]:
         if len(shape) != 2:
             raise CorruptDataError(f"{path}: {given.keys[0]!r} is not a matrix: {shape}")
     else:
-        with _broken(path), h5py.File(path, "r") as file:
+        with reading(path, "HDF5 file"), h5py.File(path, "r") as file:
             dataset = _dataset(file, path, given.keys)
             shape = dataset.shape
             n_bytes = int(np.prod(np.array(shape, dtype=object))) * dataset.dtype.itemsize
@@ -189,7 +175,7 @@ def _blocks(path: Path, given: StoriesOptions) -> Iterator[np.ndarray]:
         data = data.T if given.targets_first else data
         yield from (data[start : start + ROWS] for start in range(0, len(data), ROWS))
         return
-    with _broken(path), h5py.File(path, "r") as file:
+    with reading(path, "HDF5 file"), h5py.File(path, "r") as file:
         dataset = _dataset(file, path, given.keys)
         n_samples = dataset.shape[int(given.targets_first)]
         for start in range(0, n_samples, ROWS):

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from brainlm.errors import CorruptDataError, unknown_name
+from brainlm.errors import CorruptDataError, reading, unknown_name
+from brainlm.io.files import read_json
 from brainlm.language_models.sources import ModelFiles
 
+FEWEST_TOKENS = 8  # that any model reads at a time
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -49,20 +51,74 @@ def kind_of(config: Any) -> str:
     raise ValueError(f"{config.model_type!r} is neither a causal nor a masked language model")
 
 
+@contextmanager
+def _reading_model(folder: Path, what: str) -> Iterator[None]:
+    """Name the broken file of a model folder in whatever transformers raises about it."""
+    try:
+        with reading(folder, what), quiet_transformers():
+            yield
+    except CorruptDataError:
+        _check_files(folder)
+        raise
+
+
+def _check_files(folder: Path) -> None:
+    """Raise where a file of a model folder cannot be parsed, with the name of the file.
+
+    Raises
+    ------
+    CorruptDataError
+        A JSON file is no JSON, or the header of a safetensors file does not fit its content.
+    """
+    from safetensors import safe_open
+
+    for path in sorted(folder.glob("*.json")):
+        read_json(path)
+    for path in sorted(folder.glob("*.safetensors")):
+        with reading(path, "safetensors file"), safe_open(path, "np") as opened:
+            opened.keys()
+
+
+def load_config(folder: Path) -> Any:
+    """Return the configuration of the network of a model folder that reads text.
+
+    Raises
+    ------
+    CorruptDataError
+        It is broken, or its sizes are not positive whole numbers.
+    """
+    from transformers import AutoConfig
+
+    path = folder / "config.json"
+    with _reading_model(folder, "model (config.json)"):
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
+        for name in ("num_hidden_layers", "hidden_size", "vocab_size"):
+            size = getattr(config, name, None)
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise CorruptDataError(f"{path}: {name} is {size!r}, no number of a network")
+        return config
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Return the fast tokenizer of a model folder.
 
     Raises
     ------
+    CorruptDataError
+        Its files are broken.
     ValueError
         The tokenizer is a slow one: it cannot say which characters a token covers.
     """
     from transformers import AutoTokenizer
 
-    with quiet_transformers():
+    with _reading_model(folder, "model (tokenizer.json, tokenizer_config.json)"):
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
+        most = getattr(tokenizer, "model_max_length", FEWEST_TOKENS)
+        if not most >= FEWEST_TOKENS:
+            path = folder / "tokenizer_config.json"
+            raise CorruptDataError(f"{path}: model_max_length is {most!r}, too few for a sentence")
     if not tokenizer.is_fast:
         raise ValueError(
             f"{type(tokenizer).__name__} of {folder} is a slow tokenizer without character "
@@ -98,8 +154,8 @@ def load_network(source: ModelFiles, *, device: str, dtype: str, head: str = "Au
     if source.untrained is not None:
         return _ready(_untrained(source.folder, source.untrained, dtype, head), device)
     folder = source.folder
-    try:
-        with quiet_transformers():
+    with _reading_model(folder, "model (config.json, weights)"):
+        try:
             network, report = getattr(transformers, head).from_pretrained(
                 folder,
                 dtype=getattr(torch, dtype),
@@ -110,11 +166,11 @@ def load_network(source: ModelFiles, *, device: str, dtype: str, head: str = "Au
                 weights_only=True,
                 output_loading_info=True,
             )
-    except pickle.UnpicklingError as error:
-        raise CorruptDataError(
-            f"{folder}: pytorch_model*.bin holds other things than tensors, which could run code, "
-            "or is broken; it was not opened"
-        ) from error
+        except pickle.UnpicklingError as error:
+            raise CorruptDataError(
+                f"{folder}: pytorch_model*.bin holds other things than tensors, which could run "
+                "code, or is broken; it was not opened"
+            ) from error
     # A pooler sits on top of the last layer: no hidden state depends on it.
     missing = [name for name in report["missing_keys"] if not name.startswith("pooler.")]
     if missing and head != "AutoModel" and not _of_body(network, missing):
@@ -145,10 +201,10 @@ def _untrained(folder: Path, seed: int, dtype: str, head: str) -> Any:
     import torch
     import transformers
 
-    config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     heads = {"causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM"}
-    whole = heads.get(kind_of(config.get_text_config()), "AutoModel")
-    with torch.random.fork_rng(), quiet_transformers():
+    whole = heads.get(kind_of(load_config(folder)), "AutoModel")
+    config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with torch.random.fork_rng(), _reading_model(folder, "model (config.json)"):
         torch.manual_seed(seed)
         network = getattr(transformers, whole).from_config(config, dtype=torch.float32)
     network = network.to(getattr(torch, dtype))

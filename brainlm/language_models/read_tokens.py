@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from brainlm.data.stimulus import Stimulus
+from brainlm.errors import CorruptDataError
 from brainlm.language_models.languages import check_language
 from brainlm.language_models.tokens import Tokens, tokenize
 from brainlm.language_models.windows import Units, units
@@ -49,6 +50,7 @@ def read_tokens(
         n_unknown(model, tokens),
         len(model.tokenizer),
     )
+    _check_ids(model, tokens)
     shared = sum(text.n_shared for text in tokens)
     if shared and model.causal:
         warnings.warn(
@@ -57,6 +59,17 @@ def read_tokens(
             stacklevel=4,
         )
     return read, tokens
+
+
+def _check_ids(model: LanguageModel, tokens: Sequence[Tokens]) -> None:
+    """Raise where the tokenizer gives a token that the network has no embedding of."""
+    used = [*model.frame.prefix, *model.frame.suffix]
+    used += [int(text.ids.max()) for text in tokens if len(text.ids)]
+    if used and max(used) >= model.config.vocab_size:
+        raise CorruptDataError(
+            f"{model.source.folder}: its tokenizer gives token {max(used)}, its network knows "
+            f"{model.config.vocab_size} tokens: the files are of different models"
+        )
 
 
 def n_unknown(model: LanguageModel, tokens: Sequence[Tokens]) -> int:

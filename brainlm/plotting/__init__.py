@@ -115,6 +115,7 @@ from brainlm.plotting.studies import (
     winners,
 )
 from brainlm.plotting.text_measures import geometry, plot_geometry, plot_surprisal, surprisal
+from brainlm.plotting.verdict import plot_verdict, verdict
 from brainlm.plotting.volumes import glass_brain, glass_brains, winner_map
 
 if TYPE_CHECKING:
@@ -171,6 +172,7 @@ __all__ = [
     "plot_time_course",
     "plot_topographies",
     "plot_unique_variance",
+    "plot_verdict",
     "plot_winners",
     "save_figures",
     "save_paper_figure",
@@ -218,6 +220,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "time_course": time_course,
     "added_effects": added_effects,
     "topographies": topographies,
+    "verdict": verdict,
 }
 
 

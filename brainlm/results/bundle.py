@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brainlm._log import log_lines
+from brainlm.compute.lazy_arrays import check_hdf5
 from brainlm.data.notes import Note, kind_of
-from brainlm.errors import CorruptDataError, DataMissingError, complaints
+from brainlm.errors import CorruptDataError, DataMissingError, complaints, reading
 from brainlm.results.output import check_output, replace_folder
-from brainlm.storage.whole_files import inside, sync_file
+from brainlm.storage.whole_files import checksum, inside, sync_file, sync_folder
 
 if TYPE_CHECKING:
     import xarray
@@ -62,6 +63,7 @@ class _Record(BaseModel):
     inputs: dict[str, Any]
     notes: list[_Note] = []
     figures: list[str] = []
+    checksums: dict[str, str] = {}  # of its files; older bundles have none
 
 
 @dataclass(frozen=True)
@@ -140,15 +142,17 @@ def save_bundle(
         "arrays": sorted(arrays),
         "environment": _environment(),
     }
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-new-"))
     try:
         for name, dataset in arrays.items():
             dataset.to_netcdf(scratch / f"{name}.nc", engine="h5netcdf")
+        record["checksums"] = {path.name: checksum(path) for path in sorted(scratch.iterdir())}
+        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
         (scratch / "bundle.json").write_text(text + "\n", encoding="utf-8")
         scratch.chmod(0o755)
         for path in scratch.iterdir():
             sync_file(path)
+        sync_folder(scratch)
         replace_folder(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -167,6 +171,7 @@ def load_bundle(folder: Path | str) -> Bundle:
     CorruptDataError
         A file cannot be read.
     """
+    import h5py
     import xarray
 
     folder = Path(folder)
@@ -178,21 +183,27 @@ def load_bundle(folder: Path | str) -> Bundle:
         raise DataMissingError(f"{folder}: not a result bundle (it has no bundle.json){hint}")
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        names = _Record.model_validate(record).arrays
+        checked = _Record.model_validate(record)
     except ValidationError as error:
         problems = complaints(error, _Record.model_fields, "entry")
         raise CorruptDataError(f"{path}: not a bundle record: {problems}") from error
     except (ValueError, RecursionError) as error:
         raise CorruptDataError(f"{path}: not a readable bundle record ({error})") from error
+    names, sums = checked.arrays, checked.checksums
     files = [inside(folder, f"{name}.nc") for name in names]
     arrays = {}
     for name, file in zip(names, files, strict=True):
         if not file.is_file():
             raise DataMissingError(f"{file}: missing from the bundle; run the analysis again")
-        try:
+        if file.name in sums and checksum(file) != sums[file.name]:
+            raise CorruptDataError(
+                f"{file}: was changed since it was saved; run the analysis again"
+            )
+        with reading(file, "NetCDF file", "run the analysis again"):
+            with h5py.File(file, "r") as opened:
+                for each in opened.values():
+                    check_hdf5(file, each)
             arrays[name] = xarray.load_dataset(file, engine="h5netcdf")
-        except (OSError, ValueError) as error:
-            raise CorruptDataError(f"{file}: not a readable NetCDF file ({error})") from error
     return Bundle(folder, record, arrays)
 
 

@@ -99,9 +99,11 @@ def inside(folder: Path, path: str | Path) -> Path:
     Raises
     ------
     CorruptDataError
-        The path is absolute, climbs out with ``..``, or passes a link that leads out.
+        The path is absolute, climbs out with ``..``, passes a link that leads out, or is no name.
     """
     found = folder / path
+    if not str(path).isprintable():  # NUL or half a character: the system takes no such name
+        raise CorruptDataError(f"{folder}: {str(path)!r} is no name of a file")
     if leaves_folder(path) or not found.resolve().is_relative_to(folder.resolve()):
         raise CorruptDataError(f"{path}: leads out of {folder}, which is not allowed")
     return found

@@ -111,7 +111,7 @@ def test_the_targets_of_all_spaces_are_read_once(study, tmp_path, monkeypatch):
 
         return Counted()
 
-    monkeypatch.setattr("brainlm.batch.study_file.open_stored", opened)
+    monkeypatch.setattr("brainlm.compute.lazy_arrays.open_stored", opened)
     run_study(study, tmp_path / "parts", hash_inputs(study))
     blocks = [key for key in read if key[0] in study.targets.values()]
     assert len(blocks) == len({(t.subject, t.start) for t in study.tasks()}) == len(set(blocks))

@@ -57,7 +57,13 @@ from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.data.target_table import target_table, targets_of_subjects
 from brainlm.encoding.cross_validation import cross_validate
-from brainlm.encoding.encode import Space, score_table, stack_folds, stack_predictions, stack_scores
+from brainlm.encoding.encode import Space
+from brainlm.encoding.labelled_scores import (
+    score_table,
+    stack_folds,
+    stack_predictions,
+    stack_scores,
+)
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.similarity import SimilarityEncoder
 from brainlm.encoding.splits import ContiguousBlocks

@@ -80,6 +80,10 @@ def test_missing_and_broken_bundles_are_named(tmp_path):
         load_bundle(tmp_path)
     folder = _save(tmp_path / "bundle")
     (folder / "scores.nc").write_bytes(b"<html>")
+    with pytest.raises(CorruptDataError, match=r"scores.nc: was changed since it was saved"):
+        load_bundle(folder)
+    record = json.loads((folder / "bundle.json").read_text())
+    (folder / "bundle.json").write_text(json.dumps({**record, "checksums": {}}))  # an old bundle
     with pytest.raises(CorruptDataError, match=r"scores.nc: not a readable NetCDF"):
         load_bundle(folder)
     (folder / "scores.nc").unlink()

@@ -11,6 +11,11 @@ permuted alike, because they share more than the features hold.
 The data are those of a card whose reader cuts epochs: one of brainlm's or, for a BIDS folder of
 your own, the path of a card that you wrote. ``--simulate`` plants the features at some sensors in a
 window of time instead, on the words of a story.
+
+Where every word was shown after another (cue and target of a pair), single predictors are tested,
+too: the similarity of both words in the model, the surprisal of the target after the cue, and what
+the data set says of the pair (association strength), each beyond length and frequency and beyond
+the others. In the null of such an effect, only what the others leave over is permuted.
 """
 
 from functools import partial
@@ -21,13 +26,23 @@ import typer
 
 from brainlm.comparison.feature_families import layer_at
 from brainlm.comparison.simulated_epochs import simulate_listeners
-from brainlm.data.features import concatenate
+from brainlm.data.features import Features, concatenate
+from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
-from brainlm.datasets.open import open_stimulus
+from brainlm.datasets.open import open_covariates, open_stimulus
+from brainlm.encoding.added_effects import effect_lines, stack_effects
 from brainlm.encoding.encode import Space, with_baselines
 from brainlm.encoding.subjects import peak_lines, stack_subjects
-from brainlm.encoding.word_epochs import BLOCK, LEAST_WORDS, check_epochs, encode_epochs
+from brainlm.encoding.word_epochs import (
+    BLOCK,
+    LEAST_WORDS,
+    check_epochs,
+    encode_epochs,
+    predictor_effects,
+)
 from brainlm.features.baselines import word_length, zipf_frequency
+from brainlm.features.cues import cue_similarity
+from brainlm.language_models import LanguageModel
 from brainlm.workflow import Limits, Run, analysis, open_subjects, options, run_command
 
 STORY = "littleprince-en-words"  # of the simulation
@@ -47,6 +62,7 @@ def main(
         float, typer.Option(min=0, help="Noise of simulated EEG, signal 1 (0: real recordings).")
     ] = 0.0,
 ) -> None:
+    added: list[tuple] = []
     represent = partial(language_spaces, model=model, depth=depth)
     limits = Limits(subjects=2, items=600, least_in_run=LEAST_WORDS).when(run.debug)
     if simulate:
@@ -60,6 +76,10 @@ def main(
     for stimulus, recording in opened:
         results.append(encode_epochs(stimulus, recording, represent(stimulus), permutations))
         run.uses(recording, *results[-1].spaces)
+        predictors = pair_predictors(stimulus, recording, model=model, depth=depth)
+        added += [predictor_effects(stimulus, recording, predictors, permutations)] * bool(
+            predictors
+        )
         run.note(*results[-1].notes)
         run.progress(f"{recording.subject}: {run.seconds:.0f} s")
     scores = stack_subjects(results)
@@ -67,8 +87,12 @@ def main(
     scores.attrs |= {"modality": modality, "title": f"{modality}: {model}"}
     run.show(*peak_lines(scores), *results[-1].recording.notes)
     settings = {"block": BLOCK, "dataset": STORY if simulate else dataset}
-    figures = figures_of(scores, run)
-    run.save(arrays={"scores": scores}, figures=figures, **settings, **results[0].settings)
+    arrays, figures = {"scores": scores}, figures_of(scores, run)
+    if added:
+        arrays["added"] = stack_effects(*zip(*added, strict=True)).assign_attrs(modality=modality)
+        run.show(*effect_lines(arrays["added"]))
+        figures.append("added_effects")
+    run.save(arrays=arrays, figures=figures, **settings, **results[0].settings)
 
 
 def figures_of(scores: Any, run: Run) -> list[str]:
@@ -92,6 +116,24 @@ def language_spaces(stimulus: Stimulus, *, model: str, depth: float) -> list[Spa
     source = layer_at(model, (stimulus.language,), depth)
     every = np.ones(stimulus.n_words, dtype=bool)
     return with_baselines(source.embed(stimulus, every, "discourse"), [controls])
+
+
+def pair_predictors(
+    stimulus: Stimulus, recording: Recording, *, model: str, depth: float
+) -> dict[str, list[Features]]:
+    """Predictors of words that were shown after another, by kind; empty for other stimuli."""
+    if stimulus.context_only is None or model == "none":
+        return {}
+    every = np.ones(stimulus.n_words, dtype=bool)
+    source = layer_at(model, (stimulus.language,), depth)
+    of_model = [cue_similarity(source.embed(stimulus, every, "word")[0])]
+    network = LanguageModel(model)
+    if getattr(network, "causal", False):
+        of_model.append(network.surprisal(stimulus, context="sentence").renamed("surprisal"))
+    origin = recording.origin
+    named = open_covariates(origin["dataset"], origin["subject"], stimulus, root=origin.get("root"))
+    controls = [word_length(stimulus), zipf_frequency(stimulus)]
+    return {"controls": controls, "data set": named, "model": of_model}
 
 
 if __name__ == "__main__":

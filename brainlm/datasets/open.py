@@ -10,12 +10,14 @@ import numpy as np
 
 from brainlm._validation import is_mapped
 from brainlm.data.brain_maps import BrainMaps
+from brainlm.data.features import Features
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.stimulus import Stimulus
 from brainlm.data.word_pairs import WordPairs
 from brainlm.datasets.card import Card, read_card
 from brainlm.datasets.folders import check_file, choose_subject, find_folder
 from brainlm.errors import CorruptDataError, unknown_name
+from brainlm.io.epoch_files import read_covariates
 from brainlm.io.registry import READERS
 from brainlm.storage.long_recordings import constant_columns
 from brainlm.storage.openneuro import check_finished
@@ -127,6 +129,35 @@ def open_responses(
     origin = {"dataset": str(name), "subject": recording.subject, "root": root and str(root)}
     notes = (*recording.notes, *card.repairs)
     return stimulus, replace(recording, notes=notes, origin=origin)
+
+
+def open_covariates(
+    name: str | Path, subject: str | None, stimulus: Stimulus, root: Path | str | None = None
+) -> list[Features]:
+    """Open the numbers that a data set has of its words, such as association strengths.
+
+    Parameters
+    ----------
+    name, subject, root
+        As in `open_dataset`.
+    stimulus : Stimulus
+        Of the same subject; words without a number (such as cues) have 0.
+
+    Returns
+    -------
+    list of Features, each of shape (n_words, 1)
+        Empty where the card names none (``covariates`` of the reader ``epoch-files``).
+    """
+    card = read_card(name)
+    if not card.open.options.get("covariates"):
+        return []
+    folder = find_folder(card, root)
+    found = read_covariates(folder, subject, **card.open.options)
+    items = stimulus.item.tolist()
+    return [
+        Features(each, np.array([[values.get(item, 0.0)] for item in items]), stimulus)
+        for each, values in found.items()
+    ]
 
 
 def open_published_surprisal(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from brainlm.data.features import Features
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
+from brainlm.encoding.added_effects import AddedEffect, added_effects, effects_beyond
+from brainlm.encoding.align import align
 from brainlm.encoding.encode import Encoding, Space, encode
 from brainlm.encoding.permuted_scores import shared_orders
 from brainlm.encoding.ridge import RidgeEncoder
@@ -79,23 +82,74 @@ def encode_epochs(
     >>> result = encode_epochs(stimulus, recording, [Space(word_length(stimulus))], 199)
     ... # doctest: +SKIP
     """
-    z = (recording.data - recording.data.mean(axis=0)) / recording.data.std(axis=0)
-    recording = recording.with_data(z.astype("f4"), "z-scored channels")
+    recording = _z_scored(recording)
     rows = replace(recording, items=None, times=np.arange(recording.n_samples))
-    place = {item: i for i, item in enumerate(stimulus.item.tolist())}
-    orders = shared_orders(
-        stimulus.words,
-        stimulus.run,
-        np.array([place[item] for item in recording.items.tolist()]),
-        block=BLOCK,
-        n_permutations=n_permutations,
-    )
+    orders = _orders(stimulus, recording, n_permutations)
     return encode(
         [*spaces, Space(random_walk(rows))],
         recording,
-        ContiguousBlocks(5, gap=BLOCK, runs=recording.run),
+        _split(recording),
         {"ridge encoding": RidgeEncoder(warn_edge=False)},
         orders=orders,
         dtype=np.float32,
         keep_predictions=False,
     )
+
+
+def _z_scored(recording: Recording) -> Recording:
+    z = (recording.data - recording.data.mean(axis=0)) / recording.data.std(axis=0)
+    return recording.with_data(z.astype("f4"), "z-scored channels")
+
+
+def _split(recording: Recording) -> ContiguousBlocks:
+    return ContiguousBlocks(5, gap=BLOCK, runs=recording.run)
+
+
+def _orders(stimulus: Stimulus, recording: Recording, n_permutations: int) -> np.ndarray:
+    place = {item: i for i, item in enumerate(stimulus.item.tolist())}
+    rows = np.array([place[item] for item in recording.items.tolist()])
+    return shared_orders(
+        stimulus.words, stimulus.run, rows, block=BLOCK, n_permutations=n_permutations
+    )
+
+
+def predictor_effects(
+    stimulus: Stimulus,
+    recording: Recording,
+    predictors: Mapping[str, Sequence[Features]],
+    n_permutations: int,
+) -> tuple[dict[str, AddedEffect], Recording]:
+    """Test single predictors of epochs beyond controls and beyond each other.
+
+    Folds, gap and blocks of the null are those of `encode_epochs`; see
+    `brainlm.encoding.added_effects.added_effect` for the test.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+    recording : Recording
+        Epochs (n_words, n_channels x n_times).
+    predictors : mapping of str to sequence of Features
+        Kind -> features of one column. ``"controls"`` are in every regression; those of two other
+        kinds are tested beyond each other. Constant controls are left out.
+    n_permutations : int
+
+    Returns
+    -------
+    effects : dict of str to AddedEffect
+    recording : Recording
+        Z-scored, with a note.
+    """
+    recording = _z_scored(recording)
+    columns: dict[str, np.ndarray] = {}
+    kinds: dict[str, str] = {}
+    for kind, several in predictors.items():
+        for features in several:
+            x = np.asarray(align(features, recording, delays=(0,)).X, dtype=float)[:, 0]
+            if np.ptp(x) > 0 or kind != "controls":
+                columns[features.name], kinds[features.name] = x, kind
+    controls = [name for name, kind in kinds.items() if kind == "controls"]
+    tested = effects_beyond(controls, {k: v for k, v in kinds.items() if v != "controls"})
+    orders = _orders(stimulus, recording, n_permutations)
+    found = added_effects(recording, columns, tested, _split(recording), orders)
+    return found, recording

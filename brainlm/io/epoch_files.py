@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
+from pydantic import Field
 
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
@@ -31,6 +33,8 @@ class EpochFilesOptions(ReaderOptions):
     before : sequence of str
         Columns with the words that were shown before it, in their order, such as the cue of a
         pair: language models read them, and no response belongs to them.
+    covariates : dict of str to str
+        Numbers of the words: name -> column of the metadata, see `read_covariates`.
     tmin, tmax : float, optional
         Seconds from the onset: only this part is kept.
     bin_width : float, optional
@@ -43,6 +47,7 @@ class EpochFilesOptions(ReaderOptions):
     channels: Literal["mag", "grad", "eeg", "ecog", "seeg", "dbs"]
     word: str
     before: Names = ()
+    covariates: dict[str, str] = Field(default_factory=dict)
     tmin: float | None = None
     tmax: float | None = None
     bin_width: float | None = None
@@ -91,13 +96,7 @@ def read_epoch_files(
     path = folder / given.paths(subject)[0]
     check_content(path)
     with naming(path):
-        check_end(path)
-        # mne sets metadata in a way that pandas deprecates.
-        with reading(path, "file of epochs"), warnings.catch_warnings(), mne.use_log_level("error"):
-            warnings.simplefilter("ignore", DeprecationWarning)
-            epochs = mne.read_epochs(path)
-        if epochs.metadata is None:
-            raise ValueError("the epochs have no metadata, which would name their words")
+        epochs = _open_epochs(path)
         if given.channels not in epochs.get_channel_types():
             kinds = ", ".join(sorted(set(epochs.get_channel_types())))
             raise ValueError(f"no channel is of type {given.channels!r}; there are: {kinds}")
@@ -110,6 +109,65 @@ def read_epoch_files(
             epochs, picks=given.channels, bin_width=given.bin_width, subject=subject
         )
     return stimulus, recording
+
+
+def _open_epochs(path: Path) -> Any:
+    """Return the epochs of a file, with their metadata."""
+    import mne
+
+    check_end(path)
+    # mne sets metadata in a way that pandas deprecates.
+    with reading(path, "file of epochs"), warnings.catch_warnings(), mne.use_log_level("error"):
+        warnings.simplefilter("ignore", DeprecationWarning)
+        epochs = mne.read_epochs(path)
+    if epochs.metadata is None:
+        raise ValueError("the epochs have no metadata, which would name their words")
+    return epochs
+
+
+def read_covariates(
+    folder: Path | str, subject: str | None = None, **options: Any
+) -> dict[str, dict[str, float]]:
+    """Read numbers of the words, such as association strengths, from the metadata of epochs.
+
+    Parameters
+    ----------
+    folder, subject, **options
+        As in `read_epoch_files`; ``covariates`` names the columns.
+
+    Returns
+    -------
+    dict of str to dict of str to float
+        Name of the covariate -> item of the stimulus -> value.
+
+    Raises
+    ------
+    DataMissingError, CorruptDataError
+        The file is missing or broken, or a value is no finite number.
+    UnknownNameError
+        There is no such subject or column.
+    """
+    given = EpochFilesOptions.of(options)
+    folder = Path(folder)
+    subject = check_subject(folder, given.pattern, subject)
+    path = folder / given.paths(subject)[0]
+    check_content(path)
+    with naming(path):
+        epochs = _open_epochs(path)
+    found = {}
+    for name, column in given.covariates.items():
+        if column not in epochs.metadata:
+            names = list(map(str, epochs.metadata.columns))
+            raise unknown_name("column of the metadata", column, names)
+        values = pd.to_numeric(epochs.metadata[column], errors="coerce").to_numpy(float)
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values)))
+            raise CorruptDataError(
+                f"{path}: {column!r} of epoch {epochs.selection[row]} is "
+                f"{epochs.metadata[column].iloc[row]!r}, no number: leave the covariate out"
+            )
+        found[name] = dict(zip(epochs.selection.astype(str), values.tolist(), strict=True))
+    return found
 
 
 def _pairs(path: Path, table: Any, items: list[str], given: EpochFilesOptions) -> Stimulus:

@@ -91,6 +91,7 @@ from brainlm.plotting.reconstruction import (
     timeline_lines,
 )
 from brainlm.plotting.sensors import (
+    added_effects,
     draw_time_course,
     draw_topographies,
     plot_time_course,
@@ -221,6 +222,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "searchlight_brain": searchlight_brain,
     "winner_brain": winner_brain,
     "time_course": time_course,
+    "added_effects": added_effects,
     "topographies": topographies,
     "verdict": verdict,
 }

@@ -101,6 +101,28 @@ def time_course(bundle: Bundle) -> Figure:
     return figure
 
 
+def added_effects(bundle: Bundle) -> Figure:
+    """Draw what single predictors add over time: to the controls, and to each other."""
+    import matplotlib.pyplot as plt
+
+    effects = bundle.arrays["added"]
+    beyond = np.array([" beyond " in name for name in effects["space"].values.tolist()])
+    panels = [each for each in (~beyond, beyond) if each.any()]
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(4.2 * len(panels), 3.4), sharey=True, squeeze=False
+    )
+    titles = ("beyond length and frequency", "beyond each other, too")
+    for ax, rows, title in zip(axes[0], panels, titles, strict=False):
+        draw_time_course(effects.isel(space=rows), ax)
+        n_channels = len(np.unique(effects["channel"].values))
+        ax.set_ylabel(f"gain in held-out r ({n_channels} channels)")
+        ax.set_title(title, loc="left")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), frameon=False)
+    for ax in axes[0, 1:]:
+        ax.set_ylabel("")
+    return figure
+
+
 def scores_over_time(bundle: Bundle) -> xarray.Dataset:
     """Return the scores of epochs by the first analysis of a bundle."""
     scores = bundle.arrays.get("scores")

@@ -5,8 +5,9 @@ from dataclasses import replace
 import mne
 import numpy as np
 import pytest
-from miniatures.epochs import meg_folder
+from miniatures.epochs import meg_folder, pair_folder
 from support.pictures import check_pictures
+from support.tiny_models import byte_level_bpe, tiny_llama
 
 from brainlm.cli.app import load_analysis
 from brainlm.datasets.folders import is_on_disk
@@ -106,3 +107,30 @@ def test_simulated_epochs_are_found_where_they_were_planted(tmp_path, capsys):
     assert (cause["p"].values[planted] <= 0.05).all()
     assert (cause["p"].values[~planted] <= 0.05).sum() <= 1
     assert "12 of 12 planted" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore::brainlm.features.baselines.UnknownWordsWarning")
+@pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
+def test_association_of_pairs_is_found_beyond_the_model(tmp_path, capsys):
+    model = str(tiny_llama(tmp_path, byte_level_bpe()))
+    main, card = load_analysis("encode_epochs").main, str(pair_folder(tmp_path))
+    main(dataset=card, root=tmp_path, out=tmp_path / "out", model=model, permutations=19)
+    bundle = load_bundle(tmp_path / "out")
+    added = bundle.arrays["added"]
+    assert added["space"].values.tolist() == [
+        "association",
+        "similarity",
+        "surprisal",
+        "association beyond similarity",
+        "association beyond surprisal",
+        "similarity beyond association",
+        "surprisal beyond association",
+    ]
+    p = added["p"].sel(target="Pz@20ms")
+    for name in ("association", "association beyond similarity", "association beyond surprisal"):
+        assert float(p.sel(space=name)) == 0.05
+    assert float(added["score"].mean("fold").sel(space="association", target="Pz@20ms")) > 0.6
+    assert (added["p"].sel(space="similarity beyond association") > 0.05).all()
+    assert "association beyond similarity" in capsys.readouterr().out
+    assert "added_effects" in bundle.record["figures"]
+    check_pictures(tmp_path / "out", bundle.record["figures"])

@@ -7,6 +7,7 @@ import pytest
 
 from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.io import read_epoch_files
+from brainlm.io.epoch_files import read_covariates
 
 # mne sets metadata in a way that pandas deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
@@ -73,3 +74,15 @@ def test_what_does_not_fit_is_refused(write):
     path.write_bytes(path.read_bytes()[:-600])
     with pytest.raises(CorruptDataError, match="cut off"):
         read_epoch_files(path.parent, "04", **OPTIONS)
+
+
+def test_covariates_are_numbers_of_the_items(write):
+    folder = write(PAIRS.assign(FAS=[0.5, 0.0, 0.25]))
+    found = read_covariates(folder, "04", **OPTIONS, covariates={"association": "FAS"})
+    assert found == {"association": {"0": 0.5, "1": 0.0, "2": 0.25}}
+    assert read_covariates(folder, "04", **OPTIONS) == {}
+    with pytest.raises(UnknownNameError, match="column of the metadata 'FES'"):
+        read_covariates(folder, "04", **OPTIONS, covariates={"association": "FES"})
+    folder = write(PAIRS.assign(FAS=["0.5", "-", "0"]))
+    with pytest.raises(CorruptDataError, match="'FAS' of epoch 1 is '-', no number"):
+        read_covariates(folder, "04", **OPTIONS, covariates={"association": "FAS"})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mne
 import numpy as np
+import pandas as pd
 from support.recordings import RATE, make_raw, save_events
 
 CARD = """
@@ -76,4 +77,40 @@ def meg_folder(
         save_events(folder / f"sub-{subject}_task-story_events.tsv", rows, "onset\tduration\tword")
     card = root / "mine.toml"
     card.write_text(CARD.format(epochs=epochs, n_words=n_words), encoding="utf-8")
+    return card
+
+
+PAIR_CARD = """
+name = "pairs"
+modality = "eeg"
+languages = ["en"]
+
+[open]
+reader = "epoch-files"
+
+[open.options]
+pattern = "s{subject}-epo.fif"
+channels = "eeg"
+word = "target"
+before = ["cue"]
+covariates = { association = "strength" }
+language = "en"
+"""
+
+
+def pair_folder(root: Path, n_pairs: int = 240) -> Path:
+    """Write EEG of word pairs whose second channel answers their association 20 ms after onset."""
+    rng = np.random.default_rng(0)
+    words = [f"{a}{b}" for a in WORDS for b in ("", "s", "ed")]
+    table = pd.DataFrame(rng.choice(words, (n_pairs, 2)), columns=["cue", "target"])
+    table["strength"] = rng.random(n_pairs)
+    data = rng.standard_normal((n_pairs, 3, 4))
+    data[:, 1, 2] += 6 * table["strength"]
+    info = mne.create_info(["Fz", "Pz", "Oz"], 50.0, "eeg")
+    events = np.column_stack([50 * np.arange(n_pairs), [0] * n_pairs, [1] * n_pairs])
+    epochs = mne.EpochsArray(1e-6 * data, info, events, tmin=-0.02, verbose="error")
+    epochs.metadata = table
+    epochs.save(root / "s01-epo.fif", overwrite=True, verbose="error")
+    card = root / "pairs.toml"
+    card.write_text(PAIR_CARD, encoding="utf-8")
     return card

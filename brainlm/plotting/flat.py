@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
-SULCI = {"cmap": "Greys", "vmin": -2.5, "vmax": 5}  # gyri light, sulci darker
+SULCI: dict[str, Any] = {"cmap": "Greys", "vmin": -2.5, "vmax": 5}  # gyri light, sulci darker
 TURN = {"left": -90.0, "right": 90.0}  # degrees: the front of both halves is at the top
 
 
@@ -66,8 +66,8 @@ def plot_flat(
                 f"{name} has {len(given)} values, {mesh} has {len(points)} vertices on the {side}"
             )
     texture = np.asarray(texture, dtype=float)
-    place: Any = (points[:, 0], points[:, 1])
-    ax.tripcolor(*place, faces, sulci, shading="gouraud", rasterized=True, **SULCI)
+    draw: Any = ax.tripcolor  # its stubs know no dictionaries of options
+    draw(points[:, 0], points[:, 1], faces, sulci, shading="gouraud", rasterized=True, **SULCI)
     shown = np.isfinite(texture) & (abs(texture) > threshold)
     kept = faces[shown[faces].all(axis=1)]
     if len(kept):
@@ -81,7 +81,7 @@ def plot_flat(
             else {"cmap": colours, "vmin": -limit, "vmax": limit, "shading": "gouraud"}
         )
         values = texture[kept[:, 0]] if labels else texture
-        ax.tripcolor(*place, kept, values, rasterized=True, **style)
+        draw(points[:, 0], points[:, 1], kept, values, rasterized=True, **style)
     if regions is not None:
         _draw_borders(points, faces, np.asarray(regions), ax)
     ax.set_aspect("equal")

@@ -370,6 +370,16 @@ def cogbench_scores(rng):
     return {"table": table_of(table), "published": table_of(published_scores())}
 
 
+def gains(rng):
+    names = ["word rate + position", "controls", "its untrained twin", "random vectors"]
+    table = pd.DataFrame({"reference": names, "comparison": ["added to"] * 2 + ["instead of"] * 2})
+    table = table.assign(gain=[0.01, 0.03, 0.06, -0.05], other=[0.14, 0.14, 0.07, 0.19])
+    table = table.assign(low=table["gain"] - 0.02, high=table["gain"] + 0.02)
+    table = table.assign(verdict=["undecided", "more", "more", "less"])
+    sentence = "model predicts more than controls alone (+0.030 [0.010, 0.050], q 0.01), its " * 2
+    return {"verdict": table_of(table).assign_attrs(sentence=sentence)}
+
+
 MAKERS = {
     "cogbench": cogbench_scores,
     "layer_curve": scores,
@@ -400,6 +410,8 @@ MAKERS = {
     "paired_bars": pairs,
     "brain_maps": brains,
     "winner_brain": brains,
+    "flat_maps": brains,
+    "verdict": gains,
     "searchlight_brain": brains,
     "glass_brains": brains,
     "time_course": epochs,

@@ -48,6 +48,7 @@ from brainlm.plotting.depth import (
     plot_depth_curves,
 )
 from brainlm.plotting.diagnostics import alphas, plot_alphas
+from brainlm.plotting.flat import flat_maps, flat_view, plot_flat
 from brainlm.plotting.forest import plot_forest, plot_grouped_forest
 from brainlm.plotting.glyphs import styled
 from brainlm.plotting.languages import language_gains, plot_language_gains
@@ -140,6 +141,7 @@ __all__ = [
     "draw_paper_figure",
     "draw_time_course",
     "draw_topographies",
+    "flat_view",
     "glass_brain",
     "is_component",
     "on_axes",
@@ -152,6 +154,7 @@ __all__ = [
     "plot_critical_difference",
     "plot_depth_curves",
     "plot_factor",
+    "plot_flat",
     "plot_forest",
     "plot_gain",
     "plot_geometry",
@@ -216,6 +219,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "paired_bars": paired_bars,
     "coverage": coverage,
     "brain_maps": brain_maps,
+    "flat_maps": flat_maps,
     "glass_brains": glass_brains,
     "searchlight_brain": searchlight_brain,
     "winner_brain": winner_brain,

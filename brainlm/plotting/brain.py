@@ -114,7 +114,7 @@ def _pictures(
 
     meshes, pictures = fetch_surf_fsaverage(mesh), {}
     for side in SIDES:
-        texture = _texture(maps, name, meshes, side)
+        texture = texture_of(maps, name, meshes, side)
         for view in VIEWS:
             figure = Figure(figsize=(4, 4), dpi=PICTURE_DPI)
             figure.set_layout_engine("none")
@@ -134,7 +134,7 @@ def _pictures(
     return {key: each[cut] for key, each in pictures.items()}
 
 
-def _texture(maps: BrainMaps, name: str, meshes: Any, side: str) -> np.ndarray:
+def texture_of(maps: BrainMaps, name: str, meshes: Any, side: str) -> np.ndarray:
     """Return the value of a map at each vertex of a hemisphere."""
     from nilearn.surface import vol_to_surf
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -156,16 +157,18 @@ def _tfce_p(values: np.ndarray, adjacency: Any, n_flips: int, seed: int) -> tupl
             f"method='tfce' needs the adjacency of {n_targets} targets, got {found}: see "
             "volume_adjacency and surface_adjacency"
         )
-    _, _, p, null = permutation_cluster_1samp_test(
-        values,
-        threshold={"start": 0, "step": 0.2},
-        adjacency=sparse.coo_matrix(adjacency),
-        n_permutations=n_flips,
-        tail=1,
-        rng=np.random.default_rng(seed),
-        out_type="mask",
-        verbose="error",
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # of its bar, in notebooks
+        _, _, p, null = permutation_cluster_1samp_test(
+            values,
+            threshold={"start": 0, "step": 0.2},
+            adjacency=sparse.coo_matrix(adjacency),
+            n_permutations=n_flips,
+            tail=1,
+            rng=np.random.default_rng(seed),
+            out_type="mask",
+            verbose="error",
+        )
     return np.asarray(p, dtype=float).ravel(), len(null)
 
 

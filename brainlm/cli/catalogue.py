@@ -26,7 +26,10 @@ error and no wrong number.
 
 
 def dataset_rows(root: Path | str | None = None) -> list[dict[str, str]]:
-    """Return one row per data set: what it is, under which licence, and whether it is here."""
+    """Return one row per data set: what it is, its licence, and whether it is checked and here.
+
+    A card is checked if all it says was compared with the files of the data set.
+    """
     return [_dataset_row(read_card(name), root) for name in list_datasets()]
 
 
@@ -38,6 +41,7 @@ def _dataset_row(card: Card, root: Path | str | None) -> dict[str, str]:
         "level": card.level,
         "subjects": str(card.facts.n_subjects or len(card.subjects) or "?"),
         "licence": card.licence + (" (non-commercial)" if card.noncommercial else ""),
+        "checked": "no" if card.unverified else "yes",
         "on disk": "yes" if is_on_disk(card, root) else "no",
     }
 
@@ -49,7 +53,8 @@ def datasets_markdown() -> str:
         card = read_card(name)
         row = _dataset_row(card, None)
         del row["on disk"]
-        rows.append({**row, "checked on the files": "no" if card.unverified else "yes"})
+        row["checked on the files"] = row.pop("checked")
+        rows.append(row)
     n_checked = sum(row["checked on the files"] == "yes" for row in rows)
     table = [list(rows[0]), ["---"] * len(rows[0]), *([*row.values()] for row in rows)]
     cells = [[cell.replace("|", "\\|") for cell in line] for line in table]

@@ -15,7 +15,13 @@ import numpy as np
 
 from brainlm.data.features import Features, concatenate
 from brainlm.data.stimulus import Stimulus
-from brainlm.features.baselines import word_length, word_position, word_rate, zipf_frequency
+from brainlm.features.baselines import (
+    has_frequencies,
+    word_length,
+    word_position,
+    word_rate,
+    zipf_frequency,
+)
 from brainlm.features.norms import Norm
 from brainlm.language_models import LanguageModel
 
@@ -116,7 +122,8 @@ def control_space(*, timed: bool) -> FeatureSpace:
     """Return word length, frequency and position, and the word rate of a time series.
 
     Controls are computed on all words, whichever the compared representations share: a word rate of
-    the rated words only is no word rate.
+    the rated words only is no word rate. A language without a list of frequencies has none among
+    the controls.
 
     Parameters
     ----------
@@ -126,7 +133,9 @@ def control_space(*, timed: bool) -> FeatureSpace:
     functions = [word_length, zipf_frequency, word_position, *([word_rate] if timed else [])]
 
     def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
-        return [concatenate([function(stimulus) for function in functions], "controls")]
+        known = has_frequencies(stimulus.language)
+        used = [each for each in functions if known or each is not zipf_frequency]
+        return [concatenate([function(stimulus) for function in used], "controls")]
 
     identity = {"controls": [function.__name__ for function in functions], "words": "all"}
     return FeatureSpace("controls", "controls", (), _all_words, embed, 0, identity)

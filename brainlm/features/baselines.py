@@ -81,6 +81,14 @@ def zipf_frequency(stimulus: Stimulus) -> Features:
     return Features("Zipf frequency", values[:, None], stimulus, origin=origin)
 
 
+def has_frequencies(language: str) -> bool:
+    """Whether `zipf_frequency` has a list of a language."""
+    import wordfreq
+
+    code = language.split("-")[0]
+    return SAME_LIST.get(code, code) in wordfreq.available_languages()
+
+
 @cache
 def _frequency_list(language: str) -> tuple[str, float]:
     """Return the code of wordfreq's list of a language, and the lowest Zipf frequency in it."""
@@ -89,10 +97,10 @@ def _frequency_list(language: str) -> tuple[str, float]:
     code = language.split("-")[0]
     code = SAME_LIST.get(code, code)
     # wordfreq itself takes the nearest language however far it is: English for Swahili.
-    codes = sorted(wordfreq.available_languages())
-    if code not in codes:
+    if not has_frequencies(language):
+        codes = ", ".join(sorted(wordfreq.available_languages()))
         raise ValueError(
-            f"wordfreq has no list of frequencies in {language!r}; it has {', '.join(codes)}. "
+            f"wordfreq has no list of frequencies in {language!r}; it has {codes}. "
             "Leave Zipf frequency out, or make Features of a list of your own"
         )
     try:

@@ -50,6 +50,7 @@ from brainlm.plotting.depth import (
 from brainlm.plotting.diagnostics import alphas, plot_alphas
 from brainlm.plotting.flat import flat_maps, flat_view, plot_flat
 from brainlm.plotting.forest import plot_forest, plot_grouped_forest
+from brainlm.plotting.languages import language_gains, plot_language_gains
 from brainlm.plotting.layers import (
     layer_curve,
     plot_layer_curve,
@@ -159,6 +160,7 @@ __all__ = [
     "plot_geometry",
     "plot_grouped_forest",
     "plot_heat_map",
+    "plot_language_gains",
     "plot_layer_curve",
     "plot_mapping_and_text",
     "plot_mapping_gain",
@@ -223,6 +225,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "winner_brain": winner_brain,
     "time_course": time_course,
     "added_effects": added_effects,
+    "language_gains": language_gains,
     "topographies": topographies,
     "verdict": verdict,
 }

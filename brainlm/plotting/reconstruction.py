@@ -8,7 +8,15 @@ from unicodedata import east_asian_width
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, page_size, panels, shared_legend
+from brainlm.plotting._style import (
+    COLOURS,
+    COLUMN,
+    PAGE,
+    REFERENCE_COLOURS,
+    page_size,
+    panels,
+    shared_legend,
+)
 from brainlm.plotting.forest import plot_grouped_forest
 from brainlm.plotting.glyphs import fonts_for
 
@@ -284,6 +292,8 @@ def reconstruction_text(bundle: Bundle) -> Figure:
     figure, axes = plt.subplots(
         len(chosen), 1, figsize=page_size(9, 5.2 * len(chosen)), squeeze=False
     )
+    narrow = PAGE.get() < COLUMN  # half as much text in a line
+    options = {"characters": 52, "seconds": LINE / 2} if narrow else {}
     for ax, condition in zip(axes[:, 0], chosen, strict=True):
-        plot_text_timeline(level, condition, shown_metrics(level)[0], ax)
+        plot_text_timeline(level, condition, shown_metrics(level)[0], ax, **options)
     return figure

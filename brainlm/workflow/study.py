@@ -14,6 +14,7 @@ from brainlm.comparison.layer_scores import table_of, time_summary
 from brainlm.comparison.parts import run_parts
 from brainlm.comparison.selection import choose_datasets, open_assemblies
 from brainlm.comparison.table import tidy
+from brainlm.features.baselines import has_frequencies
 from brainlm.stats.permutation import fdr
 from brainlm.workflow.run import Run
 
@@ -52,6 +53,9 @@ class Study:
         self.seconds["opening the data"] = self.run.seconds
         for each in self.assemblies:
             self.run.note(*(f"{each.name}: {note}" for note in each.recording.notes))
+            if not has_frequencies(each.language):
+                note = f"{each.name}: no list of frequencies in {each.language!r}"
+                self.run.note(f"{note}: the controls are without frequency", kind="coverage")
         return self.assemblies
 
     def table_of_rows(self, parts: Mapping[str, xarray.Dataset]) -> pd.DataFrame:

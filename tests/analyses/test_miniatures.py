@@ -59,6 +59,10 @@ OPTIONS = {
     "encode_alice_fmri": {},
     "encode_epochs": {"permutations": 19, "model": "gemma3"},
     "encode_human_ratings": {"layers": "-1"},
+    "encode_languages": {
+        "models": "gemma3",
+        "datasets": "evlab-alice-fr,evlab-alice-mr,evlab-passages-zh,evlab-passages-de",
+    },
     "mulcogbench": {
         "datasets": "binder-en,binder-zh,provo",
         "permutations": 9,
@@ -110,6 +114,7 @@ TABLE = {
 }
 UNDEFINED = {
     "cogbench": {"undipped"},
+    "encode_languages": {"ceiling", "subject_low", "subject_high"},
     "encode_human_ratings": {"score", "fold_score", "alpha", "prediction", "p_random"},
     "mulcogbench": {*TABLE, "p_random", "score_p_random", "relative", "relative_error"},
     "navigating": {*TABLE, "p_random", "relative", "relative_error"},
@@ -232,6 +237,26 @@ def check_mulcogbench(bundle, _):
     assert {"binder-zh"} == set(table(bundle, "languages")["chinese"])
 
 
+def check_encode_languages(bundle, _):
+    scores = table(bundle, "table").set_index("language")
+    assert scores.index.tolist() == ["fr", "zh", "de"]  # the model does not speak Marathi
+    assert scores["n_subjects"].tolist() == [2, 3, 3]
+    assert scores["n_items"].tolist() == [142, 426, 426]
+    for language in ("fr", "de"):
+        assert scores.loc[language, "beyond_low"] > 0.1
+        assert scores.loc[language, "over_random_low"] > 0.1
+        assert np.isnan(scores.loc[language, "ceiling"]) == (language == "fr")
+    mean = table(bundle, "over_languages").set_index("measure")
+    assert mean["n_languages"].tolist() == [3, 3]
+    assert mean.loc["beyond", "gain"] == pytest.approx(scores["beyond"].mean())
+    skipped = [note["text"] for note in bundle.record["notes"] if "skipped" in note["text"]]
+    assert skipped == ["gemma3: skipped 1 of 4 languages that it does not speak: mr"]
+    frequency = [note["text"] for note in bundle.record["notes"] if "frequencies" in note["text"]]
+    assert frequency == [
+        "evlab-alice-mr: no list of frequencies in 'mr': the controls are without frequency"
+    ]
+
+
 def check_navigating(bundle, _):
     for dataset in ("provo", "words-zh-gaze"):
         scores = table(bundle, "table", dataset=dataset).set_index("space")["score"]
@@ -311,6 +336,7 @@ CHECKS = {
     "encode_alice_fmri": check_alice_encoding,
     "encode_epochs": check_epochs,
     "encode_human_ratings": check_human_ratings,
+    "encode_languages": check_encode_languages,
     "mulcogbench": check_mulcogbench,
     "navigating": check_navigating,
     "reading": check_reading,

@@ -89,7 +89,8 @@ def test_analyses_are_listed_with_their_question():
 def test_every_analysis_takes_the_common_options(name):
     text = RUNNER.invoke(app, ["run", name, "--help"]).output
     wanted = {"--out", "--debug", "--overwrite"}
-    if name in ("mulcogbench", "navigating", "reading", "survey"):  # many models and data sets
+    studies = ("encode_languages", "mulcogbench", "navigating", "reading", "survey")
+    if name in studies:  # many models and data sets
         wanted |= {"--models", "--datasets", "--root"}
     elif name.startswith("decode_story"):  # a folder of one's own, or simulated
         wanted |= {"--model", "--mapper", "--beam", "--null"}

@@ -437,3 +437,12 @@ def test_meco_in_chinese(small_card, name, code):
     stimulus, recording = open_dataset(card, f"{code}_1", root=folder.parent)
     assert list(stimulus.words) == WORDS * 2
     assert recording.data[2, 0] == 212
+
+
+@pytest.mark.parametrize("name", ["lebel2023", "tang2023"])
+def test_noises_that_the_authors_leave_out_are_no_words(name):
+    skipped = read_card(name).open.options["skip"]
+    marks = {"sentence_start", "sentence_end", "br", "lg", "ls", "ns", "sp"}
+    for mark in marks:
+        for written in (mark, f"{{{mark}}}", f"{{{mark.upper()}}}")[: 1 if "_" in mark else 3]:
+            assert written in skipped

@@ -17,6 +17,7 @@ import openpyxl
 import pandas as pd
 from miniatures.cards import CARDS, copy_card
 from miniatures.cogbench import COGBENCH
+from miniatures.languages import LANGUAGES
 from miniatures.stories import smn4lang_fmri
 from miniatures.tables import write_rows
 from miniatures.words import N_TOLD, chinese_words, english_words, say
@@ -359,4 +360,5 @@ WRITERS: dict[str, Callable[[Path, Path], tuple[dict, dict]]] = {
     "littleprince-en-words": little_prince("en"),
     "littleprince-zh-words": little_prince("zh"),
     **COGBENCH,
+    **LANGUAGES,
 }

@@ -25,7 +25,7 @@ fetch: install
 	$(BIN)/brainlm fetch human-ratings minilm glove-6b-50d
 
 demo: fetch
-	$(BIN)/brainlm run encode_human_ratings --out results/demo --overwrite
+	$(BIN)/brainlm run encode_human_ratings --twins 0 --out results/demo --overwrite
 
 # The models of the tests, where they can be had; without them the tests that need them skip. Two
 # processes with a thread each take half the time of one with two threads.

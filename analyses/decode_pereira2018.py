@@ -19,7 +19,7 @@ from tqdm import tqdm
 from brainlm.datasets.folders import list_subjects
 from brainlm.datasets.open import open_dataset
 from brainlm.decoding import embedding_accuracy as accuracy
-from brainlm.encoding.encode import stack_folds
+from brainlm.encoding.labelled_scores import stack_folds
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.splits import Groups
 from brainlm.stats.permutation import permute_groups

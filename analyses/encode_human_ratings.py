@@ -2,11 +2,15 @@
 
 The Lancaster sensorimotor norms (six senses) and concreteness are predicted from every layer of a
 language model by ridge encoding and by similarity encoding. GloVe, word length with Zipf frequency,
-and random embeddings with the geometry of each layer are shown with them. All spaces see the same
+random embeddings with the geometry of each layer and untrained twins of the model are shown with
+them; the verdict says what the model explains beyond each. All spaces see the same
 words and the same folds: contiguous blocks of the alphabet, so that inflections of a word stay
 together.
 """
 
+from functools import partial
+
+from brainlm.comparison.verdict import verdict, verdict_dataset
 from brainlm.data.features import concatenate
 from brainlm.encoding.encode import encode, with_baselines
 from brainlm.encoding.ridge import RidgeEncoder
@@ -30,19 +34,22 @@ def main(
     subjects: options.Subjects = "all",
     model: options.Model = "minilm",
     layers: options.Layers = "all",
+    twins: options.Twins = 1,
 ) -> None:
     stimulus, ratings = open_group(DATASET, subjects, run.root)
     glove = LanguageModel("glove-6b-50d")
     stimulus, ratings = keep_covered(stimulus, ratings, glove)
     stimulus, ratings = Limits(items=400).when(run.debug).cut(stimulus, ratings)
 
-    hidden = LanguageModel(model).embed(
-        stimulus, options.layer_list(layers), context="none", progress=True
-    )
+    embed = partial(LanguageModel.embed, context="none", progress=True)
+    wanted = options.layer_list(layers)
+    copies = [LanguageModel(model, untrained=seed) for seed in range(twins)]
     surface = [word_length(stimulus), zipf_frequency(stimulus)]
     spaces = with_baselines(
-        hidden,
-        [glove.embed(stimulus)[0].renamed("GloVe"), concatenate(surface, "length + frequency")],
+        embed(LanguageModel(model), stimulus, wanted),
+        [glove.embed(stimulus)[0].renamed("GloVe")],
+        untrained=[layer for copy in copies for layer in embed(copy, stimulus, wanted)],
+        added=[concatenate(surface, "length + frequency")],
     )
     split = ContiguousBlocks(n_splits=5, gap=20)
     title = f"{model}: human meaning ratings"
@@ -51,11 +58,14 @@ def main(
     run.show(f"\n{ratings}", *ratings.notes, f"\n{result.table().to_string()}\n")
     run.show(
         f"r: mean over {ratings.n_targets} ratings and 5 folds ± 95 % interval over folds",
-        "-: similarity encoding is undefined for two features",
+        "-: similarity encoding is undefined for two features, and for spaces side by side",
     )
+    judged = verdict_dataset(verdict(result, n_draws=0), model)  # words do not recur
+    run.show(judged.attrs["sentence"])
     run.save(
         result,
-        figures=["layer_curve", "target_bars", "target_heat_map", "alphas"],
+        arrays={"verdict": judged},
+        figures=["layer_curve", "verdict", "target_bars", "target_heat_map", "alphas"],
         dataset=DATASET,
         n_words=stimulus.n_words,
     )

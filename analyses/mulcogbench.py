@@ -20,14 +20,15 @@ from brainlm.comparison.selection import parse_models
 from brainlm.workflow import Run, Study, analysis, options, run_command
 
 DATASETS = (
-    "binder-en binder-zh lancaster questions-218 ucl-gaze provo geco zuco1-nr bsc-gaze "
-    "words-zh-gaze ucl-erp nieuwland2018 pereira2018 alice-fmri mulcogbench-zh-words "
-    "mulcogbench-zh-gaze mulcogbench-zh-stories mulcogbench-en-stories mulcogbench-zh-meg "
-    "concepts-zh-fmri smn4lang-fmri smn4lang-meg"
+    "binder-en binder-zh lancaster questions-218 ucl-gaze ucl-gaze-people provo geco zuco1-nr "
+    "bsc-gaze words-zh-gaze ucl-erp ucl-erp-people nieuwland2018 pereira2018 alice-fmri "
+    "mulcogbench-zh-words mulcogbench-zh-gaze mulcogbench-zh-stories mulcogbench-en-stories "
+    "mulcogbench-zh-meg concepts-zh-fmri smn4lang-fmri smn4lang-meg cogbench-words "
+    "cogbench-stories"
 )
 COLUMNS = (
-    "dataset level space score low high centred published random beyond_controls ceiling "
-    "n_items n_subjects p q"
+    "dataset level space score low high subject_low subject_high centred published random "
+    "beyond_controls ceiling n_items n_subjects p q"
 )
 LIMITS = {"nieuwland2018": {"max_subjects": 100}}  # of 334: opening each takes most of a second
 GAINS = {

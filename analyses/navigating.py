@@ -26,12 +26,14 @@ from brainlm.comparison.space_comparison import compare_matched
 from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
 
 DATASETS = (
-    "ucl-gaze provo geco zuco1-nr bsc-gaze words-zh-gaze ucl-erp nieuwland2018 pereira2018 "
-    "alice-fmri mulcogbench-zh-words mulcogbench-zh-gaze mulcogbench-zh-stories "
-    "concepts-zh-fmri mulcogbench-en-stories smn4lang-fmri moth"
+    "ucl-gaze ucl-gaze-people provo geco zuco1-nr bsc-gaze words-zh-gaze ucl-erp ucl-erp-people "
+    "nieuwland2018 pereira2018 alice-fmri mulcogbench-zh-words mulcogbench-zh-gaze "
+    "mulcogbench-zh-stories concepts-zh-fmri mulcogbench-en-stories smn4lang-fmri moth "
+    "cogbench-words cogbench-stories"
 )
 COLUMNS = (
-    "dataset space n_features score low high beyond_controls normalised n_items n_subjects n_units"
+    "dataset space n_features score low high subject_low subject_high beyond_controls normalised "
+    "n_items n_subjects n_units"
 )
 DEPTHS = "dataset model level best_depth depth_low depth_high slope p"
 N_LAYERS = 6  # of a sweep

@@ -8,6 +8,8 @@ ratio (p of F with as many units as there are subjects, see
 trials again: the gain of log-likelihood on sentences that were left out, in nats per word, with its
 interval over folds. A third table has the effects of surprisal and of each control in one
 regression, so that languages can be compared: intervals are over subjects or, of means, over texts.
+Surprisal that the authors of a data set published (MECO: mGPT and models of one language) has rows
+of its own beside those of each model, with the same controls.
 Controls are length, Zipf frequency and position of the word, and length and frequency of the word
 before it (spill-over). Readers also slow down on the words after a surprising one, so a second row
 adds the surprisal of the two words before to that of the word, with their length and frequency
@@ -20,6 +22,7 @@ from typing import Annotated
 
 import typer
 
+from brainlm.comparison.published_surprisal import published_models
 from brainlm.comparison.reading_trials import CONTROLS, reading_part, side_by_side, why_untested
 from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
@@ -87,13 +90,12 @@ def jobs_of(study: Study, models: dict, settings: dict[str, int]) -> list:
             study.run.note(f"{name}: not tested, {why}", show=True)
             continue
         study.run.data[name] = hashes = [dataset_hashes(name, who, root) for who in people]
-        for model, known in models.items():
-            if language not in known:
-                continue
-            key = {"study": "reading", "data": hashes, "model": opened[model].identity}
-            compute = partial(reading_part, name, opened[model], root=root, **settings)
-            jobs.append((f"{read_card(name).name} | {model}", key | settings, compute))
-            study.run.features[model] = opened[model].identity
+        own = [opened[model] for model, known in models.items() if language in known]
+        for each in [*own, *published_models(name, root)]:
+            key = {"study": "reading", "data": hashes, "model": each.identity}
+            compute = partial(reading_part, name, each, root=root, **settings)
+            jobs.append((f"{read_card(name).name} | {each.name}", key | settings, compute))
+            study.run.features[each.name] = each.identity
     if not jobs:
         raise UnknownNameError("no data set is left: each was named above with the reason")
     return jobs

@@ -24,11 +24,15 @@ from brainlm.language_models import LanguageModel
 from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
 
 DATASETS = (
-    "ucl-gaze ucl-spr provo geco zuco1-nr bsc-gaze ucl-erp nieuwland2018 pereira2018 alice-fmri "
-    "binder-en lancaster questions-218 binder-zh natural-stories geco-cn meco-en meco-zh "
-    "mulcogbench-zh-stories mulcogbench-en-stories concepts-zh-fmri"
+    "ucl-gaze ucl-gaze-people ucl-spr provo geco zuco1-nr bsc-gaze ucl-erp ucl-erp-people "
+    "nieuwland2018 pereira2018 alice-fmri binder-en lancaster questions-218 binder-zh "
+    "natural-stories geco-cn meco-en meco-zh mulcogbench-zh-stories mulcogbench-en-stories "
+    "concepts-zh-fmri cogbench-stories"
 )
-COLUMNS = "dataset space family n_features score low high normalised rank p q n_items n_subjects"
+COLUMNS = (
+    "dataset space family n_features score low high subject_low subject_high normalised rank p q "
+    "n_items n_subjects"
+)
 TEXTS = ("littleprince-en-words", "littleprince-zh-words")  # more to train n-grams on
 N_RANDOM = 12  # random embeddings of each space: ridge regressions each
 LIMITS = {

@@ -28,8 +28,9 @@ from brainlm.comparison.layer_statistics import (
     layer_profile,
 )
 from brainlm.comparison.opening import open_assembly
-from brainlm.comparison.scoring import SpaceScores, fit_controls, score_similarity
+from brainlm.comparison.scoring import score_similarity
 from brainlm.comparison.simulated_assemblies import autoregressive
+from brainlm.comparison.space_scores import SpaceScores, fit_controls
 from brainlm.data.features import Features
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.permuted_scores import permuted_scores, shared_orders

@@ -45,6 +45,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "encoding.ridge": ["RidgeEncoder"],
         "encoding.similarity": ["SimilarityEncoder"],
         "encoding.banded": ["BandedRidgeEncoder"],
+        "encoding.stacking": ["StackedEncoder"],
         "encoding.permuted_scores": ["permuted_scores", "shared_orders"],
         "encoding.variance_partitioning": ["partition_variance"],
         "encoding.cross_validation": ["cross_validate"],

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from brainlm.datasets.card import card_names, read_card
 from brainlm.datasets.folders import list_subjects, roots
 from brainlm.datasets.open import open_dataset, open_maps, open_pairs, open_responses, open_stimulus
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.io.timecourses import read_matrix
+from brainlm.stats.group_maps import group_map
+from brainlm.stats.regions import regions_of_maps
 
 MOST_WORDS = 300_000  # of all subjects together; more take too long
 
@@ -249,3 +252,27 @@ def test_norms_know_their_words():
     stimulus, recording = real("questions-218")
     answers = dict(zip(stimulus.words, recording.data[:, 0], strict=True))
     assert answers["bear"] == 5 > answers["hammer"]
+
+
+def test_the_auditory_localiser_finds_the_left_temporal_lobe():
+    """Peak of the group at MNI (-60, -30, 0), as by other tools; regions lie in EvLab's parcels."""
+    parcels = skipping(open_maps, "evlab-parcels")
+    subjects = [name for name in real_subjects("langloc-auditory") if name != "18"]
+    maps = [open_maps("langloc-auditory", name) for name in subjects]
+    shared = np.all([each.mask for each in maps], axis=0)
+    smooth = []
+    for each in maps:
+        weight = gaussian_filter(each.mask.astype(float), 1.3)  # voxels: 6 mm full width
+        values = gaussian_filter(each.volume(str(each.names[0])).astype(float), 1.3)
+        smooth.append((values / np.maximum(weight, 0.2))[shared])
+    found = group_map(np.array(smooth), n_flips=100)
+    peak = maps[0].affine @ [*np.argwhere(shared)[found.t.argmax()], 1]
+    np.testing.assert_allclose(peak[:3], [-60, -30, 0], atol=4)
+    assert found.t.max() == pytest.approx(8.24, abs=0.05)
+    significant = np.argwhere(shared)[found.p <= 0.05] @ maps[0].affine[:3, 0] + 90
+    assert (significant < 0).mean() > 0.8  # left
+    regions = regions_of_maps(maps[0], parcels)
+    sizes = [int((regions.data == number).sum()) for number in regions.labels]
+    inside = [int((parcels.data[0] == number).sum()) for number in regions.labels]
+    assert all(0 < size <= np.ceil(0.1 * n) for size, n in zip(sizes, inside, strict=True))
+    assert regions.labels[6] == "left posterior temporal"

@@ -246,6 +246,22 @@ def report(
     typer.echo(str(write_report(out or bundles[0] / "report.html", text, overwrite=overwrite)))
 
 
+@app.command()
+def export(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a result bundle with brain maps.")],
+    out: Annotated[Path, typer.Option(help="New folder of the data set.")],
+    space: Annotated[
+        str | None, typer.Option(help="Template of the maps, such as MNI152NLin2009cAsym.")
+    ] = None,
+) -> None:
+    """Write the brain maps of a bundle as BIDS derivatives, for nilearn, fMRIPrep, NeuroVault."""
+    from brainlm.results.bundle import load_bundle
+    from brainlm.results.derivatives import write_derivatives
+
+    for path in write_derivatives(load_bundle(bundle), out, space=space):
+        typer.echo(str(path))
+
+
 @app.command(
     "run",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},

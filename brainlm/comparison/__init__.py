@@ -24,7 +24,8 @@ from brainlm.comparison.layer_statistics import (
 )
 from brainlm.comparison.opening import open_assembly
 from brainlm.comparison.parts import PartStore, run_parts
-from brainlm.comparison.scoring import SpaceScores, score_ridge, score_similarity
+from brainlm.comparison.scoring import score_ridge, score_similarity
+from brainlm.comparison.space_scores import SpaceScores
 from brainlm.comparison.table import tidy
 
 __all__ = [

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm.comparison.responses import Responses
 from brainlm.data.features import Features
 from brainlm.data.notes import Note
 from brainlm.data.recording import Recording, sampling_interval
@@ -33,6 +34,10 @@ class Assembly:
         The targets of several subjects have columns ``subject`` and ``label``.
     subjects : tuple of str
         Empty for means over people.
+    people : array of shape (n_samples, n_subjects, n_targets), optional
+        Where subjects responded to different items: their own responses, NaN where they have none.
+        The recording then holds the means over subjects. Encoders are fitted to the means and
+        scored on each subject.
     n_splits : int
         Outer folds.
     n_people : int
@@ -51,6 +56,7 @@ class Assembly:
     n_splits: int = 10
     n_people: int = 1
     hashes: Any = None
+    people: np.ndarray | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -85,19 +91,25 @@ class Assembly:
                 "with low coverage, or use fewer folds"
             )
         note = f"{int(kept.sum())} of {len(kept)} items have words that all representations cover"
-        recording = self.recording.select_samples(kept, note)
-        return replace(self, stimulus=stimulus, recording=recording)
+        return replace(self.take(kept, note), stimulus=stimulus)
+
+    def take(self, rows: np.ndarray, note: str) -> Assembly:
+        """Return the assembly of some samples, the stimulus as it is."""
+        recording = self.recording.select_samples(rows, note)
+        people = None if self.people is None else self.people[rows]
+        return replace(self, recording=recording, people=people)
 
     def scorable(self) -> Assembly:
         """Return the assembly without targets that are constant in a test fold (noted).
 
         They have no correlation there. A target is left out for all subjects, so that subjects
-        keep the same ones.
+        keep the same ones, unless each has its own.
         """
         data = self.recording.data
         tests = [test for _, test in self.split.split(data)]
         flat = np.any([np.ptp(data[test], axis=0) == 0 for test in tests], axis=0)
-        flat = flat.reshape(max(1, len(self.subjects)), -1).any(axis=0)
+        if self.shares_targets and self.people is None:
+            flat = flat.reshape(max(1, len(self.subjects)), -1).any(axis=0)
         if not flat.any():
             return self
         names = self.recording.target_names
@@ -109,7 +121,9 @@ class Assembly:
             f"left out {int(flat.sum())} of {len(flat)} targets, constant in a test fold: {lost}",
             "excluded",
         )
-        return replace(self, recording=self.recording.select_targets(kept).noted(note))
+        people = None if self.people is None else self.people[:, :, ~flat]
+        recording = self.recording.select_targets(kept).noted(note)
+        return replace(self, recording=recording, people=people)
 
     def design(self, features: Features) -> np.ndarray:
         """Return the features of each sample or item, (n_samples, n_columns), float32."""
@@ -187,22 +201,74 @@ class Assembly:
             return "texts permuted"
         return "responses shifted in a circle"
 
+    @property
+    def _subject_codes(self) -> np.ndarray | None:
+        """Number of the subject of each column of the data; None for one person or a mean."""
+        if len(self.subjects) < 2 or self.people is not None:
+            return None
+        targets = self.recording.targets
+        if "subject" not in targets:
+            return np.repeat(np.arange(len(self.subjects)), len(targets) // len(self.subjects))
+        return np.array([self.subjects.index(who) for who in targets["subject"]])
+
+    @property
+    def shares_targets(self) -> bool:
+        """Whether subjects have the same targets, so that they can be compared with each other."""
+        own = self._subject_codes
+        if own is None or "label" not in self.recording.targets:
+            return True
+        labels = self.recording.targets["label"].to_numpy()
+        first = labels[own == 0].tolist()
+        return all(labels[own == who].tolist() == first for who in range(len(self.subjects)))
+
+    @property
+    def n_targets(self) -> int:
+        """Targets of a subject; the mean, rounded, where subjects differ in them."""
+        if self.people is not None:
+            return self.recording.n_targets
+        return round(self.recording.n_targets / max(1, len(self.subjects)))
+
+    @property
+    def responses(self) -> Responses:
+        """What is fitted and what is scored; every subject counts alike in means."""
+        data, own = self.recording.data, self._subject_codes
+        if self.people is not None:
+            scored = self.people.reshape(len(self.people), -1)
+            subject = np.repeat(np.arange(len(self.subjects)), self.people.shape[2])
+            return Responses(data, scored, subject, np.ones(len(subject)))
+        if own is None or self.shares_targets:
+            return Responses(data, subject=own)
+        return Responses(data, subject=own, weight=1 / np.bincount(own)[own])
+
     def ceiling(self) -> np.ndarray | None:
         """Correlation of each subject with the mean of the others in the folds, per target.
 
-        Shape (n_subjects, n_targets); None for means over people.
+        Shape (n_subjects, n_targets); None for means over people, and where subjects differ in
+        their targets.
         """
-        if len(self.subjects) < 3:
+        if len(self.subjects) < 3 or not self.shares_targets:
             return None
-        data = self.recording.data.reshape(self.recording.n_samples, len(self.subjects), -1)
+        data = self.people
+        if data is None:
+            data = self.recording.data.reshape(self.recording.n_samples, len(self.subjects), -1)
         folds = [test for _, test in self.split.split(self.recording.data)]
         return leave_one_subject_out(data.transpose(1, 0, 2), folds)
 
+    def mean_ceiling(self) -> float:
+        """Mean of the ceiling over subjects and targets; NaN where there is none."""
+        ceiling = self.ceiling()
+        return np.nan if ceiling is None else float(np.nanmean(ceiling))
+
+
+def text_order(stimulus: Stimulus, recording: Recording) -> np.ndarray:
+    """Return the rows of the responses in text order: folds and shifts are made of neighbours."""
+    place = {item: i for i, item in enumerate(dict.fromkeys(stimulus.item))}
+    return np.argsort([place[item] for item in recording.items], kind="stable")
+
 
 def in_text_order(stimulus: Stimulus, recording: Recording) -> Recording:
-    """Sort the responses into text order, because folds and shifts are made of neighbours."""
-    place = {item: i for i, item in enumerate(dict.fromkeys(stimulus.item))}
-    order = np.argsort([place[item] for item in recording.items], kind="stable")
+    """Sort the responses into text order, see `text_order`."""
+    order = text_order(stimulus, recording)
     if (np.diff(order) == 1).all():
         return recording
     return recording.select_samples(order, "responses in the order of the text")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainlm.comparison.scoring import ControlFit, fit_controls
+from brainlm.comparison.space_scores import ControlFit, fit_controls
 from brainlm.data.features import Features, concatenate
 from brainlm.data.preprocessing import high_pass
 from brainlm.data.recording import Recording

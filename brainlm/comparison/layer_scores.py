@@ -17,18 +17,10 @@ from brainlm.comparison.feature_spaces import (
     permute_types,
     static_space,
 )
-from brainlm.comparison.scoring import (
-    ControlFit,
-    SpaceScores,
-    check_space,
-    fit_controls,
-    fixed_ridge,
-    score_ridge,
-    score_similarity,
-)
+from brainlm.comparison.scoring import check_space, fixed_ridge, score_ridge, score_similarity
+from brainlm.comparison.space_scores import ControlFit, SpaceScores, fit_controls
 from brainlm.comparison.table import record
 from brainlm.data.features import Features
-from brainlm.data.scores import fisher_mean
 from brainlm.data.stimulus import Stimulus
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.errors import UnknownNameError, unknown_name
@@ -122,9 +114,8 @@ def layer_part(
         raise unknown_name("method", method, METHODS)
     layers = source.embed(task.stimulus, words, task.level)
     on = task.on_words(words).scorable()
-    Y, folds, ceiling = on.recording.data, on.split, on.ceiling()
+    Y, folds, top = on.responses, on.split, on.mean_ceiling()
     orders, controls = on.shuffled(n_permutations, seed), controls_on(on, task.stimulus)
-    top = np.nan if ceiling is None else float(ceiling.mean())
     rows, found = [], []
     for features in layers:
         number = int(features.origin.get("layer", 0)) if source.n_layers else -1
@@ -156,15 +147,15 @@ def layer_part(
     return xarray.Dataset(
         {
             "fold_score": (("space", "fold"), np.array([s.by_fold for s in found])),
-            "fold_beyond": (("space", "fold"), np.array([_beyond(s).mean(axis=1) for s in found])),
-            "control": ("fold", fisher_mean(controls.values, axis=1)),
+            "fold_beyond": (("space", "fold"), np.array([s.beyond_by_fold for s in found])),
+            "control": ("fold", controls.by_fold),
             "random": (
                 ("layer", "draw", "fold"),
                 np.array([[s.by_fold for s in each] for each in drawn]),
             ),
             "random_beyond": (
                 ("layer", "draw", "fold"),
-                np.array([[_beyond(s).mean(axis=1) for s in each] for each in drawn]),
+                np.array([[s.beyond_by_fold for s in each] for each in drawn]),
             ),
             "null": (
                 ("space", "permutation"),
@@ -181,11 +172,6 @@ def layer_part(
     )
 
 
-def _beyond(scores: SpaceScores) -> np.ndarray:
-    assert scores.beyond is not None  # controls were given
-    return scores.beyond
-
-
 def controls_on(on: Assembly, stimulus: Stimulus) -> ControlFit:
     """Fit the controls of a task, computed on all words of its stimulus.
 
@@ -196,7 +182,7 @@ def controls_on(on: Assembly, stimulus: Stimulus) -> ControlFit:
     stimulus : Stimulus
         All words.
     """
-    return fit_controls(control_design(on, stimulus), on.recording.data, on.split)
+    return fit_controls(control_design(on, stimulus), on.responses, on.split)
 
 
 def control_design(on: Assembly, stimulus: Stimulus) -> np.ndarray:
@@ -233,7 +219,7 @@ def random_scores(
     found = []
     for draw in range(n_draws):
         X = on.design(permute_types(features, seed=draw))
-        Y, split = on.recording.data, on.split
+        Y, split = on.responses, on.split
         if method == "similarity":
             found.append(score_similarity(X, Y, split, controls=controls, published=False))
         else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainlm.comparison.assembly import COARSE, Assembly, in_text_order
+from brainlm.comparison.assembly import COARSE, Assembly, text_order
 from brainlm.data.notes import Note
 from brainlm.data.preprocessing import average_samples, high_pass
 from brainlm.data.recording import Recording, sampling_interval
@@ -21,6 +21,7 @@ from brainlm.encoding.time_bins import word_locked
 from brainlm.errors import CorruptDataError
 
 FEWEST_TRIALS = 5
+FEWEST_OWN = 100  # items of each person from which people are scored one by one
 
 
 def open_assembly(
@@ -50,12 +51,13 @@ def open_assembly(
 
     Notes
     -----
-    Subjects with the same items (or samples) become targets side by side, each z-scored. Where
-    subjects saw different items (lists), responses are averaged over the subjects of an item, five
-    at least. MEG, EEG and iEEG time series become bins of 100 ms after each word. Targets with
-    missing values are left out, and named; time series of fMRI are high-passed at 128 s and
-    averaged to about 2 s where they are faster, so that delays of 2 to 8 s are four samples
-    everywhere.
+    Subjects with the same items (or samples) become targets side by side, each z-scored; their
+    targets may differ (voxels). Where subjects saw different items, responses are averaged over the
+    subjects of an item, five at least; if they have 100 items or more, the responses of each are
+    kept, too, for scores and a ceiling by subject (``Assembly.people``). MEG, EEG and iEEG time
+    series become bins of 100 ms after each word. Targets with missing values are left out, and
+    named; time series of fMRI are high-passed at 128 s and averaged to about 2 s where they are
+    faster, so that delays of 2 to 8 s are four samples everywhere.
     """
     card = read_card(name)
     available = list_subjects(name, root)
@@ -77,16 +79,19 @@ def open_assembly(
         opened = [(subject, *word_locked(s, r)) for subject, s, r in opened]
     people = [subject for subject, _, _ in opened]
     _check_words(opened, name)
-    lost = list(dict.fromkeys(str(t) for _, _, r in opened for t in r.missing_targets))
-    opened = [(subject, s, _complete(r, lost)) for subject, s, r in opened]
+    opened = _complete_targets(opened)
     stimulus, first = opened[0][1], opened[0][2]
     named: tuple[str, ...] = ()
+    own: np.ndarray | None = None
     if len(opened) == 1:
         recording = first
     elif first.times is not None:
         recording, named = _side_by_side([r for _, _, r in opened], people), tuple(people)
     elif _alike([r for _, _, r in opened]):
         recording, named = _side_by_side(_common([r for _, _, r in opened]), people), tuple(people)
+    elif np.median([r.n_samples for _, _, r in opened]) >= FEWEST_OWN:
+        stimulus, recording, own, named = by_person(opened, name)
+        people = list(named)
     else:
         stimulus, recording = _averaged(opened, name)
     recording = recording.noted(*notes)
@@ -105,8 +110,21 @@ def open_assembly(
         6 if recording.times is not None else 10,
         len(people),
         {who: dataset_hashes(name, who if len(available) > 1 else None, root) for who in people},
+        own,
     )
     return _cut_items(task, max_items, seed)
+
+
+def _complete_targets(
+    opened: list[tuple[str, Stimulus, Recording]],
+) -> list[tuple[str, Stimulus, Recording]]:
+    """Leave out targets with missing values: of all subjects, or of each if targets differ."""
+    names = {tuple(r.target_names) for _, _, r in opened}
+    every = list(dict.fromkeys(str(t) for _, _, r in opened for t in r.missing_targets))
+    return [
+        (who, s, _complete(r, every if len(names) == 1 else list(map(str, r.missing_targets))))
+        for who, s, r in opened
+    ]
 
 
 def _complete(recording: Recording, lost: list[str]) -> Recording:
@@ -165,11 +183,19 @@ def _common(recordings: list[Recording]) -> list[Recording]:
 def _side_by_side(recordings: list[Recording], people: list[str]) -> Recording:
     first = recordings[0]
     for r in recordings[1:]:
-        if r.data.shape != first.data.shape or list(r.target_names) != list(first.target_names):
+        if r.n_samples != first.n_samples:
             raise ValueError(
-                f"subject {r.subject!r} has {r.data.shape} samples x targets, {first.subject!r} "
-                f"{first.data.shape}: choose subjects with the same ones"
+                f"subject {r.subject!r} has {r.n_samples} samples, {first.subject!r} "
+                f"{first.n_samples}: choose subjects with as many"
             )
+    notes = first.notes
+    if len({tuple(r.target_names) for r in recordings}) > 1:
+        n = [r.n_targets for r in recordings]
+        note = (
+            f"each subject has targets of its own ({min(n)} to {max(n)}): scores are averaged over "
+            "the targets of a subject, then over subjects; no ceiling from other subjects"
+        )
+        notes = (*notes, Note(note, "coverage"))
     data = np.hstack([r.data.astype(np.float64) for r in recordings])
     spread = data.std(axis=0)
     targets = targets_of_subjects(
@@ -177,20 +203,14 @@ def _side_by_side(recordings: list[Recording], people: list[str]) -> Recording:
     )
     place = {"times": first.times, "items": first.items, "run": first.run, "part": first.part}
     z = (data - data.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    return Recording(z, targets, first.modality, "z", **place, notes=first.notes)
+    return Recording(z, targets, first.modality, "z", **place, notes=notes)
 
 
 def _averaged(
     opened: list[tuple[str, Stimulus, Recording]], name: str
 ) -> tuple[Stimulus, Recording]:
     """Mean over the subjects of each item, where subjects saw different lists."""
-    texts: dict[str, Stimulus] = {}
-    for _, s, _ in opened:
-        for label, rows in s.blocks("text"):
-            if label not in texts:
-                texts[label] = s.select(np.arange(rows.start, rows.stop))
-    parts = list(texts.values())
-    stimulus = Stimulus.concatenate(parts, keep_times=False)
+    stimulus = _every_text(opened)
     total: dict[str, np.ndarray] = {}
     count: dict[str, int] = {}
     for _, _, r in opened:
@@ -214,30 +234,97 @@ def _averaged(
     )
 
 
+def _every_text(opened: list[tuple[str, Stimulus, Recording]]) -> Stimulus:
+    """The texts that any subject read, each once."""
+    texts: dict[str, Stimulus] = {}
+    for _, s, _ in opened:
+        for label, rows in s.blocks("text"):
+            if label not in texts:
+                texts[label] = s.select(np.arange(rows.start, rows.stop))
+    return Stimulus.concatenate(list(texts.values()), keep_times=False)
+
+
+def by_person(
+    opened: list[tuple[str, Stimulus, Recording]], name: str
+) -> tuple[Stimulus, Recording, np.ndarray, tuple[str, ...]]:
+    """Means over the subjects of each item, and the responses of each, z-scored.
+
+    Parameters
+    ----------
+    opened : list of (str, Stimulus, Recording)
+        Subjects with items that differ.
+    name : str
+        Of the data set, for messages.
+
+    Returns
+    -------
+    stimulus : Stimulus
+    recording : Recording
+        Means of the items that five subjects or more responded to (all, of fewer subjects).
+    people : array of shape (n_samples, n_subjects, n_targets)
+        NaN where a subject has no response to an item.
+    names : tuple of str
+        Subjects, without those who responded to fewer than 100 items.
+    """
+    few = [who for who, _, r in opened if r.n_samples < FEWEST_OWN]
+    opened = [each for each in opened if each[0] not in few]
+    stimulus, first = _every_text(opened), opened[0][2]
+    place = {item: row for row, item in enumerate(dict.fromkeys(stimulus.item.astype(str)))}
+    people = np.full((len(place), len(opened), first.n_targets), np.nan)
+    for column, (who, _, r) in enumerate(opened):
+        rows = [place[item] for item in r.items.astype(str)]
+        if len(set(rows)) < len(rows):
+            raise ValueError(f"{name}: subject {who!r} has repeated items: average them first")
+        spread = r.data.std(axis=0)
+        people[rows, column] = (r.data - r.data.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    count = np.isfinite(people).all(axis=2).sum(axis=1)
+    fewest = min(FEWEST_TRIALS, len(opened))
+    kept = count >= fewest
+    if kept.sum() < 20:
+        raise ValueError(
+            f"{name}: {int(kept.sum())} items have responses of {fewest} subjects or more: "
+            "open more subjects"
+        )
+    note = (
+        f"fitted to the mean of {fewest} to {count.max()} people per item, scored on each "
+        f"of {len(opened)} people; {int((count[count > 0] < fewest).sum())} items had fewer"
+    )
+    notes = (*first.notes, note)
+    if few:
+        excluded = f"left out people with under {FEWEST_OWN} items: {', '.join(few)}"
+        notes = (*notes, Note(excluded, "excluded"))
+    items = np.array(list(place))[kept]
+    means = np.nanmean(people[kept], axis=1)
+    recording = Recording(means, first.targets, first.modality, "z", items=items, notes=notes)
+    return stimulus, recording, people[kept], tuple(who for who, _, _ in opened)
+
+
 def _cut_items(task: Assembly, max_items: int | None, seed: int) -> Assembly:
     """Cut texts, or draw isolated words, which come into the order of their letters."""
     recording = task.recording
     if task.timed:
         return task
     if task.level != "word":
-        recording = in_text_order(task.stimulus, recording)
-        task = replace(task, recording=recording)
+        order = text_order(task.stimulus, recording)
+        if not (np.diff(order) == 1).all():
+            task = task.take(order, "responses in the order of the text")
+            recording = task.recording
         if max_items is None or recording.n_samples <= max_items:
             return task
         early = np.arange(recording.n_samples) < max_items
-        recording = recording.select_samples(early, f"the first {max_items} of {len(early)} items")
-        last = np.flatnonzero(task.stimulus.item == recording.items[-1])[-1]
+        task = task.take(early, f"the first {max_items} of {len(early)} items")
+        last = np.flatnonzero(task.stimulus.item == task.recording.items[-1])[-1]
         edge = np.flatnonzero(task.stimulus.sentence == task.stimulus.sentence[last])[-1]
         stimulus = task.stimulus.select(np.arange(task.stimulus.n_words) <= edge)
-        return replace(task, stimulus=stimulus, recording=recording)
+        return replace(task, stimulus=stimulus)
     word = {item: str(w) for item, w in zip(task.stimulus.item, task.stimulus.words, strict=True)}
     rows = np.arange(recording.n_samples)
     if max_items is not None and len(rows) > max_items:
         rows = np.sort(np.random.default_rng(seed).choice(rows, max_items, replace=False))
-    order = sorted(rows, key=lambda row: (word[recording.items[row]].lower(), row))
+    by_letters = sorted(rows, key=lambda row: (word[recording.items[row]].lower(), row))
     if len(set(recording.items)) < recording.n_samples:
         raise ValueError(f"{task.name}: items repeat; average their trials first")
     note = f"{len(rows)} of {recording.n_samples} words in the order of their letters"
-    chosen = recording.select_samples(np.array(order), note)
-    own = np.isin(task.stimulus.item.astype(str), chosen.items.astype(str))
-    return replace(task, stimulus=task.stimulus.select(own), recording=chosen)
+    chosen = task.take(np.array(by_letters), note)
+    own = np.isin(task.stimulus.item.astype(str), chosen.recording.items.astype(str))
+    return replace(chosen, stimulus=task.stimulus.select(own))

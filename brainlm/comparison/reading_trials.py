@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from brainlm.comparison.assembly import in_text_order
+from brainlm.comparison.published_surprisal import PublishedSurprisal
 from brainlm.data.features import Features, lag
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
@@ -44,7 +45,7 @@ SKIPPED = "TRT"  # 0 where a word was not fixated: no time was measured
 
 def reading_part(
     name: str,
-    model: LanguageModel,
+    model: LanguageModel | PublishedSurprisal,
     *,
     root: Path | None,
     max_items: int,
@@ -57,7 +58,7 @@ def reading_part(
     ----------
     name : str
         Data set, or the path of a card.
-    model : LanguageModel
+    model : LanguageModel or PublishedSurprisal
     root : path, optional
     max_items, max_subjects : int
         The first words and subjects.
@@ -74,6 +75,9 @@ def reading_part(
 
     title = read_card(name).name
     trials, measures, notes = open_trials(name, root, max_items, max_subjects)
+    if isinstance(model, PublishedSurprisal):
+        known, note = model.measured(trials[0])
+        trials, notes = (known, trials[1]), [*notes, f"{title}, {note}"]
     table = with_predictors(trials, model)
     gains = [
         held_out_row(title, model.name, table, measure, effect)
@@ -177,7 +181,7 @@ def _enough(stimulus: Stimulus, recording: Recording, n: int) -> int:
 
 
 def with_predictors(
-    trials: tuple[pd.DataFrame, dict[str, Stimulus]], model: LanguageModel
+    trials: tuple[pd.DataFrame, dict[str, Stimulus]], model: LanguageModel | PublishedSurprisal
 ) -> pd.DataFrame:
     """Join surprisal and controls to each trial; words without a word before them are left out."""
     table, texts = trials

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,117 +14,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from brainlm._validation import check_finite, same_length
-from brainlm.data.scores import fisher_mean, fisher_z, pearson, standardize_rows
+from brainlm.comparison.responses import Responses, over_targets
+from brainlm.comparison.space_scores import ControlFit, SpaceScores, mean_r
+from brainlm.data.scores import fisher_mean, fisher_z, standardize_rows
 from brainlm.encoding.cross_validation import cross_validate, prepared
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
-from brainlm.encoding.similarity import column_shift_and_scale, leave_one_out_scores
+from brainlm.encoding.similarity import column_shift_and_scale, leave_one_out, leave_one_out_scores
 from brainlm.encoding.splits import ContiguousBlocks, Split
-from brainlm.stats.paired import fold_half_width
-from brainlm.stats.permutation import permutation_p
 
 MOST_NULL_TARGETS = 100
 COLUMNS = 2000  # of null responses in one product
 MOST_DUPLICATES = 0.25  # tokens across two Chinese words make a tenth of them alike
-
-
-@dataclass(frozen=True, eq=False)
-class SpaceScores:
-    """Held-out scores of one representation on one task.
-
-    All averages of r are Fisher means, over folds and targets at once.
-
-    Attributes
-    ----------
-    values : array of shape (n_folds, n_targets)
-        Pearson r inside each test fold.
-    method : str
-    test_ratio : float
-        n_test / n_train, averaged over folds.
-    null : array of shape (n_permutations,), optional
-        Scores of null responses, averaged as ``observed`` is.
-    observed : float
-        Mean over the targets of the null (all, or 100 spread evenly, that vary in every fold of
-        it).
-    beyond : array of shape (n_folds, n_targets), optional
-        r of controls and representation together minus r of the controls alone.
-    centred : array of shape (n_folds, n_targets), optional
-        Of similarity encoding: embedding columns centred only.
-    published : array of shape (n_targets,), optional
-        Of similarity encoding: leave one out, not centred.
-    alphas : array of shape (n_folds, n_targets), optional
-        Penalties that were chosen.
-    """
-
-    values: np.ndarray
-    method: str
-    test_ratio: float
-    null: np.ndarray | None = None
-    observed: float = np.nan
-    beyond: np.ndarray | None = None
-    centred: np.ndarray | None = None
-    published: np.ndarray | None = None
-    alphas: np.ndarray | None = None
-
-    @property
-    def score(self) -> float:
-        """Mean over folds and targets."""
-        return float(fisher_mean(self.values, axis=None))
-
-    @property
-    def by_fold(self) -> np.ndarray:
-        """Mean score of each fold over targets (and subjects), (n_folds,)."""
-        return fisher_mean(self.values, axis=1)
-
-    @property
-    def p(self) -> float:
-        """One-sided permutation p value; NaN without a null."""
-        if self.null is None:
-            return np.nan
-        return float(permutation_p(np.array(self.observed), self.null))
-
-    def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Return the interval of ``score`` over folds, made on Fisher's z.
-
-        It holds for new stimuli and these subjects, see `brainlm.stats.paired.fold_difference`.
-        """
-        z = fisher_z(self.values).mean(axis=1)
-        half = fold_half_width(z, self.test_ratio, level=level)
-        return float(np.tanh(z.mean() - half)), float(np.tanh(z.mean() + half))
-
-
-@dataclass(frozen=True, eq=False)
-class ControlFit:
-    """Predictions from controls such as word rate and length, fitted on the training samples.
-
-    Attributes
-    ----------
-    train, test : tuple of array
-        Predictions of the training and the test samples of each fold.
-    values : array of shape (n_folds, n_targets)
-        Pearson r of the test samples.
-    """
-
-    train: tuple[np.ndarray, ...]
-    test: tuple[np.ndarray, ...]
-    values: np.ndarray
-
-
-def fit_controls(C: np.ndarray, Y: np.ndarray, split: Split) -> ControlFit:
-    """Predict responses from controls by ridge regression, penalties chosen in inner folds.
-
-    Parameters
-    ----------
-    C : array of shape (n_samples, n_columns)
-    Y : array of shape (n_samples, n_targets)
-    split : Split
-    """
-    fitted, predicted, values = [], [], []
-    for train, test in split.split(C):
-        encoder = RidgeEncoder(cv=split.within(train), warn_edge=False).fit(C[train], Y[train])
-        fitted.append(encoder.predict(C[train]))
-        predicted.append(encoder.predict(C[test]))
-        values.append(pearson(predicted[-1], Y[test]))
-    return ControlFit(tuple(fitted), tuple(predicted), np.array(values))
 
 
 def check_space(X: np.ndarray, labels: Sequence[str], name: str) -> float:
@@ -171,7 +71,7 @@ def check_space(X: np.ndarray, labels: Sequence[str], name: str) -> float:
 
 def score_similarity(
     X: np.ndarray,
-    Y: np.ndarray,
+    Y: np.ndarray | Responses,
     split: Split,
     *,
     orders: Sequence[np.ndarray] = (),
@@ -186,7 +86,7 @@ def score_similarity(
     Parameters
     ----------
     X : array of shape (n_items, n_features)
-    Y : array of shape (n_items, n_targets)
+    Y : array of shape (n_items, n_targets), or Responses
     split : Split
     orders : sequence of array of int
         Rows of the null responses.
@@ -198,30 +98,41 @@ def score_similarity(
         not centred. In time series the latter leaks between neighbours.
     """
     # Pearson's r forgives a rest of the mean, single precision would not.
-    X = np.asarray(X, dtype=np.float32)
-    Z = np.asarray(Y - Y.mean(axis=0), dtype=np.float32)
+    X, given = np.asarray(X, dtype=np.float32), Responses.of(Y)
+    centred = np.asarray(given.fitted - given.fitted.mean(axis=0), dtype=np.float32)
+    Z = replace(given, fitted=centred)
     folds = _weighted(X, split, standardize=True)
-    values = _fold_scores(folds, Z)
-    null, observed = None, np.nan
+    found = SpaceScores(
+        _fold_scores(folds, Z),
+        "similarity encoding",
+        _test_ratio(split, X),
+        subject=given.subject,
+        weight=given.weight,
+    )
+    more: dict[str, Any] = {}
     if len(orders):
-        some = _defined(Y, split, orders)
-        own = Z[:, some]
-        observed = float(fisher_mean(values[:, some], axis=None))
-        null = _null_scores(own, orders, folds)
-    beyond = None
+        some = _defined(given.fitted, split, orders)
+        own = Z.columns(some)
+        scored = _fold_scores(folds, own) if len(some) < Z.fitted.shape[1] else found.values
+        more |= {"observed": mean_r(scored, own.weight), "null": _null_scores(own, orders, folds)}
     if controls is not None:
         both = [
-            pearson(more + _predict(W, Y[train] - known), Y[test])
-            for (train, test, W), known, more in zip(
+            given.r(known_test + _predict(W, given.fitted[train] - known), test)
+            for (train, test, W), known, known_test in zip(
                 folds, controls.train, controls.test, strict=True
             )
         ]
-        beyond = np.array(both) - controls.values
-    centred = _fold_scores(_weighted(X, split, standardize=False), Z) if published else None
-    loo = leave_one_out_scores(X.astype(float), Y, center=False) if published else None
-    return SpaceScores(
-        values, "similarity encoding", _test_ratio(split, X), null, observed, beyond, centred, loo
-    )
+        more["beyond"] = np.array(both) - controls.values
+    if published:
+        more["centred"] = _fold_scores(_weighted(X, split, standardize=False), Z)
+        more["published"] = _published(X.astype(float), given)
+    return replace(found, **more)
+
+
+def _published(X: np.ndarray, given: Responses) -> np.ndarray:
+    if given.scored is None:
+        return leave_one_out_scores(X, given.fitted, center=False)
+    return given.r(leave_one_out(X, given.fitted, center=False), np.arange(len(X)))
 
 
 def _test_ratio(split: Split, X: np.ndarray) -> float:
@@ -240,8 +151,8 @@ def _weighted(X: np.ndarray, split: Split, *, standardize: bool) -> list[tuple]:
     return folds
 
 
-def _fold_scores(folds: list[tuple], Z: np.ndarray) -> np.ndarray:
-    return np.array([pearson(_predict(W, Z[train]), Z[test]) for train, test, W in folds])
+def _fold_scores(folds: list[tuple], Z: Responses) -> np.ndarray:
+    return np.array([Z.r(_predict(W, Z.fitted[train]), test) for train, test, W in folds])
 
 
 def _predict(W: np.ndarray, Y: np.ndarray) -> np.ndarray:
@@ -249,16 +160,25 @@ def _predict(W: np.ndarray, Y: np.ndarray) -> np.ndarray:
     return W @ (Y - mean) + mean
 
 
-def _null_scores(Y: np.ndarray, orders: Sequence[np.ndarray], folds: list[tuple]) -> np.ndarray:
+def _null_scores(Y: Responses, orders: Sequence[np.ndarray], folds: list[tuple]) -> np.ndarray:
     """Mean score of each null, several of them side by side in one product."""
-    step = max(1, COLUMNS // Y.shape[1])
+    if Y.scored is not None:
+        return np.array([mean_r(_fold_scores(folds, Y.rows(order)), Y.weight) for order in orders])
+    step = max(1, COLUMNS // Y.fitted.shape[1])
     null = []
     for start in range(0, len(orders), step):
         some = orders[start : start + step]
-        stacked = np.hstack([Y[order] for order in some])
-        r = [pearson(_predict(W, stacked[train]), stacked[test]) for train, test, W in folds]
-        null.append(fisher_mean(np.array(r).reshape(len(folds), len(some), -1), axis=(0, 2)))
+        stacked = Responses(np.hstack([Y.fitted[order] for order in some]))
+        r = _fold_scores(folds, stacked).reshape(len(folds), len(some), -1)
+        null.append(_mean_nulls(r, Y.weight))
     return np.concatenate(null)
+
+
+def _mean_nulls(r: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Mean of null scores, (n_folds, n_nulls, n_targets), over folds and targets."""
+    if weight is None:
+        return fisher_mean(r, axis=(0, 2))
+    return np.tanh(np.nanmean(over_targets(fisher_z(r), weight), axis=0))
 
 
 def _defined(Y: np.ndarray, split: Split, orders: Sequence[np.ndarray]) -> np.ndarray:
@@ -282,7 +202,7 @@ def _defined(Y: np.ndarray, split: Split, orders: Sequence[np.ndarray]) -> np.nd
 
 def score_ridge(
     X: np.ndarray,
-    Y: np.ndarray,
+    Y: np.ndarray | Responses,
     split: Split,
     *,
     encoder: Any = None,
@@ -294,7 +214,7 @@ def score_ridge(
     Parameters
     ----------
     X : array of shape (n_samples, n_features)
-    Y : array of shape (n_samples, n_targets)
+    Y : array of shape (n_samples, n_targets), or Responses
     split : Split
     encoder : estimator, optional
         Default: ``RidgeEncoder()``.
@@ -317,55 +237,65 @@ def score_ridge(
             f"{shared}: null responses are scored as further targets, so each needs a penalty of "
             "its own: use alpha_per='target', or no orders"
         )
-    ratio, n = _test_ratio(split, X), Y.shape[1]
+    given = Responses.of(Y)
     # Null responses, and what controls leave over, are further targets of the same regression: one
     # decomposition for all.
-    some = _defined(Y, split, orders) if len(orders) else np.arange(0)
-    every = np.hstack([Y, *(Y[order][:, some] for order in orders)])
-    beyond, kept = None, None
+    some = _defined(given.fitted, split, orders) if len(orders) else np.arange(0)
+    own = given.columns(some)
+    blocks = [given, *(own.rows(order) for order in orders)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # the table shows the range of alphas
-        if controls is None:
-            found = cross_validate(encoder, X, every, split)
-            values, kept = found.values, found.alphas
-        else:
-            values, beyond, kept = _beside_controls(encoder, X, every, Y, split, controls)
-    nulls = values[:, n:].reshape(len(values), len(orders), len(some))
-    return SpaceScores(
-        values[:, :n],
+        scored, beyond, alphas = _score_blocks(encoder, X, blocks, split, controls)
+    values, nulls = scored[0], scored[1:]
+    found = SpaceScores(
+        values,
         "ridge encoding",
-        ratio,
-        fisher_mean(nulls, axis=(0, 2)) if len(orders) else None,
-        float(fisher_mean(values[:, some], axis=None)) if len(orders) else np.nan,
-        beyond,
-        alphas=None if kept is None else kept[:, :n],
+        _test_ratio(split, X),
+        beyond=beyond,
+        alphas=None if alphas is None else alphas[:, : given.fitted.shape[1]],
+        subject=given.subject,
+        weight=given.weight,
     )
+    if not len(orders):
+        return found
+    n_people = values.shape[1] // given.fitted.shape[1]
+    of_null = (given.fitted.shape[1] * np.arange(n_people)[:, None] + some).ravel()
+    observed = mean_r(values[:, of_null], own.weight)
+    return replace(found, observed=observed, null=_mean_nulls(np.stack(nulls, axis=1), own.weight))
 
 
-def _beside_controls(
+def _score_blocks(
     encoder: Any,
     X: np.ndarray,
-    every: np.ndarray,
-    Y: np.ndarray,
+    blocks: Sequence[Responses],
     split: Split,
-    controls: ControlFit,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Scores of all targets, what is added to the controls of the first ones, and the penalties."""
-    n, values, both, kept = Y.shape[1], [], [], []
-    for (train, test), known, more in zip(
-        split.split(X), controls.train, controls.test, strict=True
-    ):
+    controls: ControlFit | None,
+) -> tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]:
+    """Scores of blocks of targets, what the first block gains on the controls, and penalties."""
+    every = np.hstack([block.fitted for block in blocks])
+    edges = np.cumsum([block.fitted.shape[1] for block in blocks])[:-1]
+    if controls is None and blocks[0].scored is None:
+        found = cross_validate(encoder, X, every, split)
+        return np.split(found.values, edges, axis=1), None, found.alphas
+    n, Y = every.shape[1], blocks[0].fitted
+    scored: list[list[np.ndarray]] = [[] for _ in blocks]
+    both, kept = [], []
+    for fold, (train, test) in enumerate(split.split(X)):
         fitted = prepared(encoder, split, train)
-        fitted.fit(X[train], np.hstack([every[train], Y[train] - known]))
-        predicted = fitted.predict(X[test])
-        values.append(pearson(predicted[:, :-n], every[test]))
-        both.append(pearson(more + predicted[:, -n:], Y[test]))
+        left = [] if controls is None else [Y[train] - controls.train[fold]]
+        predicted = fitted.fit(X[train], np.hstack([every[train], *left])).predict(X[test])
+        parts = np.split(predicted[:, :n], edges, axis=1)
+        for values, block, part in zip(scored, blocks, parts, strict=True):
+            values.append(block.r(part, test))
+        if controls is not None:
+            both.append(blocks[0].r(controls.test[fold] + predicted[:, n:], test))
         kept.append(getattr(fitted[-1] if hasattr(fitted, "steps") else fitted, "alpha_", None))
     alphas = None if kept[0] is None else np.array(kept)
-    return np.array(values), np.array(both) - controls.values, alphas
+    beyond = None if controls is None else np.array(both) - controls.values
+    return [np.array(values) for values in scored], beyond, alphas
 
 
-def fixed_ridge(encoder: Any, X: np.ndarray, Y: np.ndarray) -> Any:
+def fixed_ridge(encoder: Any, X: np.ndarray, Y: np.ndarray | Responses) -> Any:
     """Return a ridge regression with one penalty that three blocks of all samples chose.
 
     For draws of random embeddings, of which there are many: choosing a penalty for each target and
@@ -376,7 +306,7 @@ def fixed_ridge(encoder: Any, X: np.ndarray, Y: np.ndarray) -> Any:
     encoder : estimator
         Ridge encoder, or a pipeline that ends with one.
     X : array of shape (n_samples, n_features)
-    Y : array of shape (n_samples, n_targets)
+    Y : array of shape (n_samples, n_targets), or Responses
 
     Returns
     -------
@@ -385,5 +315,6 @@ def fixed_ridge(encoder: Any, X: np.ndarray, Y: np.ndarray) -> Any:
     """
     *before, ridge = [step for _, step in encoder.steps] if hasattr(encoder, "steps") else [encoder]
     chosen = clone(ridge).set_params(cv=ContiguousBlocks(3), alpha_per="all", warn_edge=False)
-    alpha = float(make_pipeline(*before, chosen).fit(X, Y)[-1].alpha_.max())
+    fitted = make_pipeline(*before, chosen).fit(X, Responses.of(Y).fitted)
+    alpha = float(fitted[-1].alpha_.max())
     return make_pipeline(*before, StandardScaler(), Ridge(alpha))

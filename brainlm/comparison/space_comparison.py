@@ -18,7 +18,8 @@ from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.feature_spaces import FeatureSpace, control_space, permuted_space
 from brainlm.comparison.layer_scores import control_design, random_scores
 from brainlm.comparison.layer_statistics import Contrast, compare_folds
-from brainlm.comparison.scoring import SpaceScores, fit_controls, score_ridge
+from brainlm.comparison.scoring import score_ridge
+from brainlm.comparison.space_scores import SpaceScores, fit_controls
 from brainlm.comparison.table import record
 from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
@@ -43,14 +44,12 @@ class _Scored:
     scores: dict[str, tuple[SpaceScores, list[SpaceScores]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        Y, split = self.on.recording.data, self.on.split
-        self.controls = fit_controls(self.base, Y, split)
-        ceiling = self.on.ceiling()
-        self.ceiling = np.nan if ceiling is None else float(ceiling.mean())
+        self.controls = fit_controls(self.base, self.on.responses, self.on.split)
+        self.ceiling = self.on.mean_ceiling()
 
     def ridge(self, X: np.ndarray, **options: Any) -> SpaceScores:
         """Score a design."""
-        return score_ridge(X, self.on.recording.data, self.on.split, **options)
+        return score_ridge(X, self.on.responses, self.on.split, **options)
 
     def add(self, found: SpaceScores, space: str, family: str, **about: Any) -> None:
         """Add a row to the table of scores; the space is its own model unless one is named."""
@@ -154,7 +153,7 @@ def compare_matched(
 
 def _winners(scored: _Scored, names: list[str]) -> list[dict[str, Any]]:
     """Share of the targets that each space predicts best, among those with a score above 0."""
-    values = np.array([scored.scores[name][0].values.mean(axis=0) for name in names])
+    values = np.array([np.nanmean(scored.scores[name][0].values, axis=0) for name in names])
     predicted = values.max(axis=0) > 0
     best = values[:, predicted].argmax(axis=0)
     shares = [float(np.mean(best == i)) if predicted.any() else 0.0 for i in range(len(names))]
@@ -301,8 +300,7 @@ def compare_families(
 
 def _added(scores: SpaceScores, random: Sequence[SpaceScores]) -> dict[str, float]:
     """Gain of a space over the controls, and that of random embeddings."""
-    assert scores.beyond is not None
-    gain = scores.beyond.mean(axis=1)
-    drawn = np.array([each.beyond.mean() for each in random if each.beyond is not None])
+    gain = scores.beyond_by_fold
+    drawn = np.array([each.beyond_by_fold.mean() for each in random])
     found = compare_folds(gain, 0 * gain, scores.test_ratio, random=(drawn, 0 * drawn))
     return {**found.row(), "random_gain": float(drawn.mean())}

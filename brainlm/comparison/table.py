@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from brainlm.comparison.assembly import Assembly
-from brainlm.comparison.scoring import SpaceScores
-from brainlm.data.scores import fisher_mean
+from brainlm.comparison.responses import over_targets
+from brainlm.comparison.space_scores import SpaceScores
 from brainlm.stats.permutation import fdr
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def record(
     """Return the row of one representation on one assembly: everything a reader must know.
 
     ``low`` and ``high`` are the interval over folds: it holds for new stimuli and these subjects.
+    ``subject_low`` and ``subject_high`` are that over three people or more: it holds for new
+    people and these stimuli.
     ``beyond_controls`` is r of controls and representation together minus r of the controls.
 
     Parameters
@@ -30,11 +32,12 @@ def record(
     task : Assembly
     scores : SpaceScores
     ceiling : float
-        Mean of ``task.ceiling()``, computed once per task; NaN where there is none.
+        ``task.mean_ceiling()``, computed once per task; NaN where there is none.
     **about
         Further columns: space, family, model, layer, depth, n_features ...
     """
     low, high = scores.interval()
+    subject_low, subject_high = scores.subject_interval()
     alphas = (
         (np.nan, np.nan) if scores.alphas is None else (scores.alphas.min(), scores.alphas.max())
     )
@@ -46,18 +49,22 @@ def record(
         "score": scores.score,
         "low": low,
         "high": high,
-        "beyond_controls": (np.nan if scores.beyond is None else float(scores.beyond.mean())),
+        "subject_low": subject_low,
+        "subject_high": subject_high,
+        "beyond_controls": (
+            np.nan if scores.beyond is None else float(scores.beyond_by_fold.mean())
+        ),
         "unit": "fold",
         "n_units": len(scores.values),
-        "n_targets": task.recording.n_targets // max(1, len(task.subjects)),
+        "n_targets": task.n_targets,
         "folds": repr(task.split),
         "alpha_low": float(alphas[0]),
         "alpha_high": float(alphas[1]),
         "ceiling": ceiling,
-        "centred": np.nan
-        if scores.centred is None
-        else float(fisher_mean(scores.centred, axis=None)),
-        "published": np.nan if scores.published is None else float(scores.published.mean()),
+        "centred": np.nan if scores.centred is None else scores.mean(scores.centred),
+        "published": np.nan
+        if scores.published is None
+        else float(over_targets(scores.published, scores.weight)),
         "null": "none" if scores.null is None else task.null,
         "n_null": 0 if scores.null is None else len(scores.null),
         "null_mean": np.nan if scores.null is None else float(scores.null.mean()),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import xarray
 
 CORRELATIONS = ("r", "spearman")  # averaged through Fisher's z
+FEWEST_OBSERVED = 10  # samples of a correlation with missing values
 CACHED = 1 << 16  # numbers worked on at a time: they stay in the cache of the processor
 
 
@@ -49,6 +50,26 @@ def pearson(A: Any, B: Any) -> Any:
     unit_B, flat_B = _unit_columns(B)
     xp, r = namespace(A), (unit_A * unit_B).sum(axis=0).clip(-1, 1)
     return xp.where(flat_B, np.nan, xp.where(flat_A, 0.0, r))
+
+
+def observed_pearson(A: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """Pearson correlation of each column of ``A`` with that of ``B``, missing values left out.
+
+    Parameters
+    ----------
+    A, B : array of shape (n_samples, n_targets)
+        NaN where a value is missing.
+
+    Returns
+    -------
+    array of shape (n_targets,)
+        NaN where fewer than ten samples have both values: a correlation over them is noise.
+    """
+    here = np.isfinite(A) & np.isfinite(B)
+    count = here.sum(axis=0)
+    a, b = (np.where(here, values, 0.0) for values in (A, B))
+    a, b = (np.where(here, v - v.sum(axis=0) / np.maximum(count, 1), 0.0) for v in (a, b))
+    return np.where(count >= FEWEST_OBSERVED, pearson(a, b), np.nan)  # zeros add to no sum
 
 
 def r_squared(predicted: Any, truth: Any, *, center: bool = True) -> Any:

@@ -141,6 +141,24 @@ class Opening(_Table):
     options: dict[str, Any]
 
 
+class PublishedSurprisal(_Table):
+    """Surprisal in the table of responses, one row for each word and model.
+
+    Attributes
+    ----------
+    column : str
+        Of the values.
+    key : str
+        Column that names the model of a row.
+    models : dict of str to str
+        Name in results -> value of the column ``key``.
+    """
+
+    column: Text
+    key: Text
+    models: Annotated[dict[Text, Text], Field(min_length=1)]
+
+
 class Facts(_Table):
     """Facts that an opened data set must meet; anything else is refused.
 
@@ -231,6 +249,8 @@ class Card(_Table):
         What the card takes from publications and nobody has compared with the files yet.
     open : Opening
         Reader and options.
+    published_surprisal : PublishedSurprisal, optional
+        Surprisal that the authors published with the responses (reader ``word-responses``).
     facts : Facts
         Expected numbers.
     """
@@ -251,6 +271,7 @@ class Card(_Table):
     repairs: tuple[Text, ...] = ()
     unverified: tuple[Text, ...] = ()
     open: Opening
+    published_surprisal: PublishedSurprisal | None = None
     facts: Facts = Facts()
     _place: Path | None = PrivateAttr(default=None)
 
@@ -277,6 +298,8 @@ class Card(_Table):
             raise ValueError(f"files that are fetched need checksums: {sorted(unchecked)}")
         if self.source.dataset is not None and self.source.dataset not in self.folder:
             raise ValueError(f"folder must name {self.source.dataset}: cards of it share the files")
+        if self.published_surprisal is not None and self.open.reader != "word-responses":
+            raise ValueError("published_surprisal needs the reader 'word-responses'")
         return self
 
     @property

@@ -15,7 +15,7 @@ from brainlm.data.stimulus import Stimulus
 from brainlm.data.word_pairs import WordPairs
 from brainlm.datasets.card import Card, read_card
 from brainlm.datasets.folders import check_file, choose_subject, find_folder
-from brainlm.errors import CorruptDataError
+from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.io.registry import READERS
 from brainlm.storage.long_recordings import constant_columns
 from brainlm.storage.openneuro import check_finished
@@ -129,6 +129,45 @@ def open_responses(
     return stimulus, replace(recording, notes=notes, origin=origin)
 
 
+def open_published_surprisal(
+    name: str | Path, model: str, root: Path | str | None = None
+) -> dict[str, float]:
+    """Open the surprisal that the authors of a data set published with its responses.
+
+    Parameters
+    ----------
+    name, root
+        As in `open_dataset`.
+    model : str
+        A name of the card's ``published_surprisal.models``.
+
+    Returns
+    -------
+    dict of str to float
+        Item of the stimulus -> surprisal, in the authors' unit.
+
+    Raises
+    ------
+    UnknownNameError
+        The card has no such model.
+    DataMissingError, CorruptDataError
+        As in `open_dataset`.
+    """
+    card = read_card(name)
+    published = card.published_surprisal
+    known = {} if published is None else published.models
+    if published is None or model not in known:
+        raise unknown_name(f"published model of {card.name!r}", model, known)
+    changed = {"columns": [published.column], "rename": {}, "where": {published.key: known[model]}}
+    responses = {**card.open.options["responses"], **changed}
+    opening = card.open.model_copy(
+        update={"options": {**card.open.options, "responses": responses}}
+    )
+    _, (_, recording), _ = _open_content(card.model_copy(update={"open": opening}), None, root)
+    values = recording.data[:, 0].astype(float).tolist()
+    return dict(zip(recording.items.astype(str).tolist(), values, strict=True))
+
+
 def _read(
     name: str | Path, subject: str | None, root: Path | str | None, kinds: tuple[str, ...]
 ) -> tuple[Card, Any, str]:
@@ -137,6 +176,12 @@ def _read(
     if card.kind not in kinds:
         function = {"maps": "open_maps", "pairs": "open_pairs"}.get(card.kind, "open_dataset")
         raise ValueError(f"data set {card.name!r} holds {card.kind}: open it with {function}")
+    return _open_content(card, subject, root)
+
+
+def _open_content(
+    card: Card, subject: str | None, root: Path | str | None
+) -> tuple[Card, Any, str]:
     folder = find_folder(card, root)
     subject = choose_subject(card, folder, subject)
     paths = card.options.found_files(folder, subject)

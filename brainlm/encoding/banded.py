@@ -21,6 +21,30 @@ from brainlm.encoding._ridge.together import side_sums
 from brainlm.encoding.ridge import RidgeEncoder
 
 
+def band_numbers(bands: Any, n_features: int) -> tuple[list[str], np.ndarray]:
+    """Return the names of the bands and the number of the band of each feature.
+
+    Parameters
+    ----------
+    bands : sequence, shape (n_features,) or (n_bands,), or None
+        As in `BandedRidgeEncoder`; None is one band.
+    n_features : int
+    """
+    bands = [n_features] if bands is None else list(bands)
+    if all(isinstance(band, int | np.integer) for band in bands):
+        if min(bands) < 1 or sum(bands) != n_features:
+            raise ValueError(
+                f"bands {bands} must be sizes that add up to {n_features} features of X, got "
+                f"{sum(bands)}; or give the name of each feature's band"
+            )
+        return [str(number) for number in range(len(bands))], np.repeat(range(len(bands)), bands)
+    labels = as_labels(bands, "bands")
+    if len(labels) != n_features:
+        raise ValueError(f"bands names {len(labels)} features, X has {n_features}")
+    names = list(dict.fromkeys(labels.tolist()))
+    return names, np.array([names.index(label) for label in labels])
+
+
 class BandedRidgeEncoder(Encoder):
     """Ridge regression with one penalty per band (feature space) and target.
 
@@ -133,7 +157,7 @@ class BandedRidgeEncoder(Encoder):
         X, Y = self._validated(X, y)
         ridge = self._ridge()
         self.alphas_ = alphas = ridge.checked_alphas()
-        self._band = self._band_of_each(X.shape[1])
+        self.bands_, self._band = band_numbers(self.bands, X.shape[1])
         self._standardizer = Standardizer.learn(X, scale=True)
         Z = self._standardizer.apply(X)
         folds, n_targets = ridge.folds(X), Y.shape[1]
@@ -214,23 +238,6 @@ class BandedRidgeEncoder(Encoder):
         check_is_fitted(self)
         scale = like(self._standardizer.scale, self._W)
         return like((self._W / scale[:, None]).T, self._given)
-
-    def _band_of_each(self, n_features: int) -> np.ndarray:
-        """Number of the band of each feature; sets ``bands_``."""
-        bands = [n_features] if self.bands is None else list(self.bands)
-        if all(isinstance(band, int | np.integer) for band in bands):
-            if min(bands) < 1 or sum(bands) != n_features:
-                raise ValueError(
-                    f"bands {bands} must be sizes that add up to {n_features} features of X, got "
-                    f"{sum(bands)}; or give the name of each feature's band"
-                )
-            self.bands_ = [str(number) for number in range(len(bands))]
-            return np.repeat(np.arange(len(bands)), bands)
-        labels = as_labels(bands, "bands")
-        if len(labels) != n_features:
-            raise ValueError(f"bands names {len(labels)} features, X has {n_features}")
-        self.bands_ = list(dict.fromkeys(labels.tolist()))
-        return np.array([self.bands_.index(label) for label in labels])
 
     def _descend(self, Z: np.ndarray, Y: np.ndarray, folds: list) -> np.ndarray:
         """Improve shares and penalties by gradient descent; return which targets moved."""

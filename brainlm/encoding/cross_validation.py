@@ -350,7 +350,7 @@ def prepared(encoder: Any, split: Split, train: np.ndarray) -> Any:
         own = [
             k for k, v in fresh.get_params().items() if re.fullmatch(r"(.+__)?cv", k) and v is None
         ]
-        fresh.set_params(**{name: split.within(train) for name in own})
+        fresh.set_params(**dict.fromkeys(own, split.within(train)) if own else {})
     return fresh
 
 

@@ -13,22 +13,26 @@ from tqdm import tqdm
 from brainlm.data.features import Features
 from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
-from brainlm.data.target_table import target_coordinates
 from brainlm.encoding.align import align
 from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.labelled_scores import (
+    score_table,
+    stack_folds,
+    stack_predictions,
+    stack_scores,
+)
 from brainlm.encoding.permuted_scores import permuted_scores
 from brainlm.encoding.ridge import AlphaEdgeWarning
-from brainlm.encoding.splits import FixedSplit, Split
+from brainlm.encoding.splits import Split
 from brainlm.errors import unknown_name
 from brainlm.features.baselines import random_like
 from brainlm.stats.noise_ceiling import leave_one_subject_out
-from brainlm.stats.paired import fold_half_width
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
-KINDS = ("layer", "combined", "with empty", "random", "reference")
+KINDS = ("layer", "combined", "added", "with empty", "untrained", "random", "reference")
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,10 @@ class Space:
     ----------
     features : Features or tuple of Features
         Several are fitted side by side.
-    kind : {"layer", "combined", "with empty", "random", "reference"}
-        A layer of the model; that layer with the controls; with an empty baseline; random
-        embeddings with the geometry of that layer; or anything that the layers are compared with.
+    kind : {"layer", "combined", "added", "with empty", "untrained", "random", "reference"}
+        A layer of the model; that layer with all controls; with another reference; with an empty
+        baseline; that layer of an untrained twin; random embeddings with the geometry of that
+        layer; or anything that the layers are compared with.
     layer : int
         Number of the layer, -1 for references.
     name : str
@@ -80,7 +85,13 @@ class Space:
         return X, [block.shape[1] for block in blocks]
 
 
-def with_baselines(layers: Sequence[Features], references: Sequence[Any] = ()) -> list[Space]:
+def with_baselines(
+    layers: Sequence[Features],
+    references: Sequence[Any] = (),
+    *,
+    untrained: Sequence[Features] = (),
+    added: Sequence[Features] = (),
+) -> list[Space]:
     """Return layers, a random twin of each (`brainlm.random_like`), and references.
 
     Parameters
@@ -88,13 +99,28 @@ def with_baselines(layers: Sequence[Features], references: Sequence[Any] = ()) -
     layers : sequence of Features
         With ``origin["layer"]``, as `brainlm.LanguageModel.embed` returns them.
     references : sequence of Features or Space
+    untrained : sequence of Features
+        Layers of untrained twins, ``LanguageModel(name, untrained=seed)``.
+    added : sequence of Features
+        References that every layer is also added to, of kind "added".
     """
-    numbers = [int(layer.origin.get("layer", 0)) for layer in layers]
-    numbered = list(zip(layers, numbers, strict=True))
+    layered = [(layer, int(layer.origin.get("layer", 0))) for layer in layers]
     return [
-        *(Space(layer, "layer", number) for layer, number in numbered),
-        *(Space(random_like(layer, seed=number), "random", number) for layer, number in numbered),
+        *(Space(layer, "layer", number) for layer, number in layered),
+        *(Space((layer, each), "added", number) for each in added for layer, number in layered),
+        *untrained_spaces(untrained),
+        *(Space(random_like(layer, seed=number), "random", number) for layer, number in layered),
         *(each if isinstance(each, Space) else Space(each) for each in references),
+        *(Space(each) for each in added),
+    ]
+
+
+def untrained_spaces(layers: Sequence[Features]) -> list[Space]:
+    """Return the layers of untrained twins, named by layer and twin."""
+    return [
+        Space(each, "untrained", number, f"{each.origin['model']} layer {number}")
+        for each in layers
+        for number in [int(each.origin["layer"])]
     ]
 
 
@@ -113,6 +139,9 @@ class Encoding:
         See `stack_scores`; more variables may be added (a noise ceiling, p values).
     null : dict of str to array of shape (n_spaces, n_permutations, n_targets)
         By method: scores of permuted responses, where ``orders`` were given.
+    encoders : dict of str to estimator or callable
+    delays : tuple of int
+        Samples.
     """
 
     spaces: tuple[Space, ...]
@@ -121,6 +150,8 @@ class Encoding:
     split: Split
     scores: xarray.Dataset
     null: Mapping[str, np.ndarray] = field(default_factory=dict)
+    encoders: Mapping[str, Any] = field(default_factory=dict)
+    delays: tuple[int, ...] = (0,)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -210,7 +241,9 @@ def encode(
 
     Notes
     -----
-    A method with ``min_features`` has no score (NaN) for smaller spaces.
+    A method with ``min_features`` has no score (NaN) for smaller spaces, and one with
+    ``single_space`` (similarities, which depend on the units of features) none for several side by
+    side.
     """
     spaces = [each if isinstance(each, Space) else Space(each) for each in spaces]
     scores: dict[str, list[Scores]] = {method: [] for method in encoders}
@@ -228,7 +261,9 @@ def encode(
                     null.setdefault(method, []).append(drawn)
     stacked = stack_scores(scores, spaces, label="held-out r (mean of folds)", title=title)
     nulls = {method: np.array(drawn) for method, drawn in null.items()}
-    return Encoding(tuple(spaces), scores, recording, split, stacked, nulls)
+    return Encoding(
+        tuple(spaces), scores, recording, split, stacked, nulls, dict(encoders), tuple(delays)
+    )
 
 
 def _score(
@@ -241,6 +276,8 @@ def _score(
     needed = getattr(encoder, "min_features", 1)
     if X.shape[1] < needed:
         return _undefined(encoder, Y, split, targets, f"undefined: fewer than {needed} features")
+    if len(sizes) > 1 and getattr(encoder, "single_space", False):
+        return _undefined(encoder, Y, split, targets, "undefined: several spaces side by side")
     if hasattr(encoder, "score_folds"):
         return encoder.score_folds(X, Y, split, targets)
     return cross_validate(encoder, X, Y, split, targets=targets, keep_predictions=keep)
@@ -258,142 +295,3 @@ def _undefined(encoder: Any, Y: np.ndarray, split: Split, targets: Any, why: str
         n_train=[len(train) for train, _ in folds],
         predictions=np.full(Y.shape, np.nan),
     )
-
-
-def stack_scores(
-    scores: Mapping[str, Sequence[Scores]], spaces: Sequence[Space], *, label: str, title: str
-) -> xarray.Dataset:
-    """Return the scores of all spaces by all methods as one labelled data set.
-
-    Parameters
-    ----------
-    scores : mapping of str to sequence of Scores
-        Method -> one Scores per space, in the order of ``spaces``.
-    spaces : sequence of Space
-    label, title : str
-        Of the score axis and of the figure.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``score`` (analysis, space, fold, target), or where the targets have a column ``subject``
-        (analysis, space, subject, target), averaged over folds; ``fold_score`` (analysis, space,
-        fold, target; averaged over subjects), which intervals are made of; ``alpha`` (analysis,
-        space, fold, ...) where penalties were chosen. The attribute ``test_ratio`` is
-        n_test / n_train of the folds.
-    """
-    import xarray
-
-    names = [space.name for space in spaces]
-    if len(set(names)) < len(names):
-        raise ValueError(f"spaces: names must be unique, got {names}")
-    methods = list(scores)
-    coords: dict[str, Any] = {
-        "analysis": methods,
-        "space": names,
-        "kind": ("space", [space.kind for space in spaces]),
-        "layer": ("space", [space.layer for space in spaces]),
-    }
-    first = scores[methods[0]][0]
-    targets = first.targets
-    folds = np.array([[each.values for each in scores[method]] for method in methods])
-    if "subject" in targets:
-        subjects = targets["subject"].unique()
-        values = np.array([[each.mean for each in scores[method]] for method in methods])
-        values = values.reshape(*values.shape[:2], len(subjects), -1)
-        own = targets[: values.shape[3]].drop(columns="subject")
-        targets = own.assign(name=own["label"]).drop(columns="label")
-        folds = folds.reshape(*folds.shape[:3], len(subjects), -1).mean(axis=3)
-        dims = ("analysis", "space", "subject", "target")
-        coords |= {"subject": [str(subject) for subject in subjects], **target_coordinates(targets)}
-    else:
-        values = folds
-        dims = ("analysis", "space", "fold", "target")
-        coords |= target_coordinates(targets)
-    dataset = xarray.Dataset({"score": (dims, values)}, coords=coords)
-    dataset["fold_score"] = (("analysis", "space", "fold", "target"), folds)
-    dataset["alpha"] = _stack_alphas(scores, first.values.shape)
-    n_samples = int(np.sum(first.n_test))
-    return dataset.assign_attrs(
-        label=label,
-        title=title,
-        metric=first.metric,
-        n_samples=n_samples,
-        test_ratio=first.test_ratio,
-    )
-
-
-def _stack_alphas(scores: Mapping[str, Sequence[Scores]], shape: tuple) -> xarray.DataArray:
-    """Chosen penalties, NaN for methods without any; dims analysis, space, fold, column."""
-    import xarray
-
-    alphas = [
-        [np.full(shape, np.nan) if each.alphas is None else each.alphas for each in of_method]
-        for of_method in scores.values()
-    ]
-    return xarray.DataArray(np.array(alphas), dims=("analysis", "space", "fold", "column"))
-
-
-def stack_predictions(
-    scores: Mapping[str, Sequence[Scores]], spaces: Sequence[Space]
-) -> xarray.Dataset:
-    """Return the out-of-fold predictions, (analysis, space, sample, column), as float32.
-
-    Columns are the targets in the order in which they were fitted. Methods without predictions
-    are left out. Correlate them within folds only (see ``stack_folds``).
-    """
-    import xarray
-
-    kept = {
-        method: np.stack([each.predictions for each in of_method]).astype(np.float32)
-        for method, of_method in scores.items()
-        if all(each.predictions is not None for each in of_method)
-    }
-    if not kept:
-        raise ValueError("no method kept its predictions: pass keep_predictions=True")
-    columns = next(iter(scores.values()))[0].target_names.astype(str)
-    return xarray.Dataset(
-        {"prediction": (("analysis", "space", "sample", "column"), np.stack(list(kept.values())))},
-        coords={"analysis": list(kept), "space": [s.name for s in spaces], "column": columns},
-    )
-
-
-def stack_folds(split: Split, n_samples: int) -> xarray.Dataset:
-    """Return the folds of a split as ``role`` (fold, sample): 1 train, 2 test, 0 in the gap.
-
-    A `FixedSplit` also has ``part`` (sample): train, dev or test.
-    """
-    import xarray
-
-    folds = list(split.split(range(n_samples)))
-    role = np.zeros((len(folds), n_samples), dtype=np.int8)
-    for fold, (train, test) in enumerate(folds):
-        role[fold, train], role[fold, test] = 1, 2
-    parts = {"part": ("sample", split.parts.astype(str))} if isinstance(split, FixedSplit) else {}
-    return xarray.Dataset({"role": (("fold", "sample"), role)}, coords=parts)
-
-
-def score_table(scores: xarray.Dataset) -> pandas.DataFrame:
-    """Return mean scores with 95 % intervals over folds, one row per space, as text.
-
-    The intervals are those of `brainlm.stats.paired.fold_difference`: they hold for new stimuli and
-    these subjects. "-" stands for a score that does not exist (NaN).
-
-    Parameters
-    ----------
-    scores : xarray.Dataset
-        From ``stack_scores``.
-    """
-    import pandas
-
-    per_fold = scores["fold_score"].mean("target").transpose("analysis", "space", "fold").values
-    mean, half = per_fold.mean(axis=2), fold_half_width(per_fold, scores.attrs["test_ratio"], 2)
-    cells = [
-        [
-            "-" if np.isnan(mean[m, s]) else f"{mean[m, s]:6.3f} ± {half[m, s]:.3f}"
-            for m in range(scores.sizes["analysis"])
-        ]
-        for s in range(scores.sizes["space"])
-    ]
-    columns = [str(method) for method in scores["analysis"].values]
-    return pandas.DataFrame(cells, index=list(scores["space"].values), columns=columns)

@@ -214,6 +214,7 @@ class SimilarityEncoder(Encoder):
     """
 
     min_features = 3  # a correlation over two features is 1 or -1, whatever they are
+    single_space = True  # two spaces side by side correlate by their units
 
     def __init__(
         self,
@@ -291,6 +292,7 @@ class LeaveOneOut:
 
     center: bool = True
     min_features: int = 3
+    single_space: bool = True
 
     def score_folds(self, X: Any, Y: Any, split: Split, targets: Any = None) -> Scores:
         """Return the scores, with the predictions."""

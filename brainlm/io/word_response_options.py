@@ -177,7 +177,7 @@ def read_rows(
     return _read_once(*key, columns, tuple(where.items()))
 
 
-@lru_cache(maxsize=2)  # words and responses are often in one file
+@lru_cache(maxsize=3)  # the list of subjects, words and responses are often in one file
 def _read_once(
     path: Path,
     changed: int,

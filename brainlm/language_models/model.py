@@ -17,6 +17,7 @@ from brainlm.language_models.heads import begins_word
 from brainlm.language_models.hidden_states import hidden_states
 from brainlm.language_models.predictability import word_predictability
 from brainlm.language_models.read_tokens import n_unknown, read_tokens
+from brainlm.language_models.sites import Site
 from brainlm.language_models.sources import find_source
 from brainlm.language_models.tokens import Frame, Tokens, frame_of
 from brainlm.language_models.windows import (
@@ -24,7 +25,7 @@ from brainlm.language_models.windows import (
     Units,
     assemble,
     check_choices,
-    choose_layers,
+    choose_sites,
     choose_spans,
     whole_spans,
 )
@@ -195,9 +196,13 @@ class LanguageModel:
         ----------
         stimulus : Stimulus
             The words. No context ever crosses the edge of a ``stimulus.text``.
-        layers : "all", int or sequence of int
+        layers : "all", int, str or sequence of int and str
             0 is the embedding layer, ``n_layers`` (or -1) the last one; in models with a final
-            normalisation the last one comes after it, as in transformers.
+            normalisation the last one comes after it, as in transformers. Sites inside a block by
+            name (`brainlm.language_models.sites`): ``"4.attn_out"`` and ``"4.mlp_out"``, which the
+            block that computes layer 4 adds to the residual; ``"4.resid_pre"``,
+            ``"4.resid_mid"``, ``"4.resid_post"`` (without a final normalisation); ``"4.head.3"``,
+            one attention head. Without a number: that site of every layer.
         context : "none", "sentence", "document" or int
             What the model reads with a word. "none": the word by itself, as a text of its own.
             "sentence" and "document": the whole sentence or text in one input (a masked model
@@ -242,7 +247,7 @@ class LanguageModel:
         before it, as inside running text (``origin["leading_space"]``); tokenizers such as
         WordPiece drop it. The first word of a longer text is not.
         """
-        chosen = choose_layers(layers, self.n_layers)
+        chosen = choose_sites(layers, self.n_layers, int(self.config.num_attention_heads))
         check_choices(context, pooling, level)
         pooling = pooling or ("last" if level == "word" else "mean")
         if context == "none" and not len(self.frame):
@@ -272,6 +277,8 @@ class LanguageModel:
             found.flags.writeable = False  # Features then takes it without a copy
             whose = stimulus if level == "word" else None
             here = {**origin, "layer": layer}
+            if isinstance(layer, Site):
+                here |= {"layer": layer.layer, "site": str(layer)}
             spaces.append(Features(f"layer {layer}", found, whose, origin=here))
             release_pages(rows)
         return tuple(spaces)

@@ -11,6 +11,7 @@ import numpy as np
 
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import unknown_name
+from brainlm.language_models.sites import parse_sites
 from brainlm.language_models.tokens import Frame, Tokens, writes_spaces
 
 POOLINGS = ("last", "mean", "first")
@@ -236,6 +237,22 @@ class Units:
     def leading_space(self) -> bool:
         """Whether isolated words are read with the space that running text has before them."""
         return bool(self.isolated.any()) and writes_spaces(self.language)
+
+
+def choose_sites(layers: Any, n_layers: int, n_heads: int) -> list[Any]:
+    """Return the chosen layers as numbers, and sites inside of blocks as `Site`, in order."""
+    wanted = [layers] if isinstance(layers, str) else layers
+    if layers == "all" or isinstance(wanted, int | np.integer):
+        return choose_layers(layers, n_layers)
+    chosen: list[Any] = []
+    for each in wanted:
+        if isinstance(each, str):
+            chosen += parse_sites(each, n_layers, n_heads)
+        else:
+            chosen += choose_layers(each, n_layers)
+    if len(set(chosen)) < len(chosen) or not chosen:
+        raise ValueError(f"layers must name at least one layer and each once, got {layers!r}")
+    return chosen
 
 
 def choose_layers(layers: Any, n_layers: int) -> list[int]:

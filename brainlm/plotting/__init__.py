@@ -114,6 +114,7 @@ from brainlm.plotting.studies import (
     winners,
 )
 from brainlm.plotting.text_measures import geometry, plot_geometry, plot_surprisal, surprisal
+from brainlm.plotting.verdict import plot_verdict, verdict
 from brainlm.plotting.volumes import glass_brain, glass_brains, winner_map
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ __all__ = [
     "plot_time_course",
     "plot_topographies",
     "plot_unique_variance",
+    "plot_verdict",
     "plot_winners",
     "save_figures",
     "save_paper_figure",
@@ -216,6 +218,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "winner_brain": winner_brain,
     "time_course": time_course,
     "topographies": topographies,
+    "verdict": verdict,
 }
 
 

@@ -17,6 +17,7 @@ COLOURS = {
     "layer": "#0072B2",
     "combined": "#D55E00",
     "with empty": "#5D3A9B",
+    "untrained": "#56B4E9",
     "random": "#8C8C8C",
     "ceiling": "#555555",
 }

@@ -33,19 +33,25 @@ def _by_unit(scores: xarray.Dataset) -> tuple[xarray.DataArray, str, float]:
 
 
 def _by_kind(scores: xarray.Dataset, analysis: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Layer numbers and scores (n_units, n_layers, n_targets) of the spaces of one kind."""
+    """Layer numbers and scores (n_units, n_layers, n_targets) of the spaces of one kind.
+
+    Several spaces of a layer, such as untrained twins, are averaged.
+    """
     found, unit, _ = _by_unit(scores)
     chosen = found.sel(analysis=analysis).isel(space=np.flatnonzero(scores["kind"] == kind))
-    chosen = chosen.isel(space=np.argsort(chosen["layer"].values, kind="stable"))
-    return chosen["layer"].values, chosen.transpose(unit, "space", "target").values
+    values = chosen.transpose(unit, "space", "target").values
+    numbers = chosen["layer"].values
+    layers = np.unique(numbers)
+    means = [values[:, numbers == layer].mean(axis=1) for layer in layers]
+    return layers, np.stack(means, axis=1) if means else values
 
 
 def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     """Draw score against layer, averaged over targets, with its references.
 
-    Layers, layers combined with controls and the random embeddings of each layer are curves;
-    every other space is a horizontal line. Bands are 95 % intervals of the mean over folds
-    (`brainlm.stats.paired.fold_difference`); the ceiling has one over subjects.
+    Layers, layers combined with controls, untrained twins and the random embeddings of each layer
+    are curves; every other space is a horizontal line. Bands are 95 % intervals of the mean over
+    folds (`brainlm.stats.paired.fold_difference`); the ceiling has one over subjects.
 
     Parameters
     ----------
@@ -59,6 +65,7 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         "layer": "layers",
         "combined": "layers + controls",
         "with empty": "layers + empty baseline",
+        "untrained": "untrained twin",
         "random": "random, same geometry",
     }
     ratio = _by_unit(scores)[2]
@@ -67,7 +74,7 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         if len(layers) == 0:
             continue
         mean, half = interval(values.mean(axis=2), ratio)
-        plain = kind in ("random", "with empty")
+        plain = kind in ("random", "untrained", "with empty")
         style = {"linestyle": "--", "linewidth": 1} if plain else {"marker": "o"}
         ax.plot(layers, mean, color=COLOURS[kind], markersize=3, label=label, **style)
         if kind != "with empty":  # one band fewer to look through

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brainlm.data.scores import fisher_mean, pearson
+from brainlm.data.scores import fisher_mean, fisher_z, observed_pearson, pearson
 
 
 def leave_one_subject_out(
@@ -21,7 +21,9 @@ def leave_one_subject_out(
     Parameters
     ----------
     data : array of shape (n_subjects, n_samples, n_targets)
-        Responses to the same samples, z-scored or in the same unit.
+        Responses to the same samples, z-scored or in the same unit. A sample that a subject has no
+        response to is NaN: the mean is over the others who have one, and the correlation over the
+        samples that both have (NaN for fewer than ten in all folds).
     folds : sequence of array of int, optional
         Test samples of each fold. The correlation is then computed inside each and averaged by
         Fisher's z, exactly as the encoding scores that it is compared with.
@@ -41,11 +43,27 @@ def leave_one_subject_out(
             f"got {data.shape}"
         )
     folds = [np.arange(data.shape[1])] if folds is None else folds
+    if np.isnan(data).any():
+        return _incomplete(data, folds)
     total = data.sum(axis=0)
     ceiling = np.empty((len(data), data.shape[2]))
     for subject, own in enumerate(data):
         others = (total - own) / (len(data) - 1)
         ceiling[subject] = fisher_mean(np.stack([pearson(others[f], own[f]) for f in folds]))
+    return ceiling
+
+
+def _incomplete(data: np.ndarray, folds: Sequence[np.ndarray]) -> np.ndarray:
+    """`leave_one_subject_out` where subjects responded to different samples."""
+    total, count = np.nansum(data, axis=0), np.isfinite(data).sum(axis=0)
+    ceiling = np.full((len(data), data.shape[2]), np.nan)
+    for subject, own in enumerate(data):
+        here = np.isfinite(own)
+        n_others = count - here
+        others = (total - np.where(here, own, 0.0)) / np.where(n_others > 0, n_others, np.nan)
+        r = np.array([observed_pearson(others[fold], own[fold]) for fold in folds])
+        some = np.isfinite(r).any(axis=0)
+        ceiling[subject, some] = np.tanh(np.nanmean(fisher_z(r[:, some]), axis=0))
     return ceiling
 
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from brainlm.errors import UnknownNameError, unknown_name
+from brainlm.language_models.sites import SITES
+
+SITE = re.compile(rf"(\d+\.)?({'|'.join(SITES)})(\.\d+)?")
 
 Subjects = Annotated[str, typer.Option(help="Subjects, separated by commas, or 'all'.")]
 Model = Annotated[
     str,
     typer.Option(help="Language model: a name that brainlm fetches, a Hugging Face id, a folder."),
 ]
-Layers = Annotated[str, typer.Option(help="Layers, separated by commas (0 = input), or 'all'.")]
+Layers = Annotated[
+    str,
+    typer.Option(
+        help="Layers, separated by commas (0 = input), or 'all'; attention, its heads and the "
+        "feed-forward part of a block as 4.attn_out, 4.head.0, 4.mlp_out."
+    ),
+]
 Out = Annotated[Path, typer.Option(help="Folder of the result bundle.")]
 Root = Annotated[
     Path | None,
@@ -75,16 +86,22 @@ Spaces = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")]
 
 
-def layer_list(text: str) -> str | list[int]:
-    """Return ``"all"`` or the layer numbers in ``text``."""
+def layer_list(text: str) -> str | list[int | str]:
+    """Return ``"all"``, or the layer numbers and the sites (``"4.attn_out"``) in ``text``."""
     if text.strip() == "all":
         return "all"
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
+    return [_layer(part.strip(), text) for part in text.split(",")]
+
+
+def _layer(part: str, text: str) -> int | str:
+    with suppress(ValueError):
+        return int(part)
+    if not SITE.fullmatch(part):
         raise UnknownNameError(
-            f"--layers {text!r}: give whole numbers separated by commas, or 'all'"
-        ) from None
+            f"--layers {text!r}: give whole numbers or sites such as 4.attn_out, separated by "
+            "commas, or 'all'"
+        )
+    return part
 
 
 def choose(text: str, available: Sequence[str], kind: str = "subject") -> list[str]:

@@ -100,6 +100,8 @@ TABLE = {
     "p",
     "q",
     "rank",
+    "subject_low",
+    "subject_high",
     "centred",
     "published",
     "alpha_low",
@@ -108,7 +110,7 @@ TABLE = {
 }
 UNDEFINED = {
     "cogbench": {"undipped"},
-    "encode_human_ratings": {"score", "fold_score", "alpha", "prediction"},  # two features
+    "encode_human_ratings": {"score", "fold_score", "alpha", "prediction", "p_random"},
     "mulcogbench": {*TABLE, "p_random", "score_p_random", "relative", "relative_error"},
     "navigating": {*TABLE, "p_random", "relative", "relative_error"},
     "survey": {*TABLE, "p_random"},

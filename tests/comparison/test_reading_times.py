@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import pandas as pd
 import pytest
 
 from brainlm.comparison import reading_trials
+from brainlm.comparison.published_surprisal import PublishedSurprisal, published_models
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
+from brainlm.datasets.open import open_published_surprisal
+from brainlm.errors import UnknownNameError
 from brainlm.features.baselines import word_length, zipf_frequency
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.sources import is_cached
@@ -90,3 +94,33 @@ def test_a_cut_text_keeps_three_sentences():
     assert reading_trials._enough(words, responses, 9) == 9
     alone = responses.select_samples(np.arange(4), "one sentence")
     assert reading_trials._enough(words, alone, 3) == 4
+
+
+def test_published_surprisal_stands_in_for_a_model():
+    real("meco_xlang", "merged_data", "en.csv")
+    models = published_models("meco-means-en")
+    assert [model.name for model in models] == ["mGPT (published)", "monolingual (published)"]
+    assert [len(model.values) for model in models] == [2071, 2107]
+    table = pd.read_csv(real("meco_xlang", "merged_data", "en.csv"))
+    row = table[(table["model"] == "mgpt_lc") & (table["trialid"] == 3) & (table["ianum"] == 20)]
+    assert models[0].values["3/20"] == row["surp"].item()
+    settings = {"root": None, "max_items": 700, "max_subjects": 1, "mixed_items": 0}
+    part = reading_trials.reading_part("meco-means-en", models[0], **settings)
+    effects = pd.DataFrame(json.loads(part.attrs["effects"]))
+    total = effects[(effects["measure"] == "TRT") & (effects["predictor"] == "surprisal")]
+    assert total["coefficient"].item() > 0.05
+    assert total["low"].item() > 0
+    assert any("have no surprisal" in note for note in json.loads(part.attrs["notes"]))
+
+
+def test_words_without_published_surprisal_are_counted():
+    model = PublishedSurprisal("theirs", {"a": 1.0, "b": 3.0})
+    trials = pd.DataFrame({"item": ["a", "b", "c", "a"]})
+    kept, note = model.measured(trials)
+    assert kept["item"].tolist() == ["a", "b", "a"]
+    assert note == "theirs: 1 of 4 trials have no surprisal"
+    words = Stimulus(["x", "y", "z"], "en", item=["a", "b", "c"])
+    assert model.surprisal(words).values[:, 0].tolist() == [1, 3, 2]
+    assert published_models("ucl-gaze") == []
+    with pytest.raises(UnknownNameError, match="published model of 'meco-means-en'"):
+        open_published_surprisal("meco-means-en", "gpt4")

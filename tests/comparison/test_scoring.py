@@ -9,13 +9,8 @@ from support.comparison_tasks import array_source, word_task
 
 from brainlm.comparison.feature_spaces import FeatureSpace, permuted_space, shared_words
 from brainlm.comparison.layer_scores import job_key, layer_part, rows_of, table_of
-from brainlm.comparison.scoring import (
-    check_space,
-    fit_controls,
-    fixed_ridge,
-    score_ridge,
-    score_similarity,
-)
+from brainlm.comparison.scoring import check_space, fixed_ridge, score_ridge, score_similarity
+from brainlm.comparison.space_scores import fit_controls
 from brainlm.comparison.table import tidy
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.ridge import RidgeEncoder

@@ -3,7 +3,13 @@ import pytest
 from support.scores_for_tests import by_fold, by_subject, spaces
 
 from brainlm.data.features import Features
-from brainlm.encoding.encode import Space, score_table, stack_folds, stack_predictions, stack_scores
+from brainlm.encoding.encode import Space
+from brainlm.encoding.labelled_scores import (
+    score_table,
+    stack_folds,
+    stack_predictions,
+    stack_scores,
+)
 from brainlm.encoding.splits import ContiguousBlocks
 
 

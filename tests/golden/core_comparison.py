@@ -41,7 +41,7 @@ from brainlm.comparison.layer_statistics import (
     layer_profile,
     modality_difference,
 )
-from brainlm.comparison.scoring import fit_controls, fixed_ridge, score_ridge, score_similarity
+from brainlm.comparison.scoring import fixed_ridge, score_ridge, score_similarity
 from brainlm.comparison.simulated_assemblies import (
     autoregressive,
     simulate_fmri,
@@ -49,6 +49,7 @@ from brainlm.comparison.simulated_assemblies import (
     simulate_regions,
 )
 from brainlm.comparison.simulated_epochs import simulate_epochs
+from brainlm.comparison.space_scores import fit_controls
 from brainlm.comparison.table import record, tidy
 from brainlm.data.brain_maps import paint, targets_of, winners
 from brainlm.data.features import Features
@@ -56,7 +57,13 @@ from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.data.target_table import target_table, targets_of_subjects
 from brainlm.encoding.cross_validation import cross_validate
-from brainlm.encoding.encode import Space, score_table, stack_folds, stack_predictions, stack_scores
+from brainlm.encoding.encode import Space
+from brainlm.encoding.labelled_scores import (
+    score_table,
+    stack_folds,
+    stack_predictions,
+    stack_scores,
+)
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.similarity import SimilarityEncoder
 from brainlm.encoding.splits import ContiguousBlocks

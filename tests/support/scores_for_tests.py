@@ -5,7 +5,8 @@ import numpy as np
 from brainlm.data.features import Features
 from brainlm.data.scores import Scores
 from brainlm.data.target_table import target_table, targets_of_subjects
-from brainlm.encoding.encode import Space, stack_scores
+from brainlm.encoding.encode import Space
+from brainlm.encoding.labelled_scores import stack_scores
 
 KINDS = ["layer", "layer", "random", "random", "reference"]
 

@@ -120,6 +120,7 @@ def _section(
         "id": f"bundle-{number}",
         "title": record["analysis"].replace("_", " "),
         "question": questions.get(record["analysis"], ""),
+        "answer": bundle.arrays["verdict"].attrs["sentence"] if "verdict" in bundle.arrays else "",
         "folder": bundle.folder.name,
         "created": record.get("created", ""),
         "command": record.get("command", ""),

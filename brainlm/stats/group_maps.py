@@ -1,0 +1,203 @@
+"""Group inference on maps: sign flips with the maximum statistic or threshold-free clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from brainlm.stats.paired import MOST_EXACT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METHODS = ("max", "tfce")
+AT_ONCE = 1 << 25  # numbers of flipped means in memory
+
+
+@dataclass(frozen=True, eq=False)
+class GroupMap:
+    """Statistics of a group at each voxel, vertex or channel-time.
+
+    Attributes
+    ----------
+    mean : array of shape (n_targets,)
+    effect_size : array of shape (n_targets,)
+        Cohen's d, mean / standard deviation over subjects.
+    t : array of shape (n_targets,)
+    p : array of shape (n_targets,)
+        One-sided (above 0), corrected for all targets: family-wise error.
+    n_subjects : int
+    method : str
+    n_flips : int
+    """
+
+    mean: np.ndarray
+    effect_size: np.ndarray
+    t: np.ndarray
+    p: np.ndarray
+    n_subjects: int
+    method: str
+    n_flips: int
+
+    def to_frame(self, names: Any = None) -> pd.DataFrame:
+        """Return a row per target: mean, d, t, p and n."""
+        import pandas as pd
+
+        columns = {"mean": self.mean, "d": self.effect_size, "t": self.t, "p": self.p}
+        return pd.DataFrame({**columns, "n": self.n_subjects}, index=names)
+
+
+def group_map(
+    values: np.ndarray,
+    *,
+    method: str = "max",
+    adjacency: Any = None,
+    n_flips: int = 5000,
+    seed: int = 0,
+) -> GroupMap:
+    """Test at each target whether the mean over subjects lies above 0.
+
+    Under the null a subject's map is as likely as its negative. The signs of whole maps are
+    flipped, and each target is compared with the largest statistic of every flip over all targets::
+
+        t_v = mean_v / sqrt(s2_v / n)
+        p_v = (1 + #{max_u stat_u(flip) >= stat_v}) / (1 + n_flips)
+
+    With 14 subjects or fewer and no more than ``n_flips`` patterns, all of them are tried and p is
+    their exact share. The statistic is t, or its threshold-free cluster enhancement (steps of .2,
+    mne's defaults for height and extent), which also counts the support of neighbours.
+
+    Parameters
+    ----------
+    values : array of shape (n_subjects, n_targets)
+        Such as differences of scores, or Fisher z of correlations (`brainlm.data.scores.fisher_z`).
+        Subjects must be independent samples: listeners of one story share its noise.
+    method : {"max", "tfce"}
+    adjacency : sparse array of shape (n_targets, n_targets)
+        Which targets are neighbours, for "tfce": `volume_adjacency`, `surface_adjacency`, or
+        ``mne.stats.combine_adjacency`` for channels and times.
+    n_flips : int
+    seed : int
+
+    Returns
+    -------
+    GroupMap
+
+    Raises
+    ------
+    ValueError
+        Fewer than five subjects, values that are not finite, or an adjacency of another size.
+
+    References
+    ----------
+    Nichols & Holmes 2002, Hum Brain Mapp 15:1; Smith & Nichols 2009, NeuroImage 44:83.
+    """
+    values = np.asarray(values, dtype=float)
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    if values.ndim != 2 or len(values) < 5 or not np.isfinite(values).all():
+        raise ValueError(
+            f"values must be finite, (n_subjects, n_targets) of five subjects or more (with four a "
+            f"p value cannot fall below .06), got {values.shape} with "
+            f"{int((~np.isfinite(values)).sum())} values not finite"
+        )
+    n, mean, spread = len(values), values.mean(axis=0), values.std(axis=0, ddof=1)
+    if (spread == 0).any():
+        flat = int((spread == 0).sum())
+        raise ValueError(f"{flat} targets are equal in all subjects: leave them out")
+    t = mean / spread * np.sqrt(n)
+    signs = _signs(n, n_flips, seed)
+    if method == "max":
+        largest, exact = _largest_t(values, signs), len(signs) == 2**n
+        # The observed pattern is one of all; sums in another order may differ in the last bit.
+        p = _share_above(largest, t - 1e-9 * abs(t), extra=0 if exact else 1)
+        return GroupMap(mean, mean / spread, t, p, n, method, len(signs))
+    p, done = _tfce_p(values, adjacency, n_flips, seed)
+    return GroupMap(mean, mean / spread, t, p, n, method, done)
+
+
+def _signs(n: int, n_flips: int, seed: int) -> np.ndarray:
+    """Patterns of signs, (n_flips, n): all of them where there are few."""
+    if n <= MOST_EXACT and 2**n <= n_flips:
+        return 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+    return np.random.default_rng(seed).choice((-1, 1), size=(n_flips, n))
+
+
+def _largest_t(values: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Largest t of each pattern; the sum of squares does not change with the signs."""
+    n = len(values)
+    squares = np.square(values).sum(axis=0) / n
+    largest = np.empty(len(signs))
+    step = max(1, AT_ONCE // values.shape[1])
+    for start in range(0, len(signs), step):
+        mean = signs[start : start + step] @ values / n
+        variance = np.maximum(squares - mean**2, np.finfo(float).tiny) / (n - 1)
+        largest[start : start + step] = (mean / np.sqrt(variance)).max(axis=1)
+    return largest
+
+
+def _share_above(largest: np.ndarray, t: np.ndarray, extra: int) -> np.ndarray:
+    """Share of the largest statistics that reach each t, ``extra`` more counted among them."""
+    ordered = np.sort(largest)
+    return (extra + len(ordered) - np.searchsorted(ordered, t)) / (extra + len(ordered))
+
+
+def _tfce_p(values: np.ndarray, adjacency: Any, n_flips: int, seed: int) -> tuple[np.ndarray, int]:
+    """P values of mne's threshold-free cluster enhancement, and the number of patterns."""
+    from mne.stats import permutation_cluster_1samp_test
+
+    n_targets = values.shape[1]
+    if adjacency is None or adjacency.shape != (n_targets, n_targets):
+        found = "none" if adjacency is None else adjacency.shape
+        raise ValueError(
+            f"method='tfce' needs the adjacency of {n_targets} targets, got {found}: see "
+            "volume_adjacency and surface_adjacency"
+        )
+    _, _, p, null = permutation_cluster_1samp_test(
+        values,
+        threshold={"start": 0, "step": 0.2},
+        adjacency=sparse.coo_matrix(adjacency),
+        n_permutations=n_flips,
+        tail=1,
+        rng=np.random.default_rng(seed),
+        out_type="mask",
+        verbose="error",
+    )
+    return np.asarray(p, dtype=float).ravel(), len(null)
+
+
+def volume_adjacency(mask: np.ndarray) -> sparse.coo_array:
+    """Return which voxels of a mask share a face, (n_voxels, n_voxels).
+
+    Parameters
+    ----------
+    mask : bool array of shape (n_x, n_y, n_z)
+        Voxels in C order are the targets.
+    """
+    from sklearn.feature_extraction.image import grid_to_graph
+
+    mask = np.asarray(mask, dtype=bool)
+    if mask.ndim != 3 or not mask.any():
+        raise ValueError(f"mask must be 3-D with a voxel in it, got {mask.shape}")
+    return sparse.coo_array(grid_to_graph(*mask.shape, mask=mask))
+
+
+def surface_adjacency(faces: np.ndarray, mask: np.ndarray | None = None) -> sparse.coo_array:
+    """Return which vertices of a surface share an edge, (n_vertices, n_vertices).
+
+    Parameters
+    ----------
+    faces : array of int, shape (n_faces, 3)
+    mask : bool array of shape (n_vertices,), optional
+        Vertices that are targets.
+    """
+    from mne.surface import mesh_edges
+
+    edges = mesh_edges(np.asarray(faces, dtype=int)).tocsr()
+    if mask is not None:
+        kept = np.flatnonzero(mask)
+        edges = edges[kept][:, kept]
+    return sparse.coo_array(edges + sparse.eye(edges.shape[0]))

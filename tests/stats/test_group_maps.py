@@ -1,0 +1,89 @@
+from itertools import product
+
+import mne
+import numpy as np
+import pytest
+
+from brainlm.stats.group_maps import group_map, surface_adjacency, volume_adjacency
+
+MASK = np.ones((6, 6, 4), dtype=bool)
+
+
+def test_all_sign_patterns_by_hand(rng):
+    values = rng.standard_normal((5, 3)) + np.array([1.0, 0.3, 0.0])
+    t = [
+        mne.stats.ttest_1samp_no_p(np.array(s)[:, None] * values)
+        for s in product((1, -1), repeat=5)
+    ]
+    largest = np.max(t, axis=1)
+    observed = mne.stats.ttest_1samp_no_p(values)
+    found = group_map(values)
+    np.testing.assert_allclose(found.t, observed)
+    np.testing.assert_allclose(found.p, [(largest >= x - 1e-12).mean() for x in observed])
+    assert found.n_flips == 32
+    np.testing.assert_allclose(found.effect_size, values.mean(0) / values.std(0, ddof=1))
+
+
+def test_the_maximum_statistic_is_that_of_nilearn(rng):
+    from nilearn.mass_univariate import permuted_ols
+
+    values = rng.standard_normal((16, 40)) + 0.4
+    theirs = permuted_ols(
+        np.ones((16, 1)), values, model_intercept=False, n_perm=4000, two_sided_test=False,
+        random_state=1, output_type="dict",
+    )  # fmt: skip
+    ours = group_map(values, n_flips=4000)
+    np.testing.assert_allclose(ours.t, theirs["t"][0])
+    np.testing.assert_allclose(ours.p, 10 ** -theirs["logp_max_t"][0], atol=0.03)
+
+
+@pytest.mark.parametrize("method", ["max", "tfce"])
+def test_a_planted_blob_is_found_and_nothing_else(rng, method):
+    blob = np.zeros(MASK.shape)
+    blob[1:4, 1:4, 1:3] = 1.5
+    values = blob[MASK] + rng.standard_normal((16, MASK.sum()))
+    found = group_map(values, method=method, adjacency=volume_adjacency(MASK), n_flips=300)
+    inside = blob[MASK] > 0
+    assert (found.p[inside] <= 0.05).mean() > 0.5
+    assert (
+        (found.p[~inside] <= 0.05).mean() < 0.1
+        if method == "tfce"
+        else (found.p[~inside] > 0.05).all()
+    )
+
+
+@pytest.mark.parametrize(("method", "studies"), [("max", 200), ("tfce", 10)])
+def test_noise_is_found_in_one_study_of_twenty(method, studies):
+    rng = np.random.default_rng(1)
+    shape = (4, 4, 2)
+    adjacency = volume_adjacency(np.ones(shape, dtype=bool))
+    smallest = [
+        group_map(
+            rng.standard_normal((10, 32)), method=method, adjacency=adjacency, n_flips=60, seed=k
+        ).p.min()
+        for k in range(studies)
+    ]
+    # Binomial, 99 %: at most 18 of 200 and 3 of 10.
+    assert (np.array(smallest) <= 0.05).sum() <= {200: 18, 10: 3}[studies]
+
+
+def test_neighbours_share_a_face_or_an_edge():
+    adjacency = volume_adjacency(np.ones((2, 2, 1), dtype=bool)).toarray() > 0
+    expected = [[1, 1, 1, 0], [1, 1, 0, 1], [1, 0, 1, 1], [0, 1, 1, 1]]
+    np.testing.assert_array_equal(adjacency, np.array(expected, dtype=bool))
+    faces = [[0, 1, 2], [1, 2, 3]]
+    edges = surface_adjacency(faces).toarray() > 0
+    assert not edges[0, 3]
+    assert edges[1, 2]
+    assert surface_adjacency(faces, np.array([1, 1, 0, 1], dtype=bool)).shape == (3, 3)
+
+
+def test_bad_input_is_named(rng):
+    with pytest.raises(ValueError, match="five subjects or more"):
+        group_map(rng.standard_normal((4, 3)))
+    with pytest.raises(ValueError, match="1 values not finite"):
+        group_map(np.where(np.eye(6, 3) > 0, np.nan, 1.0)[[0, 3, 4, 5, 3, 3]])
+    with pytest.raises(ValueError, match="needs the adjacency of 3 targets, got none"):
+        group_map(rng.standard_normal((6, 3)), method="tfce")
+    with pytest.raises(ValueError, match="equal in all subjects"):
+        group_map(np.ones((6, 3)))

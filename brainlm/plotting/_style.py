@@ -22,7 +22,8 @@ COLUMN = 120.0  # mm: narrower pages are single columns
 SMALLEST, LARGEST = 7, 8  # points
 PRINTED = 0.8  # size of a figure with text of 7 points, of its size with 9
 NARROWEST = 0.62  # of its own width: the least that a panel is given
-LEAST_HEIGHT = 0.75
+LEAST_HEIGHT = 0.9
+FEW_TICKS = 1.3  # inches: narrower axes have three
 LOWEST = 1.2  # inches, of a panel among others below each other
 CHARACTER = 0.063  # inches: mean width of a character of 8 points
 
@@ -114,6 +115,8 @@ def fit_texts(figure: Figure) -> None:
     for ax in axes:
         box = ax.get_window_extent()
         width, height = box.width / figure.dpi, box.height / figure.dpi
+        if isinstance(ax.xaxis.get_major_locator(), MaxNLocator) and width < FEW_TICKS:
+            ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
         _wrap(ax.xaxis.label, width + 0.2)
         _wrap(ax.yaxis.label, height + 0.1)
         for text in (ax.title, ax._left_title, ax._right_title):

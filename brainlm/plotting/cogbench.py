@@ -141,7 +141,9 @@ def cogbench(bundle: Bundle) -> Figure:
     if PAGE.get() < COLUMN:  # two columns of tasks
         n, height = min(n, 2), height * 2 * LEAST_HEIGHT
     figure = plt.figure(figsize=(width, height))
-    rows = figure.subfigures(len(COGBENCH_METRICS), 1, squeeze=False)[:, 0]
+    # The first row has the legend.
+    shares = [1.5 if n == 2 else 1.2, *[1] * (len(COGBENCH_METRICS) - 1)]
+    rows = figure.subfigures(len(shares), 1, squeeze=False, height_ratios=shares)[:, 0]
     for row, metric in zip(rows, COGBENCH_METRICS, strict=True):
         draw_cogbench(table, published, metric, row, columns=n, legend=metric == "official")
     return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 import numpy as np
@@ -293,7 +293,7 @@ def reconstruction_text(bundle: Bundle) -> Figure:
         len(chosen), 1, figsize=page_size(9, 5.2 * len(chosen)), squeeze=False
     )
     narrow = PAGE.get() < COLUMN  # half as much text in a line
-    options = {"characters": 52, "seconds": LINE / 2} if narrow else {}
+    options: dict[str, Any] = {"characters": 52, "seconds": LINE / 2} if narrow else {}
     for ax, condition in zip(axes[:, 0], chosen, strict=True):
         plot_text_timeline(level, condition, shown_metrics(level)[0], ax, **options)
     return figure

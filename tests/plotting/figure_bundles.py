@@ -354,6 +354,35 @@ def epochs(rng):
     }
 
 
+def added(rng):
+    """What two predictors add to controls, and one to the other."""
+    found = epochs(rng)["scores"].isel(analysis=0, drop=True)
+    names = ["association", "similarity", "similarity beyond association"]
+    return {"added": found.assign_coords(space=names)}
+
+
+def languages_of_a_study(rng):
+    rows = []
+    for language, name in (("en", "alice-en"), ("zh", "alice-zh"), ("da", "alice-da")):
+        for model in ("tiny", "large"):
+            gains = {"beyond": rng.normal(0.02, 0.02), "over_random": rng.normal(0.03, 0.02)}
+            row = {"language": language, "dataset": name, "model": model}
+            for measure, gain in gains.items():
+                row |= {
+                    measure: gain,
+                    f"{measure}_low": gain - 0.02,
+                    f"{measure}_high": gain + 0.02,
+                }
+                row[f"{measure}_q"] = float(rng.random())
+            rows.append(row)
+    means = [
+        {"model": m, "measure": k, "gain": 0.02, "low": 0.0, "high": 0.04, "p": 0.04}
+        for m in ("tiny", "large")
+        for k in ("beyond", "over_random")
+    ]
+    return {"table": table_of(pd.DataFrame(rows)), "over_languages": table_of(pd.DataFrame(means))}
+
+
 def cogbench_scores(rng):
     """Two tasks of six layers, with every baseline."""
     rows = []
@@ -411,6 +440,8 @@ MAKERS = {
     "brain_maps": brains,
     "winner_brain": brains,
     "flat_maps": brains,
+    "added_effects": added,
+    "language_gains": languages_of_a_study,
     "verdict": gains,
     "searchlight_brain": brains,
     "glass_brains": brains,

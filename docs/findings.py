@@ -2,7 +2,8 @@
 
 ``python docs/findings.py FOLDER > docs/findings.md``, where FOLDER holds the bundles that
 ``brainlm run mulcogbench``, ``navigating``, ``survey``, ``reading``, ``simulate_studies``,
-``simulate_regions``, ``decode_pereira2018_text`` and ``decode_alice_fmri`` saved under these names.
+``simulate_regions``, ``encode_languages``, ``encode_epochs`` (of n400-word-pairs),
+``decode_pereira2018_text`` and ``decode_alice_fmri`` saved under these names.
 Every sentence with a number is made of a bundle; a study whose bundle is not there is said to be
 missing.
 """
@@ -41,7 +42,9 @@ How to read the numbers:
 - q is Benjamini-Hochberg's over all rows of a table; only q <= .05 is called significant.
 - Controls are word length, frequency, position, and in stories the word rate, on all words. What a
   model adds to them is r of both together minus r of the controls.
-- n_subjects 1 is one person, or a mean over people that the data come as.
+- n_subjects 1 is one person, or a mean over people that the data come as. Where people read
+  different words (UCL by person, ZuCo), features are fitted to the mean over people and scored on
+  each, and the ceiling is the correlation of each with the mean of the others.
 
 How often each test rejects where nothing is true is in `benchmarks/README.md`. Decoding of
 simulated subjects is on [another page](decoding_results.md).
@@ -495,6 +498,42 @@ def untested(bundles: dict[str, Bundle]) -> str:
     return "\n".join(["## What could not be tested", *(f"- {line}" for line in lines)])
 
 
+def languages(bundle: Bundle) -> str:
+    """Text on one layer of a model in many languages."""
+    table, means = frame(bundle, "table"), frame(bundle, "over_languages")
+    shown = table[["language", "dataset", "model", "score", "controls", "random", "ceiling"]]
+    shown = shown.assign(
+        gain=[
+            f"{row.beyond:.3f} [{row.beyond_low:.3f}, {row.beyond_high:.3f}]"
+            for row in table.itertuples()
+        ],
+        q=table["beyond_q"],
+        n_subjects=table["n_subjects"],
+    )
+    lines = [
+        f"- {row.model}, {row.what}: {row.gain:.3f} [{row.low:.3f}, {row.high:.3f}] over "
+        f"{row.n_languages} languages (sign flips p {row.p:.3f}), above 0 in {row.n_positive}."
+        if row.n_languages >= 3
+        else f"- {row.model}, {row.what}: {row.gain:.3f}; too few languages for an interval "
+        f"({row.n_languages})."
+        for row in means.itertuples()
+    ]
+    title = "## Languages: one layer in language regions, beyond controls"
+    return "\n".join([title, settings(bundle), "", *lines, "", markdown(shown)])
+
+
+def pairs(bundle: Bundle) -> str:
+    """Text on the predictors of the response to the second word of a pair."""
+    title = "## Word pairs: does a model explain the N400 beyond association?"
+    added = bundle.arrays.get("added")
+    if added is None:
+        return f"{title}\n{settings(bundle)}\n\nThe bundle is not of word pairs."
+    from brainlm.encoding.added_effects import effect_lines
+
+    first, *lines = effect_lines(added)
+    return "\n".join([title, settings(bundle), "", f"{first}:", "", *(f"- {x}" for x in lines)])
+
+
 STUDIES: dict[str, Callable[[Bundle], str]] = {
     "mulcogbench": mulcogbench,
     "navigating": navigating,
@@ -502,6 +541,8 @@ STUDIES: dict[str, Callable[[Bundle], str]] = {
     "reading": reading,
     "simulate_studies": simulated,
     "simulate_regions": regions,
+    "encode_languages": languages,
+    "encode_epochs": pairs,
     "decode_pereira2018_text": lambda b: decoded(b, "Text from the brain: sentences of Pereira"),
     "decode_alice_fmri": lambda b: decoded(b, "Text from the brain: minutes of Alice"),
 }

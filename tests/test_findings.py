@@ -74,7 +74,7 @@ def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
     assert "in 1 of 3 measures" in text  # the third one is significantly worse
     assert "0.1234" in text
     assert re.search(r"\*\*holds here\*\*.* x .*\(1\.25\).* on 1 of 4 data sets", text)
-    assert text.count("No bundle") == 6
+    assert text.count("No bundle") == 8
     assert text.count("A debug run") == 2
     assert text.count("WordNet") == 1
 
@@ -236,3 +236,45 @@ def test_text_from_people_is_judged_beside_what_had_no_brain(findings, tmp_path)
         "**Caution: brain scores above the ceiling, no upper bound, in bertsc"
     )
     assert first[1].startswith("**Caution: brain scores below its own permuted responses in bertsc")
+
+
+def test_languages_and_word_pairs_have_their_numbers(findings, tmp_path, capsys):
+    row = {
+        "dataset": "evlab-passages-zh",
+        "language": "zh",
+        "model": "m",
+        "score": 0.2,
+        "controls": 0.1,
+        "random": 0.05,
+        "ceiling": 0.4,
+        "beyond": 0.123,
+        "beyond_low": 0.1,
+        "beyond_high": 0.15,
+        "beyond_q": 0.01,
+        "n_subjects": 3,
+    }
+    means = {"model": "m", "what": "beyond", "gain": 0.1, "low": 0.05, "high": 0.15, "p": 0.03}
+    means = [{**means, "n_languages": n, "n_positive": n} for n in (6, 2)]
+    arrays = {
+        "table": table_of(pd.DataFrame([row])),
+        "over_languages": table_of(pd.DataFrame(means)),
+    }
+    given = {"config": {"debug": False}, "inputs": {}}
+    save_bundle(tmp_path / "encode_languages", analysis="encode_languages", arrays=arrays, **given)
+    added = xarray.Dataset(
+        {
+            "score": (("space", "fold", "target"), np.full((1, 5, 2), 0.25)),
+            "p": (("space", "target"), [[0.01, 0.5]]),
+        },
+        coords={"space": ["FAS"], "target": ["Pz@380ms", "Fz@20ms"]},
+        attrs={"n_permutations": 99},
+    )
+    save_bundle(
+        tmp_path / "encode_epochs", analysis="encode_epochs", arrays={"added": added}, **given
+    )
+    findings.main(tmp_path)
+    page = capsys.readouterr().out
+    assert "m, beyond: 0.100 [0.050, 0.150] over 6 languages (sign flips p 0.030)" in page
+    assert "m, beyond: 0.100; too few languages for an interval (2)." in page
+    assert "| zh | evlab-passages-zh | m | 0.200 | 0.100 | 0.050 | 0.400 | 0.123 [" in page
+    assert "0.250 at Pz@380ms (p = 0.010); above chance: 1 targets" in page

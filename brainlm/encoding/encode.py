@@ -140,7 +140,8 @@ def encode(
     ----------
     spaces : sequence of Space, Features or array, or mapping of str to array
         Arrays and DataFrames are (n_samples, n_features): layers in order where they come as a
-        list, named references where they come as a mapping.
+        list, named references where they come as a mapping. Features of a language model are
+        layers, other features references.
     recording : Recording, array or DataFrame of shape (n_samples, n_targets)
         Columns of a DataFrame name the targets. Targets of several subjects side by side have a
         column ``subject`` (`brainlm.data.recording.side_by_side`); the scores then have a dimension
@@ -222,7 +223,8 @@ def _space(given: Any, name: str, kind: str, layer: int) -> Space:
     if isinstance(given, Space):
         return given
     if isinstance(given, Features):
-        return Space(given)
+        number = given.origin.get("layer")  # as LanguageModel.embed returns them
+        return Space(given) if number is None else Space(given, "layer", int(number))
     if is_tensor(given):
         given = given.detach()
     values = given.to_numpy() if hasattr(given, "to_numpy") else np.asarray(host(given))

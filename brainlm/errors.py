@@ -35,8 +35,11 @@ class LicenceError(ValueError):
     """A licence that has to be accepted before the data are fetched."""
 
 
+MOST_LISTED = 30  # names in a message
+
+
 def unknown_name(kind: str, name: object, choices: Iterable[object]) -> UnknownNameError:
-    """Return the error for an unknown ``name``: the nearest choice first, then all of them.
+    """Return the error for an unknown ``name``: up to three near choices first, then all of them.
 
     Parameters
     ----------
@@ -48,9 +51,11 @@ def unknown_name(kind: str, name: object, choices: Iterable[object]) -> UnknownN
         The names that exist.
     """
     names = [str(choice) for choice in choices]
-    near = difflib.get_close_matches(str(name), names, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    listing = ", ".join(names) if names else "(none)"
+    near = difflib.get_close_matches(str(name), names, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    listing = ", ".join(names[:MOST_LISTED]) if names else "(none)"
+    if len(names) > MOST_LISTED:
+        listing += f", ... ({len(names)} in all)"
     return UnknownNameError(f"unknown {kind} {name!r}.{hint} Choices: {listing}")
 
 

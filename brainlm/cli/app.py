@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -61,10 +62,31 @@ RootOption = Annotated[
 ]
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        import brainlm
+
+        typer.echo(f"brainlm {brainlm.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Language models and language in the brain: data, features, encoding, decoding, figures."""
+
+
 @app.command()
 def datasets(
     name: DataSet = None,
     root: RootOption = None,
+    modality: Annotated[str | None, typer.Option(help="Only this one, such as meg.")] = None,
+    language: Annotated[str | None, typer.Option(help="Only this one, such as zh.")] = None,
+    here: Annotated[bool, typer.Option("--here", help="Only those on this machine.")] = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the table of docs/datasets.md.")
     ] = False,
@@ -79,7 +101,7 @@ def datasets(
     elif name is not None:
         typer.echo(catalogue.dataset_page(name, root))
     else:
-        _table(catalogue.dataset_rows(root))
+        _table(catalogue.dataset_rows(root, modality=modality, language=language, here=here))
 
 
 @app.command()
@@ -155,7 +177,7 @@ def list_everything(root: RootOption = None) -> None:
 
     typer.echo("analyses (brainlm run NAME)")
     for each in list_analyses():
-        typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+        typer.echo(f"  {each:24s} {_first_line(each)}")
     typer.echo("\nlanguage models (brainlm fetch NAME, or any Hugging Face id)")
     _table(catalogue.model_rows())
     typer.echo("\ndata sets (brainlm datasets NAME)")
@@ -253,7 +275,7 @@ def report(
     from brainlm.results.bundle import load_bundle
     from brainlm.results.report import report_page, write_report
 
-    questions = {name: _first_line(load_analysis(name)) for name in list_analyses()}
+    questions = {name: _first_line(name) for name in list_analyses()}
     text = report_page([load_bundle(bundle) for bundle in bundles], questions)
     typer.echo(str(write_report(out or bundles[0] / "report.html", text, overwrite=overwrite)))
 
@@ -284,7 +306,7 @@ def run_analysis(context: typer.Context, name: Analysis = None) -> None:
     if name is None or name in ("--help", "-h"):
         typer.echo("Usage: brainlm run NAME [OPTIONS]    (brainlm run NAME --help)\n\nAnalyses:")
         for each in list_analyses():
-            typer.echo(f"  {each:24s} {_first_line(load_analysis(each))}")
+            typer.echo(f"  {each:24s} {_first_line(each)}")
         typer.echo(
             "\nAll take --config FILE.toml and --set key=value, with the names of their options."
         )
@@ -385,11 +407,16 @@ def list_analyses() -> list[str]:
     return sorted(p.stem for p in analyses_folder().glob("*.py") if not p.stem.startswith("_"))
 
 
-def load_analysis(name: str) -> ModuleType:
-    """Return the module of an analysis."""
+def analysis_path(name: str) -> Path:
+    """Return the file of an analysis."""
     if name.removesuffix(".py") not in list_analyses():
         raise unknown_name("analysis", name, list_analyses())
-    path = analyses_folder() / f"{name.removesuffix('.py')}.py"
+    return analyses_folder() / f"{name.removesuffix('.py')}.py"
+
+
+def load_analysis(name: str) -> ModuleType:
+    """Return the module of an analysis."""
+    path = analysis_path(name)
     spec = importlib.util.spec_from_file_location(f"brainlm_analyses.{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -399,11 +426,26 @@ def load_analysis(name: str) -> ModuleType:
     return module
 
 
-def _first_line(module: ModuleType) -> str:
-    return (module.__doc__ or "").strip().splitlines()[0]
+def _first_line(name: str) -> str:
+    """Return what an analysis asks, without importing it."""
+    source = analysis_path(name).read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
 
 
 def _table(rows: list[dict[str, str]]) -> None:
+    """Print a table: fitted to a terminal, else as plain text for other programs."""
+    if not rows:
+        typer.echo("none")
+        return
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+
+        shown = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
+        for row in rows:
+            shown.add_row(*row.values())
+        Console().print(shown, markup=False)
+        return
     widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
     typer.echo("  ".join(key.ljust(width) for key, width in widths.items()).rstrip())
     for row in rows:

@@ -11,6 +11,7 @@ import numpy as np
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.card import Card, read_card
 from brainlm.datasets.folders import is_on_disk, list_datasets
+from brainlm.errors import unknown_name
 from brainlm.features.norms import Norm, open_norm
 from brainlm.language_models.sources import is_cached, list_models
 from brainlm.language_models.word_vectors import StaticVectors
@@ -25,12 +26,44 @@ error and no wrong number.
 """
 
 
-def dataset_rows(root: Path | str | None = None) -> list[dict[str, str]]:
+def dataset_rows(
+    root: Path | str | None = None,
+    *,
+    modality: str | None = None,
+    language: str | None = None,
+    here: bool = False,
+) -> list[dict[str, str]]:
     """Return one row per data set: what it is, its licence, and whether it is checked and here.
 
     A card is checked if all it says was compared with the files of the data set.
+
+    Parameters
+    ----------
+    root : path, optional
+        As in ``open_dataset``.
+    modality, language : str, optional
+        Only data sets of this modality, or with this language.
+    here : bool
+        Only those on this machine.
+
+    Raises
+    ------
+    UnknownNameError
+        No data set has that modality or language.
     """
-    return [_dataset_row(read_card(name), root) for name in list_datasets()]
+    cards = [read_card(name) for name in list_datasets()]
+    if modality is not None:
+        known = sorted({card.modality for card in cards})
+        if modality not in known:
+            raise unknown_name("modality", modality, known)
+        cards = [card for card in cards if card.modality == modality]
+    if language is not None:
+        spoken = sorted({each for card in cards for each in card.languages})
+        if language not in spoken:
+            raise unknown_name("language", language, spoken)
+        cards = [card for card in cards if language in card.languages]
+    rows = [_dataset_row(card, root) for card in cards]
+    return [row for row in rows if row["on disk"] == "yes"] if here else rows
 
 
 def _dataset_row(card: Card, root: Path | str | None) -> dict[str, str]:

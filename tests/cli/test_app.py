@@ -12,10 +12,12 @@ from support.bundles_for_tests import make_bundle
 from support.studies import write_study
 from typer.testing import CliRunner
 
+import brainlm
 from brainlm.batch.dask_tasks import compute_to
 from brainlm.batch.study_reading import read_study
 from brainlm.cli.app import app, list_analyses, main
 from brainlm.datasets.folders import list_datasets
+from brainlm.errors import UnknownNameError
 from brainlm.workflow.command import from_settings
 
 RUNNER = CliRunner()
@@ -328,3 +330,30 @@ def test_settings_of_a_file_become_options_and_yield_to_the_command_line(tmp_pat
 def test_wrong_settings_are_named(arguments, message):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         from_settings(analysis, arguments)
+
+
+def test_the_version_is_printed():
+    code, text = _say("--version")
+    assert (code, text.strip()) == (0, f"brainlm {brainlm.__version__}")
+
+
+def test_data_sets_are_filtered():
+    code, text = _say("datasets", "--modality", "meg", "--language", "zh")
+    names = [line.split()[0] for line in text.splitlines()[1:]]
+    assert code == 0
+    assert "smn4lang-meg" in names
+    assert "alice-fmri" not in names
+    with pytest.raises(UnknownNameError, match="Did you mean 'meg'"):
+        _say("datasets", "--modality", "mgg")
+
+
+def test_three_near_names_are_offered():
+    with pytest.raises(UnknownNameError, match="Did you mean 'smn4lang-fmri' or .* in all"):
+        _say("datasets", "smn4lang-fmr")
+
+
+def test_the_list_of_analyses_imports_none(monkeypatch):
+    monkeypatch.setattr("brainlm.cli.app.load_analysis", None)
+    code, text = _say("run")
+    assert code == 0
+    assert "Which layers of a language model encode human meaning ratings?" in text

@@ -67,6 +67,21 @@ def test_a_file_that_is_cut_off_is_an_error(family, tmp_path, rng):
         path.write_bytes(content)
 
 
+@pytest.mark.parametrize("n_lost", [1, 2, 3, 4, 8])
+def test_brainvision_that_ends_within_a_sample_is_an_error(tmp_path, n_lost):
+    family = next(each for each in FAMILIES if each.name == "BrainVision")
+    family.write(tmp_path)
+    path = tmp_path / "sub-1_eeg.eeg"
+    path.write_bytes(path.read_bytes()[:-n_lost])
+    if n_lost % 4:
+        with pytest.raises(
+            CorruptDataError, match=r"sub-1_eeg\.vhdr.*not whole samples of 4 bytes"
+        ):
+            family.read(tmp_path)
+    else:
+        family.read(tmp_path)  # a shorter recording, which holds all words
+
+
 @QUICK
 @given(WORDS)
 def test_words_of_events_are_read_as_they_were_written(words):

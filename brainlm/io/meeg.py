@@ -16,7 +16,7 @@ from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError
 from brainlm.io.events import read_events, read_start
-from brainlm.io.fif import check_end
+from brainlm.io.fif import check_end, check_frames
 from brainlm.io.files import naming
 from brainlm.io.meeg_options import MeegOptions
 from brainlm.io.mne_objects import epoch_words, from_epochs, from_raw
@@ -105,6 +105,8 @@ def _open_raw(path: Path, given: MeegOptions) -> Any:
         for name in raw.filenames:
             if str(name).endswith(".fif"):
                 check_end(Path(str(name)))
+            elif path.suffix == ".vhdr":
+                check_frames(Path(str(name)), raw)
         raw = _haemoglobin(raw, given.channels)
         names = [raw.ch_names[i] for i in mne.channel_indices_by_type(raw.info)[given.channels]]
         kept = [name for name in names if name not in raw.info["bads"]]

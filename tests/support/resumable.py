@@ -155,9 +155,9 @@ def decode(files, folder):
 
 
 WORKS = [
-    Work("encode (a study)", write_study, encode, bundle_hash),
     Work("embed", write_words, embed, embedded_hash),
     Work("long recordings", write_image, read_long, embedded_hash),
+    Work("encode (a study)", write_study, encode, bundle_hash),
     Work("mulcogbench", write_miniature, mulcogbench, bundle_hash),
     Work("decode", write_told, decode, bundle_hash),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -80,6 +81,8 @@ def reading(path: Path | str, what: str = "file", advice: str = "fetch it again"
         told = str(error)
         raise MemoryError(told if str(path) in told else f"{path}: {told}") from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:  # no memory to map it
+            raise MemoryError(f"{path}: {error}") from error
         told = f"{type(error).__name__}: {error}"
         raise CorruptDataError(f"{path}: not a readable {what} ({told}); {advice}") from error
 

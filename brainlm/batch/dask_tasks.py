@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
+from brainlm.batch.smaller_blocks import compute_in_blocks, out_of_memory, smaller_memory
 from brainlm.batch.study_file import EMPTY, StudyFile, Task
 from brainlm.compute.lazy_arrays import split_place
 from brainlm.compute.memory import available_memory
@@ -33,7 +34,7 @@ from brainlm.storage.whole_files import read_checked, write_checked
 if TYPE_CHECKING:
     import xarray
 
-TRIES = 3  # of a task whose worker dies
+TRIES = 3  # more, of a task whose worker dies
 
 
 @contextmanager
@@ -109,6 +110,16 @@ def run_study(
     -------
     list of Path
         One file per task, in the order of ``study.tasks()``.
+
+    Raises
+    ------
+    MemoryError
+        A task ran out of memory, or its worker was killed, and again with smaller blocks.
+
+    Warns
+    -----
+    UserWarning
+        A task is tried again with smaller blocks.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -132,32 +143,70 @@ def run_study(
 
 
 def _finished(study: StudyFile, missing: Sequence[tuple[Task, Path]], client: Any) -> Iterable[Any]:
-    if client is None:
-        for task, path in missing:
-            compute_to(study, task, path)
+    """Compute tasks; those that run out of memory are tried once more, in smaller blocks."""
+    run = _one_by_one if client is None else partial(_on_cluster, client)
+    failed: list[tuple[Task, Path, BaseException]] = []
+    for task, path, error in run(study, missing, None):
+        if error is None:
             yield task
-        return
-    from dask.distributed import as_completed
+        else:
+            failed.append((task, path, error))
+    # Alone, because Dask also blames tasks that only waited for a worker that was killed.
+    for task, path, error in failed:
+        least = smaller_memory(study, task, error)
+        for _, _, again in run(study, [(task, path)], least):
+            if again is not None:
+                raise out_of_memory(study, task, again) from again
+        yield task
+
+
+def _one_by_one(
+    study: StudyFile, missing: Sequence[tuple[Task, Path]], max_memory: int | None
+) -> Iterator[tuple[Task, Path, BaseException | None]]:
+    """Compute tasks in this process; yield each with its error, where memory ran out."""
+    for task, path in missing:
+        error = None
+        try:
+            compute_to(study, task, path, max_memory)
+        except MemoryError as caught:
+            error = caught.with_traceback(None)  # which holds the arrays
+        yield task, path, error
+
+
+def _on_cluster(
+    client: Any, study: StudyFile, missing: Sequence[tuple[Task, Path]], max_memory: int | None
+) -> Iterator[tuple[Task, Path, BaseException | None]]:
+    """Compute tasks through Dask; yield each with its error, where memory or its worker went."""
+    from dask.distributed import KilledWorker, as_completed
 
     # An impure key: a task may be asked for again after its file was lost.
-    futures = [
-        client.submit(partial(compute_to, study), task, path, pure=False) for task, path in missing
-    ]
+    compute = partial(compute_to, study, max_memory=max_memory)
+    running = {client.submit(compute, *each, pure=False): each for each in missing}
     try:
-        for future in as_completed(futures):
-            yield future.result()
+        for future in as_completed(running):
+            try:
+                future.result()
+            except (KilledWorker, MemoryError) as error:
+                yield *running[future], error
+            else:
+                yield *running[future], None
     finally:
-        client.cancel(futures)
+        client.cancel(list(running))
 
 
-def compute_to(study: StudyFile, task: Task, path: Path) -> None:
+def compute_to(study: StudyFile, task: Task, path: Path, max_memory: int | None = None) -> None:
     """Compute one task and write it atomically.
 
     The name of the file begins with the key of the study's content: see `run_study`.
     """
+    if read_checked(path) is not None:  # of a worker that was killed after it had written
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes
-        scores = study.compute(task, path.name.partition("-")[0])
+        if max_memory is None:
+            scores = study.compute(task, path.name.partition("-")[0])
+        else:
+            scores = compute_in_blocks(study, task, max_memory)
     content = BytesIO()
     np.savez(
         content,

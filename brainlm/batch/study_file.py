@@ -353,6 +353,11 @@ class StudyFile(BaseModel):
         )
 
 
+def forget_block() -> None:
+    """Release the block of targets that is kept in memory for the next task."""
+    _kept_block.cache_clear()
+
+
 def _read_block(place: str, start: int, stop: int) -> np.ndarray:
     return read_stored(place, slice(None), slice(start, stop))
 

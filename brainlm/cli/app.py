@@ -220,12 +220,24 @@ def plot(
             help="Figure to draw. Default: every figure of the bundle.", autocompletion=_figures
         ),
     ] = None,
+    width: Annotated[
+        float, typer.Option(min=60, max=400, help="Width of the page in mm: 89 is one column.")
+    ] = 183,
+    file_format: Annotated[
+        str, typer.Option("--format", help="Formats, separated by commas: png, pdf, svg, ...")
+    ] = "png,pdf",
+    style: Annotated[
+        str | None, typer.Option(help="A style of matplotlib on top of brainlm's, or its file.")
+    ] = None,
 ) -> None:
     """Draw the figures of a result bundle again, without computing anything."""
     from brainlm.plotting import save_figures
     from brainlm.results.bundle import load_bundle
 
-    for path in save_figures(load_bundle(bundle), out, figure):
+    formats = [each.strip().lstrip(".") for each in file_format.split(",")]
+    for path in save_figures(
+        load_bundle(bundle), out, figure, formats=formats, width=width, style=style
+    ):
         typer.echo(str(path))
 
 

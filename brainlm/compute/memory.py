@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from brainlm.errors import CorruptDataError
@@ -13,21 +13,48 @@ SLACK = 1 << 26  # bytes; files of constant values that are not even stored
 
 
 def available_memory() -> int:
-    """Return the free memory of the machine or of this control group, in bytes."""
+    """Return the memory that this process can still take, in bytes.
+
+    The least of what is free on the machine, in the control group of the process or one above it
+    (a container, a job of SLURM), and under the limit of its address space (``ulimit -v``).
+    """
     found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         found = next(int(row.split()[1]) for row in lines if row.startswith("MemAvailable")) * 1024
     except (OSError, StopIteration, ValueError):
         pass  # no Linux: all of the machine's memory
+    return max(0, min([found, *_left_in_groups(), *_left_of_address_space()]))
+
+
+def _left_in_groups() -> Iterator[int]:
+    """Yield what is left in the control group of this process and in those above it."""
+    top = Path("/sys/fs/cgroup")
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-        if limit != "max":
-            found = min(found, max(int(limit) - used, 0))
-    except (OSError, ValueError):
-        pass  # no limit
-    return found
+        own = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2].strip("/")
+    except OSError:
+        return  # no Linux
+    for folder in (top / own, *(top / own).parents):
+        if not folder.is_relative_to(top):
+            return
+        try:
+            limit = int((folder / "memory.max").read_text())
+            yield limit - int((folder / "memory.current").read_text())
+        except (OSError, ValueError):
+            continue  # no limit
+
+
+def _left_of_address_space() -> Iterator[int]:
+    """Yield what RLIMIT_AS leaves, where it is set."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            taken = int(Path("/proc/self/statm").read_text().split()[0])
+            yield limit - taken * resource.getpagesize()
+    except (ImportError, OSError):
+        return  # Windows has none, macOS does not count it
 
 
 def check_memory(n_bytes: int, what: str, advice: str) -> None:

@@ -94,6 +94,11 @@ class Features:
         """``"word"`` when the rows are words, ``"sample"`` when they are samples."""
         return "sample" if self.stimulus is None else "word"
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return the values: ``np.asarray(features)``."""
+        values = self.values if dtype is None else self.values.astype(dtype, copy=False)
+        return values.copy() if copy else values
+
     def renamed(self, name: str) -> Features:
         """Return the same space under another name."""
         return replace(self, name=name)

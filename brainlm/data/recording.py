@@ -34,6 +34,7 @@ MODALITIES = (
     "eye-tracking",
     "reading-times",
     "ratings",
+    "other",
 )
 
 

@@ -24,6 +24,7 @@ from brainlm.compute.backend import (
 from brainlm.data.target_table import target_coordinates, target_table
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
 CORRELATIONS = ("r", "spearman")  # averaged through Fisher's z
@@ -242,6 +243,35 @@ class Scores:
         return xarray.Dataset(
             data, coords=target_coordinates(self.targets), attrs=attributes
         ).assign_attrs(features=self.features, notes="\n".join(self.notes))
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return a row per target: its table, its mean score, and the score of each fold."""
+        folds = {f"fold {k}": values for k, values in enumerate(self.values)}
+        return self.targets.assign(**{f"mean {self.metric}": self.mean, **folds})
+
+    def plot(self, ax: Any = None, n: int = 20) -> Any:
+        """Draw the best targets as bars with the spread over folds.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Default: the current one.
+        n : int
+            Targets at most.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        import matplotlib.pyplot as plt
+
+        ax = plt.gca() if ax is None else ax
+        order = np.argsort(-np.nan_to_num(self.mean, nan=-np.inf))[:n][::-1]
+        spread = self.values[:, order].std(axis=0)
+        ax.barh([str(name) for name in self.target_names[order]], self.mean[order], xerr=spread)
+        ax.axvline(0, color="black", lw=0.5)
+        ax.set_xlabel(f"held-out {self.metric} of {self.features} (bars: sd over folds)")
+        return ax
 
     def _repr_html_(self) -> str:
         mean = self.mean

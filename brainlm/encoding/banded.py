@@ -182,7 +182,7 @@ class BandedRidgeEncoder(Encoder):
         for target in np.flatnonzero(moved):
             own = np.array([target])
             self._W[:, own] = self._fitted(Z, Y, self.shares_[:, target], own)
-        ridge.warn_at_edge(self.alpha_, alphas)
+        ridge.warn_at_edge(self.alpha_, alphas, self.cv_r2_)
         return self
 
     def predict(self, X: Any) -> Any:

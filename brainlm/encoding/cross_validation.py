@@ -22,7 +22,7 @@ from brainlm.compute.streams import resident
 from brainlm.data.notes import Note
 from brainlm.data.scores import Scores, pearson, r_squared
 from brainlm.data.target_table import target_table
-from brainlm.encoding._ridge.grid import edge_message
+from brainlm.encoding._ridge.grid import SIGNAL, edge_message
 from brainlm.encoding._ridge.solve import edge_counts
 from brainlm.encoding._ridge.streaming import read_size
 from brainlm.encoding.folds import as_split, checked_folds
@@ -107,7 +107,8 @@ def cross_validate(
     Warns
     -----
     AlphaEdgeWarning
-        Once, with the number of targets and folds that chose an alpha on the edge of the grid;
+        Once, with the number of targets and folds that chose an alpha on the edge of the grid with
+        a cross-validated score above 0;
         ``RidgeEncoder(warn_edge=False)`` leaves it to the notes of the result.
     GapWarning
         For ``ContiguousBlocks`` of a time series whose gap is 0 or shorter than the longest delay
@@ -205,7 +206,7 @@ def cross_validate(
             predictions[test] = host(predicted)
     _check_defined(np.array(values))
     gathered = {name: np.array(found) for name, found in diagnostics.items()}
-    chosen = gathered.pop("alpha", None)
+    chosen, inner = (gathered.pop(name, None) for name in ("alpha", "cv_r2"))
     return Scores(
         values=np.array(values),
         metric=metric if isinstance(metric, str) else getattr(metric, "__name__", repr(metric)),
@@ -216,8 +217,8 @@ def cross_validate(
         n_train=[len(train) for train, _ in folds],
         alphas=chosen,
         predictions=predictions,
-        notes=_edge_note(chosen, alphas, warn=getattr(last, "warn_edge", True)),
-        inner=gathered.pop("cv_r2", None),
+        notes=_edge_note(chosen, alphas, inner, warn=getattr(last, "warn_edge", True)),
+        inner=inner,
         diagnostics=gathered,
     )
 
@@ -382,15 +383,17 @@ def _check_defined(values: np.ndarray) -> None:
 
 
 def _edge_note(
-    chosen: np.ndarray | None, alphas: np.ndarray | None, *, warn: bool
+    chosen: np.ndarray | None, alphas: np.ndarray | None, inner: np.ndarray | None, *, warn: bool
 ) -> tuple[str, ...]:
-    if chosen is None or alphas is None or len(alphas) < 2:
+    """Note how many choices are on the edge of the grid; warn of those of targets with signal."""
+    if chosen is None or alphas is None or inner is None or len(alphas) < 2:
         return ()
-    picked = np.concatenate(list(chosen))
-    low, high = edge_counts(picked, alphas)
+    low, high = edge_counts(chosen, alphas)
     if low + high == 0:
         return ()
-    message = edge_message(low, high, len(picked), alphas)
-    if warn:
+    predicted = chosen[inner > SIGNAL]
+    edges = edge_counts(predicted, alphas)
+    if warn and any(edges):
+        message = edge_message(*edges, len(predicted), alphas, signal=True)
         warnings.warn(message, AlphaEdgeWarning, stacklevel=3)
-    return (Note(message, "alpha_edge"),)
+    return (Note(edge_message(low, high, chosen.size, alphas, signal=False), "alpha_edge"),)

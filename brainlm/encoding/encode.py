@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
+from brainlm.compute.backend import host, is_tensor
 from brainlm.data.features import Features
 from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
 from brainlm.encoding.align import align
+from brainlm.encoding.block_scaler import ridge_of_blocks
 from brainlm.encoding.cross_validation import cross_validate
-from brainlm.encoding.labelled_scores import (
-    score_table,
-    stack_folds,
-    stack_predictions,
-    stack_scores,
-)
+from brainlm.encoding.encoding_result import Encoding
+from brainlm.encoding.folds import as_split
+from brainlm.encoding.labelled_scores import stack_scores
 from brainlm.encoding.permuted_scores import permuted_scores
-from brainlm.encoding.ridge import AlphaEdgeWarning
+from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.splits import Split
 from brainlm.errors import unknown_name
 from brainlm.features.baselines import random_like
-from brainlm.stats.noise_ceiling import leave_one_subject_out
 
 if TYPE_CHECKING:
-    import pandas
-    import xarray
+    pass
 
 KINDS = ("layer", "combined", "added", "with empty", "untrained", "random", "reference")
 
@@ -124,83 +121,11 @@ def untrained_spaces(layers: Sequence[Features]) -> list[Space]:
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class Encoding:
-    """Scores of many feature spaces by several methods, and how they were computed.
-
-    Attributes
-    ----------
-    spaces : tuple of Space
-    by_method : dict of str to list of Scores
-        One `brainlm.Scores` per space.
-    recording : Recording
-    split : Split
-    scores : xarray.Dataset
-        See `stack_scores`; more variables may be added (a noise ceiling, p values).
-    null : dict of str to array of shape (n_spaces, n_permutations, n_targets)
-        By method: scores of permuted responses, where ``orders`` were given.
-    encoders : dict of str to estimator or callable
-    delays : tuple of int
-        Samples.
-    """
-
-    spaces: tuple[Space, ...]
-    by_method: Mapping[str, Sequence[Scores]]
-    recording: Recording
-    split: Split
-    scores: xarray.Dataset
-    null: Mapping[str, np.ndarray] = field(default_factory=dict)
-    encoders: Mapping[str, Any] = field(default_factory=dict)
-    delays: tuple[int, ...] = (0,)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes of the recording and of every score, each once."""
-        found = (
-            note for scores in self.by_method.values() for each in scores for note in each.notes
-        )
-        return tuple(dict.fromkeys([*self.recording.notes, *found]))
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """Split and encoders, as text."""
-        encoders = {method: scores[0].encoder for method, scores in self.by_method.items()}
-        return {"split": repr(self.split), "encoders": encoders}
-
-    @property
-    def arrays(self) -> dict[str, xarray.Dataset]:
-        """Arrays of a bundle: scores, folds, and predictions where they were kept."""
-        folds = stack_folds(self.split, self.recording.n_samples)
-        kept = any(scores[0].predictions is not None for scores in self.by_method.values())
-        predictions = (
-            {"predictions": stack_predictions(self.by_method, self.spaces)} if kept else {}
-        )
-        return {"scores": self.scores, "folds": folds, **predictions}
-
-    def with_ceiling(self) -> Encoding:
-        """Add ``ceiling`` (subject, target), the correlation with the mean of the other subjects.
-
-        Of recordings of several subjects side by side, inside the same test folds
-        (`brainlm.stats.noise_ceiling.leave_one_subject_out`); one subject has none.
-        """
-        if self.scores.sizes.get("subject", 1) < 2:
-            return self
-        Y = self.recording.data
-        data = Y.reshape(len(Y), self.scores.sizes["subject"], -1).transpose(1, 0, 2)
-        folds = [test for _, test in self.split.split(Y)]
-        ceiling = (("subject", "target"), leave_one_subject_out(data, folds))
-        return replace(self, scores=self.scores.assign(ceiling=ceiling))
-
-    def table(self) -> pandas.DataFrame:
-        """Mean scores with 95 % intervals over folds, see `score_table`."""
-        return score_table(self.scores)
-
-
 def encode(
-    spaces: Sequence[Any],
-    recording: Recording,
-    split: Split,
-    encoders: Mapping[str, Any],
+    spaces: Any,
+    recording: Any,
+    split: Any = 5,
+    encoders: Mapping[str, Any] | None = None,
     *,
     delays: Sequence[int] = (0,),
     orders: np.ndarray | None = None,
@@ -213,15 +138,20 @@ def encode(
 
     Parameters
     ----------
-    spaces : sequence of Space or Features
-    recording : Recording
-        Targets of several subjects side by side have a column ``subject``
-        (`brainlm.data.recording.side_by_side`); the scores then have a dimension ``subject``.
-    split : Split
-    encoders : mapping of str to estimator or callable
+    spaces : sequence of Space, Features or array, or mapping of str to array
+        Arrays and DataFrames are (n_samples, n_features): layers in order where they come as a
+        list, named references where they come as a mapping.
+    recording : Recording, array or DataFrame of shape (n_samples, n_targets)
+        Columns of a DataFrame name the targets. Targets of several subjects side by side have a
+        column ``subject`` (`brainlm.data.recording.side_by_side`); the scores then have a dimension
+        ``subject``.
+    split : Split or int
+        As in `brainlm.cross_validate`: a number is that many contiguous blocks without a gap, for
+        items; a time series needs ``ContiguousBlocks(5, gap=...)``.
+    encoders : mapping of str to estimator or callable, optional
         Method -> a scikit-learn estimator, an object with ``score_folds(X, Y, split, targets)``
         that returns Scores, or a function of the number of columns of each block that returns an
-        estimator.
+        estimator. Default: "ridge", `brainlm.RidgeEncoder`, several blocks weighted alike.
     delays : sequence of int
         Samples, of features with a row per word.
     orders : array of int, shape (n_permutations, n_samples), optional
@@ -238,6 +168,16 @@ def encode(
     Returns
     -------
     Encoding
+        With ``plot()``, ``summary()``, ``to_frame()``, ``best_layer()`` and ``save(folder)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> layers = [rng.standard_normal((200, 10)) for _ in range(3)]
+    >>> responses = layers[1][:, :2] + rng.standard_normal((200, 2))
+    >>> encode(layers, responses).best_layer().layers
+    (1, 1, 1, 1, 1)
 
     Notes
     -----
@@ -245,7 +185,8 @@ def encode(
     ``single_space`` (similarities, which depend on the units of features) none for several side by
     side.
     """
-    spaces = [each if isinstance(each, Space) else Space(each) for each in spaces]
+    spaces, recording, split = _spaces(spaces), as_recording(recording), as_split(split)
+    encoders = {"ridge": _ridge} if encoders is None else encoders
     scores: dict[str, list[Scores]] = {method: [] for method in encoders}
     null: dict[str, list[np.ndarray]] = {}
     with warnings.catch_warnings():
@@ -264,6 +205,48 @@ def encode(
     return Encoding(
         tuple(spaces), scores, recording, split, stacked, nulls, dict(encoders), tuple(delays)
     )
+
+
+def _spaces(spaces: Any) -> list[Space]:
+    """Spaces of whatever was given."""
+    if hasattr(spaces, "shape") or isinstance(spaces, Features | Space):
+        raise ValueError(
+            "spaces must be a list or a mapping of feature spaces; put a single one into a list"
+        )
+    if isinstance(spaces, Mapping):
+        return [_space(each, str(name), "reference", -1) for name, each in spaces.items()]
+    return [_space(each, f"layer {k}", "layer", k) for k, each in enumerate(spaces)]
+
+
+def _space(given: Any, name: str, kind: str, layer: int) -> Space:
+    if isinstance(given, Space):
+        return given
+    if isinstance(given, Features):
+        return Space(given)
+    if is_tensor(given):
+        given = given.detach()
+    values = given.to_numpy() if hasattr(given, "to_numpy") else np.asarray(host(given))
+    if values.ndim == 1:
+        values = values[:, None]
+    return Space(Features(name, values), kind, layer)
+
+
+def as_recording(given: Any) -> Recording:
+    """Return a recording of whatever was given; the rows of an array are its items."""
+    if isinstance(given, Recording):
+        return given
+    names = [str(name) for name in given.columns] if hasattr(given, "columns") else None
+    if hasattr(given, "name") and names is None and given.name is not None:
+        names = [str(given.name)]
+    values = given.to_numpy() if hasattr(given, "to_numpy") else np.asarray(host(given))
+    values = values[:, None] if values.ndim == 1 else values
+    if names is None:
+        names = [f"target {k}" for k in range(values.shape[1])]
+    return Recording(values, names, "other", "a.u.", items=[str(k) for k in range(len(values))])
+
+
+def _ridge(sizes: Sequence[int]) -> Any:
+    return RidgeEncoder() if len(sizes) == 1 else ridge_of_blocks(sizes)
 
 
 def _score(

@@ -16,7 +16,7 @@ from brainlm.compute.inputs import Encoder
 from brainlm.compute.streams import affine
 from brainlm.encoding._ridge.correlation import correlation_curve
 from brainlm.encoding._ridge.cost import fold_bytes
-from brainlm.encoding._ridge.grid import WIDENINGS, Choice, choose_on_grid, edge_message
+from brainlm.encoding._ridge.grid import SIGNAL, WIDENINGS, Choice, choose_on_grid, edge_message
 from brainlm.encoding._ridge.leave_one_out import leave_one_out_curve
 from brainlm.encoding._ridge.search import cv_curves, is_exact, spaces_at_once
 from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS, DOUBLE, RidgeFit, edge_counts, fit_ridge
@@ -27,7 +27,7 @@ from brainlm.errors import unknown_name
 
 
 class AlphaEdgeWarning(UserWarning):
-    """Targets chose the first or last alpha of the grid: the best one may lie outside."""
+    """Targets with signal chose the first or last alpha: the best one may lie outside the grid."""
 
 
 class RidgeEncoder(Encoder):
@@ -79,7 +79,8 @@ class RidgeEncoder(Encoder):
         Add two decades in half-decade steps on a side of the grid where a target with a
         cross-validated R2 above 0 chose the edge, and look again, up to three times.
     warn_edge : bool
-        Warn when targets choose the first or the last alpha.
+        Warn when targets with a cross-validated score above 0 choose the first or the last alpha.
+        Targets without signal choose the last one whatever it is.
     device : str, optional
         Where to compute: "cuda", "cuda:1", "mps"; "cpu" is torch on the processor. None (default):
         where the features are, which is numpy for arrays. X and y may be numpy arrays or torch
@@ -227,7 +228,7 @@ class RidgeEncoder(Encoder):
     def _finish(self, X: np.ndarray, Y: np.ndarray, fit: RidgeFit) -> RidgeEncoder:
         """Form the weights at the penalties chosen."""
         self._fit, self._weights = fit, fit.weights(Y, self.alpha_)
-        self.warn_at_edge(self.alpha_, self.alphas_)
+        self.warn_at_edge(self.alpha_, self.alphas_, self.cv_r2_)
         return self
 
     def prepare(self, X: Any) -> RidgeFit:
@@ -373,11 +374,14 @@ class RidgeEncoder(Encoder):
             best[labels == label] = np.argmax(curve[:, labels == label].mean(axis=1))
         return best
 
-    def warn_at_edge(self, chosen: np.ndarray, alphas: np.ndarray) -> None:
-        """Warn where targets chose the first or the last of the alphas."""
-        low, high = edge_counts(chosen, alphas)
+    def warn_at_edge(self, chosen: np.ndarray, alphas: np.ndarray, score: np.ndarray) -> None:
+        """Warn where targets with a cross-validated score above 0 chose the first or last alpha."""
+        predicted = chosen[np.asarray(score) > SIGNAL]
+        low, high = edge_counts(predicted, alphas)
         if self.warn_edge and len(alphas) > 1 and low + high:
-            warnings.warn(edge_message(low, high, len(chosen), alphas), AlphaEdgeWarning, 3)
+            warnings.warn(
+                edge_message(low, high, len(predicted), alphas, signal=True), AlphaEdgeWarning, 3
+            )
 
     @property
     def diagnostics_(self) -> dict[str, np.ndarray]:

@@ -21,10 +21,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brainlm.errors import UnknownNameError, unknown_name
-from brainlm.plotting._style import plot_heat_map
+from brainlm.plotting._style import fit_texts, on_page, plot_heat_map
 from brainlm.plotting.brain import (
     brain_maps,
     brain_rows_height,
@@ -50,7 +50,6 @@ from brainlm.plotting.depth import (
 from brainlm.plotting.diagnostics import alphas, plot_alphas
 from brainlm.plotting.flat import flat_maps, flat_view, plot_flat
 from brainlm.plotting.forest import plot_forest, plot_grouped_forest
-from brainlm.plotting.glyphs import styled
 from brainlm.plotting.languages import language_gains, plot_language_gains
 from brainlm.plotting.layers import (
     layer_curve,
@@ -66,6 +65,7 @@ from brainlm.plotting.paper import (
     Panel,
     draw_paper_figure,
     on_axes,
+    paper_style,
     save_paper_figure,
 )
 from brainlm.plotting.rdms import plot_scatter, rdm_pair, similarity_and_rsa
@@ -235,14 +235,19 @@ class FigureWarning(UserWarning):
     """A figure of a result bundle could not be drawn; its results are kept."""
 
 
-def draw(bundle: Bundle, name: str) -> Figure:
-    """Return the named figure of a bundle, drawn in brainlm's style.
+def draw(bundle: Bundle, name: str, *, width: float = TWO_COLUMNS, style: Any = None) -> Figure:
+    """Return the named figure of a bundle, drawn at the size of print with text of 7 to 8 points.
 
     Parameters
     ----------
     bundle : Bundle
     name : str
         One of ``FIGURES``.
+    width : float
+        Of the page in millimetres, which no figure is wider than: 89 is one column, 183 are two.
+        Panels that do not fit side by side stand below each other.
+    style : str, path, dict or list of these, optional
+        matplotlib styles on top of brainlm's, such as ``"ggplot"`` or ``{"font.family": "Arial"}``.
 
     Raises
     ------
@@ -251,7 +256,7 @@ def draw(bundle: Bundle, name: str) -> Figure:
     """
     if name not in FIGURES:
         raise unknown_name("figure", name, FIGURES)
-    with styled():
+    with paper_style(style), on_page(width):
         try:
             figure = FIGURES[name](bundle)
         except KeyError as error:
@@ -259,14 +264,21 @@ def draw(bundle: Bundle, name: str) -> Figure:
                 f"{bundle.folder}: {name!r} cannot be drawn from it, it has no {error}. Its "
                 f"figures: {', '.join(bundle.record['figures']) or '(none)'}"
             ) from error
+        fit_texts(figure)
         figure.draw_without_rendering()  # lays it out while the style holds
     return figure
 
 
 def save_figures(
-    bundle: Bundle, folder: Path | None = None, names: Sequence[str] | None = None
+    bundle: Bundle,
+    folder: Path | None = None,
+    names: Sequence[str] | None = None,
+    *,
+    formats: Sequence[str] = ("png", "pdf"),
+    width: float = TWO_COLUMNS,
+    style: Any = None,
 ) -> list[Path]:
-    """Draw figures of a bundle, each as PNG and PDF; return their paths.
+    """Draw figures of a bundle, each in every format; return their paths.
 
     Parameters
     ----------
@@ -275,6 +287,10 @@ def save_figures(
         Where to; default: into the bundle.
     names : sequence of str, optional
         Which; default: all that the bundle lists.
+    formats : sequence of str
+        Of matplotlib: "png" (300 dpi), "pdf", "svg", ...
+    width, style
+        As in `draw`.
 
     Warns
     -----
@@ -289,9 +305,9 @@ def save_figures(
     written = []
     for name in bundle.record["figures"] if names is None else names:
         try:
-            figure = draw(bundle, name)
-            with styled():
-                for suffix in ("png", "pdf"):
+            figure = draw(bundle, name, width=width, style=style)
+            with paper_style(style):
+                for suffix in formats:
                     path = folder / f"{name}.{suffix}"
                     figure.savefig(path)
                     written.append(path)

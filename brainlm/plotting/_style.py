@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +15,17 @@ from brainlm.stats.paired import fold_half_width
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+
+MM = 1 / 25.4  # inches
+PAGE: ContextVar[float] = ContextVar("page", default=183.0)  # mm
+COLUMN = 120.0  # mm: narrower pages are single columns
+SMALLEST, LARGEST = 7, 8  # points
+PRINTED = 0.8  # size of a figure with text of 7 points, of its size with 9
+NARROWEST = 0.62  # of its own width: the least that a panel is given
+LEAST_HEIGHT = 0.9
+FEW_TICKS = 1.3  # inches: narrower axes have three
+LOWEST = 1.2  # inches, of a panel among others below each other
+CHARACTER = 0.063  # inches: mean width of a character of 8 points
 
 # Okabe & Ito's palette: told apart with every kind of colour vision.
 COLOURS = {
@@ -35,31 +50,94 @@ def interval(values: np.ndarray, ratio: float = 0.0) -> tuple[np.ndarray, np.nda
     return values.mean(axis=0), np.broadcast_to(half, values.shape[1:])
 
 
-def panels(n: int, width: float, height: float) -> tuple[Figure, list[Any]]:
-    """Return a figure of ``n`` panels side by side, each of that size in inches, and its axes."""
+@contextmanager
+def on_page(width: float) -> Iterator[None]:
+    """Draw figures that are no wider than a page, in millimetres."""
+    if not 60 <= width <= 400:
+        raise ValueError(f"width must lie between 60 and 400 mm (89 is one column), got {width}")
+    token = PAGE.set(width)
+    try:
+        yield
+    finally:
+        PAGE.reset(token)
+
+
+def page_size(width: float, height: float) -> tuple[float, float]:
+    """Return the size of a figure in inches, no wider than the page (`PAGE`).
+
+    Parameters
+    ----------
+    width, height : float
+        Inches at which text of 9 points looks right. Printed with 7 points the figure is smaller;
+        where the page is narrower still, it loses less of its height than of its width.
+    """
+    page, wanted = PAGE.get() * MM, PRINTED * width
+    return min(page, wanted), PRINTED * height * max(min(1.0, page / wanted), LEAST_HEIGHT)
+
+
+def panels(
+    n: int, width: float, height: float, *, columns: int | None = None, sharey: bool = False
+) -> tuple[Figure, list[Any]]:
+    """Return a figure of ``n`` panels, each of that size in inches at 9 points, and its axes.
+
+    Panels are side by side, ``columns`` at most, and one below the other on a narrow page.
+    """
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, n, figsize=(width * n, height), squeeze=False)
-    return figure, list(axes[0])
-
-
-def grid(n: int, columns: int, width: float, height: float) -> tuple[Figure, list[Any]]:
-    """Return a figure of ``n`` panels in rows of ``columns``, and its axes."""
-    import matplotlib.pyplot as plt
-
+    room = int(PAGE.get() * MM // (NARROWEST * PRINTED * width))
+    columns = max(1, min(n if columns is None else columns, n, room))
     rows = -(-n // columns)
+    columns = -(-n // rows)  # four panels are two and two, not three and one
+    total, _ = page_size(width * columns, height)
+    tall = PRINTED * height * max(min(1.0, total / (PRINTED * width * columns)), LEAST_HEIGHT)
+    tall = max(tall, LOWEST) if rows > 1 else tall
     figure, axes = plt.subplots(
-        rows, columns, figsize=(width * columns, height * rows), squeeze=False
+        rows, columns, figsize=(total, tall * rows), squeeze=False, sharey=sharey
     )
     for ax in axes.flat[n:]:
         ax.set_axis_off()
     return figure, list(axes.flat[:n])
 
 
+def fit_texts(figure: Figure) -> None:
+    """Bring all texts to the sizes of print, wrap titles, and draw fewer ticks on narrow axes."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import AutoLocator, MaxNLocator
+
+    for ax in figure.axes:
+        if isinstance(ax.xaxis.get_major_locator(), AutoLocator):
+            ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    for text in figure.findobj(Text):
+        text.set_fontsize(min(max(text.get_fontsize(), SMALLEST), LARGEST))
+    _wrap(getattr(figure, "_suptitle", None), figure.get_figwidth())
+    figure.draw_without_rendering()  # lays it out, so that the axes have their sizes
+    axes: list[Any] = figure.axes
+    for ax in axes:
+        box = ax.get_window_extent()
+        width, height = box.width / figure.dpi, box.height / figure.dpi
+        if isinstance(ax.xaxis.get_major_locator(), MaxNLocator) and width < FEW_TICKS:
+            ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
+        _wrap(ax.xaxis.label, width + 0.2)
+        _wrap(ax.yaxis.label, height + 0.1)
+        for text in (ax.title, ax._left_title, ax._right_title):
+            _wrap(text, width + 0.2)
+
+
+def _wrap(text: Any, inches: float) -> None:
+    """Break the lines of a text that are longer than there is room for."""
+    if text is None or not text.get_text():
+        return
+    width = max(12, int(inches / (CHARACTER * text.get_fontsize() / LARGEST)))
+    lines = [textwrap.fill(line, width) for line in text.get_text().splitlines()]
+    text.set_text("\n".join(lines))
+
+
 def plot_heat_map(
     values: np.ndarray, rows: list[str], columns: list[str], ax: Axes, *, label: str | None
 ) -> Axes:
-    """Draw values as colours with their numbers; NaN stays white.
+    """Draw values as colours with their numbers; NaN is a dash on white.
+
+    Colours are signed where a value is below 0, else they begin with white at 0.
 
     Parameters
     ----------
@@ -70,19 +148,26 @@ def plot_heat_map(
         Of the colour bar; None: no colour bar.
     """
     limit = float(np.nanmax(np.abs(values))) or 1.0
-    image = ax.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, aspect="auto")
-    for i, j in np.argwhere(np.isfinite(values)):
-        colour = "white" if abs(values[i, j]) > 0.6 * limit else "black"
-        ax.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    signed = np.nanmin(values) < 0
+    colours, least = ("RdBu_r", -limit) if signed else ("Blues", 0.0)
+    image = ax.imshow(values, cmap=colours, vmin=least, vmax=limit, aspect="auto")
+    for i, j in np.ndindex(values.shape):
+        known = np.isfinite(values[i, j])
+        colour = "white" if known and abs(values[i, j]) > 0.6 * limit else "black"
+        text = f"{values[i, j]:.2f}" if known else "–"
+        ax.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
     ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
     ax.set_yticks(range(len(rows)), rows)
     ax.spines[:].set_visible(False)
     if label is not None:
-        ax.figure.colorbar(image, ax=ax, label=label, shrink=0.8)
+        ax.figure.colorbar(image, ax=ax, label=label)
     return ax
 
 
 def shared_legend(figure: Figure | SubFigure, ax: Axes) -> None:
-    """Put the legend of ``ax`` below all panels."""
+    """Put the legend of ``ax`` below all panels, in as many columns as fit."""
     handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+    inches = figure.bbox.width / figure.get_figure(root=True).dpi
+    longest = max(map(len, labels), default=1) * CHARACTER + 0.35  # inches, with its line
+    columns = max(1, min(4, len(labels), int(inches / longest)))
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)

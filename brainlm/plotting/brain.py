@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm.data.brain_maps import BrainMaps, winners
-from brainlm.plotting._style import REFERENCE_COLOURS
+from brainlm.plotting._style import REFERENCE_COLOURS, page_size
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -78,7 +78,7 @@ def surface_views(
     import matplotlib.pyplot as plt
 
     name = str(maps.names[0]) if name is None else name
-    figure, axes = plt.subplots(len(VIEWS), 2, figsize=(6.4, 5), layout="none")
+    figure, axes = plt.subplots(len(VIEWS), 2, figsize=page_size(6.4, 5), layout="none")
     limit = brain_scale(maps, name) if limit is None else limit
     _surfaces(maps, name, axes.T, mesh, limit, threshold)
     if maps.labels:
@@ -244,13 +244,16 @@ def _rows(bundle: Bundle, rows: list[tuple[BrainMaps, str]]) -> Figure:
             f"{bundle.folder}: has no brain maps; a study gets them by the setting brain (a mask "
             "or a parcellation)"
         )
-    height = 1.9 * len(rows) + 0.6
-    figure, axes = plt.subplots(len(rows), 4, figsize=(9, height), layout="none", squeeze=False)
+    height = 2.0 * len(rows) + 0.8
+    figure, axes = plt.subplots(
+        len(rows), 4, figsize=page_size(9, height), layout="none", squeeze=False
+    )
     figure.subplots_adjust(0.02, 0.4 / height, 0.97, 1 - 0.4 / height, 0, 0.25)
     limit = max(brain_scale(maps, name) for maps, name in rows)
     for (maps, name), row in zip(rows, axes, strict=True):
         _surfaces(maps, name, row.reshape(2, 2), "fsaverage5", limit, None)
-        row[0].text(0, 1.16, _row_title(maps, name), transform=row[0].transAxes, fontsize=9)
+        place = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        row[0].annotate(_row_title(maps, name), (0, 1), (0, 14), **place)
     if rows[0][0].labels:
         _legend(figure, rows[0][0], axes)
     else:

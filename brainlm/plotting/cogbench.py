@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS
+from brainlm.plotting._style import (
+    COLOURS,
+    COLUMN,
+    LEAST_HEIGHT,
+    PAGE,
+    REFERENCE_COLOURS,
+    page_size,
+)
 from brainlm.plotting.studies import table_frame
 
 if TYPE_CHECKING:
@@ -130,8 +137,13 @@ def cogbench(bundle: Bundle) -> Figure:
 
     table, published = table_frame(bundle, "table"), table_frame(bundle, "published")
     n = table["task"].nunique()
-    figure = plt.figure(figsize=(2.4 * n + 0.6, 9.0))
-    rows = figure.subfigures(len(COGBENCH_METRICS), 1, squeeze=False)[:, 0]
+    width, height = page_size(2.4 * n + 0.6, 9.0)
+    if PAGE.get() < COLUMN:  # two columns of tasks
+        n, height = min(n, 2), height * 2 * LEAST_HEIGHT
+    figure = plt.figure(figsize=(width, height))
+    # The first row has the legend.
+    shares = [1.5 if n == 2 else 1.2, *[1] * (len(COGBENCH_METRICS) - 1)]
+    rows = figure.subfigures(len(shares), 1, squeeze=False, height_ratios=shares)[:, 0]
     for row, metric in zip(rows, COGBENCH_METRICS, strict=True):
         draw_cogbench(table, published, metric, row, columns=n, legend=metric == "official")
     return figure

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS
+from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, page_size
 
 if TYPE_CHECKING:
     import xarray
@@ -63,7 +63,7 @@ def alphas(bundle: Bundle) -> Figure:
     names = scores["analysis"].values[chosen.values]
     if not len(names):
         raise ValueError(f"{bundle.folder}: none of its analyses chose a penalty")
-    figure, ax = plt.subplots(figsize=(4.6, 3))
+    figure, ax = plt.subplots(figsize=page_size(4.6, 3))
     plot_alphas(scores, str(names[0]), ax)
     ax.set_title(f"{scores.attrs.get('title', '')}\n{names[0]}", fontsize=9)
     return figure

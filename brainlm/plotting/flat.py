@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm.data.brain_maps import BrainMaps
+from brainlm.plotting._style import page_size
 from brainlm.plotting.brain import SIDES, brain_scale, bundle_maps, label_colours, texture_of
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def flat_view(
         options["colours"] = label_colours(maps)
     limit = options.setdefault("limit", brain_scale(maps, name))
     meshes = fetch_surf_fsaverage(mesh)
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), layout="none")
+    figure, axes = plt.subplots(1, 2, figsize=page_size(9, 4.2), layout="none")
     for side, ax in zip(SIDES, axes, strict=True):
         texture = texture_of(maps, name, meshes, side)
         borders = None

@@ -45,7 +45,7 @@ def plot_language_gains(table: pd.DataFrame, summary: pd.DataFrame, measure: str
 def language_gains(bundle: Bundle) -> Figure:
     """Draw what each model adds in every language: to controls, and over random vectors."""
     table, summary = (table_frame(bundle, name) for name in ("table", "over_languages"))
-    figure, axes = panels(len(TITLES), 3.2, 1.2 + 0.24 * (table["dataset"].nunique() + 1))
+    figure, axes = panels(len(TITLES), 3.2, 1.6 + 0.26 * (table["dataset"].nunique() + 1))
     for k, (ax, measure) in enumerate(zip(axes, TITLES, strict=True)):
         plot_language_gains(table, summary, measure, ax)
         if k:

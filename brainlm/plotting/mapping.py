@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, shared_legend
+from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, panels, shared_legend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,35 +105,26 @@ def plot_mapping_and_text(table: pd.DataFrame, metric: str, ax: Axes) -> Axes:
 
 def ablations(bundle: Bundle) -> Figure:
     """Draw every factor: rows of panels, the same scale in all."""
-    import matplotlib.pyplot as plt
-
     table = _table(bundle)
     metric = str(table["metric"].iloc[0])
     factors = [name for name in table["factor"].unique() if name != "grid"]
-    n_rows = -(-len(factors) // 4)
-    figure, axes = plt.subplots(
-        n_rows, min(4, len(factors)), figsize=(11, 2.6 * n_rows + 0.8), sharey=True, squeeze=False
-    )
-    for ax in axes.ravel()[len(factors) :]:
-        ax.axis("off")
-    for ax, factor in zip(axes.ravel(), factors, strict=False):
+    figure, axes = panels(len(factors), 2.8, 2.8, columns=4, sharey=True)
+    for ax, factor in zip(axes, factors, strict=True):
         plot_factor(table, factor, metric, ax)
-    for ax in axes[:, 0]:
-        ax.set_ylabel(f"gain in {metric}")
-    shared_legend(figure, axes[0, 0])
+        if ax.get_subplotspec().is_first_col():
+            ax.set_ylabel(f"gain in {metric}")
+    shared_legend(figure, axes[0])
     figure.suptitle(bundle.arrays["table"].attrs["title"], fontsize=10)
     return figure
 
 
 def mapping_and_text(bundle: Bundle) -> Figure:
     """Draw the gain against the accuracy of the mapping, a panel per metric."""
-    import matplotlib.pyplot as plt
-
     table = _table(bundle)
     metrics = list(table["metric"].unique())
-    figure, axes = plt.subplots(1, len(metrics), figsize=(4 * len(metrics), 4.4), squeeze=False)
-    for ax, metric in zip(axes[0], metrics, strict=True):
+    figure, axes = panels(len(metrics), 4, 4.4)
+    for ax, metric in zip(axes, metrics, strict=True):
         plot_mapping_and_text(table, metric, ax)
-    shared_legend(figure, axes[0, 0])
+    shared_legend(figure, axes[0])
     figure.suptitle(bundle.arrays["table"].attrs["title"], fontsize=10)
     return figure

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainlm.errors import UnknownNameError
+from brainlm.plotting._style import MM, fit_texts
 from brainlm.plotting.glyphs import styled
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from brainlm.results.bundle import Bundle
 
 ONE_COLUMN, TWO_COLUMNS = 89, 183  # mm
-SMALLEST, LARGEST = 7, 8  # points
-MM = 1 / 25.4  # inches
 STYLE = Path(__file__).parent / "paper.mplstyle"
 
 
@@ -51,11 +50,14 @@ class Panel:
 
 
 @contextmanager
-def paper_style() -> Iterator[None]:
-    """Draw in brainlm's style at the size of print: 7 to 8 points, no cropping."""
+def paper_style(style: Any = None) -> Iterator[None]:
+    """Draw in brainlm's style at the size of print: 7 to 8 points, no cropping.
+
+    ``style`` is one of matplotlib's, or several, on top of it.
+    """
     import matplotlib.pyplot as plt
 
-    with styled(), plt.style.context(STYLE):
+    with styled(), plt.style.context(STYLE), plt.style.context([] if style is None else style):
         yield
 
 
@@ -120,7 +122,7 @@ def paper_figure(panels: Sequence[Panel], width: float) -> Figure:
         for part, panel in zip(parts, row, strict=True):
             panel.draw(part)
             _title(part, next(letters), panel.title)
-    _fit_texts(figure)
+    fit_texts(figure)
     if not any(ax.get_subplotspec() for ax in figure.axes):  # of brains: nothing to lay out
         figure.set_layout_engine("none")
     figure.draw_without_rendering()  # lays it out while the style holds
@@ -147,19 +149,6 @@ def _title(part: SubFigure, letter: str, title: str) -> None:
     beside: dict[str, Any] = {"xycoords": bold, "xytext": (4, 0), "textcoords": "offset points"}
     words = Annotation(title, (1, 0), **beside, va="bottom", annotation_clip=False)
     part.add_artist(words).set_in_layout(False)
-
-
-def _fit_texts(figure: Figure) -> None:
-    """Bring all texts to the sizes of print, and draw fewer ticks on the narrow axes."""
-    from matplotlib.text import Text
-    from matplotlib.ticker import AutoLocator, MaxNLocator
-
-    for ax in figure.axes:
-        if isinstance(ax.xaxis.get_major_locator(), AutoLocator):
-            ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-
-    for text in figure.findobj(Text):
-        text.set_fontsize(min(max(text.get_fontsize(), SMALLEST), LARGEST))
 
 
 def draw_paper_figure(

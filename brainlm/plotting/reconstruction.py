@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, panels, shared_legend
+from brainlm.plotting._style import (
+    COLOURS,
+    COLUMN,
+    PAGE,
+    REFERENCE_COLOURS,
+    page_size,
+    panels,
+    shared_legend,
+)
 from brainlm.plotting.forest import plot_grouped_forest
 from brainlm.plotting.glyphs import fonts_for
 
@@ -253,7 +261,7 @@ def reconstruction_scores(bundle: Bundle) -> Figure:
 
     level = shown_level(bundle)
     metrics = shown_metrics(level)
-    figure = plt.figure(figsize=(3.4 * len(metrics), 4.0))
+    figure = plt.figure(figsize=page_size(3.4 * len(metrics), 4.0))
     draw_conditions(level, metrics, figure)
     _warn(figure, bundle.arrays["scores"])
     return figure
@@ -263,7 +271,7 @@ def reconstruction_gain(bundle: Bundle) -> Figure:
     """Draw gains against the signal, and the gain against the accuracy of the mapping."""
     scores = _by_level(bundle.arrays["scores"]).sortby("snr")
     metrics = shown_metrics(scores)[:2]
-    figure, axes = panels(len(metrics) + 1, 3.8, 3.6)
+    figure, axes = panels(len(metrics) + 1, 3.8, 4.6)
     for ax, metric in zip(axes, metrics, strict=False):
         plot_gain(scores, metric, ax)
     shared_legend(figure, axes[0])
@@ -281,7 +289,11 @@ def reconstruction_text(bundle: Bundle) -> Figure:
 
     level = bundle.arrays.get("example", bundle.arrays["scores"])
     chosen = [c for c in map(str, level["condition"].values) if c.endswith(": brain")][:2]
-    figure, axes = plt.subplots(len(chosen), 1, figsize=(8.5, 5.2 * len(chosen)), squeeze=False)
+    figure, axes = plt.subplots(
+        len(chosen), 1, figsize=page_size(9, 5.2 * len(chosen)), squeeze=False
+    )
+    narrow = PAGE.get() < COLUMN  # half as much text in a line
+    options: dict[str, Any] = {"characters": 52, "seconds": LINE / 2} if narrow else {}
     for ax, condition in zip(axes[:, 0], chosen, strict=True):
-        plot_text_timeline(level, condition, shown_metrics(level)[0], ax)
+        plot_text_timeline(level, condition, shown_metrics(level)[0], ax, **options)
     return figure

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm.data.target_table import over_time, positions_of, targets_of_scores
-from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, interval, shared_legend
+from brainlm.plotting._style import (
+    COLOURS,
+    COLUMN,
+    PAGE,
+    REFERENCE_COLOURS,
+    interval,
+    page_size,
+    panels,
+    shared_legend,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +102,7 @@ def time_course(bundle: Bundle) -> Figure:
     import matplotlib.pyplot as plt
 
     scores = scores_over_time(bundle)
-    figure, ax = plt.subplots(figsize=(5, 3.6))
+    figure, ax = plt.subplots(figsize=page_size(5, 3.6))
     draw_time_course(scores, ax)
     unit = "subject" if "subject" in scores["score"].dims else "fold"
     ax.set_title(f"{scores.attrs['title']} ({scores.sizes[unit]} {unit}s)", loc="left")
@@ -103,23 +112,19 @@ def time_course(bundle: Bundle) -> Figure:
 
 def added_effects(bundle: Bundle) -> Figure:
     """Draw what single predictors add over time: to the controls, and to each other."""
-    import matplotlib.pyplot as plt
-
     effects = bundle.arrays["added"]
     beyond = np.array([" beyond " in name for name in effects["space"].values.tolist()])
-    panels = [each for each in (~beyond, beyond) if each.any()]
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(4.2 * len(panels), 3.4), sharey=True, squeeze=False
-    )
+    shown = [each for each in (~beyond, beyond) if each.any()]
+    figure, axes = panels(len(shown), 4.2, 3.4, sharey=True)
     titles = ("beyond length and frequency", "beyond each other, too")
-    for ax, rows, title in zip(axes[0], panels, titles, strict=False):
+    for ax, rows, title in zip(axes, shown, titles, strict=False):
         draw_time_course(effects.isel(space=rows), ax)
         n_channels = len(np.unique(effects["channel"].values))
         ax.set_ylabel(f"gain in held-out r ({n_channels} channels)")
         ax.set_title(title, loc="left")
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), frameon=False)
-    for ax in axes[0, 1:]:
-        ax.set_ylabel("")
+        if not ax.get_subplotspec().is_first_col():
+            ax.set_ylabel("")
     return figure
 
 
@@ -165,7 +170,7 @@ def plot_topographies(
     wanted = np.linspace(known[0], known[-1], 4) if times is None else np.asarray(times, float)
     columns = np.unique([int(np.abs(known - time).argmin()) for time in wanted])
     info = _layout(channels, recording.targets, recording.modality)
-    figure = plt.figure(figsize=(2 * len(columns) + 0.8, 2.4))
+    figure = plt.figure(figsize=page_size(2 * len(columns) + 0.8, 2.4))
     _heads(figure, [("", curves, None)], known, columns, info)
     return figure
 
@@ -180,9 +185,11 @@ def topographies(bundle: Bundle) -> Figure:
     scores = scores_over_time(bundle)
     n_times = min(MOST_HEADS, len(np.unique(scores["time"])))
     n_rows = scores.sizes["space"]
+    if PAGE.get() < COLUMN:
+        n_times = min(n_times, 3)
     size = (2 * n_times + 0.8, 2.4) if n_rows == 1 else (1.2 * n_times + 1.6, 1.3 * n_rows + 0.3)
-    figure = plt.figure(figsize=size)
-    draw_topographies(scores, figure, most=MOST_HEADS)
+    figure = plt.figure(figsize=page_size(*size))
+    draw_topographies(scores, figure, most=n_times)
     return figure
 
 

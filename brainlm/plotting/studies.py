@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting._style import (
-    COLOURS,
-    MODEL_COLOURS,
-    REFERENCE_COLOURS,
-    grid,
-    panels,
-    plot_heat_map,
-)
+from brainlm.plotting._style import COLOURS, MODEL_COLOURS, REFERENCE_COLOURS, panels, plot_heat_map
 from brainlm.plotting.forest import plot_forest
 
 if TYPE_CHECKING:
@@ -140,7 +133,7 @@ def paired_bars(bundle: Bundle) -> Figure:
     order = [d for d in _order(table) if d in set(pairs["dataset"])]
     names = _names(table)
     columns = min(3, len(order))
-    figure, axes = grid(len(order), columns, 3.4, 2.9)
+    figure, axes = panels(len(order), 3.4, 2.9, columns=columns)
     for ax, dataset in zip(axes, order, strict=True):
         own = table[(table["dataset"] == dataset) & table["space"].isin(tested)]
         own = own.reset_index(drop=True)

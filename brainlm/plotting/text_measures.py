@@ -13,7 +13,7 @@ import numpy as np
 
 from brainlm.errors import unknown_name
 from brainlm.features.geometry import MEASURES
-from brainlm.plotting._style import COLOURS, panels
+from brainlm.plotting._style import COLOURS, page_size, panels
 from brainlm.plotting.glyphs import fonts_for
 
 if TYPE_CHECKING:
@@ -98,7 +98,9 @@ def surprisal(bundle: Bundle) -> Figure:
     table = bundle.arrays["surprisal"]
     shown = min(table.sizes["word"], WORDS_PER_ROW * MOST_ROWS)
     n_rows = -(-shown // WORDS_PER_ROW)
-    figure, axes = plt.subplots(n_rows, 1, figsize=(9, 1.9 * n_rows), squeeze=False, sharey=True)
+    figure, axes = plt.subplots(
+        n_rows, 1, figsize=page_size(9, 1.9 * n_rows), squeeze=False, sharey=True
+    )
     for i, ax in enumerate(axes[:, 0]):
         rows = slice(i * WORDS_PER_ROW, min((i + 1) * WORDS_PER_ROW, shown))
         words = [str(word) for word in table["text"].values[rows]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from brainlm.plotting._style import COLOURS
+from brainlm.plotting._style import CHARACTER, COLOURS, page_size
 from brainlm.plotting.forest import plot_forest
 from brainlm.plotting.studies import table_frame
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MARKS = {"more": COLOURS["layer"], "less": COLOURS["combined"], "undecided": COLOURS["random"]}
 WORDS = {"added to": "beyond", "instead of": "against"}
-LINE = 88  # characters of the sentence in a line
+WIDTH = 7.5  # inches, at text of 9 points
 
 
 def plot_verdict(table: pandas.DataFrame, ax: Axes) -> Axes:
@@ -47,9 +47,11 @@ def verdict(bundle: Bundle) -> Figure:
 
     found = bundle.arrays["verdict"]
     table = table_frame(bundle, "verdict")
-    sentence = textwrap.fill(str(found.attrs["sentence"]), LINE)
-    n_lines = sentence.count("\n") + 1
-    figure, ax = plt.subplots(figsize=(6.2, 1.0 + 0.45 * len(table) + 0.16 * n_lines))
+    sentence = str(found.attrs["sentence"])
+    width, _ = page_size(WIDTH, 1.0)
+    n_lines = len(textwrap.wrap(sentence, int(width / CHARACTER)))
+    height = 0.6 + 0.36 * len(table) + 0.14 * n_lines  # inches, at the size of print
+    figure, ax = plt.subplots(figsize=(width, height))
     plot_verdict(table, ax)
-    figure.suptitle(sentence, fontsize=8, ha="left", x=0.02)
+    figure.suptitle(sentence, ha="left", x=0.02)
     return figure

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brainlm.data.brain_maps import BrainMaps, winners
+from brainlm.plotting._style import page_size
 from brainlm.plotting.brain import brain_scale, bundle_maps
 
 if TYPE_CHECKING:
@@ -33,16 +34,22 @@ def glass_brains(bundle: Bundle) -> Figure:
     if not rows:
         raise ValueError(f"{bundle.folder}: has no brain maps of a volume")
     figure, axes = plt.subplots(
-        len(rows), 1, figsize=(7, 2.4 * len(rows)), squeeze=False, layout="none"
+        len(rows), 1, figsize=page_size(7, 2.4 * len(rows)), squeeze=False, layout="none"
     )
+    limit = max(brain_scale(maps, name) for maps, name in rows)  # one scale for all rows
     for (maps, name), ax in zip(rows, axes[:, 0], strict=True):
-        glass_brain(maps, ax, name)
+        glass_brain(maps, ax, name, limit=limit)
         ax.set_title(f"{maps.subject}: {name} ({maps.unit})", fontsize=9)
     return figure
 
 
 def glass_brain(
-    maps: BrainMaps, ax: Axes, name: str | None = None, *, threshold: float | None = None
+    maps: BrainMaps,
+    ax: Axes,
+    name: str | None = None,
+    *,
+    threshold: float | None = None,
+    limit: float | None = None,
 ) -> Axes:
     """Draw a map through a transparent brain, the largest absolute value along each line.
 
@@ -56,12 +63,14 @@ def glass_brain(
         Default: the first map.
     threshold : float, optional
         Smaller absolute values are not drawn. Default: the 80th percentile.
+    limit : float, optional
+        End of the colour scale. Default: the 99th percentile of the absolute values.
     """
     from nilearn.plotting import plot_glass_brain
 
     name = str(maps.names[0]) if name is None else name
     image, values = maps.image(name), np.abs(maps.volume(name)[maps.mask])
-    limit = brain_scale(maps, name)
+    limit = brain_scale(maps, name) if limit is None else limit
     plot_glass_brain(
         image,
         axes=ax,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from brainlm.storage.store import PartStore
 from brainlm.storage.whole_files import check_writable, sync_folder
 
 ROOM = 20_000_000  # bytes
@@ -114,12 +115,28 @@ def replace_folder(new: Path, folder: Path) -> None:
 
 
 def recover(folder: Path) -> None:
-    """Restore a bundle that a killed process had moved aside, and remove its unfinished files."""
+    """Restore a bundle that a killed process had moved aside, and remove its unfinished files.
+
+    Finished parts that are older than the bundle were put into it: they are removed, too.
+    """
     aside = _beside(folder, "replaced")
     if aside.exists() and not folder.exists():
         os.replace(aside, folder)
     for left in [aside, *folder.absolute().parent.glob(f".{folder.name}-new-*")]:
         shutil.rmtree(left, ignore_errors=True)
+    record = folder / "bundle.json"
+    if record.is_file():
+        for parts in (folder.with_name(f"{folder.name}.parts"), PartStore.beside(folder).folder):
+            _remove_older(parts, record.stat().st_mtime_ns)
+
+
+def _remove_older(parts: Path, date: int) -> None:
+    """Remove files up to a date, and the folder once it is empty."""
+    for path in parts.glob("**/*"):
+        if path.is_file() and path.stat().st_mtime_ns <= date:
+            path.unlink(missing_ok=True)
+    if parts.is_dir() and not any(path.is_file() for path in parts.glob("**/*")):
+        shutil.rmtree(parts, ignore_errors=True)
 
 
 def _beside(folder: Path, what: str) -> Path:

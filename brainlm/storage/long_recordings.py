@@ -113,6 +113,8 @@ def _write(
 ) -> None:
     """Write the blocks target by target, and beside them the smallest and largest values."""
     part = path.with_suffix(".part")
+    for left in path.parent.glob(f".{_range_file(path).name}-*.tmp"):
+        left.unlink()  # of a process that was killed: the caller holds the lock
     lowest, highest = np.full(shape[1], np.inf), np.full(shape[1], -np.inf)
     try:
         with open(part, "wb", buffering=0) as file:  # not mapped: dirty pages are memory, too

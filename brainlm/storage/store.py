@@ -253,6 +253,8 @@ def _build(
 ) -> None:
     partial = entry.with_name(f"{entry.name}.partial")
     work = {"plan": plan, "n_steps": n_steps, "shape": list(shape), "names": list(names)}
+    for left in partial.glob(".*.json.*"):
+        left.unlink()  # of a process that was killed: the caller holds the lock
     done = _steps_done(partial, work)
     if done is None:
         done = 0

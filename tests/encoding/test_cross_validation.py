@@ -99,12 +99,23 @@ def test_inner_folds_are_of_the_outer_kind(rng, monkeypatch):
     assert set(seen) == {3}
 
 
-def test_the_edge_of_the_grid_is_told_once_for_all_folds(rng):
-    X, Y = rng.standard_normal((100, 8)), rng.standard_normal((100, 3))
+def test_the_edge_of_the_grid_is_reported_once_for_all_folds(rng):
+    X = rng.standard_normal((100, 8))
+    Y = X[:, :3] + 0.1 * rng.standard_normal((100, 3))
     with pytest.warns(AlphaEdgeWarning, match="of 15 alphas") as caught:
         scores = cross_validate(RidgeEncoder([1.0, 2.0]), X, Y, BLOCKS)
     assert len(caught) == 1
     assert "of 15 alphas" in scores.notes[0]
+
+
+def test_targets_without_signal_on_the_edge_are_no_warning(rng):
+    X = rng.standard_normal((400, 8))
+    Y = np.c_[X[:, 0] + 3 * rng.standard_normal(400), rng.standard_normal((400, 20))]
+    encoder = RidgeEncoder(np.logspace(0, 4, 9)).fit(X, Y)
+    assert (encoder.alpha_ == 1e4).any()  # of noise
+    scores = cross_validate(RidgeEncoder(np.logspace(0, 4, 9)), X, Y, BLOCKS)
+    assert (scores.alphas == 1e4).any()
+    assert "of 105 alphas" in scores.notes[0]
 
 
 @QUIET
@@ -117,12 +128,13 @@ def test_r2_of_the_training_mean_is_not_above_zero(rng):
 
 
 def test_scores_become_a_labelled_data_set(rng):
-    X, Y = rng.standard_normal((100, 8)), rng.standard_normal((100, 3))
+    X = rng.standard_normal((100, 8))
+    Y = X[:, :3] + 0.1 * rng.standard_normal((100, 3))
     with pytest.warns(AlphaEdgeWarning):
         scores = cross_validate(RidgeEncoder([1.0, 2.0]), X, Y, BLOCKS)
     dataset = scores.to_xarray()
     assert dict(dataset.sizes) == {"fold": 5, "target": 3}
-    assert "upper edge" in dataset.attrs["notes"]
+    assert "lower edge" in dataset.attrs["notes"]
     assert "RidgeEncoder(alphas=[1.0, 2.0])" in dataset.attrs["encoder"]
     assert "3 targets" in repr(scores)
 

@@ -105,6 +105,23 @@ def test_read_only_folders_are_told_before_anything_is_computed(tmp_path, monkey
     assert not computed
 
 
+@pytest.mark.parametrize("name", ["out.parts", ".out-parts"])
+def test_parts_of_a_finished_bundle_are_removed_by_the_next_run(tmp_path, name):
+    parts = tmp_path / name
+    parts.mkdir()
+    (parts / "old.part").write_bytes(b"x")
+    save(tmp_path / "out", 1)  # killed before it removed its parts
+    with pytest.raises(FileExistsError, match="--overwrite"), hold_output(tmp_path / "out"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"out", ".out.lock"}
+    parts.mkdir()
+    (parts / "new.part").write_bytes(b"x")
+    later = (tmp_path / "out" / "bundle.json").stat().st_mtime_ns + 10**9
+    os.utime(parts / "new.part", ns=(later, later))  # of a run that was to replace the bundle
+    with hold_output(tmp_path / "out", overwrite=True):
+        assert (parts / "new.part").exists()
+
+
 @pytest.mark.parametrize("value", [7, None, [7], float("nan"), 10**400])
 @pytest.mark.parametrize("entry", ["analysis", "arrays", "config", "inputs", "notes", "figures"])
 def test_an_odd_record_is_one_clear_line(tmp_path, entry, value):

@@ -9,6 +9,8 @@ import numpy as np
 
 WIDENINGS = 3
 
+SIGNAL = 0.01  # cross-validated score: targets of noise reach some thousandths
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -72,10 +74,12 @@ def choose_on_grid(
     return Choice(alphas, curve, best, whole)
 
 
-def edge_message(low: int, high: int, n: int, alphas: np.ndarray) -> str:
+def edge_message(low: int, high: int, n: int, alphas: np.ndarray, *, signal: bool) -> str:
     """Return how many choices are on the edge of the grid, as a sentence."""
-    return (
+    found = (
         f"{low} of {n} alphas are on the lower edge of the grid ({alphas[0]:g}) and {high} on the "
-        f"upper edge ({alphas[-1]:g}): widen alphas (targets without any signal go to the upper "
-        "edge whatever it is)"
+        f"upper edge ({alphas[-1]:g})"
     )
+    if signal:
+        return f"{found}, of targets with a cross-validated score above {SIGNAL}: widen alphas"
+    return f"{found}; targets without any signal go to the upper edge whatever it is"

@@ -63,7 +63,7 @@ def fit_from_sums(encoders: Sequence[Any], X: Any, Y: Any, trains: Sequence[np.n
         each.n_features_in_, each._given = n_features, first._given
         each._one_target, each._mean = first._one_target, checked_means(Y[at(train, Y)], X)
         each._fit, each._weights = sums.fit, like(sums.weights(each.alpha_), beside(Y, X))
-        each.warn_at_edge(each.alpha_, each.alphas_)
+        each.warn_at_edge(each.alpha_, each.alphas_, each.cv_r2_)
     return True
 
 

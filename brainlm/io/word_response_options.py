@@ -12,6 +12,8 @@ from brainlm.io.files import Names, ReaderOptions, subjects_in
 from brainlm.io.sheets import Sheet, read_sheet
 from brainlm.storage.downloads import check_content
 
+SMALL = 8_000_000  # bytes of a table that is read whole, whoever is asked for
+
 
 class SheetOptions(ReaderOptions):
     """Location of a table and which of its rows count.
@@ -166,7 +168,11 @@ class WordResponsesOptions(ReaderOptions):
 def read_rows(
     folder: Path, table: SheetOptions, subject: str | None, columns: tuple[str, ...]
 ) -> Sheet:
-    """Return the rows of a table that count for the subject; only these are held in memory."""
+    """Return the rows of a table that count for the subject.
+
+    A small table of several subjects is read once for all of them; of a large one, only these rows
+    are held in memory.
+    """
     path = folder / table.path.replace("{subject}", subject or "{subject}")
     state = check_content(path).stat()
     where = dict(table.where)
@@ -174,6 +180,8 @@ def read_rows(
     if column is not None and subject is not None:
         where[column] = subject
     key = (path, state.st_mtime_ns, state.st_size, table.sheet, table.delimiter, table.quotes)
+    if where and columns and state.st_size <= SMALL:
+        return _read_once(*key, tuple(dict.fromkeys((*columns, *where))), ()).where(where)
     return _read_once(*key, columns, tuple(where.items()))
 
 

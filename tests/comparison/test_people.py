@@ -229,3 +229,27 @@ def test_n400_of_people_opens_with_a_ceiling():
     assert task.people.shape[1:] == (6, 1)
     assert np.isnan(task.people).any()
     assert 0.03 < task.mean_ceiling() < 0.5
+
+
+def test_people_who_share_noise_do_not_make_noise_significant():
+    words, hits = [f"w{i:03d}" for i in range(120)], 0
+    stimulus = Stimulus(words, "en", text=words)
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        shared = rng.standard_normal((120, 1))  # what all people say to a word, not in the features
+        opened = []
+        for person in range(6):
+            rows = np.sort(rng.choice(120, 108, replace=False))
+            items = [words[row] for row in rows]
+            data = shared[rows] + rng.standard_normal((108, 1))
+            opened.append(
+                (f"p{person}", stimulus, Recording(data, ["a"], "eeg", "uV", items=items))
+            )
+        _, recording, people, _ = by_person(opened, "made")
+        scored = people.reshape(len(people), -1)
+        Y = Responses(recording.data, scored, np.arange(6), np.ones(6))
+        X = rng.standard_normal((len(people), 8))
+        orders = [rng.permutation(len(X)) for _ in range(19)]
+        split = ContiguousBlocks(3, gap=2)
+        hits += score_similarity(X, Y, split, orders=orders, published=False).p <= 0.05
+    assert hits <= 12  # 5 expected; 13 or more in one of 600 runs

@@ -348,7 +348,7 @@ def test_data_sets_are_filtered():
 
 
 def test_three_near_names_are_offered():
-    with pytest.raises(UnknownNameError, match="Did you mean 'smn4lang-fmri' or .* in all"):
+    with pytest.raises(UnknownNameError, match=r"Did you mean 'smn4lang-fmri' or .* in all"):
         _say("datasets", "smn4lang-fmr")
 
 

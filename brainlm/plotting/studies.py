@@ -7,6 +7,7 @@ method (`brainlm.comparison.table`), and the smaller ones that each analysis nam
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,14 +133,14 @@ def paired_bars(bundle: Bundle) -> Figure:
     tested = set(pairs["first"]) | set(pairs["second"])
     order = [d for d in _order(table) if d in set(pairs["dataset"])]
     names = _names(table)
-    columns = min(3, len(order))
+    columns, colours = min(3, len(order)), space_colours(bundle)
     figure, axes = panels(len(order), 3.4, 2.9, columns=columns)
     for ax, dataset in zip(axes, order, strict=True):
         own = table[(table["dataset"] == dataset) & table["space"].isin(tested)]
         own = own.reset_index(drop=True)
         error = np.abs(own[["low", "high"]].to_numpy().T - own["score"].to_numpy())
-        colours = [MODEL_COLOURS[i % len(MODEL_COLOURS)] for i in range(len(own))]
-        ax.bar(own["space"], own["score"], yerr=error, color=colours, error_kw={"lw": 0.8})
+        bars = [colours[space] for space in own["space"]]
+        ax.bar(own["space"], own["score"], yerr=error, color=bars, error_kw={"lw": 0.8})
         place = {space: i for i, space in enumerate(own["space"])}
         here = pairs[(pairs["dataset"] == dataset) & (pairs["q"] <= 0.05)]
         joined = [
@@ -190,7 +191,24 @@ def coverage(bundle: Bundle) -> Figure:
     return figure
 
 
-def plot_winners(shares: pandas.DataFrame, ax: Axes, *, about: bool = True) -> Axes:
+def space_colours(bundle: Bundle) -> dict[str, str]:
+    """Return one colour per feature space, the same in all figures of a bundle."""
+    compared = [
+        bundle.arrays[name] for name in ("winners", "partition", "pairs") if name in bundle.arrays
+    ]
+    columns = [each[name].values for each in compared for name in ("space", "first", "second")
+               if name in each]  # fmt: skip
+    names = sorted({str(name) for values in columns for name in values.tolist()})
+    return {name: MODEL_COLOURS[i % len(MODEL_COLOURS)] for i, name in enumerate(names)}
+
+
+def plot_winners(
+    shares: pandas.DataFrame,
+    ax: Axes,
+    *,
+    about: bool = True,
+    colours: Mapping[str, str] | None = None,
+) -> Axes:
     """Draw for each data set the share of targets that each representation predicts best.
 
     Parameters
@@ -200,13 +218,15 @@ def plot_winners(shares: pandas.DataFrame, ax: Axes, *, about: bool = True) -> A
     ax : matplotlib.axes.Axes
     about : bool
         Write the modality and the level behind the name of a data set.
+    colours : mapping of str to str, optional
+        Of the spaces. Default: in the order of the table.
     """
     order, names = _order(shares), _names(shares)
     left = np.zeros(len(order))
     for i, space in enumerate(dict.fromkeys(shares["space"])):
         own = shares[shares["space"] == space].set_index("dataset")["share"]
         values = own.reindex(order).fillna(0).to_numpy()
-        colour = MODEL_COLOURS[i % len(MODEL_COLOURS)]
+        colour = MODEL_COLOURS[i % len(MODEL_COLOURS)] if colours is None else colours[space]
         hatch = "" if i < len(MODEL_COLOURS) else "//"
         ax.barh(range(len(order)), values, left=left, color=colour, hatch=hatch, label=space)
         left += values
@@ -221,13 +241,18 @@ def winners(bundle: Bundle) -> Figure:
     """Draw for each data set the share of targets that each representation predicts best."""
     shares = table_frame(bundle, "winners")
     figure, (ax,) = panels(1, 7.0, 1.4 + 0.34 * shares["dataset"].nunique())
-    plot_winners(shares, ax)
+    plot_winners(shares, ax, colours=space_colours(bundle))
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
 def plot_unique_variance(
-    parts: pandas.DataFrame, value: str, ax: Axes, *, about: bool = True
+    parts: pandas.DataFrame,
+    value: str,
+    ax: Axes,
+    *,
+    about: bool = True,
+    colours: Mapping[str, str] | None = None,
 ) -> Axes:
     """Draw R2 of each space on each data set, with 95 % intervals over targets.
 
@@ -240,6 +265,8 @@ def plot_unique_variance(
     ax : matplotlib.axes.Axes
     about : bool
         Write the modality and the level behind the name of a data set.
+    colours : mapping of str to str, optional
+        Of the spaces. Default: in the order of the table.
     """
     order, names = _order(parts), _names(parts)
     spaces = list(dict.fromkeys(parts["space"]))
@@ -251,7 +278,7 @@ def plot_unique_variance(
             own[value],
             width,
             xerr=own[f"{value}_half"].to_numpy(),
-            color=MODEL_COLOURS[i % len(MODEL_COLOURS)],
+            color=MODEL_COLOURS[i % len(MODEL_COLOURS)] if colours is None else colours[space],
             label=space,
             error_kw={"lw": 0.7},
         )
@@ -267,7 +294,7 @@ def unique_variance(bundle: Bundle) -> Figure:
     parts = table_frame(bundle, "partition")
     figure, axes = panels(2, 4.4, 1.5 + 0.4 * parts["dataset"].nunique())
     for ax, value in zip(axes, ("alone", "unique"), strict=True):
-        plot_unique_variance(parts, value, ax)
+        plot_unique_variance(parts, value, ax, colours=space_colours(bundle))
         ax.set_title(value, loc="left")
     axes[1].set_yticklabels([])
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)

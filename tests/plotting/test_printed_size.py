@@ -3,9 +3,11 @@
 import matplotlib.pyplot as plt
 import pytest
 from figure_bundles import MAKERS, bundle_for
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from brainlm.plotting import draw, paper_style, save_figures
+from brainlm.plotting.studies import space_colours
 
 MM = 1 / 25.4
 CLIPPED = 0.03  # inches
@@ -55,3 +57,20 @@ def test_formats_width_and_style_are_taken(tmp_path):
     plt.close(figure)
     with pytest.raises(ValueError, match="between 60 and 400 mm"):
         draw(bundle, "alphas", width=20)
+
+
+def test_a_space_has_one_colour_in_all_figures_of_a_bundle():
+    bundle = bundle_for("winners")
+    colours = space_colours(bundle)
+    assert len(set(colours.values())) == len(colours)
+    for name in ("winners", "unique_variance"):
+        figure = draw(bundle, name)
+        bars = {
+            container.get_label(): to_hex(container.patches[0].get_facecolor())
+            for ax in figure.axes
+            for container in ax.containers
+            if hasattr(container, "patches") and container.get_label() in colours
+        }
+        plt.close(figure)
+        assert bars == {label: colours[label].lower() for label in bars}
+        assert bars

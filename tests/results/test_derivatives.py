@@ -1,6 +1,9 @@
 import json
+import os
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -61,7 +64,8 @@ def test_maps_come_back_from_files(tmp_path, brains, rng):
 
 
 def test_the_validator_has_no_error(tmp_path, brains, rng):
-    validator = shutil.which("bids-validator-deno")
+    beside_python = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    validator = shutil.which("bids-validator-deno", path=beside_python)
     if validator is None:
         pytest.skip("needs bids-validator-deno: pip install bids-validator-deno")
     bundle = bundle_of(tmp_path, BrainMaps.from_xarray(brains), parcels(), surface(rng))

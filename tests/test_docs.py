@@ -60,6 +60,7 @@ ELSEWHERE = {
 }
 NEEDS = {
     "python -m pytest": "is these tests",  # beginning of a command -> why no test runs it
+    "python tests/reliability/long_run.py": "takes half an hour",
     "make ": "installs a whole environment; .ci/run does it",
     "brainlm fetch": "downloads",
     "python figures/": "test_paper_figures.py runs every script",

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import platform
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     import xarray
 
 SCHEMA = 1
+MOST_SECONDS = 5  # of processor time, in which a file can be opened
 PACKAGES = (
     "brainlm",
     "numpy",
@@ -195,7 +198,9 @@ def load_bundle(folder: Path | str) -> Bundle:
     for name, file in zip(names, files, strict=True):
         if not file.is_file():
             raise DataMissingError(f"{file}: missing from the bundle; run the analysis again")
-        if file.name in sums and checksum(file) != sums[file.name]:
+        if file.name not in sums:
+            _check_opens(file)
+        elif checksum(file) != sums[file.name]:
             raise CorruptDataError(
                 f"{file}: was changed since it was saved; run the analysis again"
             )
@@ -205,6 +210,27 @@ def load_bundle(folder: Path | str) -> Bundle:
                     check_hdf5(file, each)
             arrays[name] = xarray.load_dataset(file, engine="h5netcdf")
     return Bundle(folder, record, arrays)
+
+
+def _check_opens(path: Path) -> None:
+    """Raise where HDF5 crashes or never ends on a file: a child process opens it first."""
+    if not hasattr(os, "fork"):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python warns where there are threads
+        child = os.fork()
+    if child == 0:
+        try:
+            import resource
+
+            import xarray
+
+            resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
+            xarray.open_dataset(path, engine="h5netcdf")
+        finally:
+            os._exit(0)  # an error is raised again where it can be caught
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) < 0:
+        raise CorruptDataError(f"{path}: HDF5 cannot open it; run the analysis again")
 
 
 def _command() -> str:

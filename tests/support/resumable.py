@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 from support.studies import write_study
-from support.trials import fingerprint
+from support.trials import fingerprint, processor_seconds
 
 from brainlm.results.bundle import load_bundle
 from brainlm.results.output import hold_output
 
-LONGEST = 300.0  # seconds that work may take
+LONGEST = 300.0  # seconds of processor time that work may take
 KILLS_BEFORE_END = 5
 
 
@@ -192,9 +192,8 @@ def _start(work, files, folder):
 
 
 def _wait(child, seconds):
-    """Return the exit code of a child, or None after so many seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    """Return the exit code of a child, or None after so many seconds of processor time."""
+    while processor_seconds(child) < seconds:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             return os.waitstatus_to_exitcode(status)
@@ -212,8 +211,11 @@ def run_kills(work, folder, n_kills, seed=0):
     work.prepare(files)
     rng, found, began = np.random.default_rng(seed), Kills(), time.monotonic()
     _empty(place)
+    before = os.times()
     right = _ended(work, files, place)
-    length = time.monotonic() - began
+    after = os.times()
+    length = after.children_user - before.children_user
+    length += after.children_system - before.children_system
     _empty(place)
     while found.kills < n_kills:
         child = _start(work, files, place)

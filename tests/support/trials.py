@@ -14,11 +14,13 @@ import traceback
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from support.mutations import TEXTS, damaged
 
 LONGEST = 10.0  # seconds of one input
+MOST_SILENT = 6  # times as long, where the machine is busy with other things
 MOST = 1 << 30  # bytes that one input may take
 ALLOWED = (ValueError, FileNotFoundError, PermissionError, MemoryError)
 # A text, or HDF5 that was changed as the format allows, may hold other content without any fault.
@@ -108,11 +110,22 @@ def _child(family, template, scratch, whole, seed, numbers, pipe):
         os.write(pipe, f"{line}\n".encode())
 
 
+def processor_seconds(child):
+    """Return the processor time of a process since it was started."""
+    fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def _lines(pipe, child):
     """Yield the lines of a child; None where it is silent for too long, and it is killed."""
-    rest = b""
+    rest, silent, used = b"", 0, 0.0
     while True:
         ready, _, _ = select.select([pipe], [], [], LONGEST)
+        if ready:
+            silent, used = 0, processor_seconds(child)
+        elif silent < MOST_SILENT and processor_seconds(child) - used < LONGEST / 2:
+            silent += 1  # the machine is busy with other things
+            continue
         if not ready:
             os.kill(child, signal.SIGKILL)
             yield None

@@ -20,6 +20,7 @@ from brainlm.comparison.verdict import verdict, verdict_dataset
 from brainlm.data.features import Features, concatenate
 from brainlm.data.preprocessing import high_pass
 from brainlm.data.recording import Recording, sampling_interval
+from brainlm.data.sound import Sound
 from brainlm.encoding.align import delays_between
 from brainlm.encoding.block_scaler import ridge_of_blocks
 from brainlm.encoding.encode import Space, encode, untrained_spaces
@@ -91,7 +92,7 @@ def main(
     run.save(result, arrays={"verdict": judged}, figures=figures, dataset=DATASET)
 
 
-def heard(sounds: dict[str, acoustics.Sound], listeners: Recording, delays: list[int]) -> Features:
+def heard(sounds: dict[str, Sound], listeners: Recording, delays: list[int]) -> Features:
     """Envelope and log-mel spectrogram of each volume."""
     frames = {
         run: [acoustics.sound_envelope(each), acoustics.log_mel(each)]

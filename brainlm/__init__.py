@@ -39,6 +39,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "io.mne_objects": ["from_epochs", "from_raw"],
         "data.segmentation": ["read_text"],
         "language_models.model": ["LanguageModel"],
+        "language_models.speech": ["SpeechModel"],
         "features.norms": ["Norm", "open_norm"],
         "encoding.align": ["align", "delay", "delays_between", "resample"],
         "encoding.splits": ["ContiguousBlocks", "FixedSplit", "Groups", "LeaveOneRunOut"],

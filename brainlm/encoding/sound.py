@@ -8,8 +8,8 @@ import numpy as np
 
 from brainlm.data.features import Features
 from brainlm.data.recording import Recording, sampling_interval
+from brainlm.data.sound import Frames
 from brainlm.encoding.align import delay
-from brainlm.features.acoustics import Frames
 
 
 def align_sound(
@@ -59,8 +59,10 @@ def align_sound(
         parts.append(np.hstack([_binned(each, times, start, run) for each in sounds[run]]))
     rows = np.concatenate([np.flatnonzero(recording.run == run) for run in recording.runs])
     values = np.concatenate(parts)[np.argsort(rows, kind="stable")]
+    first = sounds[recording.runs[0]]
     origin = {
-        "acoustics": [each.name for each in sounds[recording.runs[0]]],
+        **(first[0].origin if len(first) == 1 else {}),
+        "acoustics": [each.name for each in first],
         "delays": [int(d) for d in delays],
         "start": start,
     }

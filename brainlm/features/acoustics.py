@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from brainlm.data.sound import Frames, Sound
 from brainlm.errors import CorruptDataError, DataMissingError
 
 WINDOW = 0.025  # seconds
@@ -17,44 +17,6 @@ LOWEST = 50.0  # Hz
 HIGHEST = 8000.0  # Hz
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 FLOOR = 1e-10  # of the power, against the logarithm of silence
-
-
-@dataclass(frozen=True, eq=False)
-class Sound:
-    """A sound in one channel.
-
-    Attributes
-    ----------
-    samples : array of shape (n_samples,)
-        Full scale is 1.
-    rate : float
-        Hz.
-    """
-
-    samples: np.ndarray
-    rate: float
-
-    @property
-    def seconds(self) -> float:
-        """Duration."""
-        return len(self.samples) / self.rate
-
-
-@dataclass(frozen=True, eq=False)
-class Frames:
-    """Features of a sound in short windows.
-
-    Attributes
-    ----------
-    name : str
-    values : array of shape (n_frames, n_features)
-    times : array of shape (n_frames,)
-        Middle of each window, in seconds from the beginning of the sound.
-    """
-
-    name: str
-    values: np.ndarray
-    times: np.ndarray
 
 
 def read_sound(path: Path | str) -> Sound:

@@ -202,8 +202,10 @@ def _untrained(folder: Path, seed: int, dtype: str, head: str) -> Any:
     import transformers
 
     heads = {"causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM"}
-    whole = heads.get(kind_of(load_config(folder)), "AutoModel")
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    whole = "AutoModel"  # of a speech model, whose configuration has no vocabulary to read
+    if hasattr(config.get_text_config(), "vocab_size") and not hasattr(config, "feat_extract_norm"):
+        whole = heads.get(kind_of(load_config(folder)), "AutoModel")
     with torch.random.fork_rng(), _reading_model(folder, "model (config.json)"):
         torch.manual_seed(seed)
         network = getattr(transformers, whole).from_config(config, dtype=torch.float32)

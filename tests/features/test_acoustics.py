@@ -3,17 +3,10 @@ import pytest
 from scipy.io import wavfile
 
 from brainlm.data.recording import Recording
+from brainlm.data.sound import Frames, Sound
 from brainlm.encoding.sound import align_sound
 from brainlm.errors import CorruptDataError, DataMissingError
-from brainlm.features.acoustics import (
-    Frames,
-    Sound,
-    log_mel,
-    mel_bands,
-    read_sound,
-    read_sounds,
-    sound_envelope,
-)
+from brainlm.features.acoustics import log_mel, mel_bands, read_sound, read_sounds, sound_envelope
 
 RATE = 16000
 

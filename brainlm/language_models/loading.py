@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from brainlm.errors import CorruptDataError, reading, unknown_name
 from brainlm.io.files import read_json
 from brainlm.language_models.sources import ModelFiles
 
+MOST_LAYERS = 1000  # transformers builds as many as are declared, before it looks for weights
 FEWEST_TOKENS = 8  # that any model reads at a time
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -94,7 +96,8 @@ def load_config(folder: Path) -> Any:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
         for name in ("num_hidden_layers", "hidden_size", "vocab_size"):
             size = getattr(config, name, None)
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            most = MOST_LAYERS if name == "num_hidden_layers" else math.inf
+            if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= most:
                 raise CorruptDataError(f"{path}: {name} is {size!r}, no number of a network")
         return config
 

@@ -17,12 +17,15 @@ from pathlib import Path
 import numpy as np
 from support.studies import write_study
 from support.trials import fingerprint, processor_seconds
+from tqdm import tqdm
 
 from brainlm.results.bundle import load_bundle
 from brainlm.results.output import hold_output
 
 LONGEST = 300.0  # seconds of processor time that work may take
+MOST_SILENT = 240.0  # seconds of the clock, after which a child that sleeps is killed
 KILLS_BEFORE_END = 5
+tqdm.monitor_interval = 0  # its thread would be in the middle of something when a child is forked
 
 
 @dataclass(frozen=True)
@@ -193,11 +196,12 @@ def _start(work, files, folder):
 
 def _wait(child, seconds):
     """Return the exit code of a child, or None after so many seconds of processor time."""
-    while processor_seconds(child) < seconds:
+    start = time.monotonic()
+    while processor_seconds(child) < seconds and time.monotonic() - start < MOST_SILENT:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             return os.waitstatus_to_exitcode(status)
-        time.sleep(0.002)
+        time.sleep(0.005)
     return None
 
 

@@ -186,10 +186,12 @@ def list_everything(root: RootOption = None) -> None:
 
 @app.command()
 def models() -> None:
-    """List the language models that need no model hub."""
+    """List the language models that need no model hub, and usual names of others."""
     from brainlm.cli import catalogue
+    from brainlm.language_models.sources import USUAL
 
     _table(catalogue.model_rows())
+    typer.echo(f"\nfrom the Hugging Face hub, as any id org/model: {', '.join(USUAL)}")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from brainlm.language_models import loading
 from brainlm.language_models.heads import begins_word
 from brainlm.language_models.hidden_states import hidden_states
 from brainlm.language_models.predictability import word_predictability
-from brainlm.language_models.read_tokens import n_unknown, read_tokens
+from brainlm.language_models.read_tokens import as_stimulus, n_unknown, read_tokens
 from brainlm.language_models.sites import Site
 from brainlm.language_models.sources import find_source
 from brainlm.language_models.tokens import Frame, Tokens, frame_of
@@ -181,10 +182,10 @@ class LanguageModel:
 
     def embed(
         self,
-        stimulus: Stimulus,
+        stimulus: Stimulus | str | Sequence[str],
         layers: Any = "all",
         *,
-        context: int | str = "sentence",
+        context: int | str | None = None,
         pooling: str | None = None,
         level: str = "word",
         exact: bool = False,
@@ -194,8 +195,10 @@ class LanguageModel:
 
         Parameters
         ----------
-        stimulus : Stimulus
-            The words. No context ever crosses the edge of a ``stimulus.text``.
+        stimulus : Stimulus, str or sequence of str
+            The words. No context ever crosses the edge of a ``stimulus.text``. A text is split into
+            words (`brainlm.read_text`), a list has isolated words; both in the first language
+            of the model, English where that is unknown. For others make a Stimulus.
         layers : "all", int, str or sequence of int and str
             0 is the embedding layer, ``n_layers`` (or -1) the last one; in models with a final
             normalisation the last one comes after it, as in transformers. Sites inside a block by
@@ -204,7 +207,8 @@ class LanguageModel:
             ``"4.resid_mid"``, ``"4.resid_post"`` (without a final normalisation); ``"4.head.3"``,
             one attention head. Without a number: that site of every layer.
         context : "none", "sentence", "document" or int
-            What the model reads with a word. "none": the word by itself, as a text of its own.
+            What the model reads with a word. Default: "sentence", and "none" for a list of words.
+            "none": the word by itself, as a text of its own.
             "sentence" and "document": the whole sentence or text in one input (a masked model
             sees the words after, too). An int: that many preceding words, or all there are.
             A causal model gets them in one pass over overlapping windows, in which a word has
@@ -247,6 +251,7 @@ class LanguageModel:
         before it, as inside running text (``origin["leading_space"]``); tokenizers such as
         WordPiece drop it. The first word of a longer text is not.
         """
+        stimulus, context = as_stimulus(stimulus, context, self.source.languages)
         chosen = choose_sites(layers, self.n_layers, int(self.config.num_attention_heads))
         check_choices(context, pooling, level)
         pooling = pooling or ("last" if level == "word" else "mean")

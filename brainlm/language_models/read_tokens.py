@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from brainlm.data.segmentation import read_text
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError
 from brainlm.language_models.languages import check_language
@@ -75,3 +76,36 @@ def _check_ids(model: LanguageModel, tokens: Sequence[Tokens]) -> None:
 def n_unknown(model: LanguageModel, tokens: Sequence[Tokens]) -> int:
     """Return the number of unknown tokens."""
     return int(sum((text.ids == model.tokenizer.unk_token_id).sum() for text in tokens))
+
+
+def as_stimulus(
+    given: Stimulus | str | Sequence[str], context: int | str | None, languages: Sequence[str]
+) -> tuple[Stimulus, int | str]:
+    """Return the words of a text or a list, and the context where none is given.
+
+    Parameters
+    ----------
+    given : Stimulus, str or sequence of str
+        A text is split into words; a list has isolated words.
+    context : "none", "sentence", "document", int or None
+        As in `brainlm.LanguageModel.embed`.
+    languages : sequence of str
+        Of the model; words of a text or a list are in the first, English where there is none.
+
+    Raises
+    ------
+    ValueError
+        A list of words with a context.
+    """
+    if isinstance(given, Stimulus):
+        return given, "sentence" if context is None else context
+    language = languages[0] if languages else "en"
+    if isinstance(given, str):
+        return read_text(given, language), "sentence" if context is None else context
+    words = [str(word) for word in given]
+    if context not in (None, "none"):
+        raise ValueError(
+            f"a list of words has no sentences: context={context!r} needs a Stimulus or a text; "
+            "leave context out for isolated words"
+        )
+    return Stimulus(words, language, item=[str(k) for k in range(len(words))]), "none"

@@ -56,7 +56,8 @@ def parse_sites(text: str, n_layers: int, n_heads: int) -> list[Site]:
     layers = [int(first)] if first.isdecimal() else range(1, n_layers + 1)
     name, _, head = (rest if first.isdecimal() else text).partition(".")
     if name not in SITES:
-        raise unknown_name("site", text, [*SITES, "4.attn_out", "4.head.0"])
+        known = ["all", *range(n_layers + 1), *SITES, "4.attn_out", "4.head.0"]
+        raise unknown_name("layer or site", text, known)
     if not all(1 <= layer <= n_layers for layer in layers):
         raise UnknownNameError(f"site {text!r}: blocks compute layers 1 to {n_layers}")
     if name != "head":

@@ -28,6 +28,27 @@ from brainlm.storage.downloads import (
 
 HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
+# Names under which the hub kept models before organisations had pages, and who has them now.
+USUAL = {
+    "gpt2": "openai-community",
+    "gpt2-medium": "openai-community",
+    "gpt2-large": "openai-community",
+    "gpt2-xl": "openai-community",
+    "distilgpt2": "distilbert",
+    "bert-base-uncased": "google-bert",
+    "bert-base-cased": "google-bert",
+    "bert-large-uncased": "google-bert",
+    "bert-base-chinese": "google-bert",
+    "bert-base-multilingual-cased": "google-bert",
+    "distilbert-base-uncased": "distilbert",
+    "roberta-base": "FacebookAI",
+    "roberta-large": "FacebookAI",
+    "xlm-roberta-base": "FacebookAI",
+    "xlm-roberta-large": "FacebookAI",
+    "t5-small": "google-t5",
+    "t5-base": "google-t5",
+}
+
 
 @dataclass(frozen=True)
 class ShippedModel:
@@ -171,9 +192,17 @@ def find_source(name: str | Path, allow_pickles: bool = False) -> ModelFiles:
         return ModelFiles(folder.resolve().name, folder, _revision_of(weights))
     if isinstance(name, Path) or name.startswith((".", "/", "~")):
         raise DataMissingError(f"{name}: no such folder; give the folder that holds config.json")
+    name = on_hub(name)
     if "/" not in name:
-        raise unknown_name("language model", name, [*_shipped(), "any hub id 'org/model'"])
+        known = [*_shipped(), *USUAL, "any hub id 'org/model'"]
+        raise unknown_name("language model", name, known)
     return _from_hub(name, allow_pickles)
+
+
+def on_hub(name: str) -> str:
+    """Return the hub id of a usual short name (``"gpt2"``), with its revision; others unchanged."""
+    short, at, revision = name.partition("@")
+    return f"{USUAL[short]}/{short}{at}{revision}" if short in USUAL else name
 
 
 def _from_gguf(path: Path) -> ModelFiles:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from brainlm.data.segmentation import check_script, chinese_script
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.language_models.model import LanguageModel
+from brainlm.language_models.read_tokens import as_stimulus
 from brainlm.language_models.sources import ModelFiles, find_source, list_models
 from brainlm.language_models.vector_files import read_vectors
 from brainlm.language_models.windows import LEVELS, check_choices, choose_layers
@@ -117,10 +119,10 @@ class StaticVectors(LanguageModel):
 
     def embed(
         self,
-        stimulus: Stimulus,
+        stimulus: Stimulus | str | Sequence[str],
         layers: Any = "all",
         *,
-        context: int | str = "none",
+        context: int | str | None = "none",
         pooling: str | None = None,
         level: str = "word",
         exact: bool = False,
@@ -141,6 +143,7 @@ class StaticVectors(LanguageModel):
             Words without a vector, or Chinese in the other script; ``covers`` says which.
         """
         choose_layers(layers, 0)
+        stimulus, context = as_stimulus(stimulus, context, self.source.languages)
         check_choices(LEVELS.get(level) or context, pooling, level)
         rows, rule = self._find(stimulus)
         covered = np.array([len(own) > 0 for own in rows])

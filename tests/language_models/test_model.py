@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from support.tiny_models import across_spaces, tiny_llama
 
+from brainlm.data.segmentation import read_text
 from brainlm.data.stimulus import Stimulus
 from brainlm.errors import UnknownNameError
 from brainlm.language_models import LanguageModel
-from brainlm.language_models.sources import is_cached
+from brainlm.language_models.sources import is_cached, on_hub
 from brainlm.language_models.windows import choose_layers
 
 TEXT = (
@@ -448,3 +449,32 @@ def test_minilm_knows_which_sentences_mean_the_same():
     similarity = np.corrcoef(space.values)
     assert similarity[0, 1] > 0.6
     assert similarity[0, 2] < 0.3
+
+
+def test_a_text_and_a_list_of_words_are_taken(llama):
+    text = "The dog chased the cat. It went home."
+    read = llama.embed(text, -1)[0]
+    assert read.stimulus.words.tolist()[:3] == ["The", "dog", "chased"]
+    np.testing.assert_array_equal(read.values, llama.embed(read_text(text, "en"), -1)[0].values)
+    words = ["dog", "cat", "dog"]
+    alone = llama.embed(words, -1)[0]
+    assert alone.origin["context"] == "none"
+    np.testing.assert_array_equal(alone.values[0], alone.values[2])
+    items = Stimulus(words, "en", item=list("abc"))
+    expected = llama.embed(items, -1, context="none")[0]
+    np.testing.assert_array_equal(alone.values, expected.values)
+    with pytest.raises(ValueError, match="a list of words has no sentences: context='sentence'"):
+        llama.embed(words, context="sentence")
+
+
+@pytest.mark.parametrize(
+    ("short", "known"),
+    [
+        ("gpt2", "openai-community/gpt2"),
+        ("bert-base-uncased@abc", "google-bert/bert-base-uncased@abc"),
+        ("org/gpt2", "org/gpt2"),
+        ("smollm2", "smollm2"),
+    ],
+)
+def test_usual_names_are_those_of_the_hub(short, known):
+    assert on_hub(short) == known

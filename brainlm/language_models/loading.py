@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,7 +95,7 @@ def load_config(folder: Path) -> Any:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config()
         for name in ("num_hidden_layers", "hidden_size", "vocab_size"):
             size = getattr(config, name, None)
-            most = MOST_LAYERS if name == "num_hidden_layers" else math.inf
+            most = MOST_LAYERS if name == "num_hidden_layers" else 1 << 31
             if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= most:
                 raise CorruptDataError(f"{path}: {name} is {size!r}, no number of a network")
         return config

@@ -6,15 +6,18 @@ import struct
 import warnings
 import zlib
 
+import h5py
 import numpy as np
 import pytest
 from openpyxl import Workbook
 from scipy import sparse
 from scipy.io import savemat
+from support.limits import bounded
 from support.studies import write_study
 
 from brainlm import from_surfaces
 from brainlm.batch.study_reading import read_study
+from brainlm.compute.lazy_arrays import open_stored, read_stored
 from brainlm.datasets.card import read_card
 from brainlm.datasets.fetch import fetch_dataset
 from brainlm.errors import CorruptDataError, DataMissingError
@@ -187,3 +190,25 @@ def test_a_place_of_a_study_is_text_and_no_program(tmp_path):
     path.write_text(text)
     with pytest.raises((CorruptDataError, DataMissingError)):
         read_study(path).tasks()
+
+
+def test_a_text_that_is_longer_than_its_file_is_not_held(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=["once", "upon"], dtype=h5py.string_dtype())
+        start = file["x"].id.get_offset()
+    assert read_stored(f"{path}:x").tolist() == [b"once", b"upon"]
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, start, 0x70000000)  # the length of the first
+    path.write_bytes(content)
+    with bounded(), pytest.raises(CorruptDataError, match=r"x\.h5: /x declares texts longer"):
+        read_stored(f"{path}:x")
+
+
+def test_values_that_are_declared_and_not_stored_are_not_held(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", (1 << 20, 1 << 20), dtype="f4", chunks=(9, 9))
+    assert open_stored(f"{path}:x").shape == (1 << 20, 1 << 20)  # to plan a study by its sizes
+    with bounded(), pytest.raises(CorruptDataError, match=r"x\.h5: its header declares"):
+        read_stored(f"{path}:x")

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brainlm.batch.dask_tasks import collect, hash_inputs, leakage_notes, open_cluster, run_study
+from brainlm.batch.regions import region_scores, regions_of_study
 from brainlm.batch.study_file import StudyFile
 from brainlm.batch.study_reading import read_study
+from brainlm.comparison.layer_scores import table_of
 from brainlm.compute.memory import check_memory
 from brainlm.data.brain_maps import paint, targets_of
 from brainlm.plotting import save_figures
 from brainlm.results.bundle import load_bundle, save_bundle
 from brainlm.results.output import ROOM, hold_output
+from brainlm.stats.regions import NETWORK
 
 if TYPE_CHECKING:
     import xarray
@@ -61,6 +64,10 @@ def _encode(study: StudyFile, out: Path, cluster: str | None, *, overwrite: bool
             "this study",
             "set targets_per_task lower, or use fewer workers",
         )
+    regional = study.localizer is not None or study.parcels is not None
+    if regional:
+        for subject in study.targets:  # a wrong image is an error before anything is computed
+            regions_of_study(study, subject)
     hashes = hash_inputs(study, progress=True)
     parts = out.with_name(out.name + ".parts")
     with nullcontext() if cluster is None else open_cluster(cluster) as client:
@@ -68,10 +75,12 @@ def _encode(study: StudyFile, out: Path, cluster: str | None, *, overwrite: bool
     arrays, notes = collect(study, paths)
     notes += leakage_notes(arrays)
     maps, figures = brain_maps_of(study, arrays)
+    regions = region_scores(study, arrays) if regional else None
+    tables = {} if regions is None else {"regions": table_of(regions)}
     save_bundle(
         out,
         analysis="encode",
-        arrays=arrays | maps,
+        arrays=arrays | maps | tables,
         config=study.model_dump(),
         inputs={"data": hashes},
         notes=notes,
@@ -87,6 +96,11 @@ def _encode(study: StudyFile, out: Path, cluster: str | None, *, overwrite: bool
                 f"{name.removeprefix('scores_'):10s} {space:24s} {study.metric} "
                 f"{float(r.mean()):.3f} on average, {float(r.max()):.3f} at best"
             )
+    if regions is not None:
+        network = regions[regions["region"] == NETWORK].groupby("space", sort=False)[study.metric]
+        for space, r in network.mean().items():
+            n = len(study.targets)
+            yield f"{NETWORK:10s} {space:24s} {study.metric} {r:.3f} over {n} subjects"
     yield from (note for note in notes if "without any language" in note)
     yield f"result bundle: {out}"
 

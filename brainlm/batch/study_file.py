@@ -81,6 +81,14 @@ class StudyFile(BaseModel):
         Image of the targets, a mask or a parcellation (`brainlm.data.brain_maps.targets_of`),
         ``{subject}`` for the subject. The bundle then keeps the mean score of each target as brain
         maps.
+    localizer, parcels : str, optional
+        Images on the grid of ``brain``: a contrast such as sentences against non-words, and
+        numbered parcels. The bundle then has the scores in the subject's functional regions and in
+        the language network (`brainlm.stats.regions`).
+    localizer_runs : list of str
+        Runs that the localiser was estimated from, none of them scored here.
+    region_share : float
+        Of the voxels of a parcel.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -99,6 +107,10 @@ class StudyFile(BaseModel):
     empty_baseline: bool = True
     targets_per_task: int = Field(default=20_000, ge=1)
     brain: str | None = None
+    localizer: str | None = None
+    parcels: str | None = None
+    localizer_runs: list[str] = Field(default_factory=list)
+    region_share: float = Field(default=0.1, gt=0, le=1)
 
     @field_validator("delays", mode="before")
     @classmethod
@@ -260,8 +272,9 @@ class StudyFile(BaseModel):
         hashes : mapping of str to str
             Place -> SHA-256, from ``hash_inputs``.
         """
-        places = {"features", "targets", "runs", "brain"}
-        settings = self.model_dump(exclude={*places, "lags", "sampling_interval"})
+        places = {"features", "targets", "runs", "brain", "localizer", "parcels"}
+        after = {"localizer_runs", "region_share"}  # of scores that are there
+        settings = self.model_dump(exclude={*places, *after, "lags", "sampling_interval"})
         named = {
             "features": {
                 (name, subject): hashes[self._place(name, subject)]
@@ -282,6 +295,11 @@ class StudyFile(BaseModel):
         found += self.targets.values()
         found += [self.runs.replace("{subject}", s) for s in self.targets] if self.runs else []
         return list(dict.fromkeys(found))
+
+    def run_labels(self, subject: str) -> list[str]:
+        """Return the runs of a subject, each once."""
+        n_samples = open_stored(self.targets[subject]).shape[0]
+        return list(dict.fromkeys(self._runs(subject, n_samples).astype(str).tolist()))
 
     def brain_of(self, subject: str) -> str | None:
         """Return the image that defines a subject's targets."""

@@ -36,7 +36,7 @@ def read_study(path: Path | str, settings: Sequence[str] = ()) -> StudyFile:
     for group in ("features", "targets"):
         if isinstance(given.get(group), dict):
             given[group] = {k: _absolute(v, folder) for k, v in given[group].items()}
-    for key in ("runs", "brain"):
+    for key in ("runs", "brain", "localizer", "parcels"):
         if key in given:
             given[key] = _absolute(given[key], folder)
     return _validated(path, given, StudyFile)

@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -332,3 +333,57 @@ def test_a_declared_study_of_any_size_is_planned_at_once(tmp_path):
 
 def test_the_speed_of_a_worker_is_that_of_a_regression():
     assert 0.01 < measured_gflops(TaskShape(200, 20, 30, 3, 4)) < 1e5
+
+
+def regional(tmp_path, **settings):
+    """A study of voxels: subject S1 with 12, S2 with 9; its voxels 0-3 are localised."""
+    path = write_study(tmp_path)
+    for subject, n in (("S1", 12), ("S2", 9)):
+        volume = np.zeros((4, 4, 1))
+        inside = np.zeros(16)
+        inside[:n] = 1
+        contrast, parcels = np.zeros(16), np.zeros(16)
+        contrast[[1, 7]] = 5.0
+        parcels[:5], parcels[5:n] = 1, 2
+        images = {"mask": inside, "contrast": contrast, "parcels": parcels}
+        for name, values in images.items():
+            image = nib.Nifti1Image(values.reshape(volume.shape).astype(np.float32), np.eye(4))
+            image.to_filename(tmp_path / f"{name}_{subject}.nii.gz")
+    given = {
+        "brain": "mask_{subject}.nii.gz",
+        "localizer": "contrast_{subject}.nii.gz",
+        "parcels": "parcels_{subject}.nii.gz",
+        **settings,
+    }
+    lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in given.items())
+    path.write_text(lines + path.read_text())
+    return path
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scores_in_the_language_regions_of_each_subject(tmp_path):
+    path = regional(tmp_path)
+    said = list(encode_study(path, tmp_path / "out"))
+    bundle = load_bundle(tmp_path / "out")
+    table = bundle.arrays["regions"].to_dataframe()
+    own = table[(table["subject"] == "S1") & (table["space"] == "A")].set_index("region")["r"]
+    score = bundle.arrays["scores_S1"].score.mean("fold").sel(space="A").values
+    assert own["parcel 1"] == pytest.approx(score[1])  # a tenth of five voxels is one
+    assert own["parcel 2"] == pytest.approx(score[7])
+    assert own["language network"] == pytest.approx((score[1] + score[7]) / 2)
+    assert sum(line.startswith("language network") for line in said) == 3  # A, B, random walk
+
+
+def test_regions_that_do_not_fit_are_refused_before_anything_is_computed(tmp_path):
+    path = regional(tmp_path, localizer_runs=["1"])
+    runs = read_study(path).run_labels("S1")
+    path = regional(tmp_path / "again", localizer_runs=[runs[0]])
+    with pytest.raises(CorruptDataError, match=r"localizer_runs: runs .* are scored in this study"):
+        list(encode_study(path, tmp_path / "out"))
+    nib.Nifti1Image(np.ones((2, 2, 1), np.float32), np.eye(4)).to_filename(
+        tmp_path / "parcels_S1.nii.gz"
+    )
+    path = tmp_path / "study.toml"
+    path.write_text(path.read_text().replace('localizer_runs = ["1"]', "localizer_runs = []"))
+    with pytest.raises(CorruptDataError, match=r"parcels: .* is on another grid"):
+        list(encode_study(path, tmp_path / "out"))

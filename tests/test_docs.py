@@ -26,6 +26,7 @@ BLOCK = re.compile(r"^```([^\n]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CLUSTER = "batch/test_study_file.py: test_the_worked_example_of_the_documentation"
 ELSEWHERE = {
     ("README.md", "python", 1): "test_readme.py: test_first_block_runs_as_pasted",
+    ("README.md", "text", 1): "test_readme.py: test_first_block_runs_as_pasted",
     ("README.md", "python", 2): "test_readme.py: test_second_block_runs_with_its_data_and_model",
     ("cogbench.md", "python", 1): "io/test_fixed_parts.py: test_the_lines_of_the_documentation_run",
     ("cluster.md", "toml", 1): CLUSTER,
@@ -33,7 +34,7 @@ ELSEWHERE = {
     ("cluster.md", "", 2): CLUSTER,
     ("cluster.md", "", 3): CLUSTER,
     ("command-line.md", "toml", 1): "here: test_settings_of_the_page_are_taken",
-    ("command-line.md", "", 1): "here: test_settings_of_the_page_are_taken",
+    ("command-line.md", "", 2): "here: test_settings_of_the_page_are_taken",
     ("own-bids.md", "", 1): "test_own_bids.py: test_five_commands_lead_to_a_score",
     **{
         ("own-bids.md", "python", k): "test_own_bids.py: test_five_commands_lead_to_a_score"
@@ -61,6 +62,8 @@ ELSEWHERE = {
 NEEDS = {
     "python -m pytest": "is these tests",  # beginning of a command -> why no test runs it
     "python tests/reliability/long_run.py": "takes half an hour",
+    "git clone": "the network",
+    "source ": "a shell",
     "make ": "installs a whole environment; .ci/run does it",
     "brainlm fetch": "downloads",
     "python figures/": "test_paper_figures.py runs every script",
@@ -141,7 +144,7 @@ def test_settings_of_the_page_are_taken(folder):
     """On the words of the norms that the machine has; what the file says, ``--set`` changes."""
     if not is_cached("minilm") or not is_on_disk("human-ratings"):
         pytest.skip("needs `brainlm fetch minilm human-ratings`")
-    (_, _, settings), (_, _, command) = blocks(ROOT / "docs" / "command-line.md")
+    _, (_, _, settings), (_, _, command) = blocks(ROOT / "docs" / "command-line.md")
     (folder / "run.toml").write_text(settings)
     done = CliRunner().invoke(app, shlex.split(command)[1:], catch_exceptions=False)
     assert done.exit_code == 0, done.output

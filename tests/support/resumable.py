@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 
 import numpy as np
 from support.studies import write_study
@@ -185,6 +186,7 @@ def _start(work, files, folder):
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         warnings.simplefilter("ignore")
+        tqdm.set_lock(RLock())  # the usual one is shared: a killed child would keep it for all
         _without_figures()
         work.run(files, folder)
         code = 0

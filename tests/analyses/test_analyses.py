@@ -12,6 +12,7 @@ from brainlm.data.notes import kind_of
 from brainlm.data.preprocessing import high_pass
 from brainlm.datasets.folders import is_on_disk
 from brainlm.decoding.stories import cut_blocks
+from brainlm.encoding.encode import KINDS
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.language_models.sources import is_cached
 from brainlm.results.bundle import load_bundle
@@ -62,7 +63,15 @@ def test_encode_alice_fmri(tmp_path, capsys):
     bundle = _run("encode_alice_fmri", tmp_path / "out")
     scores = bundle.arrays["scores"]
     assert scores.sizes["subject"] == 2
-    assert set(scores["kind"].values) == {"layer", "combined", "with empty", "random", "reference"}
+    assert set(scores["kind"].values) == set(KINDS)
+    verdict = bundle.arrays["verdict"]
+    assert verdict["reference"].values.tolist() == [
+        "controls",
+        "word rate + position",
+        "its untrained twin",
+        "random vectors with its geometry",
+    ]
+    assert verdict.attrs["sentence"] in capsys.readouterr().out
     assert "empty baseline" in scores["space"].values
     assert np.isfinite(scores["score"]).all()
     assert scores["ceiling"].shape == (2, 6)

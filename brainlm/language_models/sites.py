@@ -86,7 +86,10 @@ def recorded(network: Any, sites: Sequence[Site]) -> Iterator[dict[Any, Any]]:
         The architecture has no such site; the message lists those it has.
     """
     found: dict[Any, Any] = {}
-    blocks = blocks_of(network) if sites else ()
+    if not sites:
+        yield found
+        return
+    blocks = blocks_of(network)
     n_heads = int(network.config.get_text_config().num_attention_heads)
     with ExitStack() as hooks:
         for site in sites:

@@ -212,9 +212,9 @@ def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
     assert not (tmp_path / "out").exists()
     computed = []
 
-    def counted(study, task, path):
+    def counted(study, task, path, *memory):
         computed.append(path)
-        compute_to(study, task, path)
+        compute_to(study, task, path, *memory)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("brainlm.batch.dask_tasks.compute_to", counted)

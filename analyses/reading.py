@@ -8,8 +8,8 @@ ratio (p of F with as many units as there are subjects, see
 trials again: the gain of log-likelihood on sentences that were left out, in nats per word, with its
 interval over folds. A third table has the effects of surprisal and of each control in one
 regression, so that languages can be compared: intervals are over subjects or, of means, over texts.
-Surprisal that the authors of a data set published (MECO: mGPT and models of one language) has rows
-of its own beside those of each model, with the same controls.
+Surprisal that the authors of a data set published (MECO: mGPT and models of one language) has
+separate rows, with the same controls.
 Controls are length, Zipf frequency and position of the word, and length and frequency of the word
 before it (spill-over). Readers also slow down on the words after a surprising one, so a second row
 adds the surprisal of the two words before to that of the word, with their length and frequency

@@ -61,7 +61,7 @@ def unknown_name(kind: str, name: object, choices: Iterable[object]) -> UnknownN
 
 @contextmanager
 def reading(path: Path | str, what: str = "file", advice: str = "fetch it again") -> Iterator[None]:
-    """Name the file in whatever a library raises about it: a broken file can raise nearly anything.
+    """Add the name of the file to any error that a library raises about it.
 
     Parameters
     ----------

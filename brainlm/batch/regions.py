@@ -46,7 +46,12 @@ def regions_of_study(study: StudyFile, subject: str) -> tuple[np.ndarray, dict[i
             f"localizer_runs: runs {', '.join(shared)} are scored in this study; define regions on "
             "other runs, or their scores are high by choice"
         )
-    numbers = np.round(parcels[mask > 0]).astype(int)
+    inside = parcels[mask > 0]
+    numbers = np.round(inside).astype(int)
+    if not np.array_equal(numbers, inside):
+        raise CorruptDataError(
+            f"parcels: {study.parcels} has values that are no whole numbers: give numbered parcels"
+        )
     if not (numbers > 0).any():
         raise CorruptDataError(f"parcels: {study.parcels} has no parcel inside of the brain image")
     found = functional_regions(contrast[mask > 0], numbers, share=study.region_share)

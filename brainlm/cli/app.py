@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import importlib
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
 
+from brainlm.cli.analyses import list_analyses, load_analysis, question_of
 from brainlm.errors import unknown_name
 from brainlm.workflow.command import StoppableGroup, failures, run_command
 
@@ -177,7 +174,7 @@ def list_everything(root: RootOption = None) -> None:
 
     typer.echo("analyses (brainlm run NAME)")
     for each in list_analyses():
-        typer.echo(f"  {each:24s} {_first_line(each)}")
+        typer.echo(f"  {each:24s} {question_of(each)}")
     typer.echo("\nlanguage models (brainlm fetch NAME, or any Hugging Face id)")
     _table(catalogue.model_rows())
     typer.echo("\ndata sets (brainlm datasets NAME)")
@@ -277,7 +274,7 @@ def report(
     from brainlm.results.bundle import load_bundle
     from brainlm.results.report import report_page, write_report
 
-    questions = {name: _first_line(name) for name in list_analyses()}
+    questions = {name: question_of(name) for name in list_analyses()}
     text = report_page([load_bundle(bundle) for bundle in bundles], questions)
     typer.echo(str(write_report(out or bundles[0] / "report.html", text, overwrite=overwrite)))
 
@@ -308,7 +305,7 @@ def run_analysis(context: typer.Context, name: Analysis = None) -> None:
     if name is None or name in ("--help", "-h"):
         typer.echo("Usage: brainlm run NAME [OPTIONS]    (brainlm run NAME --help)\n\nAnalyses:")
         for each in list_analyses():
-            typer.echo(f"  {each:24s} {_first_line(each)}")
+            typer.echo(f"  {each:24s} {question_of(each)}")
         typer.echo(
             "\nAll take --config FILE.toml and --set key=value, with the names of their options."
         )
@@ -393,45 +390,6 @@ def doctor(root: RootOption = None) -> None:
         problems += finding.mark == "!!"
     if problems:
         raise typer.Exit(1)
-
-
-def analyses_folder() -> Path:
-    """Return the folder of the analyses: in the installed package, or in the checkout."""
-    here = Path(__file__).parents[1]
-    for folder in (here / "analyses", here.parent / "analyses"):
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError("the analyses are not installed: reinstall brainlm")
-
-
-def list_analyses() -> list[str]:
-    """Return the names of the analyses, sorted."""
-    return sorted(p.stem for p in analyses_folder().glob("*.py") if not p.stem.startswith("_"))
-
-
-def analysis_path(name: str) -> Path:
-    """Return the file of an analysis."""
-    if name.removesuffix(".py") not in list_analyses():
-        raise unknown_name("analysis", name, list_analyses())
-    return analyses_folder() / f"{name.removesuffix('.py')}.py"
-
-
-def load_analysis(name: str) -> ModuleType:
-    """Return the module of an analysis."""
-    path = analysis_path(name)
-    spec = importlib.util.spec_from_file_location(f"brainlm_analyses.{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-def _first_line(name: str) -> str:
-    """Return what an analysis asks, without importing it."""
-    source = analysis_path(name).read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
 
 
 def _table(rows: list[dict[str, str]]) -> None:

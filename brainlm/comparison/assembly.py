@@ -230,7 +230,7 @@ class Assembly:
 
     @property
     def responses(self) -> Responses:
-        """What is fitted and what is scored; every subject counts alike in means."""
+        """Responses to fit and to score; every subject has the same weight in means."""
         data, own = self.recording.data, self._subject_codes
         if self.people is not None:
             scored = self.people.reshape(len(self.people), -1)

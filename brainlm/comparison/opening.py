@@ -192,7 +192,7 @@ def _side_by_side(recordings: list[Recording], people: list[str]) -> Recording:
     if len({tuple(r.target_names) for r in recordings}) > 1:
         n = [r.n_targets for r in recordings]
         note = (
-            f"each subject has targets of its own ({min(n)} to {max(n)}): scores are averaged over "
+            f"the targets differ between subjects ({min(n)} to {max(n)}): scores are averaged over "
             "the targets of a subject, then over subjects; no ceiling from other subjects"
         )
         notes = (*notes, Note(note, "coverage"))

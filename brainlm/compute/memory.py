@@ -28,7 +28,7 @@ def available_memory() -> int:
 
 
 def _left_in_groups() -> Iterator[int]:
-    """Yield what is left in the control group of this process and in those above it."""
+    """Yield the memory left in the control group of this process and in those above it."""
     top = Path("/sys/fs/cgroup")
     try:
         own = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2].strip("/")
@@ -45,7 +45,7 @@ def _left_in_groups() -> Iterator[int]:
 
 
 def _left_of_address_space() -> Iterator[int]:
-    """Yield what RLIMIT_AS leaves, where it is set."""
+    """Yield the address space left under RLIMIT_AS, where it is set."""
     try:
         import resource
 

@@ -108,7 +108,7 @@ def cross_validate(
     -----
     AlphaEdgeWarning
         Once, with the number of targets and folds that chose an alpha on the edge of the grid with
-        a cross-validated score above 0;
+        a cross-validated score above .01;
         ``RidgeEncoder(warn_edge=False)`` leaves it to the notes of the result.
     GapWarning
         For ``ContiguousBlocks`` of a time series whose gap is 0 or shorter than the longest delay

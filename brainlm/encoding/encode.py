@@ -22,7 +22,7 @@ from brainlm.encoding.folds import as_split
 from brainlm.encoding.labelled_scores import stack_scores
 from brainlm.encoding.permuted_scores import permuted_scores
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
-from brainlm.encoding.splits import Split
+from brainlm.encoding.splits import ContiguousBlocks, GapWarning, Split
 from brainlm.errors import unknown_name
 from brainlm.features.baselines import random_like
 
@@ -115,9 +115,8 @@ def with_baselines(
 def untrained_spaces(layers: Sequence[Features]) -> list[Space]:
     """Return the layers of untrained twins, named by layer and twin."""
     return [
-        Space(each, "untrained", number, f"{each.origin['model']} layer {number}")
+        Space(each, "untrained", int(each.origin["layer"]), f"{each.origin['model']} {each.name}")
         for each in layers
-        for number in [int(each.origin["layer"])]
     ]
 
 
@@ -180,6 +179,11 @@ def encode(
     >>> encode(layers, responses).best_layer().layers
     (1, 1, 1, 1, 1)
 
+    Warns
+    -----
+    GapWarning
+        A time series in contiguous blocks whose gap is shorter than the longest delay.
+
     Notes
     -----
     A method with ``min_features`` has no score (NaN) for smaller spaces, and one with
@@ -187,6 +191,7 @@ def encode(
     side.
     """
     spaces, recording, split = _spaces(spaces), as_recording(recording), as_split(split)
+    _check_gap(recording, split, delays)
     encoders = {"ridge": _ridge} if encoders is None else encoders
     scores: dict[str, list[Scores]] = {method: [] for method in encoders}
     null: dict[str, list[np.ndarray]] = {}
@@ -208,8 +213,21 @@ def encode(
     )
 
 
+def _check_gap(recording: Recording, split: Any, delays: Sequence[int]) -> None:
+    """Warn where folds of a time series touch, which `cross_validate` cannot see from arrays."""
+    least = max(1, *map(abs, delays))
+    if recording.times is None or not isinstance(split, ContiguousBlocks) or split.gap >= least:
+        return
+    warnings.warn(
+        f"{split!r} of a time series: neighbouring samples share stimulus and noise; give "
+        f"ContiguousBlocks a gap of at least the longest delay, {least} or more samples, and runs",
+        GapWarning,
+        stacklevel=3,
+    )
+
+
 def _spaces(spaces: Any) -> list[Space]:
-    """Spaces of whatever was given."""
+    """Convert features, arrays and tables into spaces."""
     if hasattr(spaces, "shape") or isinstance(spaces, Features | Space):
         raise ValueError(
             "spaces must be a list or a mapping of feature spaces; put a single one into a list"
@@ -234,11 +252,11 @@ def _space(given: Any, name: str, kind: str, layer: int) -> Space:
 
 
 def as_recording(given: Any) -> Recording:
-    """Return a recording of whatever was given; the rows of an array are its items."""
+    """Convert an array or a table into a recording; its rows are the items."""
     if isinstance(given, Recording):
         return given
     names = [str(name) for name in given.columns] if hasattr(given, "columns") else None
-    if hasattr(given, "name") and names is None and given.name is not None:
+    if names is None and given.ndim == 1 and getattr(given, "name", None) is not None:
         names = [str(given.name)]
     values = given.to_numpy() if hasattr(given, "to_numpy") else np.asarray(host(given))
     values = values[:, None] if values.ndim == 1 else values

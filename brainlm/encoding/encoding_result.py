@@ -33,17 +33,21 @@ class BestLayer:
     ----------
     layers : tuple of int
         One per fold.
+    names : tuple of str
+        Names of their spaces, which tell sites inside one block apart.
     score, low, high : float
         Held-out score, averaged over folds and targets, and its 95 % interval over folds.
     """
 
     layers: tuple[int, ...]
+    names: tuple[str, ...]
     score: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        numbers = ", ".join(map(str, sorted(set(self.layers))))
+        chosen = sorted(set(zip(self.layers, self.names, strict=True)))
+        numbers = ", ".join(name.removeprefix("layer ") for _, name in chosen)
         return (
             f"best layer on the other folds: {numbers}; held-out score {self.score:.3f} "
             f"[{self.low:.3f}, {self.high:.3f}]"
@@ -148,7 +152,9 @@ class Encoding:
         per_fold = held_out.mean(axis=1)
         half = float(fold_half_width(per_fold, self.scores.attrs["test_ratio"]))
         mean = float(per_fold.mean())
-        return BestLayer(tuple(layers[k].layer for k in chosen), mean, mean - half, mean + half)
+        best = [layers[k] for k in chosen]
+        numbers, names = tuple(each.layer for each in best), tuple(each.name for each in best)
+        return BestLayer(numbers, names, mean, mean - half, mean + half)
 
     def summary(self, method: str | None = None) -> str:
         """Return the table, the best layer with its held-out score, and the noise ceiling."""

@@ -79,7 +79,7 @@ class RidgeEncoder(Encoder):
         Add two decades in half-decade steps on a side of the grid where a target with a
         cross-validated R2 above 0 chose the edge, and look again, up to three times.
     warn_edge : bool
-        Warn when targets with a cross-validated score above 0 choose the first or the last alpha.
+        Warn when targets with a cross-validated score above .01 choose the first or the last alpha.
         Targets without signal choose the last one whatever it is.
     device : str, optional
         Where to compute: "cuda", "cuda:1", "mps"; "cpu" is torch on the processor. None (default):
@@ -375,7 +375,7 @@ class RidgeEncoder(Encoder):
         return best
 
     def warn_at_edge(self, chosen: np.ndarray, alphas: np.ndarray, score: np.ndarray) -> None:
-        """Warn where targets with a cross-validated score above 0 chose the first or last alpha."""
+        """Warn where targets that are predicted in inner folds chose the first or last alpha."""
         predicted = chosen[np.asarray(score) > SIGNAL]
         low, high = edge_counts(predicted, alphas)
         if self.warn_edge and len(alphas) > 1 and low + high:

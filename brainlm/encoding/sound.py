@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,7 +10,9 @@ import numpy as np
 from brainlm.data.features import Features
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.sound import Frames
-from brainlm.encoding.align import delay
+from brainlm.encoding.align import AlignmentWarning, delay
+
+MOST_OUTSIDE = 0.05  # of a sound that a recording may not cover without a warning
 
 
 def align_sound(
@@ -40,6 +43,11 @@ def align_sound(
     Returns
     -------
     Features, shape (n_samples, n_delays * n_features)
+
+    Warns
+    -----
+    AlignmentWarning
+        More than 5 % of a sound lies outside of its run.
 
     Raises
     ------
@@ -74,6 +82,13 @@ def _binned(frames: Frames, times: np.ndarray, start: float, run: str) -> np.nda
     step = sampling_interval(times)
     sample = np.floor((frames.times + start - times[0]) / step + 1e-9).astype(int)
     inside = (sample >= 0) & (sample < len(times))
+    if inside.any() and (~inside).mean() > MOST_OUTSIDE:
+        warnings.warn(
+            f"{(~inside).mean():.0%} of the sound of run {run!r} is outside of its samples and is "
+            "left out: check start, and the recording's times",
+            AlignmentWarning,
+            stacklevel=3,
+        )
     if not inside.any():
         raise ValueError(
             f"the sound of run {run!r} lasts from {start:g} to {start + frames.times[-1]:g} s, "

@@ -25,8 +25,8 @@ HELD = 1 << 27  # held-out predictions in memory at a time, as numbers
 class StackedEncoder(Encoder):
     """Ridge regressions of several feature spaces, averaged with weights learned for each target.
 
-    Space k (a layer, a model, a set of controls) is a band of the features and has a ridge
-    regression of its own, with prediction p_kv of target v::
+    Each space k (a layer, a model, a set of controls) is a band of the features. It is fitted
+    separately by ridge regression, with prediction p_kv of target v::
 
         prediction_v = sum_k w_kv p_kv,    w_kv >= 0,    sum_k w_kv = 1
         w_v = argmin sum_t (y_tv - sum_k w_k q_ktv)^2
@@ -149,9 +149,10 @@ def _inside(encoder: Any, folds: Any) -> Any:
 
 
 def _held_out_errors(encoder: Any, X: np.ndarray, Y: np.ndarray, split: Any) -> np.ndarray:
-    """Data minus held-out prediction, (n_samples, n_targets); 0 where no fold tests a sample."""
+    """Data minus held-out prediction of the samples that a fold tests, (n_tested, n_targets)."""
     found = cross_validate(encoder, X, Y, split, keep_predictions=True)
-    return np.nan_to_num(Y - found.predictions, nan=0.0)
+    tested = np.unique(np.concatenate([test for _, test in split.split(X)]))
+    return (Y - found.predictions)[tested]
 
 
 def _best(products: np.ndarray) -> np.ndarray:

@@ -123,7 +123,7 @@ def random_units(layers: Sequence[Features], share: float = 0.01, seed: int = 0)
 
 
 def scramble_letters(stimulus: Stimulus, seed: int = 0) -> Stimulus:
-    """Return strings of non-words: the letters of all words, dealt out anew.
+    """Shuffle the letters of all words, which makes strings of non-words.
 
     Length and letters of the whole stay, words and grammar go; what is no letter keeps its place.
     A stand-in for non-words that people have rated as pronounceable.

@@ -90,13 +90,8 @@ def read_epoch_files(
     """
     import mne
 
-    given = EpochFilesOptions.of(options)
-    folder = Path(folder)
-    subject = check_subject(folder, given.pattern, subject)
-    path = folder / given.paths(subject)[0]
-    check_content(path)
+    given, subject, path, epochs = _opened(folder, subject, options)
     with naming(path):
-        epochs = _open_epochs(path)
         if given.channels not in epochs.get_channel_types():
             kinds = ", ".join(sorted(set(epochs.get_channel_types())))
             raise ValueError(f"no channel is of type {given.channels!r}; there are: {kinds}")
@@ -109,6 +104,19 @@ def read_epoch_files(
             epochs, picks=given.channels, bin_width=given.bin_width, subject=subject
         )
     return stimulus, recording
+
+
+def _opened(
+    folder: Path | str, subject: str | None, options: dict[str, Any]
+) -> tuple[EpochFilesOptions, str, Path, Any]:
+    """Return options, subject, file and epochs of a subject."""
+    given = EpochFilesOptions.of(options)
+    folder = Path(folder)
+    subject = check_subject(folder, given.pattern, subject)
+    path = folder / given.paths(subject)[0]
+    check_content(path)
+    with naming(path):
+        return given, subject, path, _open_epochs(path)
 
 
 def _open_epochs(path: Path) -> Any:
@@ -147,13 +155,7 @@ def read_covariates(
     UnknownNameError
         There is no such subject or column.
     """
-    given = EpochFilesOptions.of(options)
-    folder = Path(folder)
-    subject = check_subject(folder, given.pattern, subject)
-    path = folder / given.paths(subject)[0]
-    check_content(path)
-    with naming(path):
-        epochs = _open_epochs(path)
+    given, _, path, epochs = _opened(folder, subject, options)
     found = {}
     for name, column in given.covariates.items():
         if column not in epochs.metadata:

@@ -14,6 +14,7 @@ from brainlm.language_models.sources import ModelFiles
 
 MOST_LAYERS = 1000  # transformers builds as many as are declared, before it looks for weights
 FEWEST_TOKENS = 8  # that any model reads at a time
+SPEECH = ("wav2vec2", "hubert", "wavlm", "whisper")  # families of models that listen
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -205,9 +206,8 @@ def _untrained(folder: Path, seed: int, dtype: str, head: str) -> Any:
 
     heads = {"causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM"}
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    whole = "AutoModel"  # of a speech model, whose configuration has no vocabulary to read
-    if hasattr(config.get_text_config(), "vocab_size") and not hasattr(config, "feat_extract_norm"):
-        whole = heads.get(kind_of(load_config(folder)), "AutoModel")
+    reads = config.model_type not in SPEECH
+    whole = heads.get(kind_of(load_config(folder)), "AutoModel") if reads else "AutoModel"
     with torch.random.fork_rng(), _reading_model(folder, "model (config.json)"):
         torch.manual_seed(seed)
         network = getattr(transformers, whole).from_config(config, dtype=torch.float32)

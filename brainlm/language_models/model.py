@@ -208,7 +208,7 @@ class LanguageModel:
             one attention head. Without a number: that site of every layer.
         context : "none", "sentence", "document" or int
             What the model reads with a word. Default: "sentence", and "none" for a list of words.
-            "none": the word by itself, as a text of its own.
+            "none": the word by itself, as a separate text.
             "sentence" and "document": the whole sentence or text in one input (a masked model
             sees the words after, too). An int: that many preceding words, or all there are.
             A causal model gets them in one pass over overlapping windows, in which a word has

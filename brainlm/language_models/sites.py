@@ -72,7 +72,7 @@ def parse_sites(text: str, n_layers: int, n_heads: int) -> list[Site]:
 
 @contextmanager
 def recorded(network: Any, sites: Sequence[Site]) -> Iterator[dict[Any, Any]]:
-    """Record what passes the sites during a forward pass, as tensors (n_inputs, width, n_features).
+    """Record activations at sites during a forward pass, (n_inputs, width, n_features) each.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""SpeechModel: hidden states of models that listen, from what they have heard up to each moment."""
+"""SpeechModel: hidden states of speech models over time, without hearing the future."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from brainlm.language_models import loading
 from brainlm.language_models.sources import find_source
 from brainlm.language_models.windows import choose_layers
 
-KINDS = ("wav2vec2", "hubert", "wavlm", "whisper")
 SHORTEST = 0.1  # seconds: less sound gives these networks no frame
 
 
@@ -41,8 +40,8 @@ class SpeechModel:
 
     Notes
     -----
-    These networks hear a whole input at once. To know nothing of the future, each moment has an
-    input of its own, which ends there.
+    These networks hear a whole input at once. Each moment therefore gets a separate input that ends
+    there, so that nothing of the future is heard.
     """
 
     def __init__(
@@ -62,10 +61,10 @@ class SpeechModel:
         self.batch_size = batch_size
         self.source = find_source(name).twin(untrained)
         self.config = AutoConfig.from_pretrained(self.source.folder, trust_remote_code=False)
-        if self.config.model_type not in KINDS:
+        if self.config.model_type not in loading.SPEECH:
             raise ValueError(
                 f"{name}: {self.config.model_type!r} is no speech model that brainlm reads "
-                f"({', '.join(KINDS)})"
+                f"({', '.join(loading.SPEECH)})"
             )
         self.extractor = AutoFeatureExtractor.from_pretrained(
             self.source.folder, local_files_only=True
@@ -190,7 +189,7 @@ class SpeechModel:
         return self.network(tensor, output_hidden_states=True).hidden_states
 
     def _last_frame(self, length: int, n_frames: int) -> int:
-        """Number of the last frame that holds sound: Whisper's inputs are filled with silence."""
+        """Number of the last frame that holds sound: Whisper's inputs are padded with silence."""
         if self.config.model_type != "whisper":
             return n_frames - 1
         whole = self.extractor.chunk_length * self.extractor.sampling_rate

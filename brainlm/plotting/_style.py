@@ -21,7 +21,7 @@ PAGE: ContextVar[float] = ContextVar("page", default=183.0)  # mm
 COLUMN = 120.0  # mm: narrower pages are single columns
 SMALLEST, LARGEST = 7, 8  # points
 PRINTED = 0.8  # size of a figure with text of 7 points, of its size with 9
-NARROWEST = 0.62  # of its own width: the least that a panel is given
+NARROWEST = 0.62  # least width of a panel, as a share of its preferred width
 LEAST_HEIGHT = 0.9
 FEW_TICKS = 1.3  # inches: narrower axes have three
 LOWEST = 1.2  # inches, of a panel among others below each other
@@ -100,7 +100,7 @@ def panels(
 
 
 def fit_texts(figure: Figure) -> None:
-    """Bring all texts to the sizes of print, wrap titles, and draw fewer ticks on narrow axes."""
+    """Set all texts to print size, wrap titles and labels, and draw fewer ticks on narrow axes."""
     from matplotlib.text import Text
     from matplotlib.ticker import AutoLocator, MaxNLocator
 

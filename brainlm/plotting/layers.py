@@ -33,17 +33,28 @@ def _by_unit(scores: xarray.Dataset) -> tuple[xarray.DataArray, str, float]:
 
 
 def _by_kind(scores: xarray.Dataset, analysis: str, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Layer numbers and scores (n_units, n_layers, n_targets) of the spaces of one kind.
+    """Places on the axis and scores (n_units, n_layers, n_targets) of the spaces of one kind.
 
-    Several spaces of a layer, such as untrained twins, are averaged.
+    A place is the number of the layer, or where sites inside blocks were encoded the number of the
+    site (see `_sites`). Several untrained twins are averaged.
     """
     found, unit, _ = _by_unit(scores)
     chosen = found.sel(analysis=analysis).isel(space=np.flatnonzero(scores["kind"] == kind))
     values = chosen.transpose(unit, "space", "target").values
-    numbers = chosen["layer"].values
+    sites = _sites(scores)
+    numbers = np.arange(values.shape[1]) % len(sites) if sites else chosen["layer"].values
     layers = np.unique(numbers)
     means = [values[:, numbers == layer].mean(axis=1) for layer in layers]
     return layers, np.stack(means, axis=1) if means else values
+
+
+def _sites(scores: xarray.Dataset) -> list[str]:
+    """Names of the layers where several have one number, as sites inside a block do; else none."""
+    layers = scores["space"].values[scores["kind"].values == "layer"].tolist()
+    numbers = scores["layer"].values[scores["kind"].values == "layer"]
+    if len(np.unique(numbers)) == len(numbers):
+        return []
+    return [str(name).removeprefix("layer ") for name in layers]
 
 
 def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
@@ -96,7 +107,9 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         ax.axhline(middle, color=COLOURS["ceiling"], lw=1, ls=":", label="noise ceiling (others)")
         ax.axhspan(middle - width, middle + width, color=COLOURS["ceiling"], alpha=0.12, lw=0)
     ax.axhline(0, color="black", lw=0.5)
-    ax.set_xlabel("layer (0 = input embeddings)")
+    if sites := _sites(scores):
+        ax.set_xticks(range(len(sites)), sites, rotation=40, ha="right")
+    ax.set_xlabel("site" if sites else "layer (0 = input embeddings)")
     ax.set_ylabel(scores.attrs["label"])
     ax.set_title(str(analysis), loc="left")
     return ax

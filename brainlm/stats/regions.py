@@ -146,19 +146,19 @@ def region_means(values: Any, regions: np.ndarray, labels: Mapping[int, str]) ->
     Returns
     -------
     DataFrame
-        A column per region and "language network", the mean of the regions' means, so that large
-        regions do not speak for small ones; a row per row of ``values``.
+        A column per region (NaN without a voxel) and "language network", the mean of the other
+        columns, so that large regions do not outweigh small ones; a row per row of ``values``.
     """
     values = np.atleast_2d(np.asarray(values, dtype=float))
     same_length({"columns of values": values.shape[1], "regions": len(regions)})
     columns = {}
     for number, name in labels.items():
         own = values[:, np.asarray(regions) == number]
-        if own.shape[1]:
-            columns[name] = np.nanmean(own, axis=1)
-    if not columns:
-        raise ValueError("regions holds none of the labels: no voxel was selected")
+        empty = np.full(len(values), np.nan)
+        columns[name] = np.nanmean(own, axis=1) if own.shape[1] else empty
     table = pd.DataFrame(columns)
+    if table.isna().all(axis=None):
+        raise ValueError("regions holds none of the labels: no voxel was selected")
     return table.assign(**{NETWORK: table.mean(axis=1)})
 
 

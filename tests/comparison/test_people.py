@@ -191,7 +191,9 @@ def test_words_of_cogbench_open_with_the_voxels_of_each_subject(tmp_path, rng):
     assert task.ceiling() is None
     assert np.isnan(task.mean_ceiling())
     assert task.n_targets == 21
-    assert any("targets of its own (12 to 30)" in note for note in task.recording.notes)
+    assert any(
+        "targets differ between subjects (12 to 30)" in note for note in task.recording.notes
+    )
     place = {item: i for i, item in enumerate(words)}
     rows = [place[w] for w in task.stimulus.words]
     source, every = array_source("m", [X[rows]]), np.ones(120, dtype=bool)

@@ -12,6 +12,7 @@ from brainlm.errors import UnknownNameError
 from brainlm.features.baselines import word_length
 
 SPLIT = ContiguousBlocks(6, gap=3)
+TWIN = "made (untrained 0)"
 
 
 def planted(seed, *, meaning=0.0, length=1.0, untrained=0.0, n=300):
@@ -31,7 +32,9 @@ def planted(seed, *, meaning=0.0, length=1.0, untrained=0.0, n=300):
         for k in (0, 1)
     ]
     twins = [
-        Features("twin", vectors(20), stimulus, origin={"layer": k, "model": "made (untrained 0)"})
+        Features(
+            f"layer {k}", vectors(20), stimulus, origin={"layer": k, "model": "made (untrained 0)"}
+        )
         for k in (0, 1)
     ]
     controls = word_length(stimulus)

@@ -9,6 +9,8 @@ import xarray
 
 from brainlm import ContiguousBlocks, RidgeEncoder, cross_validate, encode
 from brainlm.data.features import Features
+from brainlm.data.recording import Recording
+from brainlm.encoding.splits import GapWarning
 from brainlm.results.bundle import load_bundle
 
 
@@ -85,3 +87,38 @@ def test_features_are_an_array(rng):
     values = rng.standard_normal((5, 3))
     np.testing.assert_array_equal(np.asarray(Features("x", values)), values)
     assert np.asarray(Features("x", values), dtype=np.float32).dtype == np.float32
+
+
+def test_a_time_series_needs_a_gap(data):
+    layers, responses = data
+    times = np.arange(200.0)
+    recording = Recording(
+        responses.to_numpy(), ["a", "b"], "fmri", "z", times=times, run=["1"] * 200
+    )
+    with pytest.warns(GapWarning, match="gap of at least the longest delay, 1 or more"):
+        encode(layers, recording)
+    encode(layers, recording, ContiguousBlocks(5, gap=1, runs=recording.run))
+
+
+def test_sites_of_one_block_are_separate_places_of_the_curve(data, rng):
+    layers, responses = data
+    names = ["layer 1.attn_out", "layer 1.mlp_out", "layer 2.attn_out"]
+    sites = [
+        Features(name, values, origin={"layer": int(name[6])})
+        for name, values in zip(names, layers, strict=True)
+    ]
+    result = encode(sites, responses)
+    assert result.best_layer().names == ("layer 1.mlp_out",) * 5
+    assert "other folds: 1.mlp_out;" in result.summary()
+    ax = result.plot()
+    assert [text.get_text() for text in ax.get_xticklabels()] == [name[6:] for name in names]
+    np.testing.assert_allclose(
+        ax.lines[0].get_ydata(), result.scores["fold_score"].mean(("analysis", "fold", "target"))
+    )
+    plt.close("all")
+
+
+def test_a_named_array_of_xarray_is_no_single_target(data):
+    layers, responses = data
+    named = xarray.DataArray(responses.to_numpy(), dims=("sample", "target"), name="bold")
+    assert encode(layers, named).scores["target"].values.tolist() == ["target 0", "target 1"]

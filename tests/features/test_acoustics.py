@@ -4,6 +4,7 @@ from scipy.io import wavfile
 
 from brainlm.data.recording import Recording
 from brainlm.data.sound import Frames, Sound
+from brainlm.encoding.align import AlignmentWarning
 from brainlm.encoding.sound import align_sound
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.features.acoustics import log_mel, mel_bands, read_sound, read_sounds, sound_envelope
@@ -107,7 +108,8 @@ def test_a_click_reaches_its_sample_and_the_delayed_ones():
     assert found.values[:20, 0].round(2).tolist() == [0.5 if k == 5 else 0 for k in range(20)]
     assert found.values[:20, 1].round(2).tolist() == [0.5 if k == 7 else 0 for k in range(20)]
     assert (found.values[20:] == 0).all()
-    later = align_sound({"a": [frames], "b": [silent]}, recording(), [0], start=4.0)
+    with pytest.warns(AlignmentWarning, match="10% of the sound"):  # of both runs
+        later = align_sound({"a": [frames], "b": [silent]}, recording(), [0], start=4.0)
     assert later.values[:20, 0].argmax() == 7
 
 
@@ -115,6 +117,13 @@ def test_silence_after_the_sound_has_the_smallest_value():
     frames = Frames("level", np.linspace(-3, 1, 1000)[:, None], np.arange(1000) * 0.01)
     found = align_sound({"a": [frames], "b": [frames]}, recording(), [0])
     assert (found.values[5:20] == -3).all()
+
+
+def test_a_sound_that_is_cut_is_a_warning():
+    frames = Frames("level", np.ones((6000, 1)), np.arange(6000) * 0.01)  # 60 s, runs of 40
+    short = Frames("level", np.ones((4000, 1)), np.arange(4000) * 0.01)
+    with pytest.warns(AlignmentWarning, match=r"33% of the sound of run 'a' is outside"):
+        align_sound({"a": [frames], "b": [short]}, recording())
 
 
 def test_sounds_that_do_not_fit_are_named():

@@ -51,6 +51,14 @@ def test_means_over_regions_and_the_network():
     assert table.to_dict("list") == {"a": [2.0, 1.0], "b": [6.0, 0.0], NETWORK: [4.0, 0.5]}
 
 
+def test_a_region_without_a_voxel_is_not_dropped():
+    table = region_means([1.0, 3.0], np.array([0, 2]), {1: "a", 2: "b"})
+    assert np.isnan(table["a"][0])
+    assert table[NETWORK][0] == 3.0
+    with pytest.raises(ValueError, match="no voxel was selected"):
+        region_means([1.0, 3.0], np.array([0, 0]), {1: "a"})
+
+
 def test_responses_of_regions_come_from_independent_runs(rng):
     data = rng.standard_normal((20, 75))
     runs = np.repeat(["1", "2"], 10)

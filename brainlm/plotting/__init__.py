@@ -292,6 +292,11 @@ def save_figures(
     width, style
         As in `draw`.
 
+    Raises
+    ------
+    UnknownNameError
+        There is no such format, style or, among ``names``, figure.
+
     Warns
     -----
     FigureWarning
@@ -299,10 +304,16 @@ def save_figures(
         name raises instead.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.backend_bases import FigureCanvasBase
 
+    known = FigureCanvasBase.get_supported_filetypes()
+    for suffix in formats:
+        if suffix not in known:
+            raise unknown_name("format", suffix, known)
     folder = bundle.folder if folder is None else Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    with paper_style(style):  # one that is not there is an error before anything is drawn
+        written = []
     for name in bundle.record["figures"] if names is None else names:
         try:
             figure = draw(bundle, name, width=width, style=style)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brainlm.errors import UnknownNameError
+from brainlm.errors import UnknownNameError, unknown_name
 from brainlm.plotting._style import MM, fit_texts
 from brainlm.plotting.glyphs import styled
 
@@ -54,9 +54,17 @@ def paper_style(style: Any = None) -> Iterator[None]:
     """Draw in brainlm's style at the size of print: 7 to 8 points, no cropping.
 
     ``style`` is one of matplotlib's, or several, on top of it.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such style, nor a file of that name.
     """
     import matplotlib.pyplot as plt
 
+    for name in [style] if isinstance(style, str) else style or ():
+        if isinstance(name, str) and name not in plt.style.available and not Path(name).is_file():
+            raise unknown_name("style", name, plt.style.available)
     with styled(), plt.style.context(STYLE), plt.style.context([] if style is None else style):
         yield
 

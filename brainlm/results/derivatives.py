@@ -11,6 +11,7 @@ import numpy as np
 
 import brainlm
 from brainlm.data.brain_maps import BrainMaps
+from brainlm.errors import UnknownNameError
 from brainlm.plotting.brain import bundle_maps
 
 if TYPE_CHECKING:
@@ -48,8 +49,12 @@ def write_derivatives(
 
     Raises
     ------
-    ValueError
-        The bundle has no brain maps, the folder holds something, or the space is no BIDS label.
+    DataMissingError
+        The bundle has no brain maps.
+    FileExistsError
+        The folder is not empty.
+    UnknownNameError
+        The space is no BIDS label.
 
     References
     ----------
@@ -62,9 +67,9 @@ def write_derivatives(
             f"{bundle.folder} has no brain maps: only results of images can be written"
         )
     if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty: name a new folder for the derivatives")
+        raise FileExistsError(f"{folder} is not empty: name a new folder for the derivatives")
     if space is not None and not space.isalnum():
-        raise ValueError(
+        raise UnknownNameError(
             f"space must be letters and digits, such as MNI152NLin2009cAsym, got {space!r}"
         )
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from figure_bundles import MAKERS, bundle_for
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
+from brainlm.errors import UnknownNameError
 from brainlm.plotting import draw, paper_style, save_figures
 from brainlm.plotting.studies import space_colours
 
@@ -57,6 +58,9 @@ def test_formats_width_and_style_are_taken(tmp_path):
     plt.close(figure)
     with pytest.raises(ValueError, match="between 60 and 400 mm"):
         draw(bundle, "alphas", width=20)
+    for options in ({"formats": ["pgn"]}, {"style": "ggplott"}):
+        with pytest.raises(UnknownNameError, match="Did you mean '(png|ggplot)'"):
+            save_figures(bundle, tmp_path, ["alphas"], **options)
 
 
 def test_a_space_has_one_colour_in_all_figures_of_a_bundle():

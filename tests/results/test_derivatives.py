@@ -11,6 +11,7 @@ import pytest
 from support.bundles_for_tests import make_bundle
 
 from brainlm.data.brain_maps import BrainMaps
+from brainlm.errors import DataMissingError
 from brainlm.results.bundle import load_bundle, save_bundle
 from brainlm.results.derivatives import write_derivatives
 
@@ -81,11 +82,11 @@ def test_the_validator_has_no_error(tmp_path, brains, rng):
 
 
 def test_bad_input_is_named(tmp_path, brains):
-    with pytest.raises(ValueError, match="no brain maps"):
+    with pytest.raises(DataMissingError, match="no brain maps"):
         write_derivatives(make_bundle(tmp_path / "plain"), tmp_path / "out")
     bundle = bundle_of(tmp_path, BrainMaps.from_xarray(brains))
     with pytest.raises(ValueError, match="letters and digits"):
         write_derivatives(bundle, tmp_path / "out", space="MNI 152")
     write_derivatives(bundle, tmp_path / "out")
-    with pytest.raises(ValueError, match="not empty"):
+    with pytest.raises(FileExistsError, match="not empty"):
         write_derivatives(bundle, tmp_path / "out")

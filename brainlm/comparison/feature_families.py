@@ -44,10 +44,15 @@ SPACE_DIMENSIONS = 50
 LEAST_COVERAGE = 0.1
 
 
-def layer_at(name: str, languages: tuple[str, ...], depth: float) -> FeatureSpace:
-    """Return one layer of a model, at a depth fixed before: nothing is chosen on the scores."""
+def layer_at(
+    name: str, languages: tuple[str, ...], depth: float, *, untrained: int | None = None
+) -> FeatureSpace:
+    """Return one layer of a model, at a depth fixed before: nothing is chosen on the scores.
+
+    ``untrained`` is the seed of an untrained twin.
+    """
     n_layers = model_space(name, languages, layers=[0]).n_layers
-    return model_space(name, languages, layers=[round(depth * n_layers)])
+    return model_space(name, languages, layers=[round(depth * n_layers)], untrained=untrained)
 
 
 def layers_over(name: str, languages: tuple[str, ...], n: int) -> FeatureSpace:

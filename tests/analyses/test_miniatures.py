@@ -216,6 +216,16 @@ def check_description(bundle, _):
 def check_epochs(bundle, _):
     p = bundle.arrays["scores"].isel(analysis=0)["p"].sel(space="length + frequency")
     assert p["target"].values[p.values <= 0.05].tolist() == ["MEG 003@200ms"]
+    judged = bundle.arrays["verdict"]
+    assert judged["reference"].values.tolist() == [
+        "pace + position",
+        "length + frequency + spill-over",
+        "its untrained twin",
+        "random vectors with its geometry",
+    ]
+    surface = judged.isel(row=1)  # word length is all that these sensors answer
+    assert float(surface["other"]) > 0.02
+    assert "more" not in judged["verdict"].values[:2]
 
 
 def check_human_ratings(bundle, _):

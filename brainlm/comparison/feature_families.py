@@ -55,6 +55,16 @@ def layer_at(
     return model_space(name, languages, layers=[round(depth * n_layers)], untrained=untrained)
 
 
+def twins_at(
+    models: Mapping[str, tuple[str, ...]], depth: float, n_twins: int
+) -> dict[str, list[FeatureSpace]]:
+    """Return untrained twins of models at a depth, by the name of the model."""
+    return {
+        name: [layer_at(name, spoken, depth, untrained=seed) for seed in range(n_twins)]
+        for name, spoken in models.items()
+    }
+
+
 def layers_over(name: str, languages: tuple[str, ...], n: int) -> FeatureSpace:
     """Return ``n`` layers of a model, evenly spread over its depth, the last one among them."""
     n_layers = model_space(name, languages, layers=[0]).n_layers

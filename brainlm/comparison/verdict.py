@@ -97,11 +97,20 @@ def verdict(
             "the result has nothing to compare the layers with: encode them with a reference added "
             "(kind 'combined' or 'added', and the reference alone), or with twins"
         )
-    table = pd.DataFrame(rows)
-    table["q"] = fdr(table["p"].to_numpy())
+    return with_verdicts(pd.DataFrame(rows))
+
+
+def with_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """Return gains with ``q`` (Benjamini-Hochberg over all rows) and ``verdict``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With columns ``gain`` and ``p``.
+    """
+    q = fdr(table["p"].to_numpy())
     found = np.where(table["gain"] > 0, "more", "less")
-    table["verdict"] = np.where(table["q"] <= ALPHA, found, "undecided")
-    return table
+    return table.assign(q=q, verdict=np.where(q <= ALPHA, found, "undecided"))
 
 
 def verdict_sentence(table: pd.DataFrame, model: str) -> str:

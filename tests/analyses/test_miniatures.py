@@ -245,6 +245,10 @@ def check_mulcogbench(bundle, _):
     gains = table(bundle, "gains", dataset="binder-en").set_index("model")["over_random_gain"]
     assert gains["smollm2"] > 0.2 > abs(gains["minilm"])
     assert {"binder-zh"} == set(table(bundle, "languages")["chinese"])
+    judged = table(bundle, "verdict", dataset="binder-en").set_index(["source", "reference"])
+    assert judged.loc[("gemma3", "random vectors with its geometry"), "verdict"] == "more"
+    assert judged.loc[("minilm", "random vectors with its geometry"), "verdict"] != "more"
+    assert "gemma3 predicts more than" in bundle.arrays["verdict"].attrs["sentence"]
 
 
 def check_encode_languages(bundle, _):

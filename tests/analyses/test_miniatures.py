@@ -116,7 +116,14 @@ UNDEFINED = {
     "cogbench": {"undipped"},
     "encode_languages": {"ceiling", "subject_low", "subject_high"},
     "encode_human_ratings": {"score", "fold_score", "alpha", "prediction", "p_random"},
-    "mulcogbench": {*TABLE, "p_random", "score_p_random", "relative", "relative_error"},
+    "mulcogbench": {
+        *TABLE,
+        "p_random",
+        "over_untrained_p_random",
+        "score_p_random",
+        "relative",
+        "relative_error",
+    },
     "navigating": {*TABLE, "p_random", "relative", "relative_error"},
     "survey": {*TABLE, "p_random"},
     "simulate_studies": {

@@ -153,6 +153,33 @@ def word_position(stimulus: Stimulus) -> Features:
     return Features("position", position, stimulus, columns=[f"in {level}" for level in levels])
 
 
+def word_interval(stimulus: Stimulus, most: float = 2.0) -> Features:
+    """Seconds from the preceding word's onset to each word's, and on to that of the next one.
+
+    Responses to neighbouring words overlap, the more so the closer the words are.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        With onsets.
+    most : float
+        Longer intervals, and those at the edge of a run, count as this many seconds.
+
+    Raises
+    ------
+    ValueError
+        The words have no onsets.
+    """
+    if not stimulus.timed:
+        raise ValueError("word_interval needs a stimulus with onsets; these words have no times")
+    intervals = np.full((stimulus.n_words, 2), float(most))
+    for _, rows in stimulus.blocks("run"):
+        steps = np.diff(stimulus.onset[rows]).clip(max=most)
+        intervals[rows.start + 1 : rows.stop, 0] = steps
+        intervals[rows.start : rows.stop - 1, 1] = steps
+    return Features("interval", intervals, stimulus, columns=["before", "after"])
+
+
 def sentence_length(stimulus: Stimulus) -> Features:
     """Number of words in the sentence of each word.
 

@@ -116,19 +116,30 @@ def from_settings(main: Callable[..., None], arguments: Sequence[str]) -> list[s
             if not equals:
                 raise UnknownNameError(f"--set {value!r}: write key=value")
             changes[key.strip()] = setting.strip()
-    known = list(inspect.signature(main).parameters)
+    parameters = inspect.signature(main).parameters
+    known = list(parameters)
+    positional = {key for key, each in parameters.items() if _is_argument(each.annotation)}
     options: list[str] = []
     for key, value in (settings | changes).items():
         if key not in known:
             raise unknown_name("setting", key, known)
-        option = "--" + key.replace("_", "-")
         text = str(value).lower() if isinstance(value, bool) else str(value)
+        if key in positional:
+            options.append(text)
+            continue
+        option = "--" + key.replace("_", "-")
         if text in ("true", "false"):
             options += [option] if text == "true" else []
         else:
             items = value if isinstance(value, list) else [text]
             options += [option, ",".join(map(str, items))]
     return [*options, *left]
+
+
+def _is_argument(annotation: Any) -> bool:
+    """Whether a parameter is an argument of the command line, not an option."""
+    described = getattr(annotation, "__metadata__", ())
+    return any(isinstance(each, typer.models.ArgumentInfo) for each in described)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from brainlm.language_models import LanguageModel
 from brainlm.plotting import save_figures
 from brainlm.results.bundle import load_bundle, save_bundle
 from brainlm.results.output import hold_output
+from brainlm.storage.downloads import sha256_of
 from brainlm.storage.store import PartStore
 from brainlm.workflow import options
 from brainlm.workflow.option_groups import KEYWORD, grouped
@@ -240,9 +241,11 @@ def analysis(main: Callable[..., None]) -> Callable[..., None]:
     common["out"] = common["out"].replace(default=Path("results") / name)
 
     def command(**given: Any) -> None:
-        given = {k: p.default for k, p in {**settings, **common}.items()} | given
         if unknown := set(given) - set(settings) - set(common):
             raise TypeError(f"{name} has no option {', '.join(sorted(unknown))}")
+        given = {k: p.default for k, p in {**settings, **common}.items()} | given
+        if needed := [key for key, value in given.items() if value is Parameter.empty]:
+            raise TypeError(f"{name} needs {', '.join(needed)}")
         place = {key: given.pop(key) for key in common}
         with Run(name, given, **place) as run:
             inner(run=run, **given)
@@ -258,6 +261,9 @@ def _files(origin: Mapping[str, Any]) -> dict[str, Any]:
     """Files of a data set with their SHA-256, by subject where there are several."""
     if "subjects" in origin:
         return {name: files for part in origin["subjects"] for name, files in _files(part).items()}
+    if "file" in origin:
+        path = Path(origin["file"])
+        return {path.name: {path.name: sha256_of(path)}}
     if "dataset" not in origin:
         return {}
     hashes = dataset_hashes(origin["dataset"], origin["subject"], origin["root"])

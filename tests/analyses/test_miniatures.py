@@ -59,6 +59,7 @@ OPTIONS = {
     "encode_alice_fmri": {},
     "encode_epochs": {"permutations": 19, "model": "gemma3"},
     "encode_human_ratings": {"layers": "-1"},
+    "encode_table": {"layers": "-1", "vectors": "glove-6b-50d", "word": "Word"},
     "encode_languages": {
         "models": "gemma3",
         "datasets": "evlab-alice-fr,evlab-alice-mr,evlab-passages-zh,evlab-passages-de",
@@ -116,6 +117,7 @@ UNDEFINED = {
     "cogbench": {"undipped"},
     "encode_languages": {"ceiling", "subject_low", "subject_high"},
     "encode_human_ratings": {"score", "fold_score", "alpha", "prediction", "p_random"},
+    "encode_table": {"score", "fold_score", "alpha", "prediction", "p_random"},
     "mulcogbench": {*TABLE, "p_random", "score_p_random", "relative", "relative_error"},
     "navigating": {*TABLE, "p_random", "relative", "relative_error"},
     "survey": {*TABLE, "p_random"},
@@ -224,6 +226,15 @@ def check_human_ratings(bundle, _):
         own = score.sel(analysis=analysis)
         assert float(own.sel(space="GloVe")) > 0.6
         assert abs(float(own.sel(space="layer 6"))) < 0.2
+    assert any("left out 1 of 301 words" in note for note in bundle.notes)
+
+
+def check_table(bundle, _):
+    scores = bundle.arrays["scores"]
+    assert scores["target"].values.tolist()[:2] == ["Visual", "Auditory"]
+    ridge = scores["score"].sel(analysis="ridge encoding").mean(("target", "fold"))
+    assert float(ridge.sel(space="glove-6b-50d")) > 0.6
+    assert abs(float(ridge.sel(space="layer 6"))) < 0.2
     assert any("left out 1 of 301 words" in note for note in bundle.notes)
 
 
@@ -336,6 +347,7 @@ CHECKS = {
     "encode_alice_fmri": check_alice_encoding,
     "encode_epochs": check_epochs,
     "encode_human_ratings": check_human_ratings,
+    "encode_table": check_table,
     "encode_languages": check_encode_languages,
     "mulcogbench": check_mulcogbench,
     "navigating": check_navigating,
@@ -358,6 +370,8 @@ def own_data(name, miniature, folder):
     if name == "decode_story_folder":
         model = LanguageModel(miniature.models / "smollm2")
         return {"folder": story_folder(folder / "study", model, 9, english_words(N_TOLD), pace=1.0)}
+    if name == "encode_table":
+        return {"table": miniature.root / "human-ratings" / "sensorimotor_norms.csv"}
     if name == "encode_epochs":
         return {"dataset": str(meg_folder(folder)), "root": folder}
     if name == "survey":

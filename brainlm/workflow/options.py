@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from brainlm._validation import named_subject
 from brainlm.errors import UnknownNameError, unknown_name
 from brainlm.language_models.sites import SITES
 
@@ -108,7 +109,7 @@ def choose(text: str, available: Sequence[str], kind: str = "subject") -> list[s
     """Return the names in ``text`` (or all available ones); raise for an unknown one."""
     if text.strip() == "all":
         return list(available)
-    names = [part.strip() for part in text.split(",")]
+    names = [named_subject(part.strip(), available) for part in text.split(",")]
     for name in names:
         if name not in available:
             raise unknown_name(kind, name, available)

@@ -14,6 +14,7 @@ from miniatures.datasets import LISTENERS, NOISE, SILENT
 from miniatures.epochs import meg_folder
 from miniatures.stories import story_folder
 from miniatures.words import N_TOLD, english_words, say
+from support.bids_folder import BEST, write_bids
 from support.pictures import check_pictures
 
 from brainlm import LanguageModel
@@ -57,6 +58,7 @@ OPTIONS = {
     },
     "describe_language_model": {},
     "encode_alice_fmri": {},
+    "encode_bids": {"model": "smollm2"},
     "encode_epochs": {"permutations": 19, "model": "gemma3"},
     "encode_human_ratings": {"layers": "-1"},
     "encode_table": {"layers": "-1", "vectors": "glove-6b-50d", "word": "Word"},
@@ -215,6 +217,12 @@ def check_description(bundle, _):
     assert (bundle.arrays["surprisal"]["surprisal"] > 0).all()
 
 
+def check_bids(bundle, _):
+    scores = bundle.arrays["scores"]["score"].isel(analysis=0).mean("fold").sel(space="controls")
+    assert scores["target"].values[scores.argmax()] == ",".join(map(str, BEST))
+    assert float(scores.max()) > 0.7
+
+
 def check_epochs(bundle, _):
     p = bundle.arrays["scores"].isel(analysis=0)["p"].sel(space="length + frequency")
     assert p["target"].values[p.values <= 0.05].tolist() == ["MEG 003@200ms"]
@@ -345,6 +353,7 @@ CHECKS = {
     "decode_story_simulated": check_simulated_stories,
     "describe_language_model": check_description,
     "encode_alice_fmri": check_alice_encoding,
+    "encode_bids": check_bids,
     "encode_epochs": check_epochs,
     "encode_human_ratings": check_human_ratings,
     "encode_table": check_table,
@@ -370,6 +379,8 @@ def own_data(name, miniature, folder):
     if name == "decode_story_folder":
         model = LanguageModel(miniature.models / "smollm2")
         return {"folder": story_folder(folder / "study", model, 9, english_words(N_TOLD), pace=1.0)}
+    if name == "encode_bids":
+        return {"folder": write_bids(folder / "study", np.random.default_rng(0))}
     if name == "encode_table":
         return {"table": miniature.root / "human-ratings" / "sensorimotor_norms.csv"}
     if name == "encode_epochs":

@@ -37,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "io.arrays": ["from_arrays", "from_tables", "from_trials"],
         "io.word_table": ["from_table"],
         "io.own_images": ["from_cifti", "from_image", "from_surfaces"],
+        "io.epoch_metadata": ["covariates_of", "stimulus_of"],
         "io.mne_objects": ["from_epochs", "from_raw"],
         "data.segmentation": ["read_text"],
         "language_models.model": ["LanguageModel"],

@@ -69,11 +69,14 @@ from .features.norms import open_norm as open_norm
 from .io.arrays import from_arrays as from_arrays
 from .io.arrays import from_tables as from_tables
 from .io.arrays import from_trials as from_trials
+from .io.epoch_metadata import covariates_of as covariates_of
+from .io.epoch_metadata import stimulus_of as stimulus_of
 from .io.mne_objects import from_epochs as from_epochs
 from .io.mne_objects import from_raw as from_raw
 from .io.own_images import from_cifti as from_cifti
 from .io.own_images import from_image as from_image
 from .io.own_images import from_surfaces as from_surfaces
+from .io.word_table import from_table as from_table
 from .language_models.model import LanguageModel as LanguageModel
 from .language_models.speech import SpeechModel as SpeechModel
 from .results.bundle import load_bundle as load_bundle

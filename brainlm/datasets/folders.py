@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from brainlm._validation import named_subject
 from brainlm.datasets.card import Card, card_names, read_card
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 from brainlm.storage.downloads import cache_folder, check_content, sha256_of
@@ -124,6 +125,7 @@ def choose_subject(card: Card, folder: Path, subject: str | None) -> str:
                 f"{', '.join(choices) or '(none found)'}"
             )
         return choices[0]
+    subject = str(named_subject(subject, choices))
     if subject not in choices:
         raise unknown_name(f"subject of {card.name}", subject, choices)
     return subject

@@ -15,6 +15,7 @@ from brainlm.compute.backend import is_tensor
 from brainlm.compute.inputs import Encoder
 from brainlm.data.scores import pearson
 from brainlm.decoding._contrastive import Batches, Training, run_network, train_mapper
+from brainlm.decoding.names import MAPPERS
 from brainlm.encoding._ridge.solve import Standardizer
 from brainlm.encoding.align import delay
 from brainlm.encoding.ridge import RidgeEncoder
@@ -25,8 +26,6 @@ from brainlm.stats.identification import (
     rank_accuracy,
     top_k_accuracy,
 )
-
-MAPPERS = ("ridge", "linear-contrastive", "transformer")
 
 
 class EmbeddingDecoder(Encoder):

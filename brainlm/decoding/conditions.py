@@ -38,6 +38,7 @@ from brainlm.decoding.stories import Story
 from brainlm.errors import unknown_name
 
 SCORERS = ("likelihood", "similarity", "mixture")
+PROMPT = "soft-prompt"
 BLOCK = 5  # samples that stay together in the permuted brain
 
 
@@ -54,9 +55,14 @@ class Condition:
 def brain_scorer(
     decoder: StoryDecoder, responses: np.ndarray, name: str, weights: tuple[float, float] = (1, 1)
 ) -> Scorer:
-    """Return the scorer of a name in ``SCORERS`` for responses; ``weights`` are the mixture's."""
+    """Return the scorer of a name in ``SCORERS``, or ``PROMPT``, for responses.
+
+    ``weights`` are those of the mixture.
+    """
+    if name == PROMPT:
+        return decoder.prompted(responses)
     if name not in SCORERS:
-        raise unknown_name("scorer", name, SCORERS)
+        raise unknown_name("scorer", name, (*SCORERS, PROMPT))
     if name == "likelihood":
         return decoder.likelihood(responses)
     if name == "similarity":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm.decoding.beam_search import Beam, Reconstruction
-from brainlm.decoding.conditions import Condition, build_conditions, random_conditions
+from brainlm.decoding.conditions import PROMPT, Condition, build_conditions, random_conditions
 from brainlm.decoding.decoder import StoryDecoder
 from brainlm.decoding.null_scores import Window
 from brainlm.decoding.stories import Story, story_key
@@ -30,7 +30,7 @@ from brainlm.storage.store import PartStore
 if TYPE_CHECKING:
     import xarray
 
-LABELS = {"likelihood": "Tang", "similarity": "MapGuide", "mixture": "Mixture"}
+LABELS = {"likelihood": "Tang", "similarity": "MapGuide", "mixture": "Mixture", PROMPT: "BrainLLM"}
 TOGETHER = 160  # hypotheses of several conditions that pass through the language model at once
 
 

@@ -20,8 +20,9 @@ from brainlm.decoding import CAUTION
 from brainlm.decoding._contrastive import Training
 from brainlm.decoding.controls import cautions
 from brainlm.decoding.decoder import Settings, fit_story_decoder
-from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.embedding import EmbeddingDecoder
 from brainlm.decoding.mapping_null import compare_mappings, mapping_lines
+from brainlm.decoding.names import MAPPERS
 from brainlm.decoding.stories import cut_blocks, first_seconds
 from brainlm.decoding.story_study import DecodingStudy, published_scorers
 from brainlm.decoding.text_scores import TextMetrics

@@ -24,7 +24,7 @@ from brainlm.datasets.folders import list_subjects
 from brainlm.datasets.open import open_dataset
 from brainlm.decoding import CAUTION
 from brainlm.decoding.controls import cautions
-from brainlm.decoding.embedding import MAPPERS
+from brainlm.decoding.names import MAPPERS
 from brainlm.decoding.sentence_study import ALPHAS, score_sentences
 from brainlm.decoding.text_view import condition_tables
 from brainlm.encoding.splits import Groups

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,18 @@ def mapped_file(array: np.ndarray) -> Path | None:
 def is_missing(value: Any) -> bool:
     """Return whether a value is None, NaN, NaT or pandas' NA."""
     return value is None or type(value).__name__ == "NAType" or bool(value != value)
+
+
+def named_subject(subject: Any, choices: Iterable[Any]) -> Any:
+    """Return a subject as the data name it: "sub-01" and "01" are the same one.
+
+    A subject who is not among the choices is returned unchanged, for the error of the caller.
+    """
+    names = list(choices)
+    if subject in names or not isinstance(subject, str):
+        return subject
+    bare = subject.removeprefix("sub-")
+    return next((name for name in (bare, f"sub-{bare}") if name in names), subject)
 
 
 def as_labels(values: Any, name: str) -> np.ndarray:

@@ -51,7 +51,9 @@ def unknown_name(kind: str, name: object, choices: Iterable[object]) -> UnknownN
         The names that exist.
     """
     names = [str(choice) for choice in choices]
-    near = difflib.get_close_matches(str(name), names, n=3)
+    begun = str(name).casefold()
+    same = [each for each in names if begun and each.casefold().startswith(begun)]
+    near = [*dict.fromkeys([*same, *difflib.get_close_matches(str(name), names, n=3)])][:3]
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     listing = ", ".join(names[:MOST_LISTED]) if names else "(none)"
     if len(names) > MOST_LISTED:

@@ -55,8 +55,9 @@ ELSEWHERE = {
             "python",
             k,
         ): "test_own_data.py: test_tables_and_arrays_become_stimuli_and_recordings"
-        for k in range(1, 4)
+        for k in range(1, 5)
     },
+    ("own-data.md", "", 1): "analyses/test_encode_table.py: test_it_finds_what_was_planted",
     ("own-data.md", "toml", 1): "test_own_data.py: test_a_card_of_your_own_opens_and_is_described",
 }
 NEEDS = {

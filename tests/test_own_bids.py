@@ -3,48 +3,23 @@
 import re
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
+from support.bids_folder import BEST, write_bids
 from typer.testing import CliRunner
 
 from brainlm.cli.app import app
-from brainlm.errors import DataMissingError
+from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.io import read_bids, survey_bids
+from brainlm.results.bundle import load_bundle
 
 PAGE = (Path(__file__).parent.parent / "docs" / "own-bids.md").read_text("utf-8")
-TR, N_SAMPLES, RUNS = 2.0, 150, ("1", "2", "3")
-BEST = (1, 1, 0)  # the voxel that follows the words
 
 
 @pytest.fixture
 def study(tmp_path, rng, monkeypatch):
-    """Three runs of bursts of words; one voxel follows two samples behind, the others are noise."""
-    root = tmp_path / "my-study"
-    prepared = root / "derivatives" / "fmriprep" / "sub-01" / "func"
-    raw = root / "sub-01" / "func"
-    raw.mkdir(parents=True)
-    prepared.mkdir(parents=True)
-    for run in RUNS:
-        counts = rng.integers(0, 5, N_SAMPLES - 5)  # words in each TR
-        onsets = [TR * i + 0.4 * k for i, n in enumerate(counts) for k in range(n)]
-        lines = [
-            f"{onset:.1f}\t0.3\t{'word' if i % 2 else 'dog'}" for i, onset in enumerate(onsets)
-        ]
-        name = f"sub-01_task-story_run-{run}"
-        (raw / f"{name}_events.tsv").write_text(
-            "\n".join(["onset\tduration\tword", *lines]) + "\n", encoding="utf-8"
-        )
-        data = rng.normal(size=(2, 2, 2, N_SAMPLES))
-        data[BEST][2 : N_SAMPLES - 3] += 2.0 * counts
-        image = nib.Nifti1Image(data.astype(np.float32), np.eye(4))
-        image.header.set_zooms((1, 1, 1, TR))
-        image.header.set_xyzt_units("mm", "sec")
-        nib.save(image, prepared / f"{name}_space-MNI152_desc-preproc_bold.nii.gz")
-        mask = nib.Nifti1Image(np.ones((2, 2, 2), dtype=np.uint8), np.eye(4))
-        nib.save(mask, prepared / f"{name}_space-MNI152_desc-brain_mask.nii.gz")
     monkeypatch.chdir(tmp_path)
-    return root
+    return write_bids(tmp_path / "my-study", rng)
 
 
 @pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")  # voxels of noise
@@ -70,6 +45,7 @@ def test_five_commands_lead_to_a_score(study, capsys):
 
 def test_events_of_the_raw_data_apply_to_derivatives_only_where_entities_agree(study):
     (survey,) = survey_bids(study)
+    assert survey["confounds"] == "none"
     assert (survey["subjects"], survey["runs"]) == ("1", "3")
     (study / "sub-01" / "func" / "sub-01_task-story_run-2_events.tsv").unlink()
     with pytest.raises(DataMissingError, match=r"run-2_.*no _events.tsv applies"):
@@ -100,3 +76,71 @@ def test_surfaces_and_runs_that_differ_are_one_row(tmp_path):
     assert row["pattern"] == "sub-{subject}/sub-{subject}_run-{run}_hemi-{hemisphere}_bold.func.gii"
     assert (row["subjects"], row["runs"], row["mask"]) == ("2", "1 to 2", "none")
     assert row["columns"] == "no events.tsv"
+
+
+def test_the_survey_prints_the_ready_call_with_the_confounds_it_saw(tmp_path, rng):
+    (row,) = survey_bids(write_bids(tmp_path / "my study", rng, confounds=True))
+    assert row["confounds"] == "motion"
+    assert row["call"] == (
+        f"brainlm run encode_bids '{tmp_path / 'my study'}' --subject 01 --pattern "
+        f"'{row['pattern']}' --word word --strategy motion"
+    )
+
+
+def test_a_subject_is_found_with_and_without_sub(study):
+    (survey,) = survey_bids(study)
+    options = {"pattern": survey["pattern"], "mask": survey["mask"], "word": "word"}
+    _, recording = read_bids(study, "sub-01", language="en", unit="a.u.", **options)
+    assert recording.subject == "01"
+    with pytest.raises(UnknownNameError, match="unknown subject 'sub-02'"):
+        read_bids(study, "sub-02", language="en", unit="a.u.", **options)
+
+
+def run_encode_bids(study, out, *arguments):
+    command = ["run", "encode_bids", str(study), "--out", str(out), *arguments]
+    return CliRunner().invoke(app, command, catch_exceptions=False)
+
+
+@pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
+@pytest.mark.parametrize("subject", [[], ["--subject", "sub-01"]])
+def test_one_command_does_what_the_page_does(study, tmp_path, subject):
+    found = run_encode_bids(study, tmp_path / "out", "--model", "none", *subject)
+    assert found.exit_code == 0, found.output
+    bundle = load_bundle(tmp_path / "out")
+    scores = bundle.arrays["scores"]["score"].isel(analysis=0).mean("fold")
+    best = int(np.ravel_multi_index(BEST, (2, 2, 2)))
+    controls = scores.sel(space="controls").values
+    assert controls[best] > 0.8
+    assert np.abs(np.delete(controls, best)).max() < 0.25
+    assert np.abs(scores.sel(space="empty baseline")).max() < 0.25
+    assert (tmp_path / "out" / "glass_brains.png").is_file()
+    assert bundle.record["config"]["pattern"].startswith("derivatives/fmriprep")
+
+
+@pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
+def test_a_model_and_confounds(miniature, tmp_path, rng):
+    study = write_bids(tmp_path / "my-study", rng, confounds=True)
+    out = tmp_path / "out"
+    found = run_encode_bids(study, out, "--strategy", "motion", "--model", "smollm2", "--debug")
+    assert found.exit_code == 0, found.output
+    bundle = load_bundle(out)
+    assert bundle.arrays["verdict"].attrs["sentence"] in found.output
+    assert any("motion of fMRIPrep" in note for note in bundle.notes)
+    controls = bundle.arrays["scores"]["score"].isel(analysis=0).mean("fold").sel(space="controls")
+    assert float(controls[int(np.ravel_multi_index(BEST, (2, 2, 2)))]) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--subject", "02"], "unknown subject '02'"),
+        (["--word", "wort"], "Did you mean 'word'"),
+        (["--pattern", "sub-{subject}/no_bold.nii.gz"], "no file matches"),
+        (["--strategy", "motions"], "motions"),
+    ],
+)
+def test_what_encode_bids_cannot_do_is_one_line(study, tmp_path, arguments, said):
+    found = run_encode_bids(study, tmp_path / "out", "--model", "none", *arguments)
+    assert found.exit_code == 2, found.output
+    assert re.search(said, found.output)
+    assert len(found.output.strip().splitlines()) == 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 from brainlm.errors import unknown_name
+from brainlm.workflow.signatures import described, flat_options
 
 
 def analyses_folder() -> Path:
@@ -42,6 +44,57 @@ def load_analysis(name: str) -> ModuleType:
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+def outline_of(name: str) -> Callable[..., None]:
+    """Return the command of an analysis for its help: its options, without the code it runs.
+
+    Importing an analysis takes seconds. The options need a few names of its module only: those in
+    the annotations and defaults of ``main``, and what these names are made of.
+
+    Parameters
+    ----------
+    name : str
+    """
+    tree = ast.parse(analysis_path(name).read_text(encoding="utf-8"))
+    main = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main")
+    main.body, main.decorator_list = [ast.Pass()], []
+    main.args.args[0].annotation = None  # the run
+    kept: list[ast.stmt] = [main]
+    needed = _names_in(main)
+    for statement in reversed(tree.body[: tree.body.index(main)]):
+        if part := _part_that_binds(statement, needed):
+            kept.insert(0, part)
+            needed |= _names_in(part)
+    module = ModuleType(f"brainlm_outlines.{analysis_path(name).stem}", ast.get_docstring(tree))
+    sys.modules[module.__name__] = module  # dataclasses look their module up
+    outline = ast.fix_missing_locations(ast.Module(kept, []))
+    exec(compile(outline, str(analysis_path(name)), "exec"), vars(module))
+
+    def command(**given: object) -> None:
+        raise RuntimeError("an outline has no code: load_analysis")
+
+    _, form = flat_options(module.main, analysis_path(name).stem)
+    return described(command, module.main, form)
+
+
+def _names_in(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
+def _part_that_binds(statement: ast.stmt, names: set[str]) -> ast.stmt | None:
+    """Return what of a statement binds some of the names; of a class not its methods."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        wanted = [a for a in statement.names if (a.asname or a.name.partition(".")[0]) in names]
+        statement.names = wanted
+        return statement if wanted else None
+    if isinstance(statement, ast.ClassDef) and statement.name in names:
+        statement.body = [n for n in statement.body if not isinstance(n, ast.FunctionDef)]
+        return statement
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        return statement if names & set().union(*map(_names_in, targets)) else None
+    return None
 
 
 def question_of(name: str) -> str:

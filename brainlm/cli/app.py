@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
-from brainlm.cli.analyses import list_analyses, load_analysis, question_of
+from brainlm.cli.analyses import list_analyses, load_analysis, outline_of, question_of
 from brainlm.errors import unknown_name
 from brainlm.workflow.command import StoppableGroup, failures, run_command
 
@@ -310,7 +311,7 @@ def run_analysis(context: typer.Context, name: Analysis = None) -> None:
             "\nAll take --config FILE.toml and --set key=value, with the names of their options."
         )
         return
-    run_command(load_analysis(name).main, context.args, f"brainlm run {name}")
+    run_command(_main_of(name, context.args), context.args, f"brainlm run {name}")
 
 
 @app.command(
@@ -320,7 +321,13 @@ def run_analysis(context: typer.Context, name: Analysis = None) -> None:
 )
 def decode_folder(context: typer.Context) -> None:
     """Read text back from a participant's own folder (layout of ds003020 and ds004510)."""
-    run_command(load_analysis("decode_story_folder").main, context.args, "brainlm decode")
+    run_command(_main_of("decode_story_folder", context.args), context.args, "brainlm decode")
+
+
+def _main_of(name: str, arguments: list[str]) -> Callable[..., None]:
+    """Return the command of an analysis; for its help without the code that it runs."""
+    main = outline_of(name) if "--help" in arguments else load_analysis(name).main
+    return cast("Callable[..., None]", main)
 
 
 StudyFile = Annotated[Path, typer.Argument(help="TOML file of the study; see docs/cluster.md.")]

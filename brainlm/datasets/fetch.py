@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from brainlm._validation import named_subject
 from brainlm.datasets.card import Card, read_card
 from brainlm.datasets.folders import find_folder
 from brainlm.errors import DataMissingError, LicenceError, UnknownNameError, unknown_name
@@ -51,9 +52,16 @@ def fetch_dataset(
         It must be got by hand (the message says how) and is not here, or the download failed.
     CorruptDataError
         What came is not what the card describes.
+
+    Examples
+    --------
+    >>> brainlm.fetch_dataset("human-ratings").name
+    'human-ratings'
     """
     card = read_card(name)
     source = card.source
+    if subjects is not None:
+        subjects = [_as_named(card, each) for each in subjects]
     wanted = _wanted_files(card, subjects)
     if card.must_be_accepted and source.how != "manual" and not accept_licence:
         raise LicenceError(
@@ -79,6 +87,13 @@ def fetch_dataset(
     for path, digest in wanted.items():
         fetch_url(source.address(path), digest, inside(folder, path), progress=progress)
     return folder
+
+
+def _as_named(card: Card, subject: str) -> str:
+    """Return a subject as the files name it, such as "01" for "sub-01"."""
+    if "sub-{subject}" in str(card.open.options):
+        return subject.removeprefix("sub-")
+    return str(named_subject(subject, card.subjects))
 
 
 def _wanted_files(card: Card, subjects: Sequence[str] | None) -> dict[str, str]:

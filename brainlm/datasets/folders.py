@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from brainlm._validation import named_subject
 from brainlm.datasets.card import Card, card_names, read_card
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 from brainlm.storage.downloads import cache_folder, check_content, sha256_of
 
 
 def list_datasets() -> list[str]:
-    """Return the names of all data sets, sorted."""
+    """Return the names of all data sets, sorted.
+
+    Examples
+    --------
+    >>> "human-ratings" in brainlm.list_datasets()
+    True
+    """
     return card_names()
 
 
@@ -31,6 +38,11 @@ def list_subjects(name: str | Path, root: Path | str | None = None) -> list[str]
         There is no such data set.
     DataMissingError
         The data are not here, and the subjects are known from the files only.
+
+    Examples
+    --------
+    >>> brainlm.list_subjects("human-ratings")
+    ['group']
     """
     card = read_card(name)
     if not card.options.finds_subjects:
@@ -113,6 +125,7 @@ def choose_subject(card: Card, folder: Path, subject: str | None) -> str:
                 f"{', '.join(choices) or '(none found)'}"
             )
         return choices[0]
+    subject = str(named_subject(subject, choices))
     if subject not in choices:
         raise unknown_name(f"subject of {card.name}", subject, choices)
     return subject

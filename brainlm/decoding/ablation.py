@@ -18,7 +18,7 @@ import pandas as pd
 
 from brainlm.decoding._contrastive import Training
 from brainlm.decoding.beam_search import Beam
-from brainlm.decoding.conditions import SCORERS, Condition, brain_scorer, random_conditions
+from brainlm.decoding.conditions import Condition, brain_scorer, random_conditions
 from brainlm.decoding.decoder import (
     Settings,
     StoryDecoder,
@@ -26,7 +26,8 @@ from brainlm.decoding.decoder import (
     fit_word_rate_of_stories,
     reduce_responses,
 )
-from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.embedding import EmbeddingDecoder
+from brainlm.decoding.names import FACTORS, MAPPERS, SCORERS
 from brainlm.decoding.null_scores import compare_to_null
 from brainlm.decoding.scorers import Scorer
 from brainlm.decoding.stories import Story, first_seconds
@@ -56,7 +57,7 @@ class Variant:
     mapper, masking, contrast
         As in `brainlm.decoding.embedding.EmbeddingDecoder` and `contrastive.Training`.
     scorer : str
-        Of `brainlm.decoding.conditions.SCORERS`; the mixture weighs both scorers alike.
+        Of `brainlm.decoding.names.SCORERS`; the mixture weighs both scorers alike.
     lm_weight : float
         In standard deviations of the scorer's gains on the tuning story.
     width, extensions : int
@@ -81,23 +82,6 @@ class Variant:
             raise unknown_name("mapper", self.mapper, MAPPERS)
         if self.scorer not in SCORERS:
             raise unknown_name("scorer", self.scorer, SCORERS)
-
-
-TRAINED = {"mapper": "transformer"}
-FACTORS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
-    "snr": ((0.0, 0.3, 1.0, 3.0), {}),
-    "scorer": (SCORERS, {}),
-    "mapper": (MAPPERS, {}),
-    "masking": ((0.0, 0.4, 0.8), TRAINED),
-    "contrast": ((0.0, 0.1, 1.0), TRAINED),
-    "lm_weight": ((0.0, 0.3, 1.0), {}),
-    "width": ((2, 8, 16), {}),
-    "extensions": ((1, 5, 20), {}),
-    "n_targets": ((50, 150, 500), {}),
-    "minutes": ((15.0, 30.0, 0.0), {}),
-    "n_inputs": ((2, 8, 32, 128), {}),
-    "n_components": ((8, 32, 128), {}),
-}
 
 
 def one_at_a_time(default: Variant, names: Iterable[str] = FACTORS) -> list[tuple[str, Variant]]:

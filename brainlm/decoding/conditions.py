@@ -27,6 +27,7 @@ import numpy as np
 
 from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.decoder import StoryDecoder
+from brainlm.decoding.names import PROMPT, SCORERS
 from brainlm.decoding.scorers import (
     EmbeddingSimilarity,
     LanguageModelOnly,
@@ -37,8 +38,6 @@ from brainlm.decoding.scorers import (
 from brainlm.decoding.stories import Story
 from brainlm.errors import unknown_name
 
-SCORERS = ("likelihood", "similarity", "mixture")
-PROMPT = "soft-prompt"
 BLOCK = 5  # samples that stay together in the permuted brain
 
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.decoder import Settings, StoryDecoder, fit_story_decoder
+from brainlm.decoding.names import LABELS
 from brainlm.decoding.stories import Story, first_seconds
 from brainlm.decoding.story_scores import idf_of_stories
-from brainlm.decoding.story_study import LABELS, DecodingStudy
+from brainlm.decoding.story_study import DecodingStudy
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.tuning import equal_weights, tune_lm_weight
 from brainlm.errors import DataMissingError
@@ -51,7 +52,7 @@ class CrossedStudy:
     settings : Settings
     language : str
     scorers : sequence of str
-        Of `brainlm.decoding.conditions.SCORERS`; a mixture weighs both scorers alike.
+        Of `brainlm.decoding.names.SCORERS`; a mixture weighs both scorers alike.
     beam : int
     lm_weights : sequence of float
         To choose from on the tuning story, in standard deviations of the gains.

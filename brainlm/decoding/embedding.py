@@ -15,6 +15,7 @@ from brainlm.compute.backend import is_tensor
 from brainlm.compute.inputs import Encoder
 from brainlm.data.scores import pearson
 from brainlm.decoding._contrastive import Batches, Training, run_network, train_mapper
+from brainlm.decoding.names import MAPPERS
 from brainlm.encoding._ridge.solve import Standardizer
 from brainlm.encoding.align import delay
 from brainlm.encoding.ridge import RidgeEncoder
@@ -25,8 +26,6 @@ from brainlm.stats.identification import (
     rank_accuracy,
     top_k_accuracy,
 )
-
-MAPPERS = ("ridge", "linear-contrastive", "transformer")
 
 
 class EmbeddingDecoder(Encoder):
@@ -63,6 +62,15 @@ class EmbeddingDecoder(Encoder):
     gain_ : array of shape (n_features,)
         Trained mappers: slope that brings each output to the units of the targets, by least
         squares on the held-out run (ours); the intercept is the training mean.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> embedding = rng.standard_normal((120, 4))
+    >>> brain = embedding @ rng.standard_normal((4, 30)) + rng.standard_normal((120, 30))
+    >>> decoder = brainlm.EmbeddingDecoder().fit(brain[:100], embedding[:100])
+    >>> decoder.predict(brain[100:]).shape
+    (20, 4)
     """
 
     def __init__(

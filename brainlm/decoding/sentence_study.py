@@ -63,7 +63,7 @@ class SentenceStudy:
     layer : int
         Layer whose hidden states embed the words.
     mapper : str
-        Of `brainlm.decoding.embedding.MAPPERS`.
+        Of `brainlm.decoding.names.MAPPERS`.
     beam, n_null, n_draws : int
         Hypotheses, random reconstructions, draws of noise and of permutation.
     store : PartStore, optional

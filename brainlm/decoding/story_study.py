@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm.decoding.beam_search import Beam, Reconstruction
-from brainlm.decoding.conditions import PROMPT, Condition, build_conditions, random_conditions
+from brainlm.decoding.conditions import Condition, build_conditions, random_conditions
 from brainlm.decoding.decoder import StoryDecoder
+from brainlm.decoding.names import LABELS
 from brainlm.decoding.null_scores import Window
 from brainlm.decoding.stories import Story, story_key
 from brainlm.decoding.story_scores import (
@@ -30,7 +31,6 @@ from brainlm.storage.store import PartStore
 if TYPE_CHECKING:
     import xarray
 
-LABELS = {"likelihood": "Tang", "similarity": "MapGuide", "mixture": "Mixture", PROMPT: "BrainLLM"}
 TOGETHER = 160  # hypotheses of several conditions that pass through the language model at once
 
 

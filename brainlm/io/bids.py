@@ -27,7 +27,15 @@ from brainlm.io.images import (
     other_header,
     template_mask,
 )
-from brainlm.io.run_files import RunFile, choose_runs, fill, find_runs, inherited, sidecar
+from brainlm.io.run_files import (
+    RunFile,
+    choose_runs,
+    fill,
+    find_runs,
+    inherited,
+    sidecar,
+    subject_of,
+)
 from brainlm.io.sheets import read_sheet
 from brainlm.io.story_matching import Heard, runs_heard
 from brainlm.io.word_times import read_word_times, word_files
@@ -154,7 +162,7 @@ def read_bids(
     folder : path
         Folder of the data set.
     subject : str
-        As in the file names, without ``sub-``.
+        As in the file names, with or without ``sub-``.
     **options
         See `BidsOptions`.
 
@@ -176,6 +184,7 @@ def read_bids(
     """
     given = BidsOptions.of(options)
     folder = Path(folder)
+    subject = subject_of(folder, given.left, subject)
     runs = choose_runs(folder, given.left, subject, given.runs, given.n_runs)
     subject = str(subject)
     shared = None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
-from brainlm.errors import DataMissingError
+from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.io.run_files import find_runs, inherited
 from brainlm.io.sheets import read_sheet
 
@@ -15,6 +17,19 @@ RECORDINGS = re.compile(
 )
 NAMES = {"sub": "subject", "ses": "session", "run": "run", "hemi": "hemisphere"}
 ENTITY = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(NAMES)})-([A-Za-z0-9]+)")
+# Columns of events that hold words, the likeliest first.
+WORD_COLUMNS = ("word", "words", "token", "text", "transcript", "stimulus", "value", "trial_type")
+# Noise components of nilearn's load_confounds, by the first column of fMRIPrep's that each needs.
+STRATEGIES = {
+    "trans_x": "motion",
+    "white_matter": "wm_csf",
+    "cosine00": "high_pass",
+    "global_signal": "global_signal",
+    "a_comp_cor_00": "compcor",
+    "framewise_displacement": "scrub",
+}
+ADVISED = ("motion", "wm_csf", "high_pass")  # of the ready call; what else is there is listed
+CONFOUNDS = ("desc-confounds_timeseries.tsv", "desc-confounds_regressors.tsv")
 
 
 def survey_bids(folder: Path | str) -> list[dict[str, str]]:
@@ -30,7 +45,9 @@ def survey_bids(folder: Path | str) -> list[dict[str, str]]:
     list of dict
         ``pattern``: the option of `read_bids` and `read_meeg`; ``mask``: that of the brain mask of
         the first run, where there is one; ``subjects`` and ``runs`` (of each): how many;
-        ``columns``: those of the first events file, one of which may hold the words.
+        ``columns``: those of the first events file, one of which may hold the words;
+        ``confounds``: those of fMRIPrep beside the first image, as options of ``strategy``;
+        ``call``: what to run next.
 
     Raises
     ------
@@ -64,10 +81,69 @@ def _row(folder: Path, pattern: str, path: Path) -> dict[str, str]:
     )
     events = inherited(folder, path, "events.tsv")
     header = None if events is None else read_sheet(events, quotes=False).header
-    return {
+    row = {
         "pattern": pattern,
         "mask": _pattern(mask.relative_to(folder)) if mask != path and mask.is_file() else "none",
         "subjects": str(len(counts)),
         "runs": str(least) if least == most else f"{least} to {most}",
         "columns": "no events.tsv" if header is None else ", ".join(header),
+        "confounds": ", ".join(_strategies(path)) or "none",
     }
+    return {**row, "call": _call(folder, row, min(found)[0])}
+
+
+def _strategies(image: Path) -> list[str]:
+    """Return the noise components whose columns lie beside an image of fMRIPrep."""
+    start = re.split(r"_(space|hemi|res|den|desc)-|_bold\.", image.name)[0]
+    for suffix in CONFOUNDS:
+        path = image.with_name(f"{start}_{suffix}")
+        if path.is_file():
+            header = read_sheet(path).header
+            return [name for column, name in STRATEGIES.items() if column in header]
+    return []
+
+
+def _call(folder: Path, row: dict[str, str], subject: str) -> str:
+    """Return the command that scores one subject, or the reader where there is no command."""
+    pattern = row["pattern"]
+    if "_bold." not in pattern:
+        return f"brainlm.io.read_meeg({str(folder)!r}, {subject!r}, pattern={pattern!r}, ...)"
+    words = ["brainlm run encode_bids", shlex.quote(str(folder)), "--subject", subject]
+    words += ["--pattern", shlex.quote(pattern)]
+    column = word_column(row["columns"].split(", "))
+    words += ["--word", column or "COLUMN"]
+    if row["mask"] == "none" and ".nii" in pattern and ".dtseries" not in pattern:
+        words += ["--mask", "template"]
+    strategy = [name for name in ADVISED if name in row["confounds"].split(", ")]
+    return " ".join([*words, *(["--strategy", ",".join(strategy)] if strategy else [])])
+
+
+def word_column(columns: Iterable[str]) -> str | None:
+    """Return the column of events that most likely holds the words."""
+    there = set(columns)
+    return next((name for name in WORD_COLUMNS if name in there), None)
+
+
+def choose_images(folder: Path | str, pattern: str = "") -> dict[str, str]:
+    """Return the row of `survey_bids` with a pattern, or the only preprocessed one.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no fMRI of that pattern, or there are several and none was chosen.
+    DataMissingError
+        See `survey_bids`.
+    """
+    images = [row for row in survey_bids(folder) if "_bold." in row["pattern"]]
+    patterns = [row["pattern"] for row in images]
+    if pattern:
+        # A pattern of one's own is allowed: the survey merges tasks and sessions in its own way.
+        known = {"pattern": pattern, "mask": "none", "columns": ""}
+        return next((row for row in images if row["pattern"] == pattern), known)
+    prepared = [row for row in images if row["pattern"].startswith("derivatives/")] or images
+    if len(prepared) != 1:
+        raise UnknownNameError(
+            f"{folder}: {len(prepared)} kinds of fMRI images; choose one with --pattern: "
+            f"{', '.join(patterns) or 'there are none, see brainlm bids'}"
+        )
+    return prepared[0]

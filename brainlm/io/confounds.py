@@ -144,7 +144,7 @@ def _by_nilearn(given: ConfoundOptions, images: tuple[Path, ...], n_samples: int
         lacking = found.columns[~np.isfinite(values).all(axis=0)].tolist()
         raise CorruptDataError(f"{images[0]}: missing values in its confounds {lacking[:5]}")
     notes = [
-        f"regressed out of each run, with the mean: {given.strategy} of fMRIPrep "
+        f"regressed out of each run, with the mean: {', '.join(given.strategy)} of fMRIPrep "
         f"(nilearn; {given.strategy_options or 'its defaults'})".replace("'", "")
     ]
     if len(rows) < n_samples:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self, TypeGuard
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from brainlm._validation import named_subject
 from brainlm.errors import CorruptDataError, DataMissingError, complaints, unknown_name
 from brainlm.storage.downloads import check_content
 
@@ -137,6 +138,7 @@ def check_subject(folder: Path, pattern: str, subject: str | None) -> str:
         raise DataMissingError(f"{folder}: no file matches {pattern!r}")
     if subject is None:
         raise ValueError(f"subject is needed to read {folder}; choices: {', '.join(choices)}")
+    subject = str(named_subject(subject, choices))
     if subject not in choices:
         raise unknown_name("subject", subject, choices)
     return subject

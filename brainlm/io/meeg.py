@@ -20,7 +20,7 @@ from brainlm.io.fif import check_end, check_frames
 from brainlm.io.files import naming
 from brainlm.io.meeg_options import MeegOptions
 from brainlm.io.mne_objects import epoch_words, from_epochs, from_raw
-from brainlm.io.run_files import RunFile, choose_runs
+from brainlm.io.run_files import RunFile, choose_runs, subject_of
 from brainlm.io.story_matching import runs_heard
 from brainlm.io.word_times import read_word_times
 from brainlm.storage.downloads import check_content
@@ -40,7 +40,7 @@ def read_meeg(
     folder : path
         Folder of the data set.
     subject : str
-        As in the file names, without ``sub-``.
+        As in the file names, with or without ``sub-``.
     **options
         See `MeegOptions`.
 
@@ -62,6 +62,7 @@ def read_meeg(
     """
     given = MeegOptions.of(options)
     folder = Path(folder)
+    subject = subject_of(folder, given.pattern, subject)
     runs = choose_runs(folder, given.pattern, subject, given.runs, given.n_runs)
     found = [RunFile(folder, given.pattern, str(subject), name) for name in runs]
     shared: list[Stimulus | None] = [None] * len(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.data.target_table import epoch_targets
+from brainlm.io.epoch_metadata import check_words, items_of, metadata_of
 from brainlm.storage.long_recordings import LARGEST_IN_MEMORY, stack_blocks
 
 if TYPE_CHECKING:
@@ -80,6 +82,15 @@ def from_raw(
     -------
     Recording
         Time 0 is the first sample of the file: take word onsets from `event_onsets`.
+
+    Examples
+    --------
+    >>> import mne
+    >>> data = np.random.default_rng(0).standard_normal((2, 500)) * 1e-6
+    >>> raw = mne.io.RawArray(data, mne.create_info(["Cz", "Pz"], 100.0, "eeg"), verbose="error")
+    >>> recording = brainlm.from_raw(raw)
+    >>> recording.data.shape
+    (500, 2)
     """
     names, modality, unit, positions = _channels(raw, picks)
     files = [Path(name) for name in raw.filenames if name is not None]
@@ -140,11 +151,13 @@ def from_epochs(
     Parameters
     ----------
     epochs : mne.Epochs
-        ``epochs.selection`` says which words are left after rejection.
+        ``epochs.selection`` says which words are left after rejection. A column ``word`` of
+        ``epochs.metadata`` is compared with the words of the stimulus.
     stimulus : Stimulus, optional
-        Whose ``item`` names every word by itself. Without it the column ``item`` of
-        ``epochs.metadata`` names the item of each epoch, which then need not be one per word
-        (`stimulus_of` makes the stimulus of the same metadata).
+        Whose ``item`` names every word by itself. Without it the columns ``item`` and ``run`` of
+        ``epochs.metadata`` name item and run of each epoch, of which there may be several to a
+        word. `brainlm.stimulus_of` makes the stimulus of the same metadata, and
+        `brainlm.covariates_of` features.
     picks : str or sequence of str
         Channels of one type; as in mne.
     bin_width : float, optional
@@ -161,7 +174,19 @@ def from_epochs(
     Raises
     ------
     ValueError
-        When there were more or fewer epochs than words, before any was dropped.
+        When there were more or fewer epochs than words, before any was dropped, or the metadata
+        have other words.
+
+    Examples
+    --------
+    >>> import mne
+    >>> data = np.random.default_rng(0).standard_normal((5, 2, 100)) * 1e-6
+    >>> info = mne.create_info(["Cz", "Pz"], 100.0, "eeg")
+    >>> words = pandas.DataFrame({"word": ["the", "old", "man", "sleeps", "well"]})
+    >>> epochs = mne.EpochsArray(data, info, tmin=-0.2, metadata=words, verbose="error")
+    >>> recording = brainlm.from_epochs(epochs, bin_width=0.1)
+    >>> recording.data.shape
+    (5, 20)
     """
     if stimulus is None:
         return _of_metadata(epochs, picks, bin_width, subject)
@@ -174,54 +199,18 @@ def from_epochs(
     if len(set(stimulus.item)) < stimulus.n_words:
         raise ValueError("stimulus: give every word an item of its own, to which an epoch responds")
     dropped = np.flatnonzero([log != ("IGNORED",) for log in epochs.drop_log])
-    items = stimulus.item[np.searchsorted(dropped, epochs.selection)]
+    rows = np.searchsorted(dropped, epochs.selection)
+    items = stimulus.item[rows]
+    check_words(epochs, stimulus.words[rows])
     return _recording(epochs, items, picks, bin_width, subject)
-
-
-def stimulus_of(epochs: mne.BaseEpochs, language: str) -> Stimulus:
-    """Return the words in the metadata of epochs, one per epoch, for `from_epochs`.
-
-    Epochs that were dropped have no metadata: their words are in no context of a language model.
-    Where the whole text is at hand, make the stimulus of it and give it to `from_epochs`.
-
-    Parameters
-    ----------
-    epochs : mne.Epochs
-        With the columns ``word`` and, where there are any, ``item`` (default: the number of the
-        epoch before rejection), ``sentence``, ``text`` and ``run`` in ``epochs.metadata``.
-    language : str
-        Language code.
-
-    Raises
-    ------
-    ValueError
-        There is no metadata, or no column ``word`` in it.
-    """
-    table = _metadata(epochs, ("word",))
-    columns = {
-        name: table[name].to_numpy() for name in ("run", "text", "sentence") if name in table
-    }
-    return Stimulus(table["word"].to_numpy(), language, item=_items(epochs, table), **columns)
-
-
-def _metadata(epochs: mne.BaseEpochs, needed: tuple[str, ...]) -> Any:
-    table = epochs.metadata
-    if table is None:
-        raise ValueError("epochs.metadata is empty: give a stimulus, or set it (a row per epoch)")
-    lacking = [name for name in needed if name not in table]
-    if lacking:
-        raise ValueError(f"epochs.metadata lacks {lacking}; its columns are {list(table.columns)}")
-    return table
-
-
-def _items(epochs: mne.BaseEpochs, table: Any) -> np.ndarray:
-    return table["item"].to_numpy() if "item" in table else epochs.selection.astype(str)
 
 
 def _of_metadata(
     epochs: mne.BaseEpochs, picks: Any, bin_width: float | None, subject: str
 ) -> Recording:
-    return _recording(epochs, _items(epochs, _metadata(epochs, ())), picks, bin_width, subject)
+    table = metadata_of(epochs, ())
+    found = _recording(epochs, items_of(epochs, table), picks, bin_width, subject)
+    return replace(found, run=table["run"].to_numpy()) if "run" in table else found
 
 
 def _recording(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brainlm._validation import named_subject
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 from brainlm.io.files import read_json
 
@@ -87,6 +88,11 @@ def find_runs(folder: Path, pattern: str) -> list[tuple[str, str]]:
 def _natural(text: str) -> list[str | int]:
     """Return what sorts "2" before "10", and "alice" before "cat"."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)]
+
+
+def subject_of(folder: Path, pattern: str, subject: str | None) -> str | None:
+    """Return a subject as named in the files, such as "01" for "sub-01"."""
+    return named_subject(subject, {name for name, _ in find_runs(folder, pattern)})
 
 
 def choose_runs(

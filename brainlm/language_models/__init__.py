@@ -1,6 +1,7 @@
 """Language models: from the words of a stimulus to feature spaces, one per layer."""
 
-from brainlm.language_models.model import LanguageModel
-from brainlm.language_models.sources import fetch_model, list_models
+import lazy_loader
 
-__all__ = ["LanguageModel", "fetch_model", "list_models"]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"model": ["LanguageModel"], "sources": ["fetch_model", "list_models"]}
+)

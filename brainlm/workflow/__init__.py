@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "choose",
             "layer_list",
         ],
+        "rated_words": ["encode_rated_words"],
         "run": ["Run", "analysis"],
         "study": ["Study", "rows_of_parts"],
     },

@@ -22,6 +22,7 @@ from brainlm.errors import (
     UnknownNameError,
     unknown_name,
 )
+from brainlm.workflow import options
 
 EXPECTED = (
     CorruptDataError,
@@ -80,10 +81,30 @@ def run_command(
 ) -> None:
     """Run an analysis as a command; an expected error is one line and exit status 2."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command(cls=StoppableCommand)(main)
+    app.command(cls=StoppableCommand)(_with_settings(main))
     given = sys.argv[1:] if arguments is None else list(arguments)
     with failures():
         app(args=from_settings(main, given), prog_name=name or None)
+
+
+def _with_settings(main: Callable[..., None]) -> Callable[..., None]:
+    """Show ``--config`` and ``--set`` in the help; `from_settings` has replaced them."""
+    form = inspect.signature(main)
+    shown = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in (("config", options.Config), ("set", options.Setting))
+    ]
+
+    def command(**given: Any) -> None:
+        main(**{name: value for name, value in given.items() if name in form.parameters})
+
+    command.__signature__ = form.replace(  # type: ignore[attr-defined]
+        parameters=[*form.parameters.values(), *shown]
+    )
+    command.__annotations__ = {name: each.annotation for name, each in form.parameters.items()}
+    command.__annotations__ |= {each.name: each.annotation for each in shown}
+    command.__doc__ = main.__doc__
+    return command
 
 
 def from_settings(main: Callable[..., None], arguments: Sequence[str]) -> list[str]:
@@ -116,19 +137,30 @@ def from_settings(main: Callable[..., None], arguments: Sequence[str]) -> list[s
             if not equals:
                 raise UnknownNameError(f"--set {value!r}: write key=value")
             changes[key.strip()] = setting.strip()
-    known = list(inspect.signature(main).parameters)
+    parameters = inspect.signature(main).parameters
+    known = list(parameters)
+    positional = {key for key, each in parameters.items() if _is_argument(each.annotation)}
     options: list[str] = []
     for key, value in (settings | changes).items():
         if key not in known:
             raise unknown_name("setting", key, known)
-        option = "--" + key.replace("_", "-")
         text = str(value).lower() if isinstance(value, bool) else str(value)
+        if key in positional:
+            options.append(text)
+            continue
+        option = "--" + key.replace("_", "-")
         if text in ("true", "false"):
             options += [option] if text == "true" else []
         else:
             items = value if isinstance(value, list) else [text]
             options += [option, ",".join(map(str, items))]
     return [*options, *left]
+
+
+def _is_argument(annotation: Any) -> bool:
+    """Whether a parameter is an argument of the command line, not an option."""
+    described = getattr(annotation, "__metadata__", ())
+    return any(isinstance(each, typer.models.ArgumentInfo) for each in described)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

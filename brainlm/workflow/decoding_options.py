@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from brainlm.decoding.ablation import FACTORS
-from brainlm.decoding.conditions import SCORERS
-from brainlm.decoding.decoder import Settings
-from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
-from brainlm.decoding.story_study import LABELS
+from brainlm.decoding.names import FACTORS, LABELS, MAPPERS, SCORERS
 from brainlm.workflow.option_groups import option
 from brainlm.workflow.options import choose
+
+if TYPE_CHECKING:
+    from brainlm.decoding.decoder import Settings
 
 AnySearch = TypeVar("AnySearch", bound="SearchOptions")
 
@@ -57,6 +56,9 @@ class DecoderOptions(SentenceDecoderOptions):
 
     def settings(self, *, debug: bool, **others: Any) -> Settings:
         """Return the settings of the decoder, smaller in a short trial run."""
+        from brainlm.decoding.decoder import Settings
+        from brainlm.decoding.embedding import EmbeddingDecoder
+
         choose(self.mapper, MAPPERS, "mapper")
         settings = Settings(
             layer=self.layer,

@@ -14,17 +14,17 @@ from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import is_on_disk, list_subjects
 from brainlm.datasets.open import open_dataset, open_stimulus
 from brainlm.decoding import CAUTION
-from brainlm.decoding.conditions import PROMPT
 from brainlm.decoding.controls import cautions
 from brainlm.decoding.crossed_study import CrossedStudy
 from brainlm.decoding.decoder import Settings, StoryDecoder
-from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder
+from brainlm.decoding.embedding import EmbeddingDecoder
+from brainlm.decoding.names import LABELS, MAPPERS, PROMPT
 from brainlm.decoding.sentence_study import SentenceStudy
 from brainlm.decoding.simulated_subjects import generate_stories
 from brainlm.decoding.soft_prompt import PromptTraining
 from brainlm.decoding.stories import Story, first_seconds, load_story
 from brainlm.decoding.story_scores import idf_of_stories
-from brainlm.decoding.story_study import LABELS, DecodingStudy, published_scorers
+from brainlm.decoding.story_study import DecodingStudy, published_scorers
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.text_view import show_story, write_pages
 from brainlm.decoding.words import clean_words

@@ -10,10 +10,8 @@ from typing import Annotated
 
 import typer
 
+from brainlm._validation import named_subject
 from brainlm.errors import UnknownNameError, unknown_name
-from brainlm.language_models.sites import SITES
-
-SITE = re.compile(rf"(\d+\.)?({'|'.join(SITES)})(\.\d+)?")
 
 Subjects = Annotated[str, typer.Option(help="Subjects, separated by commas, or 'all'.")]
 Model = Annotated[
@@ -83,6 +81,13 @@ Spaces = Annotated[
         "commas: associations (SWOW), cilin, hownet; treebank (parses in brackets) for the survey."
     ),
 ]
+Config = Annotated[
+    Path | None, typer.Option(help="TOML file of options, under their names with _ for -.")
+]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="Change an option of the file, such as layers=6."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing bundle.")]
 
 
@@ -94,9 +99,11 @@ def layer_list(text: str) -> str | list[int | str]:
 
 
 def _layer(part: str, text: str) -> int | str:
+    from brainlm.language_models.sites import SITES
+
     with suppress(ValueError):
         return int(part)
-    if not SITE.fullmatch(part):
+    if not re.fullmatch(rf"(\d+\.)?({'|'.join(SITES)})(\.\d+)?", part):
         raise UnknownNameError(
             f"--layers {text!r}: give whole numbers or sites such as 4.attn_out, separated by "
             "commas, or 'all'"
@@ -108,7 +115,7 @@ def choose(text: str, available: Sequence[str], kind: str = "subject") -> list[s
     """Return the names in ``text`` (or all available ones); raise for an unknown one."""
     if text.strip() == "all":
         return list(available)
-    names = [part.strip() for part in text.split(",")]
+    names = [named_subject(part.strip(), available) for part in text.split(",")]
     for name in names:
         if name not in available:
             raise unknown_name(kind, name, available)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from inspect import Parameter, Signature, signature
+from inspect import Parameter
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -22,20 +22,13 @@ from brainlm.language_models import LanguageModel
 from brainlm.plotting import save_figures
 from brainlm.results.bundle import load_bundle, save_bundle
 from brainlm.results.output import hold_output
+from brainlm.storage.downloads import sha256_of
 from brainlm.storage.store import PartStore
-from brainlm.workflow import options
-from brainlm.workflow.option_groups import KEYWORD, grouped
+from brainlm.workflow.signatures import COMMON, described, flat_options
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray
-
-COMMON = {  # options of every analysis, and their defaults
-    "out": (options.Out, None),
-    "root": (options.Root, None),
-    "debug": (options.Debug, False),
-    "overwrite": (options.Overwrite, False),
-}
 
 
 class Run:
@@ -231,33 +224,29 @@ def analysis(main: Callable[..., None]) -> Callable[..., None]:
         main(model="gemma3", out="results/gemma3")  # --model gemma3 --out results/gemma3
     """
     name = Path(main.__code__.co_filename).stem
-    inner = grouped(main, leave_out=("run",))
-    settings = dict(signature(inner).parameters)
-    common = {
-        key: Parameter(key, KEYWORD, default=default, annotation=annotation)
-        for key, (annotation, default) in COMMON.items()
-    }
-    common["out"] = common["out"].replace(default=Path("results") / name)
+    inner, form = flat_options(main, name)
+    known = {key: each.default for key, each in form.parameters.items()}
 
     def command(**given: Any) -> None:
-        given = {k: p.default for k, p in {**settings, **common}.items()} | given
-        if unknown := set(given) - set(settings) - set(common):
+        if unknown := set(given) - set(known):
             raise TypeError(f"{name} has no option {', '.join(sorted(unknown))}")
-        place = {key: given.pop(key) for key in common}
+        given = known | given
+        if needed := [key for key, value in given.items() if value is Parameter.empty]:
+            raise TypeError(f"{name} needs {', '.join(needed)}")
+        place = {key: given.pop(key) for key in COMMON}
         with Run(name, given, **place) as run:
             inner(run=run, **given)
 
-    command.__signature__ = Signature([*settings.values(), *common.values()])  # type: ignore[attr-defined]
-    command.__annotations__ = {k: p.annotation for k, p in {**settings, **common}.items()}
-    command.__doc__ = main.__doc__ or (main.__globals__["__doc__"] or "").strip().partition("\n")[0]
-    command.__name__, command.__module__ = main.__name__, main.__module__
-    return command
+    return described(command, main, form)
 
 
 def _files(origin: Mapping[str, Any]) -> dict[str, Any]:
     """Files of a data set with their SHA-256, by subject where there are several."""
     if "subjects" in origin:
         return {name: files for part in origin["subjects"] for name, files in _files(part).items()}
+    if "file" in origin:
+        path = Path(origin["file"])
+        return {path.name: {path.name: sha256_of(path)}}
     if "dataset" not in origin:
         return {}
     hashes = dataset_hashes(origin["dataset"], origin["subject"], origin["root"])

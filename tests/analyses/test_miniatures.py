@@ -14,6 +14,7 @@ from miniatures.datasets import LISTENERS, NOISE, SILENT
 from miniatures.epochs import meg_folder
 from miniatures.stories import story_folder
 from miniatures.words import N_TOLD, english_words, say
+from support.bids_folder import BEST, write_bids
 from support.pictures import check_pictures
 
 from brainlm import LanguageModel
@@ -71,8 +72,10 @@ OPTIONS = {
     },
     "describe_language_model": {},
     "encode_alice_fmri": {},
+    "encode_bids": {"model": "smollm2"},
     "encode_epochs": {"permutations": 19, "model": "gemma3"},
     "encode_human_ratings": {"layers": "-1"},
+    "encode_table": {"layers": "-1", "vectors": "glove-6b-50d", "word": "Word"},
     "encode_languages": {
         "models": "gemma3",
         "datasets": "evlab-alice-fr,evlab-alice-mr,evlab-passages-zh,evlab-passages-de",
@@ -131,6 +134,7 @@ UNDEFINED = {
     "context_and_size": {*TABLE, "bits_per_byte", "p_random"},
     "encode_languages": {"ceiling", "subject_low", "subject_high"},
     "encode_human_ratings": {"score", "fold_score", "alpha", "prediction", "p_random"},
+    "encode_table": {"score", "fold_score", "alpha", "prediction", "p_random"},
     "mulcogbench": {
         *TABLE,
         "p_random",
@@ -243,6 +247,12 @@ def check_description(bundle, _):
     assert (bundle.arrays["surprisal"]["surprisal"] > 0).all()
 
 
+def check_bids(bundle, _):
+    scores = bundle.arrays["scores"]["score"].isel(analysis=0).mean("fold").sel(space="controls")
+    assert scores["target"].values[scores.argmax()] == ",".join(map(str, BEST))
+    assert float(scores.max()) > 0.7
+
+
 def check_epochs(bundle, _):
     p = bundle.arrays["scores"].isel(analysis=0)["p"].sel(space="length + frequency")
     assert p["target"].values[p.values <= 0.05].tolist() == ["MEG 003@200ms"]
@@ -264,6 +274,15 @@ def check_human_ratings(bundle, _):
         own = score.sel(analysis=analysis)
         assert float(own.sel(space="GloVe")) > 0.6
         assert abs(float(own.sel(space="layer 6"))) < 0.2
+    assert any("left out 1 of 301 words" in note for note in bundle.notes)
+
+
+def check_table(bundle, _):
+    scores = bundle.arrays["scores"]
+    assert scores["target"].values.tolist()[:2] == ["Visual", "Auditory"]
+    ridge = scores["score"].sel(analysis="ridge encoding").mean(("target", "fold"))
+    assert float(ridge.sel(space="glove-6b-50d")) > 0.6
+    assert abs(float(ridge.sel(space="layer 6"))) < 0.2
     assert any("left out 1 of 301 words" in note for note in bundle.notes)
 
 
@@ -392,8 +411,10 @@ CHECKS = {
     "decode_story_simulated": check_simulated_stories,
     "describe_language_model": check_description,
     "encode_alice_fmri": check_alice_encoding,
+    "encode_bids": check_bids,
     "encode_epochs": check_epochs,
     "encode_human_ratings": check_human_ratings,
+    "encode_table": check_table,
     "encode_languages": check_encode_languages,
     "mulcogbench": check_mulcogbench,
     "navigating": check_navigating,
@@ -416,6 +437,10 @@ def own_data(name, miniature, folder):
     if name == "decode_story_folder":
         model = LanguageModel(miniature.models / "smollm2")
         return {"folder": story_folder(folder / "study", model, 9, english_words(N_TOLD), pace=1.0)}
+    if name == "encode_bids":
+        return {"folder": write_bids(folder / "study", np.random.default_rng(0))}
+    if name == "encode_table":
+        return {"table": miniature.root / "human-ratings" / "sensorimotor_norms.csv"}
     if name == "encode_epochs":
         return {"dataset": str(meg_folder(folder)), "root": folder}
     if name == "survey":

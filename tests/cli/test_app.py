@@ -1,4 +1,5 @@
 import errno
+import inspect
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 import brainlm
 from brainlm.batch.dask_tasks import compute_to
 from brainlm.batch.study_reading import read_study
+from brainlm.cli.analyses import load_analysis, outline_of
 from brainlm.cli.app import app, list_analyses, main
 from brainlm.datasets.folders import list_datasets
 from brainlm.errors import UnknownNameError
@@ -109,11 +111,54 @@ def test_every_analysis_takes_the_common_options(name):
         wanted |= {"--model", "--factors", "--null"}
     elif "simulate" not in name:  # no model and no data set
         one = ("decode_alice_fmri", "decode_pereira2018_text")  # layer, chosen beforehand
-        layers = "--depth" if name == "encode_epochs" else "--layer" if name in one else "--layers"
+        layers = (
+            "--depth"
+            if name in ("encode_bids", "encode_epochs")
+            else "--layer"
+            if name in one
+            else "--layers"
+        )
         wanted |= {"--model", layers}
-        if name not in ("describe_language_model", "similarity_binder"):  # no data set, a group
+        own = ("describe_language_model", "similarity_binder", "encode_bids", "encode_table")
+        if name not in own:  # no data set, or a group
             wanted |= {"--subjects", "--root"}
-    assert wanted <= set(re.findall(r"--[a-z-]+", text))
+    assert wanted | {"--config", "--set"} <= set(re.findall(r"--[a-z-]+", text))
+
+
+@pytest.mark.parametrize("name", list_analyses())
+def test_the_outline_of_an_analysis_has_its_options(name):
+    outline, whole = outline_of(name), load_analysis(name).main
+    assert outline.__doc__ == whole.__doc__
+    told = [
+        [
+            (key, each.default, [vars(m) for m in getattr(each.annotation, "__metadata__", ())])
+            for key, each in inspect.signature(of).parameters.items()
+        ]
+        for of in (outline, whole)
+    ]
+    assert repr(told[0]) == repr(told[1])
+
+
+HEAVY = ("mne", "nilearn", "scipy", "sklearn", "torch", "transformers", "xarray")
+HELP = """
+import sys
+from typer.testing import CliRunner
+from brainlm.cli.analyses import list_analyses
+from brainlm.cli.app import app
+for words in [[], ["datasets"], ["fetch"], ["plot"], ["report"], ["plan"], ["encode"], ["run"],
+              ["decode"], *(["run", name] for name in list_analyses())]:
+    done = CliRunner().invoke(app, [*words, "--help"])
+    assert done.exit_code == 0 and "--help" in done.output, (words, done.output)
+print(*(name for name in HEAVY if name in sys.modules))
+"""
+
+
+def test_help_imports_no_heavy_library():
+    done = subprocess.run(
+        [sys.executable, "-c", f"HEAVY = {HEAVY}\n{HELP}"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from brainlm.decoding.ablation import (
     one_at_a_time,
 )
 from brainlm.decoding.decoder import Settings
-from brainlm.decoding.embedding import MAPPERS
+from brainlm.decoding.names import MAPPERS
 from brainlm.decoding.simulated_subjects import LEAD, Simulation, simulate_stories
 from brainlm.decoding.stories import stories_of
 from brainlm.decoding.text_scores import TextMetrics

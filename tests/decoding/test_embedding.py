@@ -5,7 +5,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from brainlm import RidgeEncoder
 from brainlm.decoding._contrastive import Batches, Training, info_nce, train_mapper
-from brainlm.decoding.embedding import MAPPERS, EmbeddingDecoder, responses_after, score_mapping
+from brainlm.decoding.embedding import EmbeddingDecoder, responses_after, score_mapping
+from brainlm.decoding.names import MAPPERS
 from brainlm.errors import UnknownNameError
 from brainlm.stats.identification import top_k_accuracy
 

@@ -48,7 +48,8 @@ from brainlm.features.taxonomies import (
     taxonomic_similarity,
     wordnet_norm,
 )
-from brainlm.io.mne_objects import epoch_words, event_onsets, from_epochs, from_raw, stimulus_of
+from brainlm.io.epoch_metadata import stimulus_of
+from brainlm.io.mne_objects import epoch_words, event_onsets, from_epochs, from_raw
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.ngrams import read_ngrams, train_kneser_ney
 

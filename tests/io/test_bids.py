@@ -297,7 +297,7 @@ def test_nilearn_chooses_confounds_of_fmriprep_and_volumes_left_out_are_counted(
     assert np.abs(left.T @ recording.data).max() < 1e-4
     raw = nib.load(path).get_fdata()[1].reshape(4, 30).T[1:]
     assert np.abs((raw - recording.data).std(axis=0)).min() > 1e-3
-    assert recording.notes[0].startswith("regressed out of each run, with the mean: (motion, high")
+    assert recording.notes[0].startswith("regressed out of each run, with the mean: motion, high")
     assert "1 of 30 samples left out" in recording.notes[1]
 
 

@@ -4,7 +4,10 @@ import pandas as pd
 import pytest
 
 from brainlm.data.stimulus import Stimulus
-from brainlm.io.mne_objects import epoch_words, event_onsets, from_epochs, from_raw, stimulus_of
+from brainlm.encoding.align import align
+from brainlm.errors import UnknownNameError
+from brainlm.io.epoch_metadata import covariates_of, stimulus_of
+from brainlm.io.mne_objects import epoch_words, event_onsets, from_epochs, from_raw
 
 RATE = 100.0
 
@@ -112,6 +115,46 @@ def test_metadata_name_the_words_of_epochs(raw, words):
     epochs.metadata = None
     with pytest.raises(ValueError, match=r"epochs\.metadata is empty: give a stimulus"):
         from_epochs(epochs)
+
+
+def test_metadata_become_covariates_and_runs(raw, words):
+    epochs = epoch_words(raw, words, tmin=-0.2, tmax=0.5)
+    epochs.metadata = pd.DataFrame(
+        {
+            "word": ["a", "b", "c"],
+            "run": ["r1", "r1", "r2"],
+            "strength": [0.5, 0.25, 1.0],
+            "constant": [1, 1, 1],
+            "kind": ["x", "y", "x"],
+        }
+    )
+    stimulus = stimulus_of(epochs, "en")
+    recording = from_epochs(epochs)
+    assert recording.run.tolist() == stimulus.run.tolist() == ["r1", "r1", "r2"]
+    (strength,) = covariates_of(epochs, stimulus)
+    assert strength.name == "strength"
+    assert align(strength, recording).X.ravel().tolist() == [0.5, 0.25, 1.0]
+    assert [each.name for each in covariates_of(epochs, stimulus, ["constant"])] == ["constant"]
+    with pytest.raises(UnknownNameError, match=r"'strengt'\. Did you mean 'strength'"):
+        covariates_of(epochs, stimulus, ["strengt"])
+    epochs.drop([1], verbose="error")
+    whole = covariates_of(epochs, words.select([0, 1, 2]), ["constant"])  # items 1, 2, 3
+    assert whole[0].values.ravel().tolist() == [0, 1, 0]  # epochs are numbered from 0
+    epochs.metadata = epochs.metadata.assign(strength=[0.5, np.nan])
+    with pytest.raises(ValueError, match="'strength' of epoch 2 is nan"):
+        covariates_of(epochs, stimulus)
+    epochs.metadata = epochs.metadata[["word", "kind"]]
+    with pytest.raises(ValueError, match="no column of numbers"):
+        covariates_of(epochs, stimulus)
+
+
+def test_metadata_and_stimulus_have_the_same_words(raw, words):
+    epochs = epoch_words(raw, words, tmin=-0.2, tmax=0.5)
+    epochs.metadata = pd.DataFrame({"word": ["A", "b,", "d"]})
+    with pytest.raises(ValueError, match=r"1 of 3 epochs \(the first: 'd' in epoch 2, 'c'"):
+        from_epochs(epochs, words)
+    epochs.metadata = pd.DataFrame({"word": ["A", "b,", "c"]})
+    assert from_epochs(epochs, words).n_samples == 3
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_formats_width_and_style_are_taken(tmp_path):
     with pytest.raises(ValueError, match="between 60 and 400 mm"):
         draw(bundle, "alphas", width=20)
     for options in ({"formats": ["pgn"]}, {"style": "ggplott"}):
-        with pytest.raises(UnknownNameError, match="Did you mean '(png|ggplot)'"):
+        with pytest.raises(UnknownNameError, match=r"Did you mean '(png|ggplot)'"):
             save_figures(bundle, tmp_path, ["alphas"], **options)
 
 

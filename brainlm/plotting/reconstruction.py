@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 SHOWN = ("bleu-1", "meteor", "meteor-reduced", "bertscore", "identification")
 LINE = 10.0  # seconds of text in a line
+GUIDES = {
+    "Tang": COLOURS["layer"],
+    "MapGuide": REFERENCE_COLOURS[0],
+    "BrainLLM": COLOURS["combined"],
+}
 
 
 def _by_level(scores: xarray.Dataset) -> xarray.Dataset:
@@ -91,7 +96,7 @@ def plot_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
     for condition in chosen:
         label, _, kind = condition.partition(": ")
         each = scores.sel(metric=metric, condition=condition)
-        colour = REFERENCE_COLOURS[0] if label == "MapGuide" else COLOURS["layer"]
+        colour = GUIDES.get(label, COLOURS["combined"])
         style = {"brain": "o-", "permuted brain": "x:", "noise input": "+:"}[kind]
         ax.errorbar(
             x,
@@ -111,7 +116,10 @@ def plot_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
 
 def plot_mapping_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
     """Draw the gain of both brain-guided decoders against the accuracy of the mapping."""
-    for label, colour in (("Tang", COLOURS["layer"]), ("MapGuide", REFERENCE_COLOURS[0])):
+    known = scores["condition"].values.tolist()
+    for label, colour in GUIDES.items():
+        if f"{label}: brain" not in known:
+            continue
         gain = scores["gain"].sel(condition=f"{label}: brain", metric=metric)
         ax.plot(scores["mapping_r"], gain, "o", ms=4, color=colour, label=f"{label}: brain")
     ax.axhline(0, color="black", lw=0.8, ls=":")

@@ -15,7 +15,7 @@ from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.stimulus import Stimulus
 from brainlm.data.target_table import targets_of_subjects
 from brainlm.datasets.card import read_card
-from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.datasets.folders import dataset_hashes, list_subjects, refused_subjects
 from brainlm.datasets.open import open_dataset
 from brainlm.encoding.time_bins import word_locked
 from brainlm.errors import CorruptDataError
@@ -63,7 +63,7 @@ def open_assembly(
     available = list_subjects(name, root)
     wanted = list(available if subjects is None else subjects)
     opened: list[tuple[str, Stimulus, Recording]] = []
-    notes: list[str] = []
+    notes: list[str] = list(refused_subjects(name, root)) if subjects is None else []
     for subject in wanted:
         if max_subjects is not None and len(opened) == max_subjects:
             break

@@ -29,6 +29,10 @@ class AlignmentWarning(UserWarning):
     """Some words lie outside the recorded time."""
 
 
+class DelayWarning(UserWarning):
+    """Words are aligned with fMRI without delays: blood responds seconds after them."""
+
+
 class Aligned(NamedTuple):
     """Features and responses of the same samples, with the run of each."""
 
@@ -235,7 +239,7 @@ def align(
     recording: Recording,
     *,
     method: str | None = None,
-    delays: Sequence[int] = (0,),
+    delays: Sequence[int] | None = None,
     n_lobes: int = 3,
 ) -> Aligned:
     """Align features with the samples of a recording.
@@ -257,8 +261,9 @@ def align(
     recording : Recording
     method : {"lanczos", "sum", "mean", "hrf"}, optional
         See ``resample``. Default: "lanczos" for time series, "mean" for items.
-    delays : sequence of int
-        In samples, for example ``[1, 2, 3, 4]`` for fMRI. Items have no delays.
+    delays : sequence of int, optional
+        In samples, for example ``delays_between(2.0)``, which is ``[1, 2, 3, 4]``, for fMRI with a
+        volume every 2 s. Default: ``[0]``, none. Items have no delays.
     n_lobes : int
         Lobes of the Lanczos window.
 
@@ -272,6 +277,13 @@ def align(
     ValueError
         When a run of the recording has no words, words lie outside the recorded time of their run,
         or an item has no words.
+
+    Warns
+    -----
+    DelayWarning
+        Words and fMRI, without ``delays`` and without the haemodynamic response of "hrf".
+    AlignmentWarning
+        Some words lie outside the recorded time.
     """
     for value, name, kind in (
         (features, "features", Features),
@@ -282,6 +294,10 @@ def align(
                 f"{name} must be {kind.__name__}, got {type(value).__name__}: the call is "
                 "align(features, recording)"
             )
+    if delays is None:
+        if method != "hrf":
+            warn_without_delays(features, recording)
+        delays = (0,)
     if features.stimulus is not None and not features.stimulus.counted.all():
         features = features.select_words(features.stimulus.counted)
     if recording.times is None:
@@ -300,6 +316,18 @@ def align(
         X = _align_words(features, recording, method or "lanczos", _checked_delays(delays), n_lobes)
     check_finite(X, f"aligned {features.name!r}")
     return Aligned(X, recording.data, recording.run)
+
+
+def warn_without_delays(features: Features, recording: Recording, stacklevel: int = 3) -> None:
+    """Warn where words meet the time series of fMRI or fNIRS, whose responses are late."""
+    slow = recording.modality in ("fmri", "fnirs") and recording.times is not None
+    if slow and features.level == "word":
+        message = (
+            f"{recording.modality} is aligned without delays, but responses to a word peak about "
+            "5 s later: pass delays=delays_between(step), with the seconds between volumes "
+            "(or delays=[0], where an encoder delays them later)"
+        )
+        warnings.warn(message, DelayWarning, stacklevel)
 
 
 def _align_words(

@@ -8,6 +8,10 @@ channels and times: blocks of words of the responses change places, every fold i
 score is compared with the largest one of each permutation. Subjects who heard the same words are
 permuted alike, because they share more than the features hold.
 
+The verdict says what the model explains beyond the pace and position of words, beyond length and
+frequency of the word and the one before (spill-over), and more than untrained twins or random
+vectors: gains of the mean r over all channels and times.
+
 The data are those of a card whose reader cuts epochs: one of brainlm's or, for a BIDS folder of
 your own, the path of a card that you wrote. ``--simulate`` plants the features at some sensors in a
 window of time instead, on the words of a story.
@@ -26,7 +30,8 @@ import typer
 
 from brainlm.comparison.feature_families import layer_at
 from brainlm.comparison.simulated_epochs import simulate_listeners
-from brainlm.data.features import Features, concatenate
+from brainlm.comparison.verdict import verdict, verdict_dataset
+from brainlm.data.features import Features, concatenate, lag
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.open import open_covariates, open_stimulus
@@ -38,9 +43,10 @@ from brainlm.encoding.word_epochs import (
     LEAST_WORDS,
     check_epochs,
     encode_epochs,
+    encode_unpermuted,
     predictor_effects,
 )
-from brainlm.features.baselines import word_length, zipf_frequency
+from brainlm.features.baselines import word_interval, word_length, word_position, zipf_frequency
 from brainlm.features.cues import cue_similarity
 from brainlm.language_models import LanguageModel
 from brainlm.workflow import Limits, Run, analysis, open_subjects, options, run_command
@@ -58,6 +64,7 @@ def main(
     model: options.Model = "smollm2",
     depth: options.Depth = 0.6,
     permutations: options.Permutations = 199,
+    twins: options.Twins = 1,
     simulate: Annotated[
         float, typer.Option(min=0, help="Noise of simulated EEG, signal 1 (0: real recordings).")
     ] = 0.0,
@@ -72,10 +79,14 @@ def main(
         opened = simulate_listeners(story, represent, people, words, noise=simulate)
     else:
         opened = open_subjects(dataset, subjects, run.root, limits=limits, check=check_epochs)
-    permutations, results = min(permutations, 19) if run.debug else permutations, []
+    permutations = min(permutations, 19) if run.debug else permutations
+    results, compared = [], []
     for stimulus, recording in opened:
         results.append(encode_epochs(stimulus, recording, represent(stimulus), permutations))
         run.uses(recording, *results[-1].spaces)
+        if model != "none":
+            spaces = verdict_spaces(stimulus, model=model, depth=depth, twins=twins)
+            compared.append(encode_unpermuted(recording, spaces))
         predictors = pair_predictors(stimulus, recording, model=model, depth=depth)
         added += [predictor_effects(stimulus, recording, predictors, permutations)] * bool(
             predictors
@@ -88,6 +99,10 @@ def main(
     run.show(*peak_lines(scores), *results[-1].recording.notes)
     settings = {"block": BLOCK, "dataset": STORY if simulate else dataset}
     arrays, figures = {"scores": scores}, figures_of(scores, run)
+    if compared:
+        arrays["verdict"] = verdict_dataset(verdict(compared), model)
+        run.show(arrays["verdict"].attrs["sentence"])
+        figures.append("verdict")
     if added:
         arrays["added"] = stack_effects(*zip(*added, strict=True)).assign_attrs(modality=modality)
         run.show(*effect_lines(arrays["added"]))
@@ -116,6 +131,27 @@ def language_spaces(stimulus: Stimulus, *, model: str, depth: float) -> list[Spa
     source = layer_at(model, (stimulus.language,), depth)
     every = np.ones(stimulus.n_words, dtype=bool)
     return with_baselines(source.embed(stimulus, every, "discourse"), [controls])
+
+
+def verdict_spaces(stimulus: Stimulus, *, model: str, depth: float, twins: int) -> list[Space]:
+    """A layer alone and with each control, its random twin, and the layer of untrained twins."""
+    surface = [word_length(stimulus), zipf_frequency(stimulus)]
+    order = [word_position(stimulus)]
+    added = []
+    if stimulus.timed:
+        order.insert(0, word_interval(stimulus))
+    if any(rows.stop - rows.start > 1 for _, rows in stimulus.blocks("text")):
+        surface += [lag(each, level="text").renamed(f"previous {each.name}") for each in surface]
+        added.append(concatenate(order, "pace + position" if stimulus.timed else "position"))
+    spilled = "length + frequency + spill-over" if len(surface) > 2 else "length + frequency"
+    added.append(concatenate(surface, spilled))
+    every = np.ones(stimulus.n_words, dtype=bool)
+    sources = [layer_at(model, (stimulus.language,), depth, untrained=k) for k in range(twins)]
+    return with_baselines(
+        layer_at(model, (stimulus.language,), depth).embed(stimulus, every, "discourse"),
+        untrained=[source.embed(stimulus, every, "discourse")[0] for source in sources],
+        added=added,
+    )
 
 
 def pair_predictors(

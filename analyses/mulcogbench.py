@@ -7,6 +7,8 @@ training folds; columns centred only, the published form (leave one out, not cen
 embeddings with the geometry of each layer are shown with it.
 Every score is compared with controls (length, frequency, position, and the word rate of a story):
 a layer adds to them the score of both together minus that of the controls alone.
+The verdict counts the data sets on which each model predicts more than controls, static vectors,
+its untrained twin and random vectors.
 Asked: what does context add to static vectors, which depth of layer fits which modality, and do
 English and Chinese agree?
 """
@@ -15,8 +17,15 @@ from functools import partial
 
 from brainlm.comparison import layer_gains
 from brainlm.comparison.feature_spaces import FeatureSpace, shared_words
-from brainlm.comparison.layer_scores import job_key, layer_part, spaces_of_models, static_of
+from brainlm.comparison.layer_scores import (
+    job_key,
+    layer_part,
+    spaces_of_models,
+    static_of,
+    twins_of_models,
+)
 from brainlm.comparison.selection import parse_models
+from brainlm.comparison.study_verdict import verdict_of_gains
 from brainlm.workflow import Run, Study, analysis, options, run_command
 
 DATASETS = (
@@ -51,15 +60,18 @@ def main(
     layers: options.Layers = "all",
     permutations: options.Permutations = 200,
     max_items: options.MaxItems = 1500,
+    twins: options.Twins = 1,
 ) -> None:
     study = Study(run, DATASETS, datasets)
     if run.debug:
         permutations, layers = min(permutations, 20), "0,1,-1" if layers == "all" else layers
     chosen = parse_models(models, study.languages)
-    spaces = spaces_of_models(chosen, options.layer_list(layers))
+    wanted = options.layer_list(layers)
+    spaces = spaces_of_models(chosen, wanted)
+    copies = twins_of_models(chosen, twins, wanted)
     settings = {"n_permutations": permutations, "n_random": 3 if run.debug else 10}
     study.open(LIMITS, max_items)
-    parts = study.compute(jobs_of(study, spaces, debug=run.debug, **settings))
+    parts = study.compute(jobs_of(study, spaces, copies, debug=run.debug, **settings))
 
     table = study.table_of_rows(parts)
     gains, profiles = layer_gains.layer_gains(table, parts)
@@ -81,10 +93,17 @@ def main(
     for name, title in DEPTHS.items():
         run.show_table(title, tables[name])
     figures = ["model_by_dataset", "layers_by_modality", "coverage", "context_gains"]
-    study.save(tables, figures)
+    study.save(tables, figures, verdict=verdict_of_gains(gains))
 
 
-def jobs_of(study: Study, spaces: list[FeatureSpace], *, debug: bool, **settings: int) -> list:
+def jobs_of(
+    study: Study,
+    spaces: list[FeatureSpace],
+    twins: dict[str, list[FeatureSpace]],
+    *,
+    debug: bool,
+    **settings: int,
+) -> list:
     """One job per data set and model: all layers on the words that every space covers."""
     jobs = []
     for each in study.assemblies:
@@ -93,8 +112,10 @@ def jobs_of(study: Study, spaces: list[FeatureSpace], *, debug: bool, **settings
         words = shared_words(each.stimulus, compared)
         study.covers(each, words)
         for space in compared:
-            key = job_key(each, space, words, study="mulcogbench", debug=debug, **settings)
-            compute = partial(layer_part, each, space, words, **settings)
+            untrained = twins.get(space.name, [])
+            about = {"study": "mulcogbench", "twins": len(untrained), "debug": debug, **settings}
+            key = job_key(each, space, words, **about)
+            compute = partial(layer_part, each, space, words, untrained=untrained, **settings)
             jobs.append((f"{each.name} | {space.name}", key, compute))
     return jobs
 

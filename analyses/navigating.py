@@ -17,12 +17,19 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from brainlm.comparison.feature_families import common_words, layer_at, layers_over, open_plausible
+from brainlm.comparison.feature_families import (
+    common_words,
+    layer_at,
+    layers_over,
+    open_plausible,
+    twins_at,
+)
 from brainlm.comparison.feature_spaces import FeatureSpace
 from brainlm.comparison.layer_gains import compare_levels, depth_profiles
 from brainlm.comparison.layer_scores import job_key, layer_part, static_of
 from brainlm.comparison.selection import parse_models
 from brainlm.comparison.space_comparison import compare_matched
+from brainlm.comparison.study_verdict import study_verdict
 from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
 
 DATASETS = (
@@ -58,6 +65,7 @@ def main(
     ] = 10,
     spaces: options.Spaces = "",
     max_items: options.MaxItems = 1500,
+    twins: options.Twins = 1,
 ) -> None:
     study = Study(run, DATASETS, datasets)
     assemblies = study.open(LIMITS, max_items)
@@ -71,8 +79,10 @@ def main(
         "n_draws": 3 if run.debug else N_DRAWS,
         "n_random": 3 if run.debug else N_RANDOM,
     }
-    jobs, layers = jobs_of(study, neural, plausible, sweeps, **settings)
-    tables = tabulate(study, study.compute(jobs), study.compute(layers))
+    copies = twins_at(chosen, depth, twins)
+    jobs, layers = jobs_of(study, neural, plausible, sweeps, copies, **settings)
+    parts = study.compute(jobs)
+    tables = tabulate(study, parts, study.compute(layers))
     ordered = tables["table"].sort_values(["dataset", "score"], ascending=[True, False])
     columns = ["dataset", "space", "alone", "unique", "joint", "n_targets", "note"]
     shares = "R2 alone, unique and joint (banded ridge), means of the test folds removed"
@@ -83,7 +93,8 @@ def main(
     run.show_table(best, tables["profiles"][DEPTHS.split()])
     run.show_table("Best depth by level of the text, over data sets", tables["levels"])
     shown = "model_by_dataset winners paired_bars coverage unique_variance layers_by_level"
-    study.save(tables, shown.split())
+    judged = study_verdict(rows_of_parts(parts, "verdict").to_dict("records"))
+    study.save(tables, shown.split(), verdict=judged)
 
 
 def jobs_of(
@@ -91,6 +102,7 @@ def jobs_of(
     neural: list[FeatureSpace],
     plausible: list[FeatureSpace],
     sweeps: list[FeatureSpace],
+    twins: dict[str, list[FeatureSpace]],
     **settings: int,
 ) -> tuple[list, list]:
     """One job per data set, all spaces on the words that every one covers; one job per sweep."""
@@ -102,8 +114,9 @@ def jobs_of(
         study.run.note(note, kind="coverage")
         study.covers(each, words)
         identities = [[space.name, space.identity] for space in compared]
-        about = {"sources": identities, "study": "navigating", **settings}
-        compute = partial(compare_matched, each, compared, words, **settings)
+        n_twins = {name: len(several) for name, several in twins.items()}
+        about = {"sources": identities, "study": "navigating", "twins": n_twins, **settings}
+        compute = partial(compare_matched, each, compared, words, twins=twins, **settings)
         jobs.append((each.name, job_key(each, compared[0], words, **about), compute))
         for sweep in [space for space in sweeps if space.speaks(each.language)]:
             swept = {**SWEEP, "n_random": min(settings["n_random"], SWEEP["n_random"])}

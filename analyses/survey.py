@@ -17,6 +17,7 @@ from brainlm.comparison.layer_scores import job_key, static_of
 from brainlm.comparison.model_ranks import model_ranks
 from brainlm.comparison.selection import materials, parse_models
 from brainlm.comparison.space_comparison import compare_families
+from brainlm.comparison.study_verdict import study_verdict
 from brainlm.comparison.table import tidy_families
 from brainlm.datasets.folders import is_on_disk
 from brainlm.datasets.open import open_stimulus
@@ -51,6 +52,7 @@ def main(
     permutations: options.Permutations = 50,
     spaces: options.Spaces = "",
     max_items: options.MaxItems = 1500,
+    twins: options.Twins = 1,
 ) -> None:
     study = Study(run, DATASETS, datasets)
     assemblies = study.open(LIMITS, max_items)
@@ -68,7 +70,9 @@ def main(
         "n_random": 3 if run.debug else N_RANDOM,
     }
     trees = families.parse_treebanks(spaces)
-    parts = study.compute(jobs_of(study, [*neural, *plausible], causal, trees, **settings))
+    copies = families.twins_at(chosen, depth, twins)
+    jobs = jobs_of(study, [*neural, *plausible], causal, trees, copies, **settings)
+    parts = study.compute(jobs)
     tables = {
         "table": tidy_families(rows_of_parts(parts, "rows")),
         "predictability": rows_of_parts(parts, "gains", q=True),
@@ -82,7 +86,8 @@ def main(
     run.show_table("Ranks over data sets (1 = best)", ranks)
     run.show_table("Gain over the controls (r)", tables["predictability"], 4)
     figures = ["model_by_dataset", "coverage", *["critical_difference"] * bool(len(ranks))]
-    study.save(tables, figures)
+    judged = study_verdict(rows_of_parts(parts, "verdict").to_dict("records"))
+    study.save(tables, figures, verdict=judged)
 
 
 def jobs_of(
@@ -90,6 +95,7 @@ def jobs_of(
     spaces: list[FeatureSpace],
     causal: list[FeatureSpace],
     treebanks: dict,
+    twins: dict[str, list[FeatureSpace]],
     **settings: int,
 ) -> list:
     """One job per data set: embeddings on common words, and predictability in running text."""
@@ -112,8 +118,10 @@ def jobs_of(
             surprising += structural
             study.run.note(*notes)
         identities = [(space.name, space.identity) for space in [*embeddings, *surprising]]
-        about = {"sources": identities, "study": "survey", **settings}
-        compute = partial(compare_families, each, embeddings, surprising, words, **settings)
+        n_twins = {name: len(several) for name, several in twins.items()}
+        about = {"sources": identities, "study": "survey", "twins": n_twins, **settings}
+        spaces_of = partial(compare_families, each, embeddings, surprising, words)
+        compute = partial(spaces_of, twins=twins, **settings)
         jobs.append((each.name, job_key(each, embeddings[0], words, **about), compute))
     return jobs
 

@@ -5,8 +5,12 @@ import sys
 import warnings
 from pathlib import Path
 
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+
+from card_pages import card_page, catalogue
+from sphinx.application import Sphinx
+
 import brainlm
-from brainlm.cli.catalogue import dataset_page
 from brainlm.datasets.card import card_names
 from brainlm.language_models.sources import is_cached
 
@@ -20,10 +24,23 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    "sphinx_design",
 ]
 templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
+html_title = "brainlm"
+html_theme_options = {
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "datasets": []},
+}
+html_show_sourcelink = False
+html_sidebars = {page: [] for page in ("index", "datasets", "data/*")}
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = ["catalogue.js"]
+myst_enable_extensions = ["deflist"]
 exclude_patterns = ["_build", "sg_execution_times.rst"]
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say types and shapes
@@ -34,7 +51,6 @@ autodoc_default_options = {  # scikit-learn's own, generated for every estimator
 numpydoc_show_class_members = False
 myst_heading_anchors = 3
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
-sys.path.insert(0, str(HERE.parent))
 # The cluster example starts processes, which import the file under its own name.
 NOT_RUN = ["cluster_study"]
 NOT_RUN += [] if all(map(is_cached, ("smollm2", "gemma3"))) else ["features_and_surprisal"]
@@ -51,24 +67,22 @@ sphinx_gallery_conf = {
 warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
 
-def write_dataset_pages() -> None:
-    """A page per data set from its card."""
+def write_card_pages() -> None:
+    """Write a page per data set from its card."""
     folder = HERE / "data"
     folder.mkdir(exist_ok=True)
-    names = card_names()
-    for name in names:
-        text = dataset_page(name, HERE / "nowhere")
-        (folder / f"{name}.rst").write_text(
-            f"{name}\n{'=' * len(name)}\n\n.. code-block:: none\n\n"
-            + "".join(f"   {line}\n" for line in text.splitlines()),
-            encoding="utf-8",
-        )
-    listing = "\n".join(f"   data/{name}" for name in names)
-    (HERE / "data-sets.rst").write_text(
-        "Every data set\n==============\n\nWhat ``brainlm datasets NAME`` prints. The table of "
-        "all: :doc:`datasets`.\n\n.. toctree::\n   :maxdepth: 1\n\n" + listing + "\n",
-        encoding="utf-8",
-    )
+    for name in card_names():
+        (folder / f"{name}.md").write_text(card_page(name), encoding="utf-8")
 
 
-write_dataset_pages()
+def setup(app: Sphinx) -> None:
+    """Give the table of data sets links to their pages."""
+
+    def link_cards(app: Sphinx, page: str, text: list[str]) -> None:
+        if page == "datasets":
+            text[0] = catalogue(text[0], card_names())
+
+    app.connect("source-read", link_cards)
+
+
+write_card_pages()

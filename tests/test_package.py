@@ -25,7 +25,20 @@ def test_import_is_light():
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", [n for n in brainlm.__all__ if n != "doctor"])
+PACKAGES = [name for name in brainlm.__all__ if (ROOT / name).is_dir() or name == "errors"]
+NAMES = [name for name in brainlm.__all__ if name not in PACKAGES]
+
+
+def test_packages_are_attributes_and_types_are_shipped():
+    assert {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()} <= {
+        *PACKAGES,
+        "analyses",
+    }
+    assert all(inspect.ismodule(getattr(brainlm, name)) for name in PACKAGES)
+    assert (ROOT / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_public_name_is_there_and_documented(name):
     member = getattr(brainlm, name)
     assert member.__doc__ not in (None, type(member).__doc__)

@@ -79,6 +79,21 @@ def _dataset_row(card: Card, root: Path | str | None) -> dict[str, str]:
     }
 
 
+def _size(card: Card) -> str:
+    """Return the numbers of samples and targets, of pairs, or of maps; "?" if the card has none."""
+    facts = card.facts
+    counts = {
+        "responses": (facts.n_samples, facts.n_targets),
+        "words": (facts.n_words,),
+        "pairs": (facts.n_pairs,),
+        "maps": (facts.n_maps, facts.n_voxels),
+    }[card.kind]
+    if None in counts:
+        return "?"
+    spans = [" to ".join(map(str, n)) if isinstance(n, tuple) else str(n) for n in counts]
+    return " x ".join(spans) if card.kind in ("responses", "maps") else f"{spans[0]} {card.kind}"
+
+
 def datasets_markdown() -> str:
     """Return the page ``docs/datasets.md``: every card as a row, the same on every machine."""
     rows = []
@@ -86,6 +101,7 @@ def datasets_markdown() -> str:
         card = read_card(name)
         row = _dataset_row(card, None)
         del row["on disk"]
+        row["size of each subject"] = _size(card)
         row["checked on the files"] = row.pop("checked")
         rows.append(row)
     n_checked = sum(row["checked on the files"] == "yes" for row in rows)

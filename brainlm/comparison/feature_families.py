@@ -44,10 +44,25 @@ SPACE_DIMENSIONS = 50
 LEAST_COVERAGE = 0.1
 
 
-def layer_at(name: str, languages: tuple[str, ...], depth: float) -> FeatureSpace:
-    """Return one layer of a model, at a depth fixed before: nothing is chosen on the scores."""
+def layer_at(
+    name: str, languages: tuple[str, ...], depth: float, *, untrained: int | None = None
+) -> FeatureSpace:
+    """Return one layer of a model, at a depth fixed before: nothing is chosen on the scores.
+
+    ``untrained`` is the seed of an untrained twin.
+    """
     n_layers = model_space(name, languages, layers=[0]).n_layers
-    return model_space(name, languages, layers=[round(depth * n_layers)])
+    return model_space(name, languages, layers=[round(depth * n_layers)], untrained=untrained)
+
+
+def twins_at(
+    models: Mapping[str, tuple[str, ...]], depth: float, n_twins: int
+) -> dict[str, list[FeatureSpace]]:
+    """Return untrained twins of models at a depth, by the name of the model."""
+    return {
+        name: [layer_at(name, spoken, depth, untrained=seed) for seed in range(n_twins)]
+        for name, spoken in models.items()
+    }
 
 
 def layers_over(name: str, languages: tuple[str, ...], n: int) -> FeatureSpace:

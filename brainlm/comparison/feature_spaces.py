@@ -68,15 +68,16 @@ def model_space(
     layers: Any = "all",
     family: str | None = None,
     dtype: str = "float32",
+    untrained: int | None = None,
 ) -> FeatureSpace:
-    """Return the layers of a language model as a source.
+    """Return the layers of a language model, or of an untrained twin, as a source.
 
     The context is none for isolated words, the sentence for sentences (their own text where a text
     is one), and for a discourse 256 words before it. A masked model, which needs a pass per word of
     a discourse, has 32 words of a story and the sentence of a text that was read. A word is the
     mean of its tokens.
     """
-    model = LanguageModel(name, dtype=dtype)
+    model = LanguageModel(name, dtype=dtype, untrained=untrained)
     if model.kind == "static":
         return static_space(name, languages)
     contexts: dict[str, int | str] = {"word": "none", "sentence": "sentence", "discourse": 256}
@@ -91,7 +92,7 @@ def model_space(
 
     identity = {"model": model.identity, "dtype": dtype, "layers": str(layers), "pooling": "mean"}
     family = family or ("causal" if model.causal else "masked")
-    return FeatureSpace(name, family, languages, _all_words, embed, model.n_layers, identity)
+    return FeatureSpace(model.name, family, languages, _all_words, embed, model.n_layers, identity)
 
 
 def static_space(

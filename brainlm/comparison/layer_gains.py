@@ -17,11 +17,13 @@ from brainlm.comparison.layer_statistics import (
     layer_profile,
     modality_difference,
 )
+from brainlm.data.scores import held_out_choice
 from brainlm.stats.permutation import fdr
 
 PROFILES = """dataset model modality language level n_items n_units best_depth depth_low depth_high
     slope low high p relative relative_error smallest_q profile"""
 PAIRS = ["model", "first", "second", "first_modality", "second_modality", "difference", "p"]
+GAINS = ("", "over_random_", "over_untrained_", "beyond_", "static_beyond_")
 LEVELS = ("word", "sentence", "discourse")
 DEPTHS_COMPARED = ["depth_first", "depth_second", "difference", "p"]
 LEVELS_COMPARED = ["model", "first", "second", "n_first", "n_second", *DEPTHS_COMPARED]
@@ -52,7 +54,8 @@ def layer_gains(table: pd.DataFrame, parts: dict) -> tuple[pd.DataFrame, pd.Data
         about = _about(dataset, model, rows)
         gains.append({**about, **_gains_of(part, _static_part(table, parts, dataset), rows)})
     frame = pd.DataFrame(gains)
-    for name in ("", "over_random_", "beyond_", "static_beyond_"):
+    tested = [name for name in GAINS if f"{name}p" in frame]
+    for name in tested:
         frame[f"{name}q"] = fdr(frame[f"{name}p"].to_numpy())
     return frame, depth_profiles(table, parts)
 
@@ -130,12 +133,22 @@ def _gains_of(part, static, rows: pd.DataFrame) -> dict:
         "beyond_": context_gain(beyond, 0 * own, ratio, random=(random_beyond, nothing)),
         "static_beyond_": compare_folds(added, 0 * own, ratio, random=(static_beyond, nothing)),
     }
+    if "untrained" in part:
+        twin = held_out_choice(part["untrained"].values.T[:, :, None])[1]
+        contrasts["over_untrained_"] = context_gain(
+            scores,
+            twin[:, 0],
+            ratio,
+            random=None if twins is None else (random, best_layer(random)),
+        )
     found = {
         "controls": float(part["control"].mean()),
         "random": chance,
         "static": float(own.mean()),
         "smallest_q": rows["q"].min(),
     }
+    if "untrained" in part:
+        found["untrained"] = float(twin.mean())
     for name, each in contrasts.items():
         found |= each.row(prefix=name)
     return found

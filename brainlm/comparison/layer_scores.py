@@ -80,6 +80,7 @@ def layer_part(
     method: str = "similarity",
     n_random: int = 10,
     seed: int = 0,
+    untrained: Sequence[FeatureSpace] = (),
 ) -> xarray.Dataset:
     """Score every layer of a source, beside random embeddings and controls.
 
@@ -99,6 +100,8 @@ def layer_part(
         Draws of the whole model with the vectors of word types changed places
         (`permute_types`): a model without meaning, whose layers are as alike.
     seed : int
+    untrained : sequence of FeatureSpace
+        Untrained twins of the source, with the same layers.
 
     Returns
     -------
@@ -144,7 +147,7 @@ def layer_part(
             found.append(scores)
     drawn = [random_scores(on, layer, n_random, controls, method=method) for layer in layers]
     unknown = np.full(n_permutations, np.nan)
-    return xarray.Dataset(
+    part = xarray.Dataset(
         {
             "fold_score": (("space", "fold"), np.array([s.by_fold for s in found])),
             "fold_beyond": (("space", "fold"), np.array([s.beyond_by_fold for s in found])),
@@ -170,6 +173,18 @@ def layer_part(
             "timed": int(on.timed),
         },
     )
+    if not untrained:
+        return part
+    twins = [
+        _twin_scores(on, each.embed(task.stimulus, words, task.level), method) for each in untrained
+    ]
+    return part.assign(untrained=(("layer", "fold"), np.mean(twins, axis=0)))
+
+
+def _twin_scores(on: Assembly, layers: Sequence[Features], method: str) -> np.ndarray:
+    """Score of every layer of an untrained twin in each fold, (n_layers, n_folds)."""
+    score = score_similarity if method == "similarity" else score_ridge
+    return np.array([score(on.design(each), on.responses, on.split).by_fold for each in layers])
 
 
 def controls_on(on: Assembly, stimulus: Stimulus) -> ControlFit:
@@ -285,3 +300,13 @@ def spaces_of_models(
 ) -> list[FeatureSpace]:
     """Open the language models of a study."""
     return [model_space(name, spoken, layers=layers) for name, spoken in models.items()]
+
+
+def twins_of_models(
+    models: Mapping[str, tuple[str, ...]], n_twins: int, layers: Any = "all"
+) -> dict[str, list[FeatureSpace]]:
+    """Open untrained twins of the language models of a study, by the name of the model."""
+    return {
+        name: [model_space(name, spoken, layers=layers, untrained=seed) for seed in range(n_twins)]
+        for name, spoken in models.items()
+    }

@@ -20,7 +20,9 @@ from brainlm.comparison.layer_scores import control_design, random_scores
 from brainlm.comparison.layer_statistics import Contrast, compare_folds
 from brainlm.comparison.scoring import score_ridge
 from brainlm.comparison.space_scores import SpaceScores, fit_controls
+from brainlm.comparison.study_verdict import CONTROLS, STATIC, verdict_row
 from brainlm.comparison.table import record
+from brainlm.comparison.verdict import TWINS
 from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.variance_partitioning import partition_variance
@@ -28,6 +30,7 @@ from brainlm.encoding.variance_partitioning import partition_variance
 if TYPE_CHECKING:
     import xarray
 
+NEURAL = ("causal", "masked")
 PLAUSIBLE = ("embodied", "network", "taxonomic")
 MOST_PARTS = 3  # spaces whose variance is partitioned: seven combinations
 MOST_TARGETS = 60  # of the partition: each combination is a banded ridge with its own search
@@ -97,6 +100,7 @@ def compare_matched(
     n_components: int,
     n_draws: int,
     n_random: int,
+    twins: Mapping[str, Sequence[FeatureSpace]] | None = None,
 ) -> xarray.Dataset:
     """Score spaces alone, matched in dimension, permuted, and what each adds to the others.
 
@@ -113,12 +117,14 @@ def compare_matched(
         Random draws of the banded ridge (`brainlm.BandedRidgeEncoder`).
     n_random : int
         Random embeddings of each space.
+    twins : mapping of str to sequence of FeatureSpace, optional
+        Untrained twins of language models, by the name of the model.
 
     Returns
     -------
     xarray.Dataset
         A part of a study; its attributes hold the rows of the tables ``rows``, ``winners``,
-        ``partition`` and ``pairs`` as JSON.
+        ``partition``, ``pairs`` and ``verdict`` as JSON.
     """
     scored = _begin(assembly, words, n_random)
     on = scored.on
@@ -135,7 +141,8 @@ def compare_matched(
         for name, (encoder, n_features) in versions.items():
             found = scored.ridge(X, encoder=encoder, controls=scored.controls)
             control = space in permuted
-            drawn = [] if control else random_scores(on, features, n_random, encoder=encoder)
+            own = scored.controls if name == space.name else None
+            drawn = [] if control else random_scores(on, features, n_random, own, encoder=encoder)
             scored.scores[name] = found, drawn
             family = "random" if control else space.family
             scored.add(found, name, family, n_features=n_features)
@@ -148,7 +155,53 @@ def compare_matched(
         winners=_winners(scored, names),
         partition=_partition(on, parted, n_draws),
         pairs=_pairs(scored, names),
+        verdict=_judge(scored, spaces, _score_twins(scored, assembly, words, twins)),
     )
+
+
+def _score_twins(
+    scored: _Scored,
+    assembly: Assembly,
+    words: np.ndarray,
+    twins: Mapping[str, Sequence[FeatureSpace]] | None,
+) -> dict[str, np.ndarray]:
+    """Scores of untrained twins in each fold, averaged, by the name of the model."""
+    found = {}
+    for name, several in (twins or {}).items():
+        known = [each for each in several if each.speaks(assembly.language)]
+        if known:
+            layers = [each.embed(assembly.stimulus, words, assembly.level)[0] for each in known]
+            scores = [scored.ridge(scored.on.design(layer)).by_fold for layer in layers]
+            found[name] = np.mean(scores, axis=0)
+    return found
+
+
+def _judge(
+    scored: _Scored, spaces: Sequence[FeatureSpace], twins: Mapping[str, np.ndarray]
+) -> list[dict[str, Any]]:
+    """Rows of the verdict: each language model against controls, static vectors and its twins."""
+    rows, facts = [], scored.on.facts
+    recurring = scored.on.level != "word"  # isolated words do not recur
+    static = next((space.name for space in spaces if space.family == "static"), None)
+    for name in [space.name for space in spaces if space.family in NEURAL]:
+        found, drawn = scored.scores[name]
+        a, random = found.by_fold, np.array([each.by_fold.mean() for each in drawn])
+        chance = np.full(len(random), random.mean())
+        alone = float(scored.controls.by_fold.mean())
+        rows.append(verdict_row(facts, name, CONTROLS, alone, _added(found, drawn)))
+        if static is not None:
+            other = float(scored.scores[static][0].by_fold.mean())
+            difference = scored.contrast(name, static).row()
+            rows.append(verdict_row(facts, name, STATIC, other, difference))
+        if name in twins:
+            pair = (random, random) if recurring else None
+            difference = compare_folds(a, twins[name], found.test_ratio, random=pair).row()
+            other = float(twins[name].mean())
+            rows.append(verdict_row(facts, name, TWINS["untrained"], other, difference))
+        b = np.full(len(a), random.mean())
+        difference = compare_folds(a, b, found.test_ratio, random=(random, chance)).row()
+        rows.append(verdict_row(facts, name, TWINS["random"], float(random.mean()), difference))
+    return rows
 
 
 def _winners(scored: _Scored, names: list[str]) -> list[dict[str, Any]]:
@@ -168,7 +221,7 @@ def _partitioned(spaces: Sequence[FeatureSpace]) -> list[str]:
 
     The first language model named stands for all: two of them share almost all they explain.
     """
-    neural = [s.name for s in spaces if s.family in ("causal", "masked")][:1]
+    neural = [s.name for s in spaces if s.family in NEURAL][:1]
     plausible = [s.name for s in spaces if s.family in PLAUSIBLE]
     static = [s.name for s in spaces if s.family == "static"]
     return [*neural, *plausible, *static][:MOST_PARTS]
@@ -238,6 +291,7 @@ def compare_families(
     *,
     n_permutations: int,
     n_random: int,
+    twins: Mapping[str, Sequence[FeatureSpace]] | None = None,
 ) -> xarray.Dataset:
     """Score embeddings, and predictability added to the controls, on one data set.
 
@@ -253,12 +307,14 @@ def compare_families(
         Null responses.
     n_random : int
         Random embeddings of each space.
+    twins : mapping of str to sequence of FeatureSpace, optional
+        Untrained twins of language models, by the name of the model.
 
     Returns
     -------
     xarray.Dataset
-        A part of a study; its attributes hold the rows of the tables ``rows``, ``gains`` and
-        ``pairs`` as JSON.
+        A part of a study; its attributes hold the rows of the tables ``rows``, ``gains``,
+        ``pairs`` and ``verdict`` as JSON.
     """
     scored = _begin(assembly, words, n_random)
     on, base = scored.on, scored.base
@@ -295,7 +351,8 @@ def compare_families(
         add("predictability", space, scored.ridge(np.hstack([base, X]), orders=orders), X.shape[1])
         about = {**on.facts, "features": "predictability", "model": space.name}
         gains.append({**about, **_added(found, drawn)})
-    return _as_part(rows=scored.rows, gains=gains, pairs=pairs)
+    judged = _judge(scored, embeddings, _score_twins(scored, assembly, words, twins))
+    return _as_part(rows=scored.rows, gains=gains, pairs=pairs, verdict=judged)
 
 
 def _added(scores: SpaceScores, random: Sequence[SpaceScores]) -> dict[str, float]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import ttest_1samp
 
 from brainlm.comparison.feature_spaces import permute_types
 from brainlm.comparison.layer_scores import table_of
-from brainlm.comparison.layer_statistics import Contrast, best_layer, context_gain
+from brainlm.comparison.layer_statistics import best_layer, context_gain
 from brainlm.data.scores import held_out_choice
 from brainlm.encoding.encode import Encoding, Space, encode
 from brainlm.errors import UnknownNameError
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 TWINS = {"untrained": "its untrained twin", "random": "random vectors with its geometry"}
 DRAWN_LAYERS = 5  # of the model without meaning
+LEAST_SUBJECTS = 3  # whose results give an interval over subjects
 
 
-def verdict(result: Encoding, method: str | None = None, *, n_draws: int = 5) -> pd.DataFrame:
+def verdict(
+    result: Encoding | Sequence[Encoding], method: str | None = None, *, n_draws: int = 5
+) -> pd.DataFrame:
     """Test how much a model explains beyond each reference that it was encoded with.
 
     References that were added to the layers (spaces of kind "combined" and "added") are controls::
@@ -44,10 +48,14 @@ def verdict(result: Encoding, method: str | None = None, *, n_draws: int = 5) ->
     with its vectors permuted between word types, because two embeddings without meaning differ, too
     (`brainlm.stats.paired.random_difference_p`). q is Benjamini-Hochberg's over the rows.
 
+    Three or more results, one per subject, give the interval over subjects, and a third p that
+    counts in the same way: Student's t over subjects.
+
     Parameters
     ----------
-    result : Encoding
-        With layers, and references of any of these kinds.
+    result : Encoding or sequence of Encoding
+        With layers, and references of any of these kinds; of several subjects with the same spaces
+        and as many folds.
     method : str, optional
         Which of the methods. Default: the first one.
     n_draws : int
@@ -59,7 +67,8 @@ def verdict(result: Encoding, method: str | None = None, *, n_draws: int = 5) ->
     DataFrame
         One row per reference: ``reference``, ``comparison`` ("added to" or "instead of"), ``model``
         and ``other`` (held-out r of both sides), ``gain``, ``low``, ``high`` (95 % over folds: for
-        new stimuli and these subjects), ``p``, ``p_stimuli``, ``p_random``, ``q`` and ``verdict``
+        new stimuli and these subjects; over subjects where there are three results or more), ``p``,
+        ``p_stimuli``, ``p_random``, ``p_subjects`` (of several results), ``q`` and ``verdict``
         ("more", "less" or "undecided").
 
     Raises
@@ -67,7 +76,8 @@ def verdict(result: Encoding, method: str | None = None, *, n_draws: int = 5) ->
     UnknownNameError
         There is no such method.
     ValueError
-        There are no layers, or nothing that they are compared with.
+        There are no layers, or nothing that they are compared with; subjects whose spaces or folds
+        differ.
 
     Examples
     --------
@@ -76,24 +86,31 @@ def verdict(result: Encoding, method: str | None = None, *, n_draws: int = 5) ->
         spaces = with_baselines(hidden, untrained=twin_layers, added=[rate, controls])
         table = verdict(encode(spaces, recording, split, {"ridge": ridge_of_blocks}))
     """
-    method = next(iter(result.by_method)) if method is None else method
-    if method not in result.by_method:
-        known = ", ".join(result.by_method)
-        raise UnknownNameError(f"method {method!r} is not in the result; it has {known}")
-    layers = _of_kind(result.spaces, "layer")
-    if not layers:
+    results = [result] if isinstance(result, Encoding) else list(result)
+    method = next(iter(results[0].by_method)) if method is None else method
+    _check_subjects(results, method)
+    if not _of_kind(results[0].spaces, "layer"):
         raise ValueError("the result has no space of kind 'layer', so there is no model to judge")
-    rows = [*_added_rows(result, method, n_draws), *_twin_rows(result, method, n_draws)]
+    rows = [*_added_rows(results, method, n_draws), *_twin_rows(results, method, n_draws)]
     if not rows:
         raise ValueError(
             "the result has nothing to compare the layers with: encode them with a reference added "
             "(kind 'combined' or 'added', and the reference alone), or with twins"
         )
-    table = pd.DataFrame(rows)
-    table["q"] = fdr(table["p"].to_numpy())
+    return with_verdicts(pd.DataFrame(rows))
+
+
+def with_verdicts(table: pd.DataFrame) -> pd.DataFrame:
+    """Return gains with ``q`` (Benjamini-Hochberg over all rows) and ``verdict``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With columns ``gain`` and ``p``.
+    """
+    q = fdr(table["p"].to_numpy())
     found = np.where(table["gain"] > 0, "more", "less")
-    table["verdict"] = np.where(table["q"] <= ALPHA, found, "undecided")
-    return table
+    return table.assign(q=q, verdict=np.where(q <= ALPHA, found, "undecided"))
 
 
 def verdict_sentence(table: pd.DataFrame, model: str) -> str:
@@ -129,80 +146,128 @@ def verdict_dataset(table: pd.DataFrame, model: str) -> xarray.Dataset:
     return table_of(table).assign_attrs(sentence=verdict_sentence(table, model), model=model)
 
 
+def _check_subjects(results: Sequence[Encoding], method: str) -> None:
+    """Refuse a method that is lacking, and subjects who cannot be compared."""
+    for each in results:
+        if method not in each.by_method:
+            known = ", ".join(each.by_method)
+            raise UnknownNameError(f"method {method!r} is not in the result; it has {known}")
+    shapes = {
+        (tuple(space.name for space in each.spaces), each.scores.sizes["fold"]) for each in results
+    }
+    if len(shapes) != 1:
+        raise ValueError(
+            f"{len(results)} results must have the same spaces and as many folds: encode every "
+            "subject with the same spaces and ContiguousBlocks(n)"
+        )
+
+
 def _of_kind(spaces: Sequence[Space], *kinds: str) -> list[Space]:
     return [space for space in spaces if space.kind in kinds]
 
 
-def _fold_scores(result: Encoding, method: str, spaces: Sequence[Space]) -> np.ndarray:
-    """Scores averaged over targets and subjects, (n_folds, n_spaces)."""
-    found = result.scores["fold_score"].sel(analysis=method, space=[s.name for s in spaces])
-    return found.mean("target").transpose("fold", "space").values
+def _fold_scores(results: Sequence[Encoding], method: str, spaces: Sequence[Space]) -> np.ndarray:
+    """Scores averaged over targets, of each result, (n_results, n_folds, n_spaces)."""
+    names = [space.name for space in spaces]
+    found = [each.scores["fold_score"].sel(analysis=method, space=names) for each in results]
+    return np.array([each.mean("target").transpose("fold", "space").values for each in found])
 
 
-def _added_rows(result: Encoding, method: str, n_draws: int) -> list[dict[str, Any]]:
+def _compare(
+    results: Sequence[Encoding], layers: np.ndarray, other: np.ndarray, random: Any
+) -> dict[str, float]:
+    """Gain of the held-out layer over folds and, of three results or more, over subjects.
+
+    ``layers`` is (n_results, n_folds, n_layers), ``other`` (n_results, n_folds).
+    """
+    ratio = float(np.mean([each.scores.attrs["test_ratio"] for each in results]))
+    found = context_gain(layers.mean(0), other.mean(0), ratio, random=random).row()
+    if len(results) < LEAST_SUBJECTS:
+        return found
+    chosen, _ = held_out_choice(layers.mean(0)[:, :, None])
+    gains = (layers[:, np.arange(len(chosen)), chosen] - other).mean(axis=1)
+    tested = ttest_1samp(gains, 0)
+    low, high = tested.confidence_interval()
+    p_subjects = float(tested.pvalue)
+    p = max(found["p"], p_subjects)
+    return {**found, "low": float(low), "high": float(high), "p": p, "p_subjects": p_subjects}
+
+
+def _added_rows(results: Sequence[Encoding], method: str, n_draws: int) -> list[dict[str, Any]]:
     """Rows of the references that were added to the layers."""
-    joint: dict[str, list[Space]] = {}
-    for space in _of_kind(result.spaces, "combined", "added"):
-        joint.setdefault(" + ".join(part.name for part in space.features[1:]), []).append(space)
-    references = {space.name: space for space in _of_kind(result.spaces, "reference")}
+    spaces = results[0].spaces
+    joint: dict[str, list[int]] = {}
+    for i, space in enumerate(spaces):
+        if space.kind in ("combined", "added"):
+            joint.setdefault(" + ".join(part.name for part in space.features[1:]), []).append(i)
+    references = {space.name: space for space in _of_kind(spaces, "reference")}
     rows = []
-    for name, spaces in joint.items():
+    for name, places in joint.items():
         if name not in references:
             raise ValueError(f"{name!r} is added to layers, but is no space of kind 'reference'")
-        alone = _fold_scores(result, method, [references[name]])
-        scores = _fold_scores(result, method, spaces) - alone
+        alone = _fold_scores(results, method, [references[name]])
+        scores = _fold_scores(results, method, [spaces[i] for i in places]) - alone
         random = None
         if n_draws:
-            drawn = _without_meaning(result, method, spaces, n_draws) - alone
+            drawn = _without_meaning(results, method, places, n_draws) - alone.mean(0)
             random = (drawn, np.zeros(n_draws))
-        nothing = np.zeros(len(scores))
-        found = context_gain(scores, nothing, result.scores.attrs["test_ratio"], random=random)
+        found = _compare(results, scores, np.zeros(scores.shape[:2]), random)
         rows.append(_row(name, "added to", float(alone.mean()), found))
     return rows
 
 
-def _twin_rows(result: Encoding, method: str, n_draws: int) -> list[dict[str, Any]]:
+def _twin_rows(results: Sequence[Encoding], method: str, n_draws: int) -> list[dict[str, Any]]:
     """Rows of the twins that stand in place of the model."""
-    layers = _of_kind(result.spaces, "layer")
-    scores = _fold_scores(result, method, layers)
+    spaces = results[0].spaces
+    places = [i for i, space in enumerate(spaces) if space.kind == "layer"]
+    scores = _fold_scores(results, method, [spaces[i] for i in places])
     random = None
     rows = []
     for kind, label in TWINS.items():
-        twins = _of_kind(result.spaces, kind)
+        twins = _of_kind(spaces, kind)
         if not twins:
             continue
         if n_draws and random is None:
-            drawn = _without_meaning(result, method, layers, n_draws)
+            drawn = _without_meaning(results, method, places, n_draws)
             random = (drawn, best_layer(drawn))
-        values = _fold_scores(result, method, twins)
+        values = _fold_scores(results, method, twins)
         number = np.array([twin.layer for twin in twins])
-        by_layer = np.stack([values[:, number == n].mean(1) for n in np.unique(number)], axis=1)
-        other = held_out_choice(by_layer[:, :, None])[1][:, 0]
-        found = context_gain(scores, other, result.scores.attrs["test_ratio"], random=random)
-        rows.append(_row(label, "instead of", float(other.mean()), found))
+        by_layer = np.stack([values[:, :, number == n].mean(2) for n in np.unique(number)], axis=2)
+        chosen, held_out = held_out_choice(by_layer.mean(0)[:, :, None])
+        other = by_layer[:, np.arange(len(chosen)), chosen]
+        found = _compare(results, scores, other, random)
+        rows.append(_row(label, "instead of", float(held_out.mean()), found))
     return rows
 
 
-def _row(name: str, comparison: str, other: float, found: Contrast) -> dict[str, Any]:
-    sides = {"model": other + found.mean, "other": other}
-    return {"reference": name, "comparison": comparison, **sides, **found.row()}
+def _row(name: str, comparison: str, other: float, found: dict[str, float]) -> dict[str, Any]:
+    sides = {"model": other + found["gain"], "other": other}
+    return {"reference": name, "comparison": comparison, **sides, **found}
 
 
 def _without_meaning(
-    result: Encoding, method: str, spaces: Sequence[Space], n_draws: int
+    results: Sequence[Encoding], method: str, places: Sequence[int], n_draws: int
 ) -> np.ndarray:
     """Scores of some layers with vectors permuted between word types, (n_draws, n_folds, n)."""
-    some = np.unique(np.linspace(0, len(spaces) - 1, DRAWN_LAYERS).round().astype(int))
+    some = np.unique(np.linspace(0, len(places) - 1, DRAWN_LAYERS).round().astype(int))
+    chosen = [places[i] for i in some]
+    found = np.mean([_drawn_scores(each, method, chosen, n_draws) for each in results], axis=0)
+    return found.T.reshape(n_draws, len(some), -1).transpose(0, 2, 1)
+
+
+def _drawn_scores(result: Encoding, method: str, places: Sequence[int], n_draws: int) -> np.ndarray:
+    """Scores of one result with vectors permuted, (n_folds, n_draws x n_places)."""
+    spaces = [result.spaces[i] for i in places]
     drawn = [
         replace(
-            spaces[i],
-            features=(permute_types(spaces[i].features[0], seed), *spaces[i].features[1:]),
-            name=f"{spaces[i].name}, draw {seed}",
+            space,
+            features=(permute_types(space.features[0], seed), *space.features[1:]),
+            name=f"{space.name}, draw {seed}",
         )
         for seed in range(n_draws)
-        for i in some
+        for space in spaces
     ]
     encoders: Mapping[str, Any] = {method: result.encoders[method]}
     data = result.recording, result.split
     found = encode(drawn, *data, encoders, delays=result.delays, keep_predictions=False)
-    return _fold_scores(found, method, drawn).T.reshape(n_draws, len(some), -1).transpose(0, 2, 1)
+    return _fold_scores([found], method, drawn)[0]

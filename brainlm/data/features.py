@@ -35,6 +35,13 @@ class Features:
     bands : mapping of str to int, optional
         Of a space that several were put into, side by side: name and number of columns of each, in
         order (see `concatenate`). A banded ridge gives each a penalty of its own.
+
+    Examples
+    --------
+    >>> stimulus = brainlm.Stimulus(["the", "old", "man"], "en")
+    >>> arousal = brainlm.Features("arousal", [[1.0], [2.5], [3.0]], stimulus)
+    >>> arousal.values.shape
+    (3, 1)
     """
 
     name: str
@@ -137,6 +144,15 @@ def concatenate(spaces: Sequence[Features], name: str) -> Features:
     ------
     ValueError
         There are none, they describe different stimuli, or two bands have one name.
+
+    Examples
+    --------
+    >>> stimulus = brainlm.Stimulus(["the", "old", "man"], "en")
+    >>> both = brainlm.concatenate(
+    ...     [brainlm.word_length(stimulus), brainlm.zipf_frequency(stimulus)], "form"
+    ... )
+    >>> dict(both.bands)
+    {'word length': 1, 'Zipf frequency': 1}
     """
     if not spaces:
         raise ValueError("spaces is empty: give at least one feature space")
@@ -191,8 +207,8 @@ def lag(features: Features, n: int = 1, *, level: str = "sentence") -> Features:
 
     Examples
     --------
-    >>> words = Stimulus(["the", "old", "man"], "en")
-    >>> lag(word_length(words)).values.ravel().tolist()
+    >>> words = brainlm.Stimulus(["the", "old", "man"], "en")
+    >>> brainlm.lag(brainlm.word_length(words)).values.ravel().tolist()
     [3.0, 3.0, 3.0]
     """
     if features.stimulus is None:

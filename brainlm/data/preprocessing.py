@@ -26,6 +26,13 @@ def high_pass(recording: Recording, period: float = 128.0) -> Recording:
     -------
     Recording
         Zero mean per run and target, with a note.
+
+    Examples
+    --------
+    >>> times = 2.0 * np.arange(200)
+    >>> drift = brainlm.Recording(times[:, None], ["IFG"], "fmri", "BOLD (a.u.)", times=times)
+    >>> bool(np.abs(brainlm.high_pass(drift).data).max() < 0.1 * times.max())
+    True
     """
     if recording.times is None:
         raise ValueError("high_pass needs a time series; this recording has items and no times")
@@ -60,6 +67,14 @@ def average_samples(recording: Recording, n: int) -> Recording:
     ------
     ValueError
         Items instead of a time series, or a run shorter than ``n`` samples.
+
+    Examples
+    --------
+    >>> recording = brainlm.Recording(
+    ...     [[1.0], [3.0], [5.0], [9.0]], ["MEG 1"], "meg", "fT", times=[0.0, 0.1, 0.2, 0.3]
+    ... )
+    >>> brainlm.average_samples(recording, 2).data.ravel().tolist()
+    [2.0, 7.0]
     """
     if recording.times is None:
         raise ValueError("average_samples needs a time series; this recording has items")

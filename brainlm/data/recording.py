@@ -79,6 +79,15 @@ class Recording:
     ValueError
         When shapes disagree, names repeat, times do not rise within a run, or values are not
         finite.
+
+    Examples
+    --------
+    >>> bold = np.random.default_rng(0).standard_normal((4, 2))
+    >>> recording = brainlm.Recording(
+    ...     bold, ["IFG", "MTG"], "fmri", "BOLD (a.u.)", times=[0.0, 2.0, 4.0, 6.0]
+    ... )
+    >>> recording.select_targets(["MTG"]).data.shape
+    (4, 1)
     """
 
     data: Any

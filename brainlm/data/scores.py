@@ -159,6 +159,16 @@ class Scores:
         seen the test samples, so targets and feature spaces may be chosen by it.
     diagnostics : mapping of str to array of shape (n_folds, n_targets)
         Other entries of ``diagnostics_`` of the encoders.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((100, 5))
+    >>> Y = X @ rng.standard_normal((5, 2)) + 2 * rng.standard_normal((100, 2))
+    >>> split = brainlm.ContiguousBlocks(5)
+    >>> scores = brainlm.cross_validate(brainlm.RidgeEncoder(), X, Y, split, targets=["IFG", "MTG"])
+    >>> scores.values.shape, scores.mean.round(1).tolist()
+    ((5, 2), [0.8, 0.5])
     """
 
     values: Any

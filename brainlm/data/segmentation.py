@@ -171,6 +171,12 @@ def read_text(text: str, language: str, level: str = "word") -> Stimulus:
     -----
     A sentence ends at 。！？； and the quotes that close after them, in other languages at . ! ?
     before white space, and at line ends.
+
+    Examples
+    --------
+    >>> stimulus = brainlm.read_text("The dog sleeps. It snores.", "en")
+    >>> list(stimulus.words)
+    ['The', 'dog', 'sleeps.', 'It', 'snores.']
     """
     ends = SENTENCE_END if language.split("-")[0] == "zh" else ENGLISH_END
     words: list[str] = []

@@ -60,6 +60,14 @@ class Stimulus:
     Notes
     -----
     All arrays are read-only. Isolated words (ratings) are texts of one word.
+
+    Examples
+    --------
+    >>> stimulus = brainlm.Stimulus(
+    ...     ["the", "old", "man"], "en", onset=[0.2, 0.4, 0.8], duration=[0.2, 0.4, 0.5]
+    ... )
+    >>> stimulus.words[1], float(stimulus.onset[1])
+    ('old', 0.4)
     """
 
     words: Any

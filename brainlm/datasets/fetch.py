@@ -52,6 +52,11 @@ def fetch_dataset(
         It must be got by hand (the message says how) and is not here, or the download failed.
     CorruptDataError
         What came is not what the card describes.
+
+    Examples
+    --------
+    >>> brainlm.fetch_dataset("human-ratings").name
+    'human-ratings'
     """
     card = read_card(name)
     source = card.source

@@ -13,7 +13,13 @@ from brainlm.storage.downloads import cache_folder, check_content, sha256_of
 
 
 def list_datasets() -> list[str]:
-    """Return the names of all data sets, sorted."""
+    """Return the names of all data sets, sorted.
+
+    Examples
+    --------
+    >>> "human-ratings" in brainlm.list_datasets()
+    True
+    """
     return card_names()
 
 
@@ -33,6 +39,11 @@ def list_subjects(name: str | Path, root: Path | str | None = None) -> list[str]
         There is no such data set.
     DataMissingError
         The data are not here, and the subjects are known from the files only.
+
+    Examples
+    --------
+    >>> brainlm.list_subjects("human-ratings")
+    ['group']
     """
     card = read_card(name)
     if not card.options.finds_subjects:

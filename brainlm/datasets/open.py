@@ -53,6 +53,12 @@ def open_dataset(
     CorruptDataError
         A file is not what its checksum says, a target is constant, or a number differs from the
         facts on the card.
+
+    Examples
+    --------
+    >>> stimulus, recording = brainlm.open_dataset("human-ratings")
+    >>> stimulus.language, recording.modality
+    ('en', 'ratings')
     """
     stimulus, recording = open_responses(name, subject, root)
     if stimulus is None or recording is None:
@@ -69,6 +75,11 @@ def open_stimulus(
     """Open only the words of a data set, such as the word times of a story without responses.
 
     Parameters and errors as in `open_dataset`.
+
+    Examples
+    --------
+    >>> brainlm.open_stimulus("human-ratings").language
+    'en'
     """
     stimulus, _ = open_responses(name, subject, root)
     if stimulus is None:
@@ -82,6 +93,11 @@ def open_recording(
     """Open only the responses of a data set, such as trials whose words are not in the files.
 
     Parameters and errors as in `open_dataset`.
+
+    Examples
+    --------
+    >>> brainlm.open_recording("human-ratings").modality
+    'ratings'
     """
     _, recording = open_responses(name, subject, root)
     if recording is None:
@@ -93,6 +109,10 @@ def open_pairs(name: str | Path, root: Path | str | None = None) -> WordPairs:
     """Open a set of word pairs with their rated similarity.
 
     Parameters and errors as in `open_dataset`.
+
+    Examples
+    --------
+    >>> pairs = brainlm.open_pairs("n400-word-pairs")  # doctest: +SKIP
     """
     card, content, where = _read(name, None, root, ("pairs",))
     _check_facts(card, {"n_pairs": content.n_pairs, "unit": content.unit}, where)
@@ -105,6 +125,10 @@ def open_maps(
     """Open the brain maps (statistics, noise ceilings, parcels) of a subject or group.
 
     Parameters and errors as in `open_dataset`.
+
+    Examples
+    --------
+    >>> maps = brainlm.open_maps("langloc-auditory", subject="01")  # doctest: +SKIP
     """
     card, content, where = _read(name, subject, root, ("maps",))
     found = {"n_maps": content.n_maps, "n_voxels": content.n_voxels, "unit": content.unit}

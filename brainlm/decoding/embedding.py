@@ -62,6 +62,15 @@ class EmbeddingDecoder(Encoder):
     gain_ : array of shape (n_features,)
         Trained mappers: slope that brings each output to the units of the targets, by least
         squares on the held-out run (ours); the intercept is the training mean.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> embedding = rng.standard_normal((120, 4))
+    >>> brain = embedding @ rng.standard_normal((4, 30)) + rng.standard_normal((120, 30))
+    >>> decoder = brainlm.EmbeddingDecoder().fit(brain[:100], embedding[:100])
+    >>> decoder.predict(brain[100:]).shape
+    (20, 4)
     """
 
     def __init__(

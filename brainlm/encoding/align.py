@@ -146,6 +146,13 @@ def resample(
     Returns
     -------
     array of shape (n_samples, n_features)
+
+    Examples
+    --------
+    >>> values = np.array([[1.0], [2.0]])
+    >>> onset, duration = np.array([0.0, 2.5]), np.array([0.5, 0.5])
+    >>> brainlm.resample(values, onset, duration, np.array([0.0, 2.0, 4.0]), method="sum").tolist()
+    [[1.0], [2.0], [0.0]]
     """
     step = sampling_interval(np.asarray(sample_times, dtype=float))
     place = {"lanczos": onset + duration / 2, "hrf": onset + duration}.get(method, onset)
@@ -183,6 +190,11 @@ def delay(X: np.ndarray, delays: Sequence[int], runs: np.ndarray | None = None) 
     Returns
     -------
     array of shape (n_samples, n_delays * n_features)
+
+    Examples
+    --------
+    >>> brainlm.delay(np.array([[1.0], [2.0], [3.0]]), [0, 1]).tolist()
+    [[1.0, 0.0], [2.0, 1.0], [3.0, 2.0]]
     """
     delays = _checked_delays(delays)
     runs = np.zeros(len(X), dtype=int) if runs is None else np.asarray(runs)
@@ -214,6 +226,13 @@ def delays_between(step: float, first: float = 2.0, last: float = 8.0) -> list[i
         Sampling interval in seconds.
     first, last : float
         Shortest and longest lag in seconds, each rounded to the nearest sample.
+
+    Examples
+    --------
+    >>> brainlm.delays_between(2.0)
+    [1, 2, 3, 4]
+    >>> brainlm.delays_between(0.71, 2.0, 4.0)
+    [3, 4, 5, 6]
     """
     if not step > 0:
         raise ValueError(f"step must be a positive number of seconds, got {step}")
@@ -284,6 +303,18 @@ def align(
         Words and fMRI, without ``delays`` and without the haemodynamic response of "hrf".
     AlignmentWarning
         Some words lie outside the recorded time.
+
+    Examples
+    --------
+    >>> stimulus = brainlm.Stimulus(["a", "dog"], "en", onset=[0.0, 2.5], duration=[0.5, 0.5])
+    >>> recording = brainlm.Recording(
+    ...     [[0.1], [0.3], [0.2]], ["IFG"], "fmri", "BOLD (a.u.)", times=[0.0, 2.0, 4.0]
+    ... )
+    >>> aligned = brainlm.align(
+    ...     brainlm.word_length(stimulus), recording, method="sum", delays=[0]
+    ... )
+    >>> aligned.X.ravel().tolist()
+    [1.0, 3.0, 0.0]
     """
     for value, name, kind in (
         (features, "features", Features),

@@ -92,6 +92,17 @@ class BandedRidgeEncoder(Encoder):
     ----------
     Nunez-Elizalde, Huth & Gallant 2019, NeuroImage 197:482; random search as in Dupre la Tour,
     Eickenberg, Nunez-Elizalde & Gallant 2022, NeuroImage 264:119728.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> sound, meaning = rng.standard_normal((2, 200, 5))
+    >>> Y = sound @ rng.standard_normal((5, 3)) + 2 * rng.standard_normal((200, 3))
+    >>> encoder = brainlm.BandedRidgeEncoder(np.repeat(["sound", "meaning"], 5))
+    >>> X = np.hstack([sound, meaning])
+    >>> sound_share, meaning_share = encoder.fit(X[:150], Y[:150]).split_scores(X[150:], Y[150:])
+    >>> bool(sound_share.mean() > 0.3 > 0.1 > meaning_share.mean())
+    True
     """
 
     def __init__(  # noqa: PLR0913

@@ -113,6 +113,18 @@ def cross_validate(
     GapWarning
         For ``ContiguousBlocks`` of a time series whose gap is 0 or shorter than the longest delay
         of a ``Delayer`` in the encoder. A series is known by ``runs`` of the split or the delays.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((200, 10))
+    >>> Y = X @ rng.standard_normal((10, 3)) + 4 * rng.standard_normal((200, 3))
+    >>> split = brainlm.ContiguousBlocks(5, gap=2)
+    >>> scores = brainlm.cross_validate(brainlm.RidgeEncoder(), X, Y, split)
+    >>> scores.values.shape
+    (5, 3)
+    >>> bool(scores.mean.min() > 0.3)
+    True
     """
     if not callable(metric) and metric not in METRICS:
         raise unknown_name("metric", metric, METRICS)

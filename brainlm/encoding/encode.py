@@ -49,6 +49,15 @@ class Space:
         Number of the layer, -1 for references.
     name : str
         Unique in the comparison. Default: that of the features, joined by " + ".
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((60, 4)), rng.standard_normal((60, 2))
+    >>> spaces = [brainlm.Space(brainlm.Features("layer 6", X), "layer", 6)]
+    >>> result = brainlm.encode(spaces, Y, brainlm.ContiguousBlocks(3, gap=2))
+    >>> result.to_frame()["space"].unique().tolist()
+    ['layer 6']
     """
 
     features: Any
@@ -101,6 +110,14 @@ def with_baselines(
         Layers of untrained twins, ``LanguageModel(name, untrained=seed)``.
     added : sequence of Features
         References that every layer is also added to, of kind "added".
+
+    Examples
+    --------
+    >>> stimulus = brainlm.Stimulus(["the", "old", "man", "sleeps"], "en")
+    >>> values = np.random.default_rng(0).standard_normal((4, 6))
+    >>> layer = brainlm.Features("layer 3", values, stimulus, origin={"layer": 3})
+    >>> [space.name for space in brainlm.with_baselines([layer], [brainlm.word_length(stimulus)])]
+    ['layer 3', 'random (layer 3)', 'word length']
     """
     layered = [(layer, int(layer.origin.get("layer", 0))) for layer in layers]
     return [

@@ -102,6 +102,17 @@ def leakage_probe(
     References
     ----------
     The empty baseline: Feghhi et al. 2024, arXiv 2406.01538. The probe is ours.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> slow = rng.standard_normal((300, 2)).cumsum(axis=0)
+    >>> recording = brainlm.Recording(
+    ...     slow, ["IFG", "MTG"], "fmri", "BOLD (a.u.)", times=2.0 * np.arange(300)
+    ... )
+    >>> probe = brainlm.leakage_probe(recording, brainlm.ContiguousBlocks(5, gap=4), n_draws=5)
+    >>> probe.scores.shape
+    (5, 2)
     """
     from scipy.stats import ttest_1samp
 

@@ -98,6 +98,16 @@ def permuted_scores(  # noqa: PLR0913
     ValueError
         Scores without penalties or of another metric or shape; blocks too long; neither ``block``
         nor ``orders``, or both.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((100, 5)), rng.standard_normal((100, 2))
+    >>> split = brainlm.ContiguousBlocks(4)
+    >>> scores = brainlm.cross_validate(brainlm.RidgeEncoder(), X, Y, split)
+    >>> null = brainlm.permuted_scores(X, Y, split, scores, block=10, n_permutations=20)
+    >>> null.shape
+    (20, 2)
     """
     if scores.alphas is None or scores.metric != "r":
         raise ValueError(
@@ -210,6 +220,12 @@ def shared_orders(
     -------
     array of int, shape (n_permutations, n_samples)
         For ``permuted_scores(orders=...)``.
+
+    Examples
+    --------
+    >>> words, runs = np.array(["a", "b", "c", "a", "b", "c"]), np.repeat("1", 6)
+    >>> brainlm.shared_orders(words, runs, np.arange(6), block=1, n_permutations=10).shape
+    (10, 6)
     """
     sample = np.full(len(words), -1)
     sample[rows] = np.arange(len(rows))

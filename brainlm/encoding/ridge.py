@@ -107,6 +107,15 @@ class RidgeEncoder(Encoder):
     ValueError
         For NaN, infinite or constant targets, alphas that are not positive and rising, or too few
         samples for the folds.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((100, 5))
+    >>> Y = X @ rng.standard_normal((5, 2)) + 2 * rng.standard_normal((100, 2))
+    >>> encoder = brainlm.RidgeEncoder().fit(X[:80], Y[:80])
+    >>> encoder.predict(X[80:]).shape
+    (20, 2)
     """
 
     def __init__(

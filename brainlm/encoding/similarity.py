@@ -211,6 +211,15 @@ class SimilarityEncoder(Encoder):
     References
     ----------
     Anderson, Zinszer & Raizada 2016, NeuroImage 128:44. Zhang et al. 2024, arXiv 2403.01116.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((60, 5))
+    >>> Y = X @ rng.standard_normal((5, 20))
+    >>> encoder = brainlm.SimilarityEncoder().fit(X[:40], Y[:40])
+    >>> encoder.predict(X[40:]).shape
+    (20, 20)
     """
 
     min_features = 3  # a correlation over two features is 1 or -1, whatever they are

@@ -57,6 +57,12 @@ class ContiguousBlocks:
         are not neighbours.
     positions : sequence of int, shape (n_samples,), optional
         Place of each sample in the recording, when some are left out; the gap is counted in it.
+
+    Examples
+    --------
+    >>> split = brainlm.ContiguousBlocks(5, gap=4)
+    >>> [(len(train), len(test)) for train, test in split.split(np.zeros(100))]
+    [(76, 20), (72, 20), (72, 20), (72, 20), (76, 20)]
     """
 
     n_splits: int = 5
@@ -134,6 +140,13 @@ class Groups:
     interleave : bool
         Deal the groups like cards instead: group i goes to fold ``i % n_splits``, so neighbouring
         groups are in different folds. Only where neighbours are not alike.
+
+    Examples
+    --------
+    >>> passages = np.repeat(["a", "b", "c", "d"], 10)
+    >>> folds = brainlm.Groups(passages, 2).split(passages)
+    >>> [np.unique(passages[test]).tolist() for _, test in folds]
+    [['a', 'b'], ['c', 'd']]
     """
 
     groups: Any
@@ -193,6 +206,12 @@ class LeaveOneRunOut:
         Run of each sample. At least two runs.
     inner_gap : int
         Gap of the inner folds where a single run is left to train on: those are contiguous blocks.
+
+    Examples
+    --------
+    >>> runs = np.repeat(["1", "2", "3"], 50)
+    >>> [(len(train), len(test)) for train, test in brainlm.LeaveOneRunOut(runs).split(runs)]
+    [(100, 50), (100, 50), (100, 50)]
     """
 
     runs: Any

@@ -108,6 +108,16 @@ def partition_variance(
     ------
     ValueError
         Fewer than two spaces, or more than five (31 combinations): drop or join some.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> sound, meaning = rng.standard_normal((2, 200, 5))
+    >>> Y = sound @ rng.standard_normal((5, 2)) + 2 * rng.standard_normal((200, 2))
+    >>> split = brainlm.ContiguousBlocks(4)
+    >>> parts = brainlm.partition_variance({"sound": sound, "meaning": meaning}, Y, split)
+    >>> bool(parts.unique("sound").mean() > 0.3 > 0.1 > parts.unique("meaning").mean())
+    True
     """
     names = tuple(spaces)
     if not 2 <= len(names) <= LARGEST:

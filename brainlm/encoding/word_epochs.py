@@ -12,6 +12,7 @@ from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.encoding.added_effects import AddedEffect, added_effects, effects_beyond
 from brainlm.encoding.align import align
+from brainlm.encoding.block_scaler import ridge_of_blocks
 from brainlm.encoding.encode import Encoding, Space, encode
 from brainlm.encoding.permuted_scores import shared_orders
 from brainlm.encoding.ridge import RidgeEncoder
@@ -94,6 +95,27 @@ def encode_epochs(
         dtype=np.float32,
         keep_predictions=False,
     )
+
+
+def encode_unpermuted(recording: Recording, spaces: Sequence[Space]) -> Encoding:
+    """Score feature spaces on the epochs of one subject, in the folds of `encode_epochs`.
+
+    Spaces of several parts weigh them alike (`brainlm.encoding.block_scaler.ridge_of_blocks`).
+
+    Parameters
+    ----------
+    recording : Recording
+        Epochs (n_words, n_channels x n_times).
+    spaces : sequence of Space
+
+    Returns
+    -------
+    Encoding
+        Without a null.
+    """
+    recording = _z_scored(recording)
+    encoders = {"ridge encoding": ridge_of_blocks}
+    return encode(spaces, recording, _split(recording), encoders, keep_predictions=False)
 
 
 def _z_scored(recording: Recording) -> Recording:

@@ -21,12 +21,24 @@ MANY_UNKNOWN = 0.05
 
 
 def word_rate(stimulus: Stimulus) -> Features:
-    """One per word: summed into samples it becomes the number of words per sample."""
+    """One per word: summed into samples it becomes the number of words per sample.
+
+    Examples
+    --------
+    >>> brainlm.word_rate(brainlm.Stimulus(["the", "dog"], "en")).values.ravel().tolist()
+    [1.0, 1.0]
+    """
     return Features("word rate", np.ones((stimulus.n_words, 1)), stimulus)
 
 
 def word_length(stimulus: Stimulus) -> Features:
-    """Number of letters or characters of each word; punctuation marks do not count."""
+    """Number of letters or characters of each word; punctuation marks do not count.
+
+    Examples
+    --------
+    >>> brainlm.word_length(brainlm.Stimulus(["the", "old,"], "en")).values.ravel().tolist()
+    [3.0, 3.0]
+    """
     lengths = [sum(character.isalnum() for character in word) for word in stimulus.words]
     return Features("word length", np.array(lengths, dtype=float)[:, None], stimulus)
 
@@ -61,6 +73,12 @@ def zipf_frequency(stimulus: Stimulus) -> Features:
     References
     ----------
     Speer, wordfreq (doi 10.5281/zenodo.7199437); scale of van Heuven et al. 2014.
+
+    Examples
+    --------
+    >>> stimulus = brainlm.Stimulus(["the", "heron"], "en")
+    >>> brainlm.zipf_frequency(stimulus).values.ravel().round(1).tolist()
+    [7.7, 3.1]
     """
     import wordfreq
 
@@ -115,7 +133,18 @@ def _frequency_list(language: str) -> tuple[str, float]:
 
 
 def word_position(stimulus: Stimulus) -> Features:
-    """Position of each word in its sentence, its text and its run, from 0 to 1."""
+    """Position of each word in its sentence, its text and its run, from 0 to 1.
+
+    Examples
+    --------
+    >>> words = ["Dogs", "bark.", "Cats", "sleep."]
+    >>> stimulus = brainlm.Stimulus(words, "en", sentence=list("aabb"))
+    >>> position = brainlm.word_position(stimulus)
+    >>> position.columns.tolist()
+    ['in sentence', 'in text', 'in run']
+    >>> position.values[:, 0].tolist()
+    [0.0, 1.0, 0.0, 1.0]
+    """
     levels = ("sentence", "text", "run")
     position = np.zeros((stimulus.n_words, len(levels)))
     for column, level in enumerate(levels):
@@ -124,8 +153,43 @@ def word_position(stimulus: Stimulus) -> Features:
     return Features("position", position, stimulus, columns=[f"in {level}" for level in levels])
 
 
+def word_interval(stimulus: Stimulus, most: float = 2.0) -> Features:
+    """Seconds from the preceding word's onset to each word's, and on to that of the next one.
+
+    Responses to neighbouring words overlap, the more so the closer the words are.
+
+    Parameters
+    ----------
+    stimulus : Stimulus
+        With onsets.
+    most : float
+        Longer intervals, and those at the edge of a run, count as this many seconds.
+
+    Raises
+    ------
+    ValueError
+        The words have no onsets.
+    """
+    if not stimulus.timed:
+        raise ValueError("word_interval needs a stimulus with onsets; these words have no times")
+    intervals = np.full((stimulus.n_words, 2), float(most))
+    for _, rows in stimulus.blocks("run"):
+        steps = np.diff(stimulus.onset[rows]).clip(max=most)
+        intervals[rows.start + 1 : rows.stop, 0] = steps
+        intervals[rows.start : rows.stop - 1, 1] = steps
+    return Features("interval", intervals, stimulus, columns=["before", "after"])
+
+
 def sentence_length(stimulus: Stimulus) -> Features:
-    """Number of words in the sentence of each word."""
+    """Number of words in the sentence of each word.
+
+    Examples
+    --------
+    >>> words = ["Dogs", "bark.", "Cats", "do", "not."]
+    >>> stimulus = brainlm.Stimulus(words, "en", sentence=list("aabbb"))
+    >>> brainlm.sentence_length(stimulus).values.ravel().tolist()
+    [2.0, 2.0, 3.0, 3.0, 3.0]
+    """
     length = np.empty((stimulus.n_words, 1))
     for _, rows in stimulus.blocks("sentence"):
         length[rows] = rows.stop - rows.start
@@ -172,6 +236,14 @@ def random_like(features: Features, seed: int = 0) -> Features:
         A space with words.
     seed : int
         Seed of the generator.
+
+    Examples
+    --------
+    >>> stimulus = brainlm.Stimulus(["the", "old", "man", "sleeps"], "en")
+    >>> values = np.random.default_rng(0).standard_normal((4, 6))
+    >>> twin = brainlm.random_like(brainlm.Features("layer 3", values, stimulus))
+    >>> twin.values.shape
+    (4, 6)
     """
     if features.stimulus is None:
         raise ValueError("random_like needs a feature space with words, this one has samples")
@@ -205,6 +277,14 @@ def random_walk(recording: Recording, n_features: int = 10, seed: int = 0) -> Fe
     References
     ----------
     The idea of an autocorrelated empty baseline: Feghhi et al. 2024, arXiv 2406.01538.
+
+    Examples
+    --------
+    >>> recording = brainlm.Recording(
+    ...     np.arange(20.0)[:, None] ** 2, ["IFG"], "fmri", "BOLD (a.u.)", times=2.0 * np.arange(20)
+    ... )
+    >>> brainlm.random_walk(recording, n_features=3).values.shape
+    (20, 3)
     """
     from scipy.ndimage import gaussian_filter1d
 

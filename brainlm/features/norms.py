@@ -40,6 +40,13 @@ class Norm:
         Names of the features.
     origin : mapping
         Where the values come from.
+
+    Examples
+    --------
+    >>> valence = brainlm.Norm("valence", "en", ["joy", "pain"], [[8.2], [2.1]])
+    >>> stimulus = brainlm.Stimulus(["pain", "joy"], "en")
+    >>> valence.embed(stimulus).values.ravel().tolist()
+    [2.1, 8.2]
     """
 
     name: str
@@ -199,6 +206,12 @@ def open_norm(name: str, root: Path | str | None = None) -> Norm:
     ------
     ValueError
         The data set does not hold ratings.
+
+    Examples
+    --------
+    >>> norm = brainlm.open_norm("human-ratings")
+    >>> norm.language
+    'en'
     """
     card = read_card(name)
     if card.modality != "ratings":

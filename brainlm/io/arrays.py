@@ -127,6 +127,17 @@ def from_trials(
     ------
     ValueError
         A column is missing or no number, an item is not in the words, or comes twice in a subject.
+
+    Examples
+    --------
+    >>> words = pandas.DataFrame({"item": ["1", "2"], "word": ["dog", "cat"]})
+    >>> trials = pandas.DataFrame({"subject": ["a", "a", "b", "b"], "item": ["1", "2", "1", "2"]})
+    >>> trials["rt"] = [310.0, 290.0, 405.0, 380.0]
+    >>> stimulus, readers = brainlm.from_trials(
+    ...     words, trials, measures=["rt"], language="en", modality="reading-times", unit="ms"
+    ... )
+    >>> sorted(readers)
+    ['a', 'b']
     """
     lacking = [name for name in ("item", subject, *measures) if name not in trials]
     if lacking:

@@ -36,6 +36,16 @@ def stimulus_of(epochs: mne.BaseEpochs, language: str) -> Stimulus:
     ------
     ValueError
         There is no metadata, or no column ``word`` in it.
+
+    Examples
+    --------
+    >>> import mne
+    >>> words = pandas.DataFrame({"word": ["the", "old", "man"], "strength": [0.1, 0.5, 0.3]})
+    >>> info = mne.create_info(["Cz", "Pz"], 100.0, "eeg")
+    >>> epochs = mne.EpochsArray(np.zeros((3, 2, 100)), info, metadata=words, verbose="error")
+    >>> stimulus = brainlm.stimulus_of(epochs, "en")
+    >>> stimulus.words.tolist()
+    ['the', 'old', 'man']
     """
     table = metadata_of(epochs, ("word",))
     columns = {
@@ -73,12 +83,14 @@ def covariates_of(
 
     Examples
     --------
-    ::
-
-        stimulus = stimulus_of(epochs, "en")
-        recording = from_epochs(epochs, bin_width=0.1)
-        spaces = [*LanguageModel("smollm2").embed(stimulus), *covariates_of(epochs, stimulus)]
-        encode(spaces, recording, ContiguousBlocks(5, gap=20))
+    >>> import mne
+    >>> words = pandas.DataFrame({"word": ["the", "old", "man"], "strength": [0.1, 0.5, 0.3]})
+    >>> info = mne.create_info(["Cz", "Pz"], 100.0, "eeg")
+    >>> epochs = mne.EpochsArray(np.zeros((3, 2, 100)), info, metadata=words, verbose="error")
+    >>> stimulus = brainlm.stimulus_of(epochs, "en")
+    >>> (strength,) = brainlm.covariates_of(epochs, stimulus)
+    >>> strength.name, strength.values.ravel().tolist()
+    ('strength', [0.1, 0.5, 0.3])
     """
     table = metadata_of(epochs, ())
     numeric = [

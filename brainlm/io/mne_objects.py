@@ -82,6 +82,15 @@ def from_raw(
     -------
     Recording
         Time 0 is the first sample of the file: take word onsets from `event_onsets`.
+
+    Examples
+    --------
+    >>> import mne
+    >>> data = np.random.default_rng(0).standard_normal((2, 500)) * 1e-6
+    >>> raw = mne.io.RawArray(data, mne.create_info(["Cz", "Pz"], 100.0, "eeg"), verbose="error")
+    >>> recording = brainlm.from_raw(raw)
+    >>> recording.data.shape
+    (500, 2)
     """
     names, modality, unit, positions = _channels(raw, picks)
     files = [Path(name) for name in raw.filenames if name is not None]
@@ -167,6 +176,17 @@ def from_epochs(
     ValueError
         When there were more or fewer epochs than words, before any was dropped, or the metadata
         have other words.
+
+    Examples
+    --------
+    >>> import mne
+    >>> data = np.random.default_rng(0).standard_normal((5, 2, 100)) * 1e-6
+    >>> info = mne.create_info(["Cz", "Pz"], 100.0, "eeg")
+    >>> words = pandas.DataFrame({"word": ["the", "old", "man", "sleeps", "well"]})
+    >>> epochs = mne.EpochsArray(data, info, tmin=-0.2, metadata=words, verbose="error")
+    >>> recording = brainlm.from_epochs(epochs, bin_width=0.1)
+    >>> recording.data.shape
+    (5, 20)
     """
     if stimulus is None:
         return _of_metadata(epochs, picks, bin_width, subject)

@@ -62,6 +62,15 @@ def from_image(
     ------
     ValueError
         When grids differ, or the mask is empty.
+
+    Examples
+    --------
+    >>> import nibabel
+    >>> rng = np.random.default_rng(0)
+    >>> image = nibabel.Nifti1Image(rng.standard_normal((4, 4, 4, 10)).astype("float32"), np.eye(4))
+    >>> mask = nibabel.Nifti1Image(np.ones((4, 4, 4), "uint8"), np.eye(4))
+    >>> brainlm.from_image(image, mask, 2.0).data.shape
+    (10, 64)
     """
     series = open_volumes(image, mask, labels)
     return _from_series(
@@ -98,6 +107,10 @@ def from_cifti(
     -------
     Recording
         Targets are grayordinates, such as "CORTEX_LEFT 5" and "THALAMUS_LEFT 3,4,5".
+
+    Examples
+    --------
+    >>> recording = brainlm.from_cifti("sub-01_bold.dtseries.nii")  # doctest: +SKIP
     """
     series = open_cifti(image)
     return _from_series(
@@ -138,6 +151,10 @@ def from_surfaces(
     -------
     Recording
         Targets are vertices, such as "left 5".
+
+    Examples
+    --------
+    >>> recording = brainlm.from_surfaces("lh.func.gii", "rh.func.gii")  # doctest: +SKIP
     """
     series = open_surfaces(left, right)
     kept = changing([series])

@@ -81,6 +81,13 @@ class LanguageModel:
     -----
     The network is loaded at the first ``embed``. Weights come from safetensors unless pickles are
     allowed, and no code of a model repository is run.
+
+    Examples
+    --------
+    >>> model = brainlm.LanguageModel("minilm")
+    >>> stimulus = brainlm.read_text("The dog sleeps.", "en")
+    >>> [layer.values.shape for layer in model.embed(stimulus, layers=[0, 6])]
+    [(3, 384), (3, 384)]
     """
 
     def __new__(cls, name: str | Path = "", **options: Any) -> LanguageModel:

@@ -42,6 +42,11 @@ class SpeechModel:
     -----
     These networks hear a whole input at once. Each moment therefore gets a separate input that ends
     there, so that nothing of the future is heard.
+
+    Examples
+    --------
+    >>> model = brainlm.SpeechModel("openai/whisper-tiny")  # doctest: +SKIP
+    >>> layers = model.embed(sound, rate=16_000, layers=[2, 4])  # doctest: +SKIP
     """
 
     def __init__(

@@ -120,7 +120,14 @@ def fit_formula(formula: str, table: pandas.DataFrame, *, reml: bool = True) -> 
 
     Examples
     --------
-    >>> fit_formula("rt ~ surprisal + (1 + surprisal | reader) + (1 | word)", trials)
+    >>> rng = np.random.default_rng(0)
+    >>> trials = pandas.DataFrame({"reader": np.repeat(list("abcdefgh"), 40)})
+    >>> trials["surprisal"] = rng.exponential(5, 320)
+    >>> trials["rt"] = 300 + 4 * trials["surprisal"] + rng.normal(0, 20, 320)
+    >>> trials["rt"] += np.repeat(rng.normal(0, 50, 8), 40)
+    >>> fit = fit_formula("rt ~ surprisal + (1 | reader)", trials)
+    >>> bool(fit.terms.loc["surprisal", "p"] < 0.001)
+    True
     """
     import pandas
     from scipy.stats import t as student

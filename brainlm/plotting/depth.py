@@ -90,19 +90,28 @@ def layers_by_level(bundle: Bundle) -> Figure:
 
 
 def _layers_by(table: pandas.DataFrame, column: str) -> Figure:
+    from matplotlib.transforms import ScaledTranslation
+
     layered = table[table["layer"] >= 0]
     kinds = list(dict.fromkeys(layered[column]))
     models = list(dict.fromkeys(layered["model"]))
-    figure, axes = panels(len(kinds), 3.4, 3.6)
+    most = max(len(group["dataset"].unique()) for _, group in layered.groupby(column))
+    figure, axes = panels(len(kinds), 4, 3.6 + 0.2 * most)  # the data sets stand below their panel
     for ax, kind in zip(axes, kinds, strict=True):
         plot_depth_curves(layered[layered[column] == kind], models, ax)
         ax.set_title(kind, loc="left")
-        low, high = ax.get_ylim()
-        ax.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
         handles, labels = ax.get_legend_handles_labels()
         first = len(models) + 1
-        ax.legend(handles[first:], labels[first:], fontsize=6, loc="upper left", ncols=2)
-    axes[0].set_ylabel(f"{table['method'].iloc[0]}, held-out r")
+        below = ax.transAxes + ScaledTranslation(0, -0.45, figure.dpi_scale_trans)
+        ax.legend(
+            handles[first:],
+            labels[first:],
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            bbox_transform=below,
+        )
+    methods = layered["method"].unique()
+    axes[0].set_ylabel(f"{methods[0]}, held-out r" if len(methods) == 1 else "held-out r")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles[:first], labels[:first], loc="outside lower center", ncols=4)
     return figure

@@ -62,9 +62,12 @@ def paper_style(style: Any = None) -> Iterator[None]:
     """
     import matplotlib.pyplot as plt
 
-    for name in [style] if isinstance(style, str) else style or ():
-        if isinstance(name, str) and name not in plt.style.available and not Path(name).is_file():
-            raise unknown_name("style", name, plt.style.available)
+    for name in [style] if isinstance(style, str | dict) else style or ():
+        try:
+            with plt.style.context(name):
+                pass
+        except OSError:  # neither a style nor a file, address or module that holds one
+            raise unknown_name("style", name, plt.style.available) from None
     with styled(), plt.style.context(STYLE), plt.style.context([] if style is None else style):
         yield
 

@@ -130,6 +130,17 @@ def save_bundle(
     -------
     Path
         ``folder``.
+
+    Examples
+    --------
+    >>> import tempfile, xarray
+    >>> arrays = {"scores": xarray.Dataset({"score": ("target", [0.1, 0.2])})}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = brainlm.save_bundle(
+    ...         f"{folder}/mine", analysis="mine", arrays=arrays, config={"alpha": 1.0}, inputs={}
+    ...     )
+    ...     brainlm.load_bundle(path).record["analysis"]
+    'mine'
     """
     folder = check_output(folder, overwrite=overwrite)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -173,6 +184,12 @@ def load_bundle(folder: Path | str) -> Bundle:
         ``folder`` is not a bundle, or one of its files is missing.
     CorruptDataError
         A file cannot be read.
+
+    Examples
+    --------
+    >>> bundle = brainlm.load_bundle("results/demo")  # doctest: +SKIP
+    >>> bundle["scores"]["score"].dims  # doctest: +SKIP
+    ('analysis', 'space', 'fold', 'target')
     """
     import h5py
     import xarray

@@ -124,6 +124,13 @@ def compare_rdms(first: np.ndarray, second: np.ndarray, method: str = "spearman"
     ----------
     Nili et al. 2014, doi 10.1371/journal.pcbi.1003553 (tau-a). Diedrichsen et al. 2021,
     arXiv 2007.02789 (whitened). Schuett et al. 2023, doi 10.7554/eLife.82566 (rho-a).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> first = rng.random(45)  # of ten items
+    >>> round(brainlm.compare_rdms(first, 2 * first + 1), 3)
+    1.0
     """
     if method not in COMPARISONS:
         raise unknown_name("method", method, COMPARISONS)

@@ -35,6 +35,14 @@ def leave_one_subject_out(
     References
     ----------
     Nastase et al. 2019, Soc Cogn Affect Neurosci 14:667, doi 10.1093/scan/nsz037.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> shared = rng.standard_normal((200, 3))
+    >>> data = shared + rng.standard_normal((8, 200, 3))
+    >>> brainlm.leave_one_subject_out(data).shape
+    (8, 3)
     """
     data = np.asarray(data, dtype=float)
     if data.ndim != 3 or len(data) < 2:

@@ -13,6 +13,7 @@ from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.layer_scores import table_of, time_summary
 from brainlm.comparison.parts import run_parts
 from brainlm.comparison.selection import choose_datasets, open_assemblies
+from brainlm.comparison.study_verdict import study_verdict_dataset
 from brainlm.comparison.table import tidy
 from brainlm.features.baselines import has_frequencies
 from brainlm.stats.permutation import fdr
@@ -76,11 +77,24 @@ class Study:
         return parts
 
     def save(
-        self, tables: Mapping[str, pd.DataFrame], figures: Sequence[str], **settings: Any
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        figures: Sequence[str],
+        *,
+        verdict: pd.DataFrame | None = None,
+        **settings: Any,
     ) -> None:
-        """Save the tables as a bundle, and print which parts took longest."""
+        """Save the tables as a bundle, and print which parts took longest.
+
+        The verdict (`brainlm.comparison.study_verdict.study_verdict`) is printed as a sentence and
+        drawn.
+        """
         times = pd.DataFrame({"part": list(self.seconds), "seconds": list(self.seconds.values())})
         arrays = {name: table_of(table) for name, table in {**tables, "time": times}.items()}
+        if verdict is not None and len(verdict):
+            arrays["verdict"] = study_verdict_dataset(verdict)
+            figures = [*figures, "verdict"]
+            self.run.show(arrays["verdict"].attrs["sentence"])
         chosen: dict[str, Any] = {"datasets": self.names, "languages": self.languages}
         self.run.save(arrays=arrays, figures=figures, **chosen, **settings)
         self.run.show(time_summary(self.seconds, self.run.seconds))

@@ -120,7 +120,14 @@ UNDEFINED = {
     "encode_languages": {"ceiling", "subject_low", "subject_high"},
     "encode_human_ratings": {"score", "fold_score", "alpha", "prediction", "p_random"},
     "encode_table": {"score", "fold_score", "alpha", "prediction", "p_random"},
-    "mulcogbench": {*TABLE, "p_random", "score_p_random", "relative", "relative_error"},
+    "mulcogbench": {
+        *TABLE,
+        "p_random",
+        "over_untrained_p_random",
+        "score_p_random",
+        "relative",
+        "relative_error",
+    },
     "navigating": {*TABLE, "p_random", "relative", "relative_error"},
     "survey": {*TABLE, "p_random"},
     "simulate_studies": {
@@ -226,6 +233,16 @@ def check_bids(bundle, _):
 def check_epochs(bundle, _):
     p = bundle.arrays["scores"].isel(analysis=0)["p"].sel(space="length + frequency")
     assert p["target"].values[p.values <= 0.05].tolist() == ["MEG 003@200ms"]
+    judged = bundle.arrays["verdict"]
+    assert judged["reference"].values.tolist() == [
+        "pace + position",
+        "length + frequency + spill-over",
+        "its untrained twin",
+        "random vectors with its geometry",
+    ]
+    surface = judged.isel(row=1)  # word length is all that these sensors answer
+    assert float(surface["other"]) > 0.02
+    assert "more" not in judged["verdict"].values[:2]
 
 
 def check_human_ratings(bundle, _):
@@ -254,6 +271,10 @@ def check_mulcogbench(bundle, _):
     gains = table(bundle, "gains", dataset="binder-en").set_index("model")["over_random_gain"]
     assert gains["smollm2"] > 0.2 > abs(gains["minilm"])
     assert {"binder-zh"} == set(table(bundle, "languages")["chinese"])
+    judged = table(bundle, "verdict", dataset="binder-en").set_index(["source", "reference"])
+    assert judged.loc[("gemma3", "random vectors with its geometry"), "verdict"] == "more"
+    assert judged.loc[("minilm", "random vectors with its geometry"), "verdict"] != "more"
+    assert "gemma3 predicts more than" in bundle.arrays["verdict"].attrs["sentence"]
 
 
 def check_encode_languages(bundle, _):

@@ -25,9 +25,15 @@ def test_the_page_of_data_sets_is_that_of_the_cards():
 def test_the_page_has_a_row_per_card_and_says_which_were_checked():
     rows = [line.split(" | ") for line in datasets_markdown().splitlines() if line[:2] == "| "][2:]
     assert [row[0].removeprefix("| ") for row in rows] == list_datasets()
-    assert {len(row) for row in rows} == {7}
+    assert {len(row) for row in rows} == {8}
     for name, row in zip(list_datasets(), rows, strict=True):
-        assert row[-1] == ("no |" if read_card(name).unverified else "yes |")
+        assert row[6] == ("no" if read_card(name).unverified else "yes")
+
+
+def test_the_page_says_how_large_a_data_set_is():
+    page = datasets_markdown()
+    assert "| yes | 362 x 6 |" in page  # Alice: samples x targets
+    assert page.count("| ? |") < len(list_datasets()) / 4
 
 
 def test_the_page_does_not_depend_on_what_is_on_disk(monkeypatch, tmp_path):

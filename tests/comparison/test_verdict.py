@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from brainlm.comparison.verdict import verdict, verdict_dataset, verdict_sentence
 from brainlm.data.features import Features
@@ -107,3 +108,36 @@ def test_bad_input_is_named():
     )
     with pytest.raises(ValueError, match="'word length' is added to layers, but"):
         verdict(lacking, n_draws=0)
+
+
+def three(seed, **options):
+    return [planted(100 * seed + k, **options) for k in range(4)]
+
+
+def test_of_several_subjects_the_interval_is_over_subjects():
+    table = verdict(three(1, meaning=1.0), n_draws=3)
+    assert (table["verdict"] == "more").all()
+    gains = [verdict(each, n_draws=0)["gain"][0] for each in three(1, meaning=1.0)]
+    assert table["gain"][0] == pytest.approx(np.mean(gains), abs=0.01)  # layers may differ
+    assert (table["p"] == table[["p_stimuli", "p_random", "p_subjects"]].max(axis=1)).all()
+    half = ttest_1samp(gains, 0).confidence_interval()
+    np.testing.assert_allclose(table.loc[0, ["low", "high"]].astype(float), half, atol=0.02)
+
+
+def test_a_gain_of_one_subject_is_no_gain_of_the_group():
+    results = [planted(200, meaning=2.0, length=0), *(planted(k, length=0) for k in (201, 202))]
+    table = verdict(results, n_draws=0)
+    assert (table["p_subjects"] > 0.1).all()
+    assert (table["verdict"] == "undecided").all()
+
+
+def test_one_result_in_a_list_is_that_result():
+    result = planted(5, meaning=0.5)
+    assert verdict([result], n_draws=0).equals(verdict(result, n_draws=0))
+
+
+def test_subjects_with_other_spaces_are_refused():
+    result = planted(6)
+    fewer = encode(result.spaces[:-1], result.recording, SPLIT, {"ridge": ridge_of_blocks})
+    with pytest.raises(ValueError, match="2 results must have the same spaces"):
+        verdict([result, fewer])

@@ -48,8 +48,3 @@ def test_an_english_model_is_not_asked_for_the_surprisal_of_chinese():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         nothing_declared.tokens_of(english, "sentence")
-
-
-def test_a_text_in_place_of_a_stimulus_is_one_clear_line(llama):
-    with pytest.raises(TypeError, match=r"must be a Stimulus, got str: brainlm\.read_text"):
-        llama.embed("the dog")

@@ -50,8 +50,9 @@ def load_analysis(name: str) -> ModuleType:
 def command_of(name: str) -> Callable[..., None]:
     """Return the command of an analysis, which imports its code once its options are good.
 
-    That import takes seconds; help and wrong options do not wait for it. The options need a few names of its module only: those in
-    the annotations and defaults of ``main``, and what these names are made of.
+    That import takes seconds; help and wrong options do not wait for it. The options need a few
+    names of the module only: those in the annotations and defaults of ``main``, and what these
+    names are made of.
 
     Parameters
     ----------

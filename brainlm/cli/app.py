@@ -264,15 +264,17 @@ def report(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report.")] = False,
 ) -> None:
-    """Write one HTML file about bundles: figures, tables, warnings, licences, citations."""
+    """Write one HTML file about bundles, with its tables as CSV beside it."""
     for bundle in bundles:
         bundle_file(bundle)
     from brainlm.results.bundle import load_bundle
-    from brainlm.results.report import report_page, write_report
+    from brainlm.results.report import csv_folder, report_page, report_tables, write_report
 
     questions = {name: question_of(name) for name in list_analyses()}
-    text = report_page([load_bundle(bundle) for bundle in bundles], questions)
-    typer.echo(str(write_report(out or bundles[0] / "report.html", text, overwrite=overwrite)))
+    loaded, path = [load_bundle(bundle) for bundle in bundles], out or bundles[0] / "report.html"
+    text = report_page(loaded, questions, csv=csv_folder(path))
+    tables = report_tables(loaded)
+    typer.echo(str(write_report(path, text, tables=tables, overwrite=overwrite)))
 
 
 @app.command()

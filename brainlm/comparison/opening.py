@@ -172,12 +172,18 @@ def _common(recordings: list[Recording]) -> list[Recording]:
         )
     if not shared:
         raise ValueError("no item was seen by all subjects")
-    for r in kept[1:]:
-        if (r.items != kept[0].items).any():
-            raise ValueError(
-                f"subjects {kept[0].subject!r} and {r.subject!r} order their items differently"
-            )
-    return kept
+    return [kept[0], *(_in_order_of(kept[0], r) for r in kept[1:])]
+
+
+def _in_order_of(first: Recording, other: Recording) -> Recording:
+    """Return the same items in the order in which another subject saw them."""
+    if (other.items == first.items).all():
+        return other
+    place = {item: row for row, item in enumerate(other.items.tolist())}
+    rows = [place[item] for item in first.items.tolist()]
+    note = f"items of {other.subject} in the order of {first.subject}"
+    moved = replace(other, data=other.data[rows], items=first.items, run=first.run, part=first.part)
+    return moved.noted(note)
 
 
 def _side_by_side(recordings: list[Recording], people: list[str]) -> Recording:

@@ -22,7 +22,7 @@ from brainlm.stats.permutation import permutation_p
 rng = np.random.default_rng(0)
 try:
     stimulus, recording = open_dataset("pereira2018")
-    vectors = StaticVectors("glove-6b-50d", missing="drop").embed(stimulus)
+    (vectors,) = StaticVectors("glove-6b-50d", missing="drop").embed(stimulus)
     embeddings = align(vectors, recording).X  # the mean over the words of a sentence
     brain = recording.data
     print(f"{len(brain)} sentences of Pereira et al. 2018")

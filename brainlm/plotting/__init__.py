@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainlm.errors import UnknownNameError, unknown_name
-from brainlm.plotting._style import fit_texts, on_page, plot_heat_map
+from brainlm.plotting._style import fit_texts, mark_debug, on_page, plot_heat_map
 from brainlm.plotting.brain import (
     brain_maps,
     brain_rows_height,
@@ -270,6 +270,8 @@ def draw(bundle: Bundle, name: str, *, width: float = TWO_COLUMNS, style: Any = 
                 f"{bundle.folder}: {name!r} cannot be drawn from it, it has no {error}. Its "
                 f"figures: {', '.join(bundle.record['figures']) or '(none)'}"
             ) from error
+        if bundle.record.get("config", {}).get("debug"):
+            mark_debug(figure)
         fit_texts(figure)
         figure.draw_without_rendering()  # lays it out while the style holds
     return figure

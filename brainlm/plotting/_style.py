@@ -123,6 +123,13 @@ def fit_texts(figure: Figure) -> None:
             _wrap(text, width + 0.2)
 
 
+def mark_debug(figure: Figure) -> None:
+    """Write below a figure that it shows a short trial run."""
+    figure.supxlabel(
+        "debug run: a small part of the data", x=0.99, ha="right", color="#B45309", fontsize=7
+    )
+
+
 def _wrap(text: Any, inches: float) -> None:
     """Break the lines of a text that are longer than there is room for."""
     if text is None or not text.get_text():

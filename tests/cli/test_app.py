@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 import brainlm
 from brainlm.batch.dask_tasks import compute_to
 from brainlm.batch.study_reading import read_study
-from brainlm.cli.analyses import load_analysis, outline_of
-from brainlm.cli.app import app, list_analyses, main
+from brainlm.cli.analyses import command_of, list_analyses, load_analysis
+from brainlm.cli.app import app, main
 from brainlm.datasets.folders import list_datasets
 from brainlm.errors import UnknownNameError
 from brainlm.workflow.command import from_settings
@@ -126,8 +126,8 @@ def test_every_analysis_takes_the_common_options(name):
 
 
 @pytest.mark.parametrize("name", list_analyses())
-def test_the_outline_of_an_analysis_has_its_options(name):
-    outline, whole = outline_of(name), load_analysis(name).main
+def test_the_command_of_an_analysis_has_its_options(name):
+    outline, whole = command_of(name), load_analysis(name).main
     assert outline.__doc__ == whole.__doc__
     told = [
         [
@@ -407,7 +407,7 @@ def test_three_near_names_are_offered():
 
 
 def test_the_list_of_analyses_imports_none(monkeypatch):
-    monkeypatch.setattr("brainlm.cli.app.load_analysis", None)
+    monkeypatch.setattr("brainlm.cli.analyses.load_analysis", None)
     code, text = _say("run")
     assert code == 0
     assert "Which layers of a language model encode human meaning ratings?" in text

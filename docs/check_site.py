@@ -40,7 +40,16 @@ def pages():
     """Return the pages to look at: all of the guide, and some of the many that a template makes."""
     found = sorted(path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html"))
     some = (*(f"api/{name}" for name in FEW_API_PAGES), *(f"data/{name}." for name in FEW_CARDS))
-    made = ("api/", "data/", "_", "genindex", "py-modindex", "search", "sg_execution")
+    made = (
+        "api/",
+        "data/",
+        "_",
+        "genindex",
+        "py-modindex",
+        "search",
+        "sg_execution",
+        "examples/sg_",
+    )
     return [name for name in found if not name.startswith(made) or name.startswith(some)]
 
 

@@ -37,8 +37,9 @@ html_theme_options = {
     "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "datasets": []},
 }
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("index", "datasets", "data/*")}
+html_sidebars = {"**": []}
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_js_files = ["catalogue.js"]
 myst_enable_extensions = ["deflist"]

@@ -11,7 +11,7 @@ import pandas as pd
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.folds import as_split
 from brainlm.encoding.ridge import RidgeEncoder
-from brainlm.encoding.shared_space import METHODS, leave_one_subject_out
+from brainlm.encoding.shared_space import leave_one_subject_out
 from brainlm.stats.paired import fold_difference
 from brainlm.stats.permutation import fdr
 
@@ -64,7 +64,7 @@ def alignment_scores(
     split = as_split(split)
     own = [cross_validate(encoder, X, Y, split) for Y in responses]
     every = {OWN: own}
-    for method in METHODS:
+    for method in NAMES:
         every[NAMES[method]] = leave_one_subject_out(
             X, responses, split, method, encoder=encoder, n_shared=n_shared
         )

@@ -40,6 +40,7 @@ def test_every_example_is_run_here():
         "features_and_surprisal",
         "decoding_story",
         "cluster_study",
+        "inside_a_model",
     }
 
 
@@ -105,6 +106,19 @@ def test_a_simulated_minute_is_decoded(capsys):
     assert score["brain"] > 1.2 * score["noise"]
     assert score["brain"] > score["no brain"]
     assert float(re.search(r"2v2 = ([\d.]+)", printed)[1]) > 0.9
+
+
+def test_inside_a_model(capsys):
+    if not is_cached("smollm2"):
+        pytest.skip("smollm2 is not in the cache: run `brainlm fetch smollm2`")
+    found = runpy.run_path(str(EXAMPLES / "inside_a_model.py"))
+    plt.close("all")
+    attention, feed_forward = found["table"].T
+    assert attention.argmax() == 0  # each region's own site
+    assert feed_forward.argmax() == 1
+    units, drawn = (found["preference"](found[name]) for name in ("units", "drawn"))
+    assert np.median(units) > 1 > abs(np.median(drawn))
+    assert "language units  prefer held-out sentences" in capsys.readouterr().out
 
 
 def test_features_and_surprisal(capsys):

@@ -13,6 +13,7 @@ from brainlm.decoding.stimulus_model import learn_space, row_times, story_rows
 from brainlm.decoding.stories import Story
 from brainlm.decoding.words import read_states
 from brainlm.language_models import LanguageModel
+from brainlm.stats.permutation import fdr
 
 if TYPE_CHECKING:
     import xarray
@@ -114,7 +115,8 @@ def over_people(cells: xarray.Dataset) -> xarray.Dataset:
     Returns
     -------
     xarray.Dataset
-        ``accuracy``, ``low``, ``high``, ``p`` and ``null_mean`` without ``person`` and ``story``.
+        ``accuracy``, ``low``, ``high``, ``null_mean``, ``p`` and ``q`` (Benjamini-Hochberg's over
+        all) without ``person`` and ``story``.
     """
     own = cells.mean("story")
     n = own.sizes["person"]
@@ -127,6 +129,7 @@ def over_people(cells: xarray.Dataset) -> xarray.Dataset:
         high=mean + half,
         null_mean=own["null_mean"].mean("person"),
         p=(gain.dims[1:], p),
+        q=(gain.dims[1:], fdr(np.asarray(p))),
     )
 
 
@@ -137,8 +140,8 @@ def new_person_lines(scores: xarray.Dataset) -> list[str]:
     for method in scores["decoder"].values:
         row = scores.sel(decoder=method)
         values = [
-            f"{float(a):7.3f}{'*' if p <= 0.05 else ' '}    "
-            for a, p in zip(row["accuracy"].values, row["p"].values, strict=True)
+            f"{float(a):7.3f}{'*' if q <= 0.05 else ' '}    "
+            for a, q in zip(row["accuracy"].values, row["q"].values, strict=True)
         ]
         lines.append(f"{LABELS[str(method)]:42}" + "".join(values))
-    return [*lines, "*: above its null over people, p <= .05"]
+    return [*lines, "*: above its null over people, q <= .05"]

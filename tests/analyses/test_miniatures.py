@@ -76,6 +76,7 @@ OPTIONS = {
     "encode_epochs": {"permutations": 19, "model": "gemma3"},
     "encode_human_ratings": {"layers": "-1"},
     "encode_table": {"layers": "-1", "vectors": "glove-6b-50d", "word": "Word"},
+    "encode_new_listener": {"model": "none"},
     "encode_languages": {
         "models": "gemma3",
         "datasets": "evlab-alice-fr,evlab-alice-mr,evlab-passages-zh,evlab-passages-de",
@@ -312,6 +313,13 @@ def check_factors(bundle, _):
     assert set(trends.loc[trends["factor"] == "context", "n_levels"]) == {2}
 
 
+def check_new_listener(bundle, _):
+    scores = bundle.arrays["scores"]["score"].isel(analysis=0).mean("fold")
+    assert scores.sizes["space"] == 5
+    assert float(scores.sel(space="others, same regions", target="LATL")) > 0.2
+    assert abs(float(scores.sel(space="others, same regions", target="LIFG"))) < 0.2
+
+
 def check_encode_languages(bundle, _):
     scores = table(bundle, "table").set_index("language")
     assert scores.index.tolist() == ["fr", "zh", "de"]  # the model does not speak Marathi
@@ -415,6 +423,7 @@ CHECKS = {
     "encode_epochs": check_epochs,
     "encode_human_ratings": check_human_ratings,
     "encode_table": check_table,
+    "encode_new_listener": check_new_listener,
     "encode_languages": check_encode_languages,
     "mulcogbench": check_mulcogbench,
     "navigating": check_navigating,

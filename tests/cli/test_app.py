@@ -113,7 +113,7 @@ def test_every_analysis_takes_the_common_options(name):
         one = ("decode_alice_fmri", "decode_pereira2018_text")  # layer, chosen beforehand
         layers = (
             "--depth"
-            if name in ("encode_bids", "encode_epochs")
+            if name in ("encode_bids", "encode_epochs", "encode_new_listener")
             else "--layer"
             if name in one
             else "--layers"

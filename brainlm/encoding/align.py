@@ -325,10 +325,8 @@ def align(
                 f"{name} must be {kind.__name__}, got {type(value).__name__}: the call is "
                 "align(features, recording)"
             )
-    if delays is None:
-        if method != "hrf":
-            warn_without_delays(features, recording)
-        delays = (0,)
+    undelayed = delays is None and method != "hrf"
+    delays = (0,) if delays is None else delays
     if features.stimulus is not None and not features.stimulus.counted.all():
         features = features.select_words(features.stimulus.counted)
     if recording.times is None:
@@ -346,6 +344,8 @@ def align(
     else:
         X = _align_words(features, recording, method or "lanczos", _checked_delays(delays), n_lobes)
     check_finite(X, f"aligned {features.name!r}")
+    if undelayed:
+        warn_without_delays(features, recording)
     return Aligned(X, recording.data, recording.run)
 
 

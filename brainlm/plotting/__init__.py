@@ -85,13 +85,11 @@ from brainlm.plotting.reconstruction import (
     plot_gain,
     plot_mapping_gain,
     plot_over_controls,
-    plot_text_timeline,
     reconstruction_gain,
     reconstruction_scores,
     reconstruction_text,
     shown_level,
     shown_metrics,
-    timeline_lines,
 )
 from brainlm.plotting.sensors import (
     added_effects,
@@ -118,6 +116,7 @@ from brainlm.plotting.studies import (
     unique_variance,
     winners,
 )
+from brainlm.plotting.text_columns import plot_text_timeline, timeline_lines
 from brainlm.plotting.text_measures import geometry, plot_geometry, plot_surprisal, surprisal
 from brainlm.plotting.verdict import plot_verdict, verdict
 from brainlm.plotting.volumes import glass_brain, glass_brains, winner_map

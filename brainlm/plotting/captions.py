@@ -111,8 +111,8 @@ CAPTIONS = {
         "stories and simulated subjects. Right: gain against the accuracy of the mapping."
     ),
     "reconstruction_text": (
-        "Reference and reconstruction side by side, a line per window; matching words are bold. "
-        "Below: the score of the windows over time, and the band of the random null."
+        "Reference and reconstruction side by side; words that both have in the same stretch are "
+        "green. Below: the score of the windows over time, and the band of the random null."
     ),
     "target_heat_map": (
         "Each rating, measure or region against each layer and reference, mean over folds or "

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas
 import pytest
+import xarray
 from support.bundles_for_tests import make_bundle
 from typer.testing import CliRunner
 
@@ -21,6 +22,7 @@ from brainlm.results.report import (
     report_tables,
     write_report,
 )
+from brainlm.results.report.texts import texts_of
 
 # Software rendering: the brains need WebGL, and the machines of tests have no graphics card.
 CHROMIUM = [
@@ -155,6 +157,82 @@ def test_the_command_writes_one_file_and_not_over_another(bundle):
     assert page.count("<img") + page.count("<svg") >= len(bundle.record["figures"]) > 0
     with pytest.raises(FileExistsError, match="--overwrite"):
         CliRunner().invoke(app, ["report", folder], catch_exceptions=False)
+
+
+@pytest.fixture
+def decoded(tmp_path):
+    """A bundle of two texts, where the reconstruction repeats every second word."""
+    words = [
+        "alice",
+        "was",
+        "beginning",
+        "to",
+        "get",
+        "very",
+        "tired",
+        "of",
+        "sitting",
+        "by",
+        "her",
+        "sister",
+        "on",
+        "the",
+        "bank",
+    ]
+    said = [w if k % 2 else "nothing" for k, w in enumerate(words)]
+    at = 2.0 * np.arange(len(words))
+    example = xarray.Dataset(
+        {
+            "score": (("condition", "metric"), [[0.4]]),
+            "window_score": (("condition", "metric", "window"), np.full((1, 1, 3), 0.4)),
+            "null_score": (("null", "metric", "window"), np.full((5, 1, 3), 0.1)),
+            "text": ("condition", [" ".join(said)]),
+            "middle": ("word", at),
+            "reference_text": " ".join(words),
+            "reference_middle": ("reference_word", at),
+        },
+        {"condition": ["MapGuide: brain"], "metric": ["bleu-1"], "window": [0.0, 10.0, 20.0]},
+    )
+    return make_bundle(tmp_path / "decoded", arrays={"example": example}, figures=[])
+
+
+def test_both_texts_are_in_the_page_with_their_matches(decoded):
+    (text,) = texts_of(decoded)
+    first = text["passages"][0]
+    assert first["reference"] == [
+        ("alice", False),
+        ("was", True),
+        ("beginning", False),
+        ("to", True),
+        ("get", False),
+    ]
+    assert [word for word, _ in first["said"]] == ["nothing", "was", "nothing", "to", "nothing"]
+    assert (first["score"], first["null"]) == (0.4, pytest.approx(0.1))
+    page = report_page([decoded])
+    assert page.count("<mark>was</mark>") == 2
+    assert "bleu-1 of the 20 s that follow\n0.400, mean of the null 0.100" in page
+    assert texts_of(make_bundle(Path(decoded.folder).parent / "other")) == []
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_slider_goes_through_the_text(browser, decoded, tmp_path, width):
+    path = write_report(tmp_path / "report.html", report_page([decoded]))
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    shown = page.locator(".passage:visible")
+    assert shown.count() == 1
+    assert "alice" in shown.inner_text()
+    page.locator("input[type=range]").fill("1")
+    assert shown.count() == 1
+    assert "very" in shown.inner_text()
+    page.get_by_role("button", name="Show all").click()
+    assert shown.count() == 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert complaints == []
+    page.close()
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from brainlm.plotting.captions import CAPTIONS
 from brainlm.results.report.answer import answer_of
 from brainlm.results.report.array_tables import bundle_tables, comparison_table, has_spaces
 from brainlm.results.report.methods import citations_of, methods_of, models_of
+from brainlm.results.report.texts import texts_of
 
 if TYPE_CHECKING:
     import pandas
@@ -174,6 +175,7 @@ def _section(
         "created": record.get("created", ""),
         "command": record.get("command", ""),
         "figures": _figures(bundle),
+        "texts": texts_of(bundle),
         "viewers": viewers,
         "unseen": [name for name, _ in brains[MOST_VIEWERS:]],
         "log": _log(bundle.folder),

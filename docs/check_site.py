@@ -57,6 +57,7 @@ def problems(page, address, name, axe):
     """Return a line for each thing that is wrong with a page, at every width and in both themes."""
     said = []
     page.on("console", lambda message: said.append(message) if message.type == "error" else None)
+    page.on("response", lambda answer: said.append(answer.url) if answer.status >= 400 else None)
     page.on("pageerror", lambda error: said.append(error))
     found = []
     for width in WIDTHS:
@@ -69,7 +70,7 @@ def problems(page, address, name, axe):
     for theme in ("light", "dark"):
         page.emulate_media(color_scheme=theme)
         page.reload(wait_until="load")
-        for each in axe.run(page).response["violations"]:
+        for each in axe.run(page, options={"preload": False}).response["violations"]:
             where = each["nodes"][0]["target"]
             found.append(f"{name}, {theme}: {each['id']} ({each['impact']}) at {where}")
     return found + [f"{name}: console: {getattr(each, 'text', each)}" for each in said]

@@ -40,6 +40,8 @@ class PromptTraining:
         Most epochs, and epochs without a lower held-out loss until it stops.
     batch : int
         Samples per step.
+    most : int
+        Samples per epoch, drawn at random: a pass through the language model and back each.
     rate, decay : float
         Learning rate and weight decay of AdamW.
     seed : int
@@ -47,10 +49,11 @@ class PromptTraining:
 
     n_prompts: int = 4
     rank: int = 16
-    context: int = 16
-    epochs: int = 6
+    context: int = 8
+    epochs: int = 4
     patience: int = 2
     batch: int = 32
+    most: int = 500
     rate: float = 5e-3
     decay: float = 0.05
     seed: int = 0
@@ -219,7 +222,7 @@ def fit_soft_prompt(
     optimiser = torch.optim.AdamW(weights.values(), lr=given.rate, weight_decay=given.decay)
     best, lowest, waited = start, prompt_loss(model, start, held_out), 0
     for _ in range(given.epochs):
-        for rows in _batches(rng.permutation(len(train)), given.batch):
+        for rows in _batches(rng.permutation(len(train))[: given.most], given.batch):
             part = train.select(rows)
             optimiser.zero_grad()
             total, n_tokens = _summed_loss(model, _tensors(start, weights, part.X), part)

@@ -33,6 +33,7 @@ from brainlm.workflow.decoding_options import (
 )
 
 DECODER, SUBJECTS, TEXT = SimulatedDecoderOptions(), SimulatedSubjectOptions(), StoryTextOptions()
+DEBUG_SECONDS = 8.0  # of each story
 SEARCH = StorySearchOptions(beam=8, null=5, encoder="auto")  # minilm in English
 
 
@@ -50,7 +51,8 @@ def main(
     levels = steps.parse_numbers(simulated.snrs, "--snrs")
     planted = steps.open_planted_model(study.model, simulated)
     if run.debug:
-        levels, told = levels[:1], replace(told, stories=2)
+        seconds = min(told.seconds, DEBUG_SECONDS)
+        levels, told = levels[:1], replace(told, stories=2, seconds=seconds)
         simulated = replace(simulated, voxels=60, subjects=2)
     text, source = steps.open_story_text(study.model, told.language, run.root, debug=run.debug)
     text = text.select(np.isin(text.run, text.runs[-told.sections :]))

@@ -49,10 +49,10 @@ def panels(bundle: Bundle, width: float) -> list[Panel]:
     if "middle" in text:
         size = {"seconds": 5.0, "most": 2} if narrow else {"seconds": 10.0, "most": 3}
         brain = brain_conditions(text["condition"].values)[0]
-        letters = {"characters": int(width * 0.68)}
+        letters = {"characters": int((width - 6) / 1.54)}  # mm of a letter of 7 points
         write = on_axes(plot_text_timeline, text, brain, metrics[0], **letters, **size)
-        title = f"{brain}; black: text, blue: reconstruction and its {metrics[0]}, grey: null"
-        parts.append(Panel(title, write, 9 + 21 * timeline_lines(text, brain, **size)))
+        title = f"{brain}; green: words that both texts have; below: {metrics[0]} over the null"
+        parts.append(Panel(title, write, 30 + 10 * timeline_lines(text, brain, **size)))
     return parts
 
 

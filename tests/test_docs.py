@@ -13,7 +13,8 @@ from support.bundles_for_tests import make_bundle
 from support.studies import write_study
 from typer.testing import CliRunner
 
-from brainlm.cli.app import app, load_analysis
+from brainlm.cli.analyses import load_analysis
+from brainlm.cli.app import app
 from brainlm.datasets.folders import is_on_disk
 from brainlm.language_models.sources import is_cached
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from brainlm.cli.app import app, list_analyses
+from brainlm.cli.analyses import list_analyses
+from brainlm.cli.app import app
 from brainlm.datasets.folders import is_on_disk
 from brainlm.language_models.sources import is_cached
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from brainlm.datasets.card import card_names, read_card
-from brainlm.datasets.folders import list_subjects, roots
+from brainlm.datasets.folders import list_subjects, refused_subjects, roots
 from brainlm.datasets.open import open_dataset, open_maps, open_pairs, open_responses, open_stimulus
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.io.timecourses import read_matrix
@@ -94,7 +94,8 @@ def test_maps_agree_with_every_fact(name):
 
 def test_the_corrupt_listener_is_found_by_the_checks():
     real("alice-fmri", "s18")
-    if "s33" not in real_subjects("alice-fmri"):
+    assert "s33" not in real_subjects("alice-fmri")
+    if not refused_subjects("alice-fmri"):
         pytest.skip("the corrupt file is not fetched with the data set")
     with pytest.raises(CorruptDataError, match=r"6 of 6 targets are constant \(6 of them zero"):
         open_dataset("alice-fmri", "s33")

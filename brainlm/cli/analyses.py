@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from brainlm.errors import unknown_name
-from brainlm.workflow.signatures import described, flat_options
+from brainlm.workflow.signatures import check_options, described, flat_options
 
 
 def analyses_folder() -> Path:
@@ -46,11 +47,12 @@ def load_analysis(name: str) -> ModuleType:
     return module
 
 
-def outline_of(name: str) -> Callable[..., None]:
-    """Return the command of an analysis for its help: its options, without the code it runs.
+def command_of(name: str) -> Callable[..., None]:
+    """Return the command of an analysis, which imports its code once its options are good.
 
-    Importing an analysis takes seconds. The options need a few names of its module only: those in
-    the annotations and defaults of ``main``, and what these names are made of.
+    That import takes seconds; help and wrong options do not wait for it. The options need a few
+    names of the module only: those in the annotations and defaults of ``main``, and what these
+    names are made of.
 
     Parameters
     ----------
@@ -71,8 +73,9 @@ def outline_of(name: str) -> Callable[..., None]:
     outline = ast.fix_missing_locations(ast.Module(kept, []))
     exec(compile(outline, str(analysis_path(name)), "exec"), vars(module))
 
-    def command(**given: object) -> None:
-        raise RuntimeError("an outline has no code: load_analysis")
+    def command(**given: Any) -> None:
+        check_options(given)
+        load_analysis(name).main(**given)
 
     _, form = flat_options(module.main, analysis_path(name).stem)
     return described(command, module.main, form)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
-from brainlm.cli.analyses import list_analyses, load_analysis, outline_of, question_of
-from brainlm.errors import unknown_name
+from brainlm.cli import completion
+from brainlm.cli.analyses import command_of, list_analyses, question_of
+from brainlm.cli.tables import print_table
+from brainlm.errors import UnknownNameError, unknown_name
+from brainlm.results.places import bundle_file
 from brainlm.workflow.command import StoppableGroup, failures, run_command
 
 app = typer.Typer(
@@ -24,35 +25,15 @@ app = typer.Typer(
 )
 
 
-def _data_sets(incomplete: str) -> list[str]:
-    """Names that the shell may complete."""
-    from brainlm.datasets.card import card_names
-
-    return [name for name in card_names() if name.startswith(incomplete)]
-
-
-def _fetchable(incomplete: str) -> list[str]:
-    from brainlm.language_models.sources import list_models
-
-    names = [model.name for model in list_models() if model.name.startswith(incomplete)]
-    return [*_data_sets(incomplete), *names]
-
-
-def _analyses(incomplete: str) -> list[str]:
-    return [name for name in list_analyses() if name.startswith(incomplete)]
-
-
-def _figures(incomplete: str) -> list[str]:
-    from brainlm.plotting import FIGURES
-
-    return [name for name in FIGURES if name.startswith(incomplete)]
-
-
 DataSet = Annotated[
-    str | None, typer.Argument(help="Name; leave it out for a list.", autocompletion=_data_sets)
+    str | None,
+    typer.Argument(
+        help="Name; leave it out for a list.", autocompletion=completion.data_sets_begun
+    ),
 ]
 Analysis = Annotated[
-    str | None, typer.Argument(help="Name; leave it out for a list.", autocompletion=_analyses)
+    str | None,
+    typer.Argument(help="Name; leave it out for a list.", autocompletion=completion.analyses_begun),
 ]
 RootOption = Annotated[
     Path | None,
@@ -94,17 +75,19 @@ def datasets(
 
     if markdown:
         if name is not None:
-            raise ValueError(f"--markdown is the table of all data sets: leave {name!r} out")
+            raise UnknownNameError(f"--markdown is the table of all data sets: leave {name!r} out")
         typer.echo(catalogue.datasets_markdown(), nl=False)
     elif name is not None:
         typer.echo(catalogue.dataset_page(name, root))
     else:
-        _table(catalogue.dataset_rows(root, modality=modality, language=language, here=here))
+        print_table(catalogue.dataset_rows(root, modality=modality, language=language, here=here))
 
 
 @app.command()
 def describe(
-    name: Annotated[str, typer.Argument(help="Data set.", autocompletion=_data_sets)],
+    name: Annotated[
+        str, typer.Argument(help="Data set.", autocompletion=completion.data_sets_begun)
+    ],
     subject: Annotated[str | None, typer.Option(help="Default: the first one.")] = None,
     root: RootOption = None,
     out: Annotated[Path | None, typer.Option(help="Image file of words and responses.")] = None,
@@ -127,12 +110,12 @@ def describe(
         coverage = coverage_rows(stimulus, root)
         typer.echo("\nshare of the words that each feature space on this machine covers")
         if coverage:
-            _table(coverage)
+            print_table(coverage)
         else:
             typer.echo(f"  none for {stimulus.language!r}: see brainlm datasets, brainlm models")
     if out is not None:
         if stimulus is None or recording is None:
-            raise ValueError(f"data set {name!r}: words and responses are needed to draw them")
+            raise UnknownNameError(f"{name}: words and responses are needed for an image (--out)")
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(9, 4), layout="constrained")
@@ -177,9 +160,9 @@ def list_everything(root: RootOption = None) -> None:
     for each in list_analyses():
         typer.echo(f"  {each:24s} {question_of(each)}")
     typer.echo("\nlanguage models (brainlm fetch NAME, or any Hugging Face id)")
-    _table(catalogue.model_rows())
+    print_table(catalogue.model_rows())
     typer.echo("\ndata sets (brainlm datasets NAME)")
-    _table(catalogue.dataset_rows(root))
+    print_table(catalogue.dataset_rows(root))
 
 
 @app.command()
@@ -188,14 +171,17 @@ def models() -> None:
     from brainlm.cli import catalogue
     from brainlm.language_models.sources import USUAL
 
-    _table(catalogue.model_rows())
+    print_table(catalogue.model_rows())
     typer.echo(f"\nfrom the Hugging Face hub, as any id org/model: {', '.join(USUAL)}")
 
 
 @app.command()
 def fetch(
     names: Annotated[
-        list[str], typer.Argument(help="Data sets or language models.", autocompletion=_fetchable)
+        list[str],
+        typer.Argument(
+            help="Data sets or language models.", autocompletion=completion.fetchable_begun
+        ),
     ],
     root: RootOption = None,
     subjects: Annotated[
@@ -204,9 +190,12 @@ def fetch(
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept a non-commercial licence.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before whole data sets of imaging.")
+    ] = False,
 ) -> None:
     """Download data sets and language models into the cache, checked by SHA-256."""
-    from brainlm.cli.catalogue import licence_line
+    from brainlm.cli.catalogue import licence_line, size_question
     from brainlm.datasets.fetch import fetch_dataset
     from brainlm.datasets.folders import list_datasets
     from brainlm.language_models import fetch_model, list_models
@@ -218,6 +207,8 @@ def fetch(
             path = fetch_model(name)
         elif name in list_datasets():
             typer.echo(licence_line(name))
+            if not yes and (asked := size_question(name, subjects)):
+                typer.confirm(asked, abort=True)
             path = fetch_dataset(
                 name,
                 root,
@@ -239,7 +230,8 @@ def plot(
     figure: Annotated[
         list[str] | None,
         typer.Option(
-            help="Figure to draw. Default: every figure of the bundle.", autocompletion=_figures
+            help="Figure to draw. Default: every figure of the bundle.",
+            autocompletion=completion.figures_begun,
         ),
     ] = None,
     width: Annotated[
@@ -253,6 +245,7 @@ def plot(
     ] = None,
 ) -> None:
     """Draw the figures of a result bundle again, without computing anything."""
+    bundle_file(bundle)
     from brainlm.plotting import save_figures
     from brainlm.results.bundle import load_bundle
 
@@ -271,13 +264,17 @@ def report(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a report.")] = False,
 ) -> None:
-    """Write one HTML file about bundles: figures, tables, warnings, licences, citations."""
+    """Write one HTML file about bundles, with its tables as CSV beside it."""
+    for bundle in bundles:
+        bundle_file(bundle)
     from brainlm.results.bundle import load_bundle
-    from brainlm.results.report import report_page, write_report
+    from brainlm.results.report import csv_folder, report_page, report_tables, write_report
 
     questions = {name: question_of(name) for name in list_analyses()}
-    text = report_page([load_bundle(bundle) for bundle in bundles], questions)
-    typer.echo(str(write_report(out or bundles[0] / "report.html", text, overwrite=overwrite)))
+    loaded, path = [load_bundle(bundle) for bundle in bundles], out or bundles[0] / "report.html"
+    text = report_page(loaded, questions, csv=csv_folder(path))
+    tables = report_tables(loaded)
+    typer.echo(str(write_report(path, text, tables=tables, overwrite=overwrite)))
 
 
 @app.command()
@@ -289,6 +286,7 @@ def export(
     ] = None,
 ) -> None:
     """Write the brain maps of a bundle as BIDS derivatives, for nilearn, fMRIPrep, NeuroVault."""
+    bundle_file(bundle)
     from brainlm.results.bundle import load_bundle
     from brainlm.results.derivatives import write_derivatives
 
@@ -311,7 +309,7 @@ def run_analysis(context: typer.Context, name: Analysis = None) -> None:
             "\nAll take --config FILE.toml and --set key=value, with the names of their options."
         )
         return
-    run_command(_main_of(name, context.args), context.args, f"brainlm run {name}")
+    run_command(command_of(name), context.args, f"brainlm run {name}")
 
 
 @app.command(
@@ -321,13 +319,7 @@ def run_analysis(context: typer.Context, name: Analysis = None) -> None:
 )
 def decode_folder(context: typer.Context) -> None:
     """Read text back from a participant's own folder (layout of ds003020 and ds004510)."""
-    run_command(_main_of("decode_story_folder", context.args), context.args, "brainlm decode")
-
-
-def _main_of(name: str, arguments: list[str]) -> Callable[..., None]:
-    """Return the command of an analysis; for its help without the code that it runs."""
-    main = outline_of(name) if "--help" in arguments else load_analysis(name).main
-    return cast("Callable[..., None]", main)
+    run_command(command_of("decode_story_folder"), context.args, "brainlm decode")
 
 
 StudyFile = Annotated[Path, typer.Argument(help="TOML file of the study; see docs/cluster.md.")]
@@ -391,32 +383,11 @@ def doctor(root: RootOption = None) -> None:
 
     problems = 0
     for finding in examine(root):
-        typer.echo(f"{finding.mark} {finding.what}")
-        if finding.advice:
-            typer.echo(f"    {finding.advice}")
+        advice = f"  ({finding.advice})" if finding.advice else ""
+        typer.echo(f"{finding.mark} {finding.what}{advice}")
         problems += finding.mark == "!!"
     if problems:
         raise typer.Exit(1)
-
-
-def _table(rows: list[dict[str, str]]) -> None:
-    """Print a table: fitted to a terminal, else as plain text for other programs."""
-    if not rows:
-        typer.echo("none")
-        return
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-
-        shown = Table(*rows[0], box=None, header_style="bold", pad_edge=False)
-        for row in rows:
-            shown.add_row(*row.values())
-        Console().print(shown, markup=False)
-        return
-    widths = {key: max(len(key), *(len(row[key]) for row in rows)) for key in rows[0]}
-    typer.echo("  ".join(key.ljust(width) for key, width in widths.items()).rstrip())
-    for row in rows:
-        typer.echo("  ".join(row[key].ljust(width) for key, width in widths.items()).rstrip())
 
 
 def main() -> None:

@@ -180,6 +180,20 @@ def licence_line(name: str) -> str:
     return f"{card.title}. Licence: {card.licence}.{asks}{cite}"
 
 
+def size_question(name: str, subjects: str | None) -> str:
+    """Return what to ask before a data set is fetched; empty for small ones."""
+    card = read_card(name)
+    how_many = card.facts.n_subjects or len(card.subjects) or "all"
+    if card.source.how == "openneuro" and subjects is None:
+        return (
+            f"{name}: {how_many} subjects of OpenNeuro, tens to hundreds of gigabytes (sizes: "
+            f"{card.source.pages[0]}). --subjects fetches some of them. Fetch all?"
+        )
+    if card.source.how == "hub":
+        return f"{name}: one archive of several gigabytes ({card.source.pages[0]}). Fetch it?"
+    return ""
+
+
 def dataset_page(name: str, root: Path | str | None = None) -> str:
     """Return all that the card of a data set says, with the BibTeX to copy."""
     card = read_card(name)

@@ -25,6 +25,17 @@ PACKAGES = (
     "wordfreq",
     "jieba",
 )
+MOST_NAMED = 12  # data sets in a line
+EXTRAS = {  # pip install 'brainlm[NAME]': a package of each
+    "r": "pyreadr",
+    "fasttext": "gensim",
+    "kenlm": "kenlm",
+    "wordnet": "nltk",
+    "gradient": "himalaya",
+    "sound": "soundfile",
+    "openneuro": "openneuro-py",
+    "cluster": "dask-jobqueue",
+}
 
 
 @dataclass(frozen=True)
@@ -52,22 +63,35 @@ def examine(root: Path | None = None) -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    for package in PACKAGES:
-        try:
-            yield Finding("ok", f"{package} {version(package)}")
-        except PackageNotFoundError:
-            yield Finding("!!", f"{package} is not installed", f"pip install {package}")
+    found = {name: _version(name) for name in PACKAGES}
+    there = [f"{name} {number}" for name, number in found.items() if number]
+    yield Finding("ok", f"packages: {', '.join(there)}")
+    for name in (name for name, number in found.items() if not number):
+        yield Finding("!!", f"{name} is not installed", f"pip install {name}")
+    lacking = [extra for extra, name in EXTRAS.items() if not _version(name)]
+    if lacking:
+        advice = f"pip install 'brainlm[{','.join(lacking)}]'"
+        yield Finding("--", f"extras that are not installed: {', '.join(lacking)}", advice)
+
+
+def _version(package: str) -> str:
+    """Return the version of an installed package; empty where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _machine() -> Iterator[Finding]:
     cores = os.cpu_count() or 1
-    yield Finding("ok", f"{cores} processor cores")
     import torch
 
     if torch.cuda.is_available():
-        yield Finding("ok", f"GPU: {torch.cuda.get_device_name(0)} (device='cuda')")
+        gpu = f"GPU: {torch.cuda.get_device_name(0)} (device='cuda')"
+        yield Finding("ok", f"{cores} processor cores; {gpu}")
     else:
-        yield Finding("--", "no CUDA GPU", "language models run on the processor")
+        advice = "language models run on the processor"
+        yield Finding("ok", f"{cores} processor cores, no CUDA GPU", advice)
 
 
 def _folders(root: Path | None) -> Iterator[Finding]:
@@ -90,16 +114,30 @@ def _folders(root: Path | None) -> Iterator[Finding]:
 def _data(root: Path | None) -> Iterator[Finding]:
     from brainlm.datasets.folders import is_on_disk, list_datasets
 
-    for name in list_datasets():
-        found = is_on_disk(name, root)
-        advice = "" if found else f"brainlm datasets {name} (says where to get it)"
-        yield Finding("ok" if found else "--", f"data set {name}", advice)
+    names = list_datasets()
+    here = [name for name in names if is_on_disk(name, root)]
+    missing = [name for name in names if name not in here]
+    if here:
+        yield Finding("ok", f"{len(here)} data sets are here: {_listed(here)}")
+    if missing:
+        advice = f"brainlm datasets {missing[0]} says where to get one"
+        yield Finding("--", f"{len(missing)} data sets are not here: {_listed(missing)}", advice)
 
 
 def _models() -> Iterator[Finding]:
     from brainlm.language_models.sources import is_cached, list_models
 
-    for model in list_models():
-        cached = is_cached(model.name)
-        advice = "" if cached else f"brainlm fetch {model.name}"
-        yield Finding("ok" if cached else "--", f"language model {model.name}", advice)
+    names = [model.name for model in list_models()]
+    here = [name for name in names if is_cached(name)]
+    missing = [name for name in names if name not in here]
+    if here:
+        yield Finding("ok", f"language models in the cache: {', '.join(here)}")
+    if missing:
+        listed = ", ".join(missing)
+        yield Finding("--", f"not in the cache: {listed}", f"brainlm fetch {missing[0]}")
+
+
+def _listed(names: list[str]) -> str:
+    """Return the first names, on a line or two."""
+    shown = ", ".join(names[:MOST_NAMED])
+    return shown + (", ..." if len(names) > MOST_NAMED else "")

@@ -15,7 +15,7 @@ from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.stimulus import Stimulus
 from brainlm.data.target_table import targets_of_subjects
 from brainlm.datasets.card import read_card
-from brainlm.datasets.folders import dataset_hashes, list_subjects
+from brainlm.datasets.folders import dataset_hashes, list_subjects, refused_subjects
 from brainlm.datasets.open import open_dataset
 from brainlm.encoding.time_bins import word_locked
 from brainlm.errors import CorruptDataError
@@ -63,7 +63,7 @@ def open_assembly(
     available = list_subjects(name, root)
     wanted = list(available if subjects is None else subjects)
     opened: list[tuple[str, Stimulus, Recording]] = []
-    notes: list[str] = []
+    notes: list[str] = list(refused_subjects(name, root)) if subjects is None else []
     for subject in wanted:
         if max_subjects is not None and len(opened) == max_subjects:
             break
@@ -172,12 +172,18 @@ def _common(recordings: list[Recording]) -> list[Recording]:
         )
     if not shared:
         raise ValueError("no item was seen by all subjects")
-    for r in kept[1:]:
-        if (r.items != kept[0].items).any():
-            raise ValueError(
-                f"subjects {kept[0].subject!r} and {r.subject!r} order their items differently"
-            )
-    return kept
+    return [kept[0], *(_in_order_of(kept[0], r) for r in kept[1:])]
+
+
+def _in_order_of(first: Recording, other: Recording) -> Recording:
+    """Return the same items in the order in which another subject saw them."""
+    if (other.items == first.items).all():
+        return other
+    place = {item: row for row, item in enumerate(other.items.tolist())}
+    rows = [place[item] for item in first.items.tolist()]
+    note = f"items of {other.subject} in the order of {first.subject}"
+    moved = replace(other, data=other.data[rows], items=first.items, run=first.run, part=first.part)
+    return moved.noted(note)
 
 
 def _side_by_side(recordings: list[Recording], people: list[str]) -> Recording:

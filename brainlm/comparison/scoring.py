@@ -284,6 +284,7 @@ def _score_blocks(
         fitted = prepared(encoder, split, train)
         left = [] if controls is None else [Y[train] - controls.train[fold]]
         predicted = fitted.fit(X[train], np.hstack([every[train], *left])).predict(X[test])
+        predicted = predicted.reshape(len(test), -1)  # scikit-learn drops the axis of one target
         parts = np.split(predicted[:, :n], edges, axis=1)
         for values, block, part in zip(scored, blocks, parts, strict=True):
             values.append(block.r(part, test))

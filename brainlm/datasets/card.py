@@ -243,6 +243,8 @@ class Card(_Table):
         Path in the folder -> SHA-256.
     subjects : sequence of str
         The subjects, where files are not named after them.
+    refused : dict of str to str
+        Subjects whose files are there and cannot be used, with the reason. They are not listed.
     known_problems, repairs : sequence of str
         Defects of the data; what is changed on the way, which goes into every result.
     unverified : sequence of str
@@ -267,6 +269,7 @@ class Card(_Table):
     folder: Annotated[tuple[Inside, ...], Field(min_length=1)]
     checksums: dict[Inside, Sha256] = {}
     subjects: tuple[Text, ...] = ()
+    refused: dict[Text, Text] = {}
     known_problems: tuple[Text, ...] = ()
     repairs: tuple[Text, ...] = ()
     unverified: tuple[Text, ...] = ()

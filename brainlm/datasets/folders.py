@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from brainlm._validation import named_subject
+from brainlm.data.notes import Note
 from brainlm.datasets.card import Card, card_names, read_card
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
 from brainlm.storage.downloads import cache_folder, check_content, sha256_of
@@ -23,7 +24,7 @@ def list_datasets() -> list[str]:
 
 
 def list_subjects(name: str | Path, root: Path | str | None = None) -> list[str]:
-    """Return the subjects of a data set, sorted, before any check: one may be refused on opening.
+    """Return the subjects of a data set, sorted, without those whom its card refuses.
 
     Parameters
     ----------
@@ -47,7 +48,21 @@ def list_subjects(name: str | Path, root: Path | str | None = None) -> list[str]
     card = read_card(name)
     if not card.options.finds_subjects:
         return list(card.subjects)
-    return card.options.subjects(find_folder(card, root))
+    found = card.options.subjects(find_folder(card, root))
+    return [name for name in found if name not in card.refused]
+
+
+def refused_subjects(name: str | Path, root: Path | str | None = None) -> tuple[Note, ...]:
+    """Return a note of each subject whose files are there and whom the card refuses."""
+    card = read_card(name)
+    if not card.refused:
+        return ()
+    found = card.options.subjects(find_folder(card, root))
+    return tuple(
+        Note(f"excluded {subject}: {why}", "excluded")
+        for subject, why in card.refused.items()
+        if subject in found
+    )
 
 
 def is_on_disk(name: str | Path | Card, root: Path | str | None = None) -> bool:

@@ -29,6 +29,10 @@ class AlignmentWarning(UserWarning):
     """Some words lie outside the recorded time."""
 
 
+class DelayWarning(UserWarning):
+    """Words are aligned with fMRI without delays: blood responds seconds after them."""
+
+
 class Aligned(NamedTuple):
     """Features and responses of the same samples, with the run of each."""
 
@@ -254,7 +258,7 @@ def align(
     recording: Recording,
     *,
     method: str | None = None,
-    delays: Sequence[int] = (0,),
+    delays: Sequence[int] | None = None,
     n_lobes: int = 3,
 ) -> Aligned:
     """Align features with the samples of a recording.
@@ -276,8 +280,9 @@ def align(
     recording : Recording
     method : {"lanczos", "sum", "mean", "hrf"}, optional
         See ``resample``. Default: "lanczos" for time series, "mean" for items.
-    delays : sequence of int
-        In samples, for example ``[1, 2, 3, 4]`` for fMRI. Items have no delays.
+    delays : sequence of int, optional
+        In samples, for example ``delays_between(2.0)``, which is ``[1, 2, 3, 4]``, for fMRI with a
+        volume every 2 s. Default: ``[0]``, none. Items have no delays.
     n_lobes : int
         Lobes of the Lanczos window.
 
@@ -292,13 +297,22 @@ def align(
         When a run of the recording has no words, words lie outside the recorded time of their run,
         or an item has no words.
 
+    Warns
+    -----
+    DelayWarning
+        Words and fMRI, without ``delays`` and without the haemodynamic response of "hrf".
+    AlignmentWarning
+        Some words lie outside the recorded time.
+
     Examples
     --------
     >>> stimulus = brainlm.Stimulus(["a", "dog"], "en", onset=[0.0, 2.5], duration=[0.5, 0.5])
     >>> recording = brainlm.Recording(
     ...     [[0.1], [0.3], [0.2]], ["IFG"], "fmri", "BOLD (a.u.)", times=[0.0, 2.0, 4.0]
     ... )
-    >>> aligned = brainlm.align(brainlm.word_length(stimulus), recording, method="sum")
+    >>> aligned = brainlm.align(
+    ...     brainlm.word_length(stimulus), recording, method="sum", delays=[0]
+    ... )
     >>> aligned.X.ravel().tolist()
     [1.0, 3.0, 0.0]
     """
@@ -311,6 +325,8 @@ def align(
                 f"{name} must be {kind.__name__}, got {type(value).__name__}: the call is "
                 "align(features, recording)"
             )
+    undelayed = delays is None and method != "hrf"
+    delays = (0,) if delays is None else delays
     if features.stimulus is not None and not features.stimulus.counted.all():
         features = features.select_words(features.stimulus.counted)
     if recording.times is None:
@@ -328,7 +344,21 @@ def align(
     else:
         X = _align_words(features, recording, method or "lanczos", _checked_delays(delays), n_lobes)
     check_finite(X, f"aligned {features.name!r}")
+    if undelayed:
+        warn_without_delays(features, recording)
     return Aligned(X, recording.data, recording.run)
+
+
+def warn_without_delays(features: Features, recording: Recording, stacklevel: int = 3) -> None:
+    """Warn where words meet the time series of fMRI or fNIRS, whose responses are late."""
+    slow = recording.modality in ("fmri", "fnirs") and recording.times is not None
+    if slow and features.level == "word":
+        message = (
+            f"{recording.modality} is aligned without delays, but responses to a word peak about "
+            "5 s later: pass delays=delays_between(step), with the seconds between volumes "
+            "(or delays=[0], where an encoder delays them later)"
+        )
+        warnings.warn(message, DelayWarning, stacklevel)
 
 
 def _align_words(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from brainlm.compute.backend import host, is_tensor
 from brainlm.data.features import Features
 from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
-from brainlm.encoding.align import align
+from brainlm.encoding.align import align, warn_without_delays
 from brainlm.encoding.block_scaler import ridge_of_blocks
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.encoding_result import Encoding
@@ -143,7 +144,7 @@ def encode(
     split: Any = 5,
     encoders: Mapping[str, Any] | None = None,
     *,
-    delays: Sequence[int] = (0,),
+    delays: Sequence[int] | None = None,
     orders: np.ndarray | None = None,
     dtype: Any = None,
     title: str = "",
@@ -169,8 +170,9 @@ def encode(
         Method -> a scikit-learn estimator, an object with ``score_folds(X, Y, split, targets)``
         that returns Scores, or a function of the number of columns of each block that returns an
         estimator. Default: "ridge", `brainlm.RidgeEncoder`, several blocks weighted alike.
-    delays : sequence of int
-        Samples, of features with a row per word.
+    delays : sequence of int, optional
+        Samples, of features with a row per word, such as ``delays_between(2.0)`` for fMRI.
+        Default: none.
     orders : array of int, shape (n_permutations, n_samples), optional
         Permutations of the responses, for the null of methods that choose a ridge penalty
         (`brainlm.permuted_scores`).
@@ -200,6 +202,8 @@ def encode(
     -----
     GapWarning
         A time series in contiguous blocks whose gap is shorter than the longest delay.
+    DelayWarning
+        Words and fMRI without delays.
 
     Notes
     -----
@@ -208,8 +212,14 @@ def encode(
     side.
     """
     spaces, recording, split = _spaces(spaces), as_recording(recording), as_split(split)
-    _check_gap(recording, split, delays)
     encoders = {"ridge": _ridge} if encoders is None else encoders
+    if delays is None:
+        delays = (0,)
+        if not any("Delayer" in repr(encoder) for encoder in encoders.values()):
+            words = (part for space in spaces for part in space.features if part.level == "word")
+            for part in itertools.islice(words, 1):
+                warn_without_delays(part, recording)
+    _check_gap(recording, split, delays)
     scores: dict[str, list[Scores]] = {method: [] for method in encoders}
     null: dict[str, list[np.ndarray]] = {}
     with warnings.catch_warnings():

@@ -40,10 +40,9 @@ def stimulus_of(epochs: mne.BaseEpochs, language: str) -> Stimulus:
     Examples
     --------
     >>> import mne
-    >>> data = np.random.default_rng(0).standard_normal((3, 2, 100)) * 1e-6
-    >>> words = pandas.DataFrame({"word": ["the", "old", "man"], "age": [1.0, 4.0, 2.0]})
+    >>> words = pandas.DataFrame({"word": ["the", "old", "man"], "strength": [0.1, 0.5, 0.3]})
     >>> info = mne.create_info(["Cz", "Pz"], 100.0, "eeg")
-    >>> epochs = mne.EpochsArray(data, info, metadata=words, verbose="error")
+    >>> epochs = mne.EpochsArray(np.zeros((3, 2, 100)), info, metadata=words, verbose="error")
     >>> stimulus = brainlm.stimulus_of(epochs, "en")
     >>> stimulus.words.tolist()
     ['the', 'old', 'man']
@@ -85,14 +84,13 @@ def covariates_of(
     Examples
     --------
     >>> import mne
-    >>> data = np.random.default_rng(0).standard_normal((3, 2, 100)) * 1e-6
-    >>> words = pandas.DataFrame({"word": ["the", "old", "man"], "age": [1.0, 4.0, 2.0]})
+    >>> words = pandas.DataFrame({"word": ["the", "old", "man"], "strength": [0.1, 0.5, 0.3]})
     >>> info = mne.create_info(["Cz", "Pz"], 100.0, "eeg")
-    >>> epochs = mne.EpochsArray(data, info, metadata=words, verbose="error")
+    >>> epochs = mne.EpochsArray(np.zeros((3, 2, 100)), info, metadata=words, verbose="error")
     >>> stimulus = brainlm.stimulus_of(epochs, "en")
-    >>> (age,) = brainlm.covariates_of(epochs, stimulus)
-    >>> age.values.ravel().tolist()
-    [1.0, 4.0, 2.0]
+    >>> (strength,) = brainlm.covariates_of(epochs, stimulus)
+    >>> strength.name, strength.values.ravel().tolist()
+    ('strength', [0.1, 0.5, 0.3])
     """
     table = metadata_of(epochs, ())
     numeric = [

@@ -79,9 +79,8 @@ def from_table(
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> ratings = pd.DataFrame({"word": ["dog", "ant", "cat"], "size": [3.0, 1.0, 2.0]})
-    >>> stimulus, recording = from_table(ratings)
+    >>> ratings = pandas.DataFrame({"word": ["dog", "ant", "cat"], "size": [3.0, 1.0, 2.0]})
+    >>> stimulus, recording = brainlm.from_table(ratings)
     >>> stimulus.words.tolist(), recording.data.ravel().tolist()
     (['ant', 'cat', 'dog'], [1.0, 2.0, 3.0])
     """

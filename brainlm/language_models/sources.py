@@ -192,11 +192,23 @@ def find_source(name: str | Path, allow_pickles: bool = False) -> ModelFiles:
         return ModelFiles(folder.resolve().name, folder, _revision_of(weights))
     if isinstance(name, Path) or name.startswith((".", "/", "~")):
         raise DataMissingError(f"{name}: no such folder; give the folder that holds config.json")
-    name = on_hub(name)
-    if "/" not in name:
+    check_name(name)
+    return _from_hub(on_hub(name), allow_pickles)
+
+
+def check_name(name: str) -> None:
+    """Raise where no model can have a name; nothing is opened or fetched.
+
+    Raises
+    ------
+    UnknownNameError
+        A plain word that is neither a pip-shipped nor a usual name.
+    """
+    if name in _shipped() or "/" in on_hub(name) or name.startswith((".", "~")):
+        return
+    if not Path(name).exists():
         known = [*_shipped(), *USUAL, "any hub id 'org/model'"]
         raise unknown_name("language model", name, known)
-    return _from_hub(name, allow_pickles)
 
 
 def on_hub(name: str) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainlm.errors import UnknownNameError, unknown_name
-from brainlm.plotting._style import fit_texts, on_page, plot_heat_map
+from brainlm.plotting._style import fit_texts, mark_debug, on_page, plot_heat_map
 from brainlm.plotting.brain import (
     brain_maps,
     brain_rows_height,
@@ -85,13 +85,11 @@ from brainlm.plotting.reconstruction import (
     plot_gain,
     plot_mapping_gain,
     plot_over_controls,
-    plot_text_timeline,
     reconstruction_gain,
     reconstruction_scores,
     reconstruction_text,
     shown_level,
     shown_metrics,
-    timeline_lines,
 )
 from brainlm.plotting.sensors import (
     added_effects,
@@ -118,6 +116,7 @@ from brainlm.plotting.studies import (
     unique_variance,
     winners,
 )
+from brainlm.plotting.text_columns import plot_text_timeline, timeline_lines
 from brainlm.plotting.text_measures import geometry, plot_geometry, plot_surprisal, surprisal
 from brainlm.plotting.verdict import plot_verdict, verdict
 from brainlm.plotting.volumes import glass_brain, glass_brains, winner_map
@@ -270,6 +269,8 @@ def draw(bundle: Bundle, name: str, *, width: float = TWO_COLUMNS, style: Any = 
                 f"{bundle.folder}: {name!r} cannot be drawn from it, it has no {error}. Its "
                 f"figures: {', '.join(bundle.record['figures']) or '(none)'}"
             ) from error
+        if bundle.record.get("config", {}).get("debug"):
+            mark_debug(figure)
         fit_texts(figure)
         figure.draw_without_rendering()  # lays it out while the style holds
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,10 +118,37 @@ def fit_texts(figure: Figure) -> None:
         width, height = box.width / figure.dpi, box.height / figure.dpi
         if isinstance(ax.xaxis.get_major_locator(), MaxNLocator) and width < FEW_TICKS:
             ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
+        _part_ticks(ax)
         _wrap(ax.xaxis.label, width + 0.2)
         _wrap(ax.yaxis.label, height + 0.1)
         for text in (ax.title, ax._left_title, ax._right_title):
             _wrap(text, width + 0.2)
+
+
+def _part_ticks(ax: Any) -> None:
+    """Draw fewer ticks along x where their labels overlap; names, which all count, are turned."""
+    from matplotlib.ticker import MaxNLocator
+
+    for n in (4, 3, 2):
+        boxes = [
+            label.get_window_extent()
+            for label in ax.get_xticklabels()
+            if label.get_text() and label.get_visible() and not label.get_rotation()
+        ]
+        boxes.sort(key=lambda box: box.x0)
+        if all(a.x1 <= b.x0 for a, b in itertools.pairwise(boxes)):
+            return
+        if not isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
+            ax.tick_params(axis="x", rotation=40)
+            return
+        ax.xaxis.set_major_locator(MaxNLocator(n, steps=[1, 2, 2.5, 5, 10]))
+
+
+def mark_debug(figure: Figure) -> None:
+    """Write below a figure that it shows a short trial run."""
+    figure.supxlabel(
+        "debug run: a small part of the data", x=0.99, ha="right", color="#B45309", fontsize=7
+    )
 
 
 def _wrap(text: Any, inches: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from brainlm.plotting._style import (
     shared_legend,
 )
 from brainlm.plotting.forest import plot_grouped_forest
-from brainlm.plotting.glyphs import fonts_for
+from brainlm.plotting.text_columns import LINE, plot_text_timeline, timeline_lines
 
 if TYPE_CHECKING:
     import xarray
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
+LETTER = 0.0605  # inches: width of a letter of 7 points
 SHOWN = ("bleu-1", "meteor", "meteor-reduced", "bertscore", "identification")
-LINE = 10.0  # seconds of text in a line
 GUIDES = {
     "Tang": COLOURS["layer"],
     "MapGuide": REFERENCE_COLOURS[0],
@@ -149,85 +148,6 @@ def plot_over_controls(scores: xarray.Dataset, ax: Axes) -> Axes:
     return ax
 
 
-def plot_text_timeline(
-    scores: xarray.Dataset,
-    condition: str,
-    metric: str,
-    ax: Axes,
-    *,
-    characters: int = 110,
-    seconds: float = LINE,
-    most: int = 4,
-) -> Axes:
-    """Write reference and reconstruction line by line, the windowed score drawn beneath.
-
-    Parameters
-    ----------
-    scores : xarray.Dataset
-        Of one text.
-    condition, metric : str
-    ax : matplotlib.axes.Axes
-    characters : int
-        Width of a line of Latin letters; a Chinese character is twice as wide.
-    seconds : float
-        Of text in a line.
-    most : int
-        Lines.
-    """
-    times = scores["reference_middle"].values
-    reference_text = str(scores["reference_text"].values)
-    reference = reference_text.split(" ")
-    words = str(scores["text"].sel(condition=condition).values).split(" ")
-    middle = scores["middle"].values[: len(words)]
-    starts = scores["window"].values
-    curve = scores["window_score"].sel(condition=condition, metric=metric).values
-    null = np.nanmean(scores["null_score"].sel(metric=metric).values, axis=0)
-    first = float(middle[0])
-    fonts = fonts_for("".join(words) + reference_text) or ["monospace"]
-    n_lines = timeline_lines(scores, condition, seconds, most)
-    top = max(1e-6, float(np.nanmax([curve, null]))) * 1.1
-    y = 0.0  # in lines of text
-    for line in range(n_lines):
-        start = first + line * seconds
-        ax.text(-0.03 * seconds, y, f"{start:.0f} s", fontsize=7, ha="right", va="top")
-        for text, at, colour in ((reference, times, "black"), (words, middle, COLOURS["layer"])):
-            said = [w for w, t in zip(text, at, strict=True) if start <= t < start + seconds]
-            shown = _wrapped(" ".join(said), characters)
-            ax.text(0, y, shown, color=colour, fontsize=7, va="top", family=fonts)
-            y -= 1.1 + shown.count("\n")
-        inside = (starts >= start) & (starts < start + seconds)
-        if inside.any():
-            x, y = starts[inside] - start, y - 1.6
-            level = y + 1.5 * null[inside] / top
-            ax.fill_between(x, y, level, color=COLOURS["random"], alpha=0.5, lw=0)
-            ax.plot(x, y + 1.5 * curve[inside] / top, color=COLOURS["layer"], lw=1.2)
-        y -= 0.7
-    ax.set_xlim(-0.1 * seconds, seconds)
-    ax.set_ylim(min(y, -6 * n_lines), 0)
-    ax.axis("off")
-    title = (
-        f"{condition}: reference (black), reconstruction (blue), {metric} of the 20 s that follow"
-    )
-    ax.set_title(f"{title} (grey: mean of the null, {top / 1.1:.2f} at most)", fontsize=8)
-    return ax
-
-
-def timeline_lines(
-    scores: xarray.Dataset, condition: str, seconds: float = LINE, most: int = 4
-) -> int:
-    """Return how many lines `plot_text_timeline` writes, of ``seconds`` each."""
-    n_words = len(str(scores["text"].sel(condition=condition).values).split(" "))
-    first, last = scores["middle"].values[[0, n_words - 1]]
-    return max(1, int(min(most, (last - first) // seconds)))
-
-
-def _wrapped(text: str, characters: int) -> str:
-    """Text in at most two lines; wide characters count twice."""
-    wide = sum(east_asian_width(character) in "WF" for character in text)
-    width = int(characters * len(text) / max(1, len(text) + wide))
-    return textwrap.fill(text, max(8, width), max_lines=2)
-
-
 def shown_level(bundle: Bundle) -> xarray.Dataset:
     """Return the scores of a bundle at the highest signal, or those of real data."""
     scores = _by_level(bundle.arrays["scores"])
@@ -297,11 +217,13 @@ def reconstruction_text(bundle: Bundle) -> Figure:
 
     level = bundle.arrays.get("example", bundle.arrays["scores"])
     chosen = [c for c in map(str, level["condition"].values) if c.endswith(": brain")][:2]
-    figure, axes = plt.subplots(
-        len(chosen), 1, figsize=page_size(9, 5.2 * len(chosen)), squeeze=False
-    )
     narrow = PAGE.get() < COLUMN  # half as much text in a line
-    options: dict[str, Any] = {"characters": 52, "seconds": LINE / 2} if narrow else {}
+    options: dict[str, Any] = {"seconds": LINE / 2} if narrow else {}
+    rows = timeline_lines(level, chosen[0], **options)
+    figure, axes = plt.subplots(
+        len(chosen), 1, figsize=page_size(9, (1.9 + 0.5 * rows) * len(chosen)), squeeze=False
+    )
+    options["characters"] = int(figure.get_figwidth() / LETTER)
     for ax, condition in zip(axes[:, 0], chosen, strict=True):
         plot_text_timeline(level, condition, shown_metrics(level)[0], ax, **options)
     return figure

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import platform
@@ -31,6 +30,7 @@ from brainlm.compute.lazy_arrays import check_hdf5
 from brainlm.data.notes import Note, kind_of
 from brainlm.errors import CorruptDataError, DataMissingError, complaints, reading
 from brainlm.results.output import check_output, replace_folder
+from brainlm.results.places import bundle_file
 from brainlm.storage.whole_files import checksum, inside, sync_file, sync_folder
 
 if TYPE_CHECKING:
@@ -195,12 +195,7 @@ def load_bundle(folder: Path | str) -> Bundle:
     import xarray
 
     folder = Path(folder)
-    path = folder / "bundle.json"
-    if not path.is_file():
-        beside = [p.parent.name for p in sorted(folder.parent.glob("*/bundle.json"))]
-        near = difflib.get_close_matches(folder.name, beside, n=1)
-        hint = f". Did you mean {str(folder.parent / near[0])!r}?" if near else ""
-        raise DataMissingError(f"{folder}: not a result bundle (it has no bundle.json){hint}")
+    path = bundle_file(folder)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         checked = _Record.model_validate(record)

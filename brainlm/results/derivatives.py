@@ -11,7 +11,7 @@ import numpy as np
 
 import brainlm
 from brainlm.data.brain_maps import BrainMaps
-from brainlm.errors import UnknownNameError
+from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.plotting.brain import bundle_maps
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def write_derivatives(
     folder = Path(folder)
     maps = bundle_maps(bundle)
     if not maps:
-        raise ValueError(
+        raise DataMissingError(
             f"{bundle.folder} has no brain maps: only results of images can be written"
         )
     if folder.exists() and any(folder.iterdir()):

@@ -12,7 +12,7 @@ import numpy as np
 from brainlm.data.notes import Note
 from brainlm.data.recording import Recording, side_by_side
 from brainlm.data.stimulus import Stimulus
-from brainlm.datasets.folders import list_subjects
+from brainlm.datasets.folders import list_subjects, refused_subjects
 from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError
 from brainlm.workflow.limits import Limits
@@ -53,8 +53,10 @@ def open_subjects(
     """
     limits = limits or Limits()
     excluded: list[Note] = []
+    if subjects.strip() == "all":
+        excluded += refused_subjects(dataset, root)
     ready, n_ready = None, 0
-    for name in choose(subjects, list_subjects(dataset, root)):
+    for name in choose(subjects, list_subjects(dataset, root)):  # without the refused
         try:
             stimulus, recording = limits.cut(*open_dataset(dataset, name, root))
             if check is not None:

@@ -24,7 +24,9 @@ from brainlm.results.bundle import load_bundle, save_bundle
 from brainlm.results.output import hold_output
 from brainlm.storage.downloads import sha256_of
 from brainlm.storage.store import PartStore
-from brainlm.workflow.signatures import COMMON, described, flat_options
+from brainlm.workflow.signatures import COMMON, check_options, described, flat_options
+
+DEBUG = "debug run: a small part of the data"
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +90,8 @@ class Run:
             held.enter_context(keep_log())
             self._held = held.pop_all()
         self.start = perf_counter()
+        if self.debug:
+            self.progress(f"{DEBUG}: no result to report")
         return self
 
     def __exit__(
@@ -188,7 +192,8 @@ class Run:
             overwrite=self.overwrite,
         )
         save_figures(load_bundle(self.out))
-        self.show(f"result bundle: {self.out}   ({self.seconds:.0f} s)")
+        told = f"   {DEBUG}" if self.debug else ""
+        self.show(f"result bundle: {self.out}   ({self.seconds:.0f} s){told}")
         self.parts.clear()
         (self.out / "log.txt").write_text("\n".join(log_lines()) + "\n", encoding="utf-8")
 
@@ -234,6 +239,7 @@ def analysis(main: Callable[..., None]) -> Callable[..., None]:
         if needed := [key for key, value in given.items() if value is Parameter.empty]:
             raise TypeError(f"{name} needs {', '.join(needed)}")
         place = {key: given.pop(key) for key in COMMON}
+        check_options(given)
         with Run(name, given, **place) as run:
             inner(run=run, **given)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature, signature
 from pathlib import Path
+from typing import Any
 
+from brainlm.errors import DataMissingError
+from brainlm.language_models.sources import check_name
 from brainlm.workflow import options
 from brainlm.workflow.option_groups import KEYWORD, grouped
 
@@ -35,6 +38,28 @@ def flat_options(main: Command, name: str) -> tuple[Command, Signature]:
     ]
     common[0] = common[0].replace(default=Path("results") / name)
     return inner, Signature([*signature(inner).parameters.values(), *common])
+
+
+def check_options(given: Mapping[str, Any]) -> None:
+    """Raise for values that can be told to be wrong before any data are opened.
+
+    Raises
+    ------
+    UnknownNameError
+        Layers that are none, or the name of a model that does not exist.
+    DataMissingError
+        A file or folder that is not there.
+    """
+    for key, value in given.items():
+        if key not in COMMON and isinstance(value, Path) and not value.exists():
+            raise DataMissingError(f"--{key.replace('_', '-')} {value}: no such file or folder")
+    if "layers" in given:
+        options.layer_list(str(given["layers"]))
+    names = [str(given.get("model", "none"))]
+    names += [part.strip().partition(":")[0] for part in str(given.get("models", "")).split(",")]
+    for name in filter(None, names):
+        if name != "none":
+            check_name(name)
 
 
 def described(command: Command, main: Command, form: Signature) -> Command:

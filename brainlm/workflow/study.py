@@ -15,6 +15,7 @@ from brainlm.comparison.parts import run_parts
 from brainlm.comparison.selection import choose_datasets, open_assemblies
 from brainlm.comparison.study_verdict import study_verdict_dataset
 from brainlm.comparison.table import tidy
+from brainlm.datasets.card import read_card
 from brainlm.features.baselines import has_frequencies
 from brainlm.stats.permutation import fdr
 from brainlm.workflow.run import Run
@@ -43,8 +44,22 @@ class Study:
         self.run = run
         self.names, self.languages, notes = choose_datasets(datasets, known.split(), run.root)
         run.note(*notes)
+        if run.debug and datasets.strip() == "all":
+            self._keep_few()
         self.assemblies: list[Assembly] = []
         self.seconds: dict[str, float] = {}
+
+    def _keep_few(self) -> None:
+        """Keep the first data set of each modality, for a trial run that takes seconds."""
+        first: dict[str, str] = {}
+        for name in self.names:
+            first.setdefault(read_card(name).modality, name)
+        left_out = len(self.names) - len(first)
+        self.names = list(first.values())
+        self.languages = list(
+            dict.fromkeys(code for name in self.names for code in read_card(name).languages)
+        )
+        self.run.note(f"one data set of each modality: {left_out} left out", kind="debug")
 
     def open(self, limits: Mapping[str, Mapping[str, Any]], max_items: int) -> list[Assembly]:
         """Open the data sets, each within its limits; their notes are kept in the bundle."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.pictures import check_pictures
 
-from brainlm.cli.app import load_analysis
+from brainlm.cli.analyses import load_analysis
 from brainlm.comparison.concepts import compare_languages
 from brainlm.data.notes import kind_of
 from brainlm.data.preprocessing import high_pass

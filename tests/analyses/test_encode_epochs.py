@@ -9,7 +9,7 @@ from miniatures.epochs import meg_folder, pair_folder
 from support.pictures import check_pictures
 from support.tiny_models import byte_level_bpe, tiny_llama
 
-from brainlm.cli.app import load_analysis
+from brainlm.cli.analyses import load_analysis
 from brainlm.datasets.folders import is_on_disk
 from brainlm.encoding.word_epochs import encode_epochs
 from brainlm.errors import CorruptDataError, UnknownNameError

@@ -7,7 +7,8 @@ from miniatures.words import english_words
 from typer.testing import CliRunner
 
 from brainlm import Groups, LanguageModel, RidgeEncoder, encode, from_table, open_dataset
-from brainlm.cli.app import app, load_analysis
+from brainlm.cli.analyses import load_analysis
+from brainlm.cli.app import app
 from brainlm.results.bundle import load_bundle
 
 pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")

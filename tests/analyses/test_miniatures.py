@@ -18,7 +18,7 @@ from support.bids_folder import BEST, write_bids
 from support.pictures import check_pictures
 
 from brainlm import LanguageModel
-from brainlm.cli.app import list_analyses, load_analysis
+from brainlm.cli.analyses import list_analyses, load_analysis
 from brainlm.data.notes import kind_of
 from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 import brainlm
 from brainlm.batch.dask_tasks import compute_to
 from brainlm.batch.study_reading import read_study
-from brainlm.cli.analyses import load_analysis, outline_of
-from brainlm.cli.app import app, list_analyses, main
+from brainlm.cli.analyses import command_of, list_analyses, load_analysis
+from brainlm.cli.app import app, main
 from brainlm.datasets.folders import list_datasets
 from brainlm.errors import UnknownNameError
 from brainlm.workflow.command import from_settings
@@ -74,7 +74,7 @@ def test_models_are_listed(nothing_here):
 def test_doctor_tells_what_is_missing_and_what_to_do(nothing_here, tmp_path):
     code, text = _say("doctor")
     assert code == 0
-    assert "ok torch" in text
+    assert "torch 2" in text
     assert "brainlm fetch minilm" in text
     code, text = _say("doctor", "--root", str(tmp_path / "nowhere"))
     assert code == 1
@@ -126,8 +126,8 @@ def test_every_analysis_takes_the_common_options(name):
 
 
 @pytest.mark.parametrize("name", list_analyses())
-def test_the_outline_of_an_analysis_has_its_options(name):
-    outline, whole = outline_of(name), load_analysis(name).main
+def test_the_command_of_an_analysis_has_its_options(name):
+    outline, whole = command_of(name), load_analysis(name).main
     assert outline.__doc__ == whole.__doc__
     told = [
         [
@@ -406,8 +406,47 @@ def test_three_near_names_are_offered():
         _say("datasets", "smn4lang-fmr")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "encode_alice_fmri", "--layers", "abc"], "--layers 'abc': give whole numbers"),
+        (["run", "encode_alice_fmri", "--sound", "/nope"], "--sound /nope: no such file"),
+        (["run", "mulcogbench", "--models", "minilmm:en"], "Did you mean 'minilm'"),
+        (["run", "encode_table", "/nope.csv"], "--table /nope.csv: no such file"),
+        (["plot", "/nope"], "/nope: not a result bundle"),
+        (["report", "/nope"], "/nope: not a result bundle"),
+        (["datasets", "alice-fmri", "--markdown"], "leave 'alice-fmri' out"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_imported(
+    nothing_here, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.setattr("brainlm.cli.analyses.load_analysis", None)
+    code, said = _fail(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert message in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_doctor_fits_on_a_screen(nothing_here):
+    _, text = _say("doctor")
+    assert len(text.splitlines()) < 15
+    assert "data sets are not here" in text
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_fetch_asks_before_whole_data_sets_of_imaging(nothing_here, monkeypatch, answer):
+    monkeypatch.setattr("brainlm.datasets.fetch.fetch_dataset", lambda *_, **__: 1 / 0)
+    asked = RUNNER.invoke(app, ["fetch", "lebel2023"], input=answer)
+    assert asked.exit_code == 1
+    assert "--subjects fetches some of them. Fetch all?" in asked.output
+    for certain in (["--yes"], ["--subjects", "UTS03"]):
+        with pytest.raises(ZeroDivisionError):
+            _say("fetch", "lebel2023", *certain)
+
+
 def test_the_list_of_analyses_imports_none(monkeypatch):
-    monkeypatch.setattr("brainlm.cli.app.load_analysis", None)
+    monkeypatch.setattr("brainlm.cli.analyses.load_analysis", None)
     code, text = _say("run")
     assert code == 0
     assert "Which layers of a language model encode human meaning ratings?" in text

@@ -10,7 +10,7 @@ from brainlm.comparison.feature_families import common_words, training_sentences
 from brainlm.comparison.feature_spaces import FeatureSpace, control_space
 from brainlm.comparison.layer_scores import control_design, layer_part, rows_of
 from brainlm.comparison.layer_statistics import depth_difference, layer_profile
-from brainlm.comparison.opening import _averaged, _check_words, open_assembly
+from brainlm.comparison.opening import _averaged, _check_words, _common, open_assembly
 from brainlm.comparison.selection import choose_datasets, materials, parse_models
 from brainlm.comparison.simulated_assemblies import autoregressive, simulate_fmri, simulate_meg
 from brainlm.comparison.simulated_epochs import simulate_epochs
@@ -289,3 +289,18 @@ def test_items_that_mean_other_words_to_other_subjects_are_refused():
     _check_words([seen("a", "cat"), seen("b", "cat")], "made")
     with pytest.raises(CorruptDataError, match="'i1' is 'dog' to subject 'b' and 'cat'"):
         _check_words([seen("a", "cat"), seen("b", "dog")], "made")
+
+
+def test_subjects_who_saw_the_items_in_another_order_are_compared_item_by_item(rng):
+    values = rng.standard_normal((6, 1))
+    items = [str(k) for k in range(6)]
+    order = rng.permutation(6)
+    first = Recording(values, ["x"], "eye-tracking", "ms", items=items, subject="a")
+    other = Recording(
+        values[order], ["x"], "eye-tracking", "ms", items=np.array(items)[order], subject="b"
+    )
+    same, moved = _common([first, other])
+    assert same is first
+    assert moved.items.tolist() == items
+    np.testing.assert_array_equal(moved.data, values)
+    assert "items of b in the order of a" in moved.notes

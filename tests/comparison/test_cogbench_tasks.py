@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from brainlm import Features, Recording, Stimulus
-from brainlm.cli.app import load_analysis
+from brainlm.cli.analyses import load_analysis
 from brainlm.comparison.cogbench import (
     TASKS,
     gather,

@@ -13,7 +13,7 @@ from brainlm.cli.catalogue import dataset_page
 from brainlm.data.recording import Recording
 from brainlm.datasets.card import card_names, read_card
 from brainlm.datasets.fetch import fetch_dataset
-from brainlm.datasets.folders import list_datasets, list_subjects
+from brainlm.datasets.folders import list_datasets, list_subjects, refused_subjects
 from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError
 from brainlm.io.registry import READERS
@@ -143,6 +143,22 @@ def test_the_root_may_be_the_folder_or_hold_it_under_an_alias(tiny, root):
     assert open_dataset(tiny, "s1", root=root / "tiny")[1].n_samples == 4
     (root / "tiny").rename(root / "tiny_alias")
     assert open_dataset(tiny, "s1", root=root)[1].n_samples == 4
+
+
+def test_refused_subjects_are_not_listed_but_noted(tiny, root, monkeypatch):
+    monkeypatch.setenv("BRAINLM_DATA", str(root))
+    refused = 'repairs = ["Declared."]\nrefused = { s2 = "zero throughout", s9 = "nowhere" }'
+    edited(tiny, 'repairs = ["Declared."]', refused)
+    assert list_subjects(tiny) == ["s1", "s3"]
+    (note,) = refused_subjects(tiny)
+    assert note == "excluded s2: zero throughout"
+    assert note.kind == "excluded"
+    with pytest.raises(CorruptDataError, match="constant"):
+        open_dataset(tiny, "s2")
+
+
+def test_a_subject_may_be_named_as_bids_does(tiny, root):
+    assert open_dataset(tiny, "sub-s1", root)[1].subject == "s1"
 
 
 def test_roots_are_the_argument_then_the_variable_then_the_cache(tiny, root, monkeypatch):

@@ -13,7 +13,7 @@ from support.pictures import check_pictures
 
 import brainlm.storage.long_recordings
 from brainlm import LanguageModel, Stimulus
-from brainlm.cli.app import load_analysis
+from brainlm.cli.analyses import load_analysis
 from brainlm.decoding import CAUTION
 from brainlm.decoding.controls import cautions
 from brainlm.decoding.simulated_subjects import generate_stories

@@ -7,7 +7,7 @@ import pytest
 from conftest_words import WORDS
 
 from brainlm import LanguageModel, Stimulus
-from brainlm.cli.app import load_analysis
+from brainlm.cli.analyses import load_analysis
 from brainlm.decoding import crossed_study, story_study
 from brainlm.decoding.beam_search import Reconstruction
 from brainlm.decoding.crossed_study import spread_evenly

@@ -7,7 +7,7 @@ from miniatures.stories import smn4lang_fmri
 
 import brainlm.storage.long_recordings
 from brainlm import Recording, Stimulus
-from brainlm.cli.app import load_analysis
+from brainlm.cli.analyses import load_analysis
 from brainlm.decoding.stories import Story
 from brainlm.errors import DataMissingError, UnknownNameError
 from brainlm.results.bundle import load_bundle

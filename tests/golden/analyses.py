@@ -15,7 +15,7 @@ from golden.cases import Arrays, Case, MissingInputError, add_case, arrays
 from golden.made import fluent, llama, scratch, speller
 from golden.small_studies import told_as_data_set, told_as_folder
 
-from brainlm.cli.app import load_analysis
+from brainlm.cli.analyses import load_analysis
 from brainlm.datasets.folders import is_on_disk
 from brainlm.language_models.sources import is_cached
 from brainlm.results.bundle import load_bundle

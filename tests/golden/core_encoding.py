@@ -59,7 +59,7 @@ def alignment() -> Arrays:
     methods = ("lanczos", "hrf", "mean", "sum")
     return arrays(
         aligned={m: align(space, recording, method=m, delays=(1, 2))._asdict() for m in methods},
-        by_default=align(space, recording)._asdict(),
+        by_default=align(space, recording, delays=[0])._asdict(),
         delayed=delay(linear()[0], [-1, 0, 2], linear()[2]),
         delays=[np.array(delays_between(step)) for step in (0.71, 1.5, 2.0)],
         lanczos=lanczos_weights(plain.onset, times, cutoff=0.25),

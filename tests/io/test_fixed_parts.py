@@ -157,7 +157,7 @@ def test_stories_of_train_and_dev(card, folder, rng):
     assert stimulus.context_only[:5].tolist() == [False, True, False, False, True]
     assert stimulus.sentence[:5].tolist() == ["1/0"] * 3 + ["1/1"] * 2
     assert stimulus.onset[:5].tolist() == [14, 14, 15.5, 16, 16]
-    rate = align(word_rate(stimulus), recording, method="sum").X
+    rate = align(word_rate(stimulus), recording, method="sum", delays=[0]).X
     assert rate[recording.run == "1"].sum() == 3  # neither comma nor full stop
 
 

@@ -1,15 +1,28 @@
 import io
+import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas
 import pytest
+import xarray
 from support.bundles_for_tests import make_bundle
 from typer.testing import CliRunner
 
 from brainlm.cli.app import app
-from brainlm.results.report import bundle_tables, report_page, write_report
+from brainlm.plotting import FIGURES, draw
+from brainlm.plotting.captions import CAPTIONS
+from brainlm.results.report import (
+    bundle_tables,
+    csv_folder,
+    report_page,
+    report_tables,
+    write_report,
+)
+from brainlm.results.report.texts import texts_of
 
 # Software rendering: the brains need WebGL, and the machines of tests have no graphics card.
 CHROMIUM = [
@@ -54,6 +67,70 @@ def test_everything_is_inside_the_file(bundle):
         assert expected in text, expected
 
 
+def test_the_first_screen_is_the_answer_then_each_figure_with_its_caption(bundle):
+    text = report_page([bundle])
+    answer = "layer 1 scores highest: r 0.2"
+    caption = "A layer effect counts where it leaves the grey curve"
+    places = [text.index(part) for part in ('class="answer"', answer, "<figure", caption)]
+    assert places == sorted(places)
+    assert "random vectors with the geometry of a layer reach 0." in text
+
+
+def test_captions_are_those_of_the_page_on_figures():
+    page = (Path(__file__).parents[2] / "figures" / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .*? \| (.*?) \| .*?\|$", page, flags=re.MULTILINE)
+    assert dict(rows) == CAPTIONS
+    assert set(CAPTIONS) == set(FIGURES)
+
+
+def test_tables_are_files_beside_the_page(bundle, tmp_path):
+    path = tmp_path / "report.html"
+    text = report_page([bundle], csv=csv_folder(path))
+    tables = report_tables([bundle])
+    write_report(path, text, tables=tables)
+    for name, table in tables.items():
+        assert f'href="report_tables/{name}.csv"' in text
+        found = pandas.read_csv(tmp_path / "report_tables" / f"{name}.csv")
+        assert len(found) == len(table) > 0
+        assert list(found.columns) == list(table.columns)
+
+
+def test_methods_and_citations_say_what_was_done(bundle):
+    text = report_page([bundle])
+    (methods,) = re.findall(r'class="methods"[^>]*>(.*?)</p>', text, flags=re.DOTALL)
+    for part in ("Alice in Wonderland", "(Brennan et al., 2016)", "smollm2", "revision abc123"):
+        assert part in methods
+    for part in ("random vectors with the geometry", "brainlm 0.1.0", "Delays (samples): 1, 2"):
+        assert part in methods
+    for entry in ("@software{brainlm", "@article{brennan2016abstract", "@misc{smollm2"):
+        assert entry in text
+
+
+def test_notes_are_grey_and_warnings_amber(bundle):
+    text = report_page([bundle])
+    assert '<div class="warn">3 of 8 alphas' in text
+    assert '<div class="soft">excluded s33' in text
+    assert "Debug run" not in text
+
+
+def test_a_debug_run_is_marked(tmp_path):
+    bundle = make_bundle(tmp_path / "trial", config={"dataset": "alice-fmri", "debug": True})
+    assert "Debug run:" in report_page([bundle])
+    plain = draw(make_bundle(tmp_path / "whole"), "layer_curve")
+    marked = draw(bundle, "layer_curve")
+    assert marked.get_supxlabel().startswith("debug run")
+    assert not plain.get_supxlabel()
+
+
+def test_bundles_of_another_layout_are_named(bundle, tmp_path):
+    other = make_bundle(tmp_path / "other", arrays={"tests": bundle.arrays["tests"]}, figures=[])
+    third = make_bundle(tmp_path / "third", seed=2)
+    text = report_page([bundle, other, third])
+    assert "Not in this table" in text
+    assert "other (encode_alice_fmri)" in text
+    assert "No table side by side" not in text
+
+
 def test_texts_of_a_bundle_cannot_become_code(bundle):
     text = report_page([bundle])
     assert "<script>alert(1)</script>" not in text
@@ -82,6 +159,82 @@ def test_the_command_writes_one_file_and_not_over_another(bundle):
         CliRunner().invoke(app, ["report", folder], catch_exceptions=False)
 
 
+@pytest.fixture
+def decoded(tmp_path):
+    """A bundle of two texts, where the reconstruction repeats every second word."""
+    words = [
+        "alice",
+        "was",
+        "beginning",
+        "to",
+        "get",
+        "very",
+        "tired",
+        "of",
+        "sitting",
+        "by",
+        "her",
+        "sister",
+        "on",
+        "the",
+        "bank",
+    ]
+    said = [w if k % 2 else "nothing" for k, w in enumerate(words)]
+    at = 2.0 * np.arange(len(words))
+    example = xarray.Dataset(
+        {
+            "score": (("condition", "metric"), [[0.4]]),
+            "window_score": (("condition", "metric", "window"), np.full((1, 1, 3), 0.4)),
+            "null_score": (("null", "metric", "window"), np.full((5, 1, 3), 0.1)),
+            "text": ("condition", [" ".join(said)]),
+            "middle": ("word", at),
+            "reference_text": " ".join(words),
+            "reference_middle": ("reference_word", at),
+        },
+        {"condition": ["MapGuide: brain"], "metric": ["bleu-1"], "window": [0.0, 10.0, 20.0]},
+    )
+    return make_bundle(tmp_path / "decoded", arrays={"example": example}, figures=[])
+
+
+def test_both_texts_are_in_the_page_with_their_matches(decoded):
+    (text,) = texts_of(decoded)
+    first = text["passages"][0]
+    assert first["reference"] == [
+        ("alice", False),
+        ("was", True),
+        ("beginning", False),
+        ("to", True),
+        ("get", False),
+    ]
+    assert [word for word, _ in first["said"]] == ["nothing", "was", "nothing", "to", "nothing"]
+    assert (first["score"], first["null"]) == (0.4, pytest.approx(0.1))
+    page = report_page([decoded])
+    assert page.count("<mark>was</mark>") == 2
+    assert "bleu-1 of the 20 s that follow\n0.400, mean of the null 0.100" in page
+    assert texts_of(make_bundle(Path(decoded.folder).parent / "other")) == []
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_slider_goes_through_the_text(browser, decoded, tmp_path, width):
+    path = write_report(tmp_path / "report.html", report_page([decoded]))
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(path.as_uri())
+    shown = page.locator(".passage:visible")
+    assert shown.count() == 1
+    assert "alice" in shown.inner_text()
+    page.locator("input[type=range]").fill("1")
+    assert shown.count() == 1
+    assert "very" in shown.inner_text()
+    page.get_by_role("button", name="Show all").click()
+    assert shown.count() == 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert complaints == []
+    page.close()
+
+
 @pytest.fixture(scope="module")
 def browser():
     sync_api = pytest.importorskip("playwright.sync_api")
@@ -95,7 +248,7 @@ def browser():
 
 
 @pytest.mark.enable_socket
-@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (800, "dark"), (390, "dark")])
 def test_a_browser_shows_sorts_filters_and_zooms_it(browser, bundle, tmp_path, width, scheme):
     other = make_bundle(tmp_path / "second", seed=1)
     path = write_report(tmp_path / "report.html", report_page([bundle, other]))

@@ -125,7 +125,7 @@ def write_miniature(files):
 def mulcogbench(files, folder):
     from miniatures.models import shipped_as_written
 
-    from brainlm.cli.app import load_analysis
+    from brainlm.cli.analyses import load_analysis
     from brainlm.datasets import card
     from brainlm.language_models import sources
 
@@ -149,7 +149,7 @@ def write_told(files):
 
 
 def decode(files, folder):
-    from brainlm.cli.app import load_analysis
+    from brainlm.cli.analyses import load_analysis
 
     os.environ["BRAINLM_CACHE"] = str(files / "cache")
     options = json.loads((files / "options.json").read_text())

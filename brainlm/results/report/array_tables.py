@@ -42,7 +42,7 @@ def bundle_tables(bundle: Bundle) -> tuple[dict[str, pandas.DataFrame], list[str
     left_out = []
     by_rank = sorted(bundle.arrays.items(), key=lambda item: not item[0].startswith("scores"))
     for name, dataset in by_rank:
-        if "score" in dataset and "space" in dataset["score"].dims and _unit(dataset["score"]):
+        if has_spaces(dataset):
             tables[f"{name}: means over targets"] = space_table(dataset)
             if dataset["score"].sizes.get("target", 1) * dataset.sizes["space"] <= MOST_ROWS:
                 tables[f"{name}: each target"] = target_table(dataset)
@@ -63,6 +63,11 @@ def bundle_tables(bundle: Bundle) -> tuple[dict[str, pandas.DataFrame], list[str
             else:
                 tables[title] = _flat(dataset[names])
     return tables, left_out
+
+
+def has_spaces(dataset: xarray.Dataset) -> bool:
+    """Whether a data set holds scores of feature spaces over subjects or folds."""
+    return "score" in dataset and "space" in dataset["score"].dims and bool(_unit(dataset["score"]))
 
 
 def space_table(dataset: xarray.Dataset) -> pandas.DataFrame:
@@ -161,9 +166,7 @@ def comparison_table(bundles: Sequence[Bundle]) -> pandas.DataFrame:
     columns = []
     for bundle in bundles:
         for name, dataset in bundle.arrays.items():
-            if "score" not in dataset or "space" not in dataset["score"].dims:
-                continue
-            if _unit(dataset["score"]) is None:
+            if not has_spaces(dataset):
                 continue
             table = space_table(dataset)
             keys = [key for key in ("analysis", "space") if key in table]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import html
 import json
 import re
 import warnings
@@ -14,7 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from brainlm.data.brain_maps import BrainMaps, winners
 from brainlm.plotting.brain import brain_scale, bundle_maps, label_colours
-from brainlm.results.report.array_tables import bundle_tables, comparison_table
+from brainlm.plotting.captions import CAPTIONS
+from brainlm.results.report.answer import answer_of
+from brainlm.results.report.array_tables import bundle_tables, comparison_table, has_spaces
+from brainlm.results.report.methods import citations_of, methods_of, models_of
+from brainlm.results.report.texts import texts_of
 
 if TYPE_CHECKING:
     import pandas
@@ -30,6 +35,9 @@ CHECKS = {
     "Coverage": "coverage",
 }
 
+WARNINGS = ("Edge of the penalty grid", "Leakage")  # amber; the others are grey notes
+PRINT_DPI = 300  # of figures
+ON_SCREEN = 150  # pixels for an inch of print: text of 7 points is read on a screen
 MOST_VIEWERS = 12  # brains that one can turn; the first takes 4 MB of the page, others little
 # The libraries of a viewer, which begin with a comment, and its meshes, which are base64.
 LONG = re.compile(r"(?<=<script>)\s*/\*[!*].*?(?=</script>)|[A-Za-z0-9+/=]{2000,}", re.DOTALL)
@@ -45,6 +53,8 @@ TABLE_LAYOUT = {
 class _Figure:
     name: str
     image: str  # data URI
+    caption: str
+    width: int  # pixels of the page
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,27 @@ class _Pieces:
         return LONG.sub(lambda m: f"@@{self.texts.setdefault(m[0], len(self.texts))}@@", html)
 
 
-def report_page(bundles: Sequence[Bundle], questions: Mapping[str, str] | None = None) -> str:
+def report_tables(bundles: Sequence[Bundle]) -> dict[str, pandas.DataFrame]:
+    """Return every table of a report by the name of its CSV file, without its ending.
+
+    Parameters
+    ----------
+    bundles : sequence of Bundle
+    """
+    return {
+        _file_name(bundle, title): table
+        for bundle in bundles
+        for title, table in bundle_tables(bundle)[0].items()
+    }
+
+
+def _file_name(bundle: Bundle, title: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "_", f"{bundle.folder.name} {title}").strip("_").lower()
+
+
+def report_page(
+    bundles: Sequence[Bundle], questions: Mapping[str, str] | None = None, *, csv: str | None = None
+) -> str:
     """Return the report of bundles as the text of one HTML file.
 
     Parameters
@@ -74,6 +104,8 @@ def report_page(bundles: Sequence[Bundle], questions: Mapping[str, str] | None =
         Several are compared in a table before each has its section.
     questions : mapping of str to str, optional
         Name of an analysis -> what it asks.
+    csv : str, optional
+        Folder of the tables as CSV files, relative to the page: it links them.
 
     Returns
     -------
@@ -91,40 +123,59 @@ def report_page(bundles: Sequence[Bundle], questions: Mapping[str, str] | None =
     )
     pieces = _Pieces()
     sections = [
-        _section(number, bundle, questions or {}, pieces)
+        _section(number, bundle, questions or {}, pieces, csv)
         for number, bundle in enumerate(bundles, start=1)
     ]
     compared = comparison_table(bundles) if len(bundles) > 1 else None
     both = compared is not None and len(compared)
     return environment.get_template("page.html").render(
+        warnings=WARNINGS,
         title=", ".join(section["title"] for section in sections),
         sections=sections,
         comparison=_html(compared, "comparison") if both and compared is not None else "",
+        not_compared=[] if compared is None else _not_compared(bundles),
         pieces=_packed(json.dumps(list(pieces.texts))) if pieces.texts else "",
         tables_script=generate_init_offline_itables_html(options.dt_bundle),
     )
 
 
+def _not_compared(bundles: Sequence[Bundle]) -> list[str]:
+    """Return the bundles without scores of feature spaces, which the comparison leaves out."""
+    return [
+        f"{bundle.folder.name} ({bundle.record['analysis']})"
+        for bundle in bundles
+        if not any(map(has_spaces, bundle.arrays.values()))
+    ]
+
+
 def _section(
-    number: int, bundle: Bundle, questions: Mapping[str, str], pieces: _Pieces
+    number: int,
+    bundle: Bundle,
+    questions: Mapping[str, str],
+    pieces: _Pieces,
+    csv: str | None = None,
 ) -> dict[str, Any]:
     record = bundle.record
     tables, left_out = bundle_tables(bundle)
     cards = _cards(record)
     brains = _brains(bundle)
     viewers = [_viewer(name, maps, pieces) for name, maps in brains[:MOST_VIEWERS]]
-    shown = {
-        title: _html(table, f"t{number}-{i}") for i, (title, table) in enumerate(tables.items())
-    }
+    shown = [
+        (title, _html(table, f"t{number}-{i}"), csv and f"{csv}/{_file_name(bundle, title)}.csv")
+        for i, (title, table) in enumerate(tables.items())
+    ]
     return {
         "id": f"bundle-{number}",
         "title": record["analysis"].replace("_", " "),
         "question": questions.get(record["analysis"], ""),
-        "answer": bundle.arrays["verdict"].attrs["sentence"] if "verdict" in bundle.arrays else "",
+        "answer": answer_of(bundle),
+        "debug": bool(record.get("config", {}).get("debug")),
+        "methods": methods_of(bundle, cards),
         "folder": bundle.folder.name,
         "created": record.get("created", ""),
         "command": record.get("command", ""),
         "figures": _figures(bundle),
+        "texts": texts_of(bundle),
         "viewers": viewers,
         "unseen": [name for name, _ in brains[MOST_VIEWERS:]],
         "log": _log(bundle.folder),
@@ -139,11 +190,12 @@ def _section(
         "settings": {k: _text(v) for k, v in record.get("config", {}).items()},
         "data": [(card.title, _licence(card), list(card.known_problems)) for card in cards],
         "inputs": json.dumps(record.get("inputs", {}), indent=1, ensure_ascii=False, default=str),
-        "models": _models(record),
-        "environment": record.get("environment", {}),
-        "citations": [
-            (r.text, (r.bibtex or "").strip()) for card in cards for r in card.references
+        "models": [
+            f"{name} (revision {revision})" if revision else name
+            for name, revision in models_of(record).items()
         ],
+        "environment": record.get("environment", {}),
+        "citations": citations_of(record, cards),
     }
 
 
@@ -157,8 +209,22 @@ def _figures(bundle: Bundle) -> list[_Figure]:
     )
     for path in drawn:
         data = base64.b64encode(path.read_bytes()).decode("ascii")
-        found.append(_Figure(path.stem.replace("_", " "), f"data:image/png;base64,{data}"))
+        caption = _marked(CAPTIONS.get(path.stem, ""))
+        name = path.stem.replace("_", " ")
+        width = round(_png_width(path) * ON_SCREEN / PRINT_DPI)
+        found.append(_Figure(name, f"data:image/png;base64,{data}", caption, width))
     return found
+
+
+def _png_width(path: Path) -> int:
+    with open(path, "rb") as file:
+        return int.from_bytes(file.read(24)[16:20], "big")
+
+
+def _marked(caption: str) -> str:
+    """Return a caption as HTML: ``code`` and *stress* as in `figures/README.md`."""
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(caption, quote=False))
+    return re.sub(r"\*([^*]+)\*", r"<em>\1</em>", text)
 
 
 def _log(folder: Path) -> str:
@@ -246,17 +312,6 @@ def _licence(card: Card) -> str:
     return f"licence: {card.licence}" + ("; not for commercial use" if card.noncommercial else "")
 
 
-def _models(record: Mapping[str, Any]) -> list[str]:
-    features = record.get("inputs", {}).get("features", {})
-    found = {}
-    for origin in features.values():
-        if isinstance(origin, dict) and "model" in origin:
-            found[str(origin["model"])] = str(origin.get("revision", ""))
-    return [
-        f"{name} (revision {revision})" if revision else name for name, revision in found.items()
-    ]
-
-
 def _baselines(bundle: Bundle) -> str:
     """Say whether random embeddings are shown with the layers, against anisotropy."""
     for dataset in bundle.arrays.values():
@@ -269,10 +324,36 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def write_report(path: Path, text: str, *, overwrite: bool = False) -> Path:
-    """Write a report, not over an existing file unless asked to."""
+def write_report(
+    path: Path,
+    text: str,
+    *,
+    tables: Mapping[str, pandas.DataFrame] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a report, not over an existing file unless asked to, and its tables beside it.
+
+    Parameters
+    ----------
+    path : Path
+        HTML file.
+    text : str
+        From `report_page`.
+    tables : mapping of str to DataFrame, optional
+        From `report_tables`: written as CSV into `csv_folder` of the page.
+    overwrite : bool
+    """
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path}: exists; choose another --out or pass --overwrite")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+    for name, table in (tables or {}).items():
+        folder = path.parent / csv_folder(path)
+        folder.mkdir(exist_ok=True)
+        table.to_csv(folder / f"{name}.csv", index=False, encoding="utf-8")
     return path
+
+
+def csv_folder(path: Path) -> str:
+    """Return the name of the folder beside a report that holds its tables as CSV."""
+    return f"{path.stem}_tables"

@@ -12,7 +12,8 @@ that of BrainLLM (Ye et al. 2025, Commun Biol 8:346, arXiv 2311.09889); sizes, r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -207,14 +208,36 @@ def fit_soft_prompt(
     ValueError
         The model is not causal, or there are no examples.
     """
-    import torch
-
     given = PromptTraining() if settings is None else settings
     if not model.causal:
         raise ValueError(f"{model.name} is {model.kind}: a soft prompt needs a causal model")
     if min(len(train), len(held_out)) == 0:
         raise ValueError("a soft prompt needs examples to train on and a held-out story")
     model.headed.requires_grad_(False)
+    with _single_precision(model):
+        return _train(model, train, held_out, given)
+
+
+@contextmanager
+def _single_precision(model: LanguageModel) -> Iterator[None]:
+    """Hold the weights in float32: on processors the way back is four times as fast as in half."""
+    weights = list(model.headed.parameters())
+    before = [each.dtype for each in weights]
+    for each in weights:
+        each.data = each.data.float()
+    try:
+        yield
+    finally:
+        for each, dtype in zip(weights, before, strict=True):
+            each.data = each.data.to(dtype)  # exact: they came from there
+
+
+def _train(
+    model: LanguageModel, train: PromptExamples, held_out: PromptExamples, given: PromptTraining
+) -> SoftPrompt:
+    """Return the map of the epoch with the lowest held-out loss."""
+    import torch
+
     start = _start(model, train, given)
     names = ("down", "up", "bias")
     rng = np.random.default_rng(given.seed)

@@ -12,7 +12,8 @@ that of BrainLLM (Ye et al. 2025, Commun Biol 8:346, arXiv 2311.09889); sizes, r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class PromptTraining:
         Most epochs, and epochs without a lower held-out loss until it stops.
     batch : int
         Samples per step.
+    most : int
+        Samples per epoch, drawn at random: a pass through the language model and back each.
     rate, decay : float
         Learning rate and weight decay of AdamW.
     seed : int
@@ -47,10 +50,11 @@ class PromptTraining:
 
     n_prompts: int = 4
     rank: int = 16
-    context: int = 16
-    epochs: int = 6
+    context: int = 8
+    epochs: int = 4
     patience: int = 2
     batch: int = 32
+    most: int = 500
     rate: float = 5e-3
     decay: float = 0.05
     seed: int = 0
@@ -204,14 +208,36 @@ def fit_soft_prompt(
     ValueError
         The model is not causal, or there are no examples.
     """
-    import torch
-
     given = PromptTraining() if settings is None else settings
     if not model.causal:
         raise ValueError(f"{model.name} is {model.kind}: a soft prompt needs a causal model")
     if min(len(train), len(held_out)) == 0:
         raise ValueError("a soft prompt needs examples to train on and a held-out story")
     model.headed.requires_grad_(False)
+    with _single_precision(model):
+        return _train(model, train, held_out, given)
+
+
+@contextmanager
+def _single_precision(model: LanguageModel) -> Iterator[None]:
+    """Hold the weights in float32: on processors the way back is four times as fast as in half."""
+    weights = list(model.headed.parameters())
+    before = [each.dtype for each in weights]
+    for each in weights:
+        each.data = each.data.float()
+    try:
+        yield
+    finally:
+        for each, dtype in zip(weights, before, strict=True):
+            each.data = each.data.to(dtype)  # exact: they came from there
+
+
+def _train(
+    model: LanguageModel, train: PromptExamples, held_out: PromptExamples, given: PromptTraining
+) -> SoftPrompt:
+    """Return the map of the epoch with the lowest held-out loss."""
+    import torch
+
     start = _start(model, train, given)
     names = ("down", "up", "bias")
     rng = np.random.default_rng(given.seed)
@@ -219,7 +245,7 @@ def fit_soft_prompt(
     optimiser = torch.optim.AdamW(weights.values(), lr=given.rate, weight_decay=given.decay)
     best, lowest, waited = start, prompt_loss(model, start, held_out), 0
     for _ in range(given.epochs):
-        for rows in _batches(rng.permutation(len(train)), given.batch):
+        for rows in _batches(rng.permutation(len(train))[: given.most], given.batch):
             part = train.select(rows)
             optimiser.zero_grad()
             total, n_tokens = _summed_loss(model, _tensors(start, weights, part.X), part)

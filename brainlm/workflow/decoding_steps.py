@@ -247,7 +247,7 @@ def open_crossed_study(
     )
     scorers = choose(decoder.scorers, list(LABELS), "scorer")
     if PROMPT in scorers:
-        settings = replace(settings, prompt=PromptTraining(epochs=1 if run.debug else 6))
+        settings = replace(settings, prompt=PromptTraining(epochs=1 if run.debug else 4))
     small: dict[str, Any] = {"n_components": 24, "n_targets": 40, "n_inputs": 30, "n_frequent": 500}
     encoder = search.encoder if search.encoder != "auto" else "minilm" if english else ""
     search = search.when(run.debug)

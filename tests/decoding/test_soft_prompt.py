@@ -58,12 +58,14 @@ def test_a_brain_of_noise_gains_nothing(tiny, vocabulary):
     assert abs(np.mean(gains)) < 0.05
 
 
-def test_only_the_map_is_trained(tiny_folder, vocabulary, rng):
-    model = LanguageModel(tiny_folder)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_only_the_map_is_trained(tiny_folder, vocabulary, rng, dtype):
+    model = LanguageModel(tiny_folder, dtype=dtype)
     before = {name: w.clone() for name, w in model.headed.state_dict().items()}
     train, held = (examples(rng, vocabulary, n) for n in (40, 20))
     prompt = fit_soft_prompt(model, train, held, replace(FAST, epochs=1))
     for name, weights in model.headed.state_dict().items():
+        assert weights.dtype == before[name].dtype
         assert weights.equal(before[name]), name
     assert all(weights.grad is None for weights in model.headed.parameters())
     assert prompt.up.shape == (8, 2, model.n_features)

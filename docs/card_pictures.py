@@ -4,9 +4,11 @@
 
     BRAINLM_DATA=... python docs/card_pictures.py [NAME ...]
 
-writes docs/data-pictures/NAME.png, which the page of the data set shows.
+writes docs/data-pictures/NAME.png, which the page of the data set shows. The name "decoding" draws
+the figure of the example of decoded sentences, for the first page.
 """
 
+import runpy
 import sys
 import warnings
 from pathlib import Path
@@ -135,6 +137,14 @@ def shortened(text):
     return text if len(text) <= SHORTEN else text[: SHORTEN - 3] + "..."
 
 
+def draw_decoding():
+    """Write the figure of examples/decoding_sentences.py at the size of the other pictures."""
+    with styled(), paper_style():
+        found = runpy.run_path(str(FOLDER.parents[1] / "examples" / "decoding_sentences.py"))
+        found["fig"].set_size_inches(6.4, 2.4)
+        found["fig"].savefig(FOLDER / "decoding.png", dpi=110)
+
+
 def draw_card(name):
     """Write the picture of a data set."""
     card = read_card(name)
@@ -161,7 +171,7 @@ def main():
     for name in names:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            draw_card(name)
+            draw_decoding() if name == "decoding" else draw_card(name)
         sys.stdout.write(f"{name}\n")
 
 

@@ -29,6 +29,7 @@ extensions = [
 templates_path = ["_templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "brainlm"
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "show_prev_next": False,
     "navigation_with_keys": False,
@@ -36,8 +37,9 @@ html_theme_options = {
     "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "datasets": []},
 }
 html_show_sourcelink = False
-html_sidebars = {page: [] for page in ("index", "datasets", "data/*")}
+html_sidebars = {"**": []}
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["site.css"]
 html_js_files = ["catalogue.js"]
 myst_enable_extensions = ["deflist"]
@@ -54,7 +56,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 # The cluster example starts processes, which import the file under its own name.
 NOT_RUN = ["cluster_study"]
 NOT_RUN += [] if all(map(is_cached, ("smollm2", "gemma3"))) else ["features_and_surprisal"]
-NOT_RUN += [] if is_cached("smollm2") else ["decoding_story"]
+NOT_RUN += [] if is_cached("smollm2") else ["alice_tutorial", "decoding_story"]
 sphinx_gallery_conf = {
     "examples_dirs": [str(HERE.parent / "examples")],
     "gallery_dirs": ["examples"],

@@ -60,11 +60,11 @@ print(f"voxels with p <= .05 of {len(places)}: max t {(largest.p <= 0.05).sum()}
       f"TFCE {(clusters.p <= 0.05).sum()}; largest d {largest.effect_size.max():.1f}")  # fmt: skip
 
 # %%
-# On the unfolded cortex, with the borders of the parcels:
+# On the unfolded cortex, with the borders of the parcels: effect sizes where p <= .05, and of how
+# many people.
 
-group = BrainMaps(largest.effect_size[None], ["Cohen's d"], mask, "d", affine)
 borders = BrainMaps(parcels[None], ["parcels"], mask, "label", affine, labels=labels)
-flat_view(group, regions=borders, threshold=0.5)
+flat_view(clusters.to_maps(borders), regions=borders)
 plt.show()
 
 # %%

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from brainlm.comparison.assembly import Assembly
-from brainlm.comparison.feature_spaces import FeatureSpace, model_space, norm_space, shared_words
+from brainlm.comparison.feature_spaces import (
+    FeatureSpace,
+    Reading,
+    model_space,
+    norm_space,
+    shared_words,
+)
 from brainlm.data.features import Features, concatenate
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.folders import is_on_disk
@@ -45,14 +51,20 @@ LEAST_COVERAGE = 0.1
 
 
 def layer_at(
-    name: str, languages: tuple[str, ...], depth: float, *, untrained: int | None = None
+    name: str | LanguageModel,
+    languages: tuple[str, ...],
+    depth: float,
+    *,
+    untrained: int | None = None,
+    reading: Reading | None = None,
 ) -> FeatureSpace:
     """Return one layer of a model, at a depth fixed before: nothing is chosen on the scores.
 
-    ``untrained`` is the seed of an untrained twin.
+    ``untrained`` is the seed of an untrained twin; ``reading`` sets context and pooling.
     """
     n_layers = model_space(name, languages, layers=[0]).n_layers
-    return model_space(name, languages, layers=[round(depth * n_layers)], untrained=untrained)
+    layers = [round(depth * n_layers)]
+    return model_space(name, languages, layers=layers, untrained=untrained, reading=reading)
 
 
 def twins_at(

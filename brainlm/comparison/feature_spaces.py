@@ -61,36 +61,62 @@ class FeatureSpace:
         return not self.languages or language.split("-")[0] in self.languages
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a language model reads running text.
+
+    Attributes
+    ----------
+    context : int
+        Words before each word.
+    pooling : str
+        How a word is made of its tokens, as in `brainlm.LanguageModel.embed`.
+    """
+
+    context: int
+    pooling: str = "mean"
+
+
 def model_space(
-    name: str,
+    name: str | LanguageModel,
     languages: tuple[str, ...] = (),
     *,
     layers: Any = "all",
     family: str | None = None,
     dtype: str = "float32",
     untrained: int | None = None,
+    reading: Reading | None = None,
 ) -> FeatureSpace:
     """Return the layers of a language model, or of an untrained twin, as a source.
 
     The context is none for isolated words, the sentence for sentences (their own text where a text
     is one), and for a discourse 256 words before it. A masked model, which needs a pass per word of
     a discourse, has 32 words of a story and the sentence of a text that was read. A word is the
-    mean of its tokens.
+    mean of its tokens. ``reading`` sets context and pooling instead; isolated words never have any
+    context. ``dtype`` and ``untrained`` are of the model, where it is named.
     """
-    model = LanguageModel(name, dtype=dtype, untrained=untrained)
+    model = name
+    if not isinstance(model, LanguageModel):
+        model = LanguageModel(model, dtype=dtype, untrained=untrained)
     if model.kind == "static":
-        return static_space(name, languages)
+        return static_space(model.name, languages)
     contexts: dict[str, int | str] = {"word": "none", "sentence": "sentence", "discourse": 256}
 
     def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
-        context = contexts[level]
+        context: int | str = contexts[level]
         if level == "discourse" and not model.causal:
             context = 32 if stimulus.timed else "sentence"  # a pass per word is slow
-        # With the last token alone, all words before a full stop are one in the input embeddings.
-        hidden = model.embed(stimulus, layers, context=context, pooling="mean")
+        if reading is not None and level != "word":
+            context = reading.context
+        hidden = model.embed(stimulus, layers, context=context, pooling=pooling)
         return [layer.select_words(words) for layer in hidden]
 
-    identity = {"model": model.identity, "dtype": dtype, "layers": str(layers), "pooling": "mean"}
+    # With the last token alone, all words before a full stop are one in the input embeddings.
+    pooling = "mean" if reading is None else reading.pooling
+    identity: dict[str, Any] = {"model": model.identity, "dtype": dtype, "layers": str(layers)}
+    identity["pooling"] = pooling
+    if reading is not None:
+        identity["context"] = reading.context
     family = family or ("causal" if model.causal else "masked")
     return FeatureSpace(model.name, family, languages, _all_words, embed, model.n_layers, identity)
 

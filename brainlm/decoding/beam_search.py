@@ -264,7 +264,11 @@ class _Search:
         mine = np.flatnonzero(state.search[proposals.parent] == number)
         parent = proposals.parent[mine] - own.start
         rows = state.rows.of(own)
-        gains = self.scorer.gains(rows, parent, steps[mine])
+        if getattr(self.scorer, "reads_words", False):
+            history, words = state.cache.history[own], proposals.word[mine]
+            gains = self.scorer.word_gains(rows, parent, history, words)  # type: ignore[attr-defined]
+        else:
+            gains = self.scorer.gains(rows, parent, steps[mine])
         if not np.isfinite(gains).all():
             raise ValueError(f"word {rows.word}: the scorer gave gains that are not finite")
         self.deviations.append(_deviation(gains, parent))

@@ -27,7 +27,7 @@ import numpy as np
 
 from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.decoder import StoryDecoder
-from brainlm.decoding.names import SCORERS
+from brainlm.decoding.names import PROMPT, SCORERS
 from brainlm.decoding.scorers import (
     EmbeddingSimilarity,
     LanguageModelOnly,
@@ -54,9 +54,14 @@ class Condition:
 def brain_scorer(
     decoder: StoryDecoder, responses: np.ndarray, name: str, weights: tuple[float, float] = (1, 1)
 ) -> Scorer:
-    """Return the scorer of a name in ``SCORERS`` for responses; ``weights`` are the mixture's."""
+    """Return the scorer of a name in ``SCORERS``, or ``PROMPT``, for responses.
+
+    ``weights`` are those of the mixture.
+    """
+    if name == PROMPT:
+        return decoder.prompted(responses)
     if name not in SCORERS:
-        raise unknown_name("scorer", name, SCORERS)
+        raise unknown_name("scorer", name, (*SCORERS, PROMPT))
     if name == "likelihood":
         return decoder.likelihood(responses)
     if name == "similarity":

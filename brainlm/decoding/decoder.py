@@ -25,7 +25,15 @@ from brainlm.decoding.beam_search import (
 )
 from brainlm.decoding.embedding import EmbeddingDecoder, responses_after
 from brainlm.decoding.encoding_model import EncodingModel, choose_targets, fit_encoding_model
+from brainlm.decoding.prompted import PromptedModel
 from brainlm.decoding.scorers import EmbeddingSimilarity, EncodingLikelihood, Scorer
+from brainlm.decoding.soft_prompt import (
+    PromptTraining,
+    SoftPrompt,
+    fit_soft_prompt,
+    join_examples,
+    story_examples,
+)
 from brainlm.decoding.stimulus_model import (
     RowScale,
     StimulusModel,
@@ -41,6 +49,7 @@ from brainlm.decoding.word_rate import WordRate, fit_word_rate
 from brainlm.decoding.words import clean_words, read_states
 from brainlm.encoding.align import delay
 from brainlm.language_models import LanguageModel
+from brainlm.language_models.tokens import spell
 from brainlm.storage.store import content_key
 
 ROUNDING = 1e-8  # of the largest variance: that of values in single precision
@@ -78,6 +87,9 @@ class Settings:
         Words of more tokens are not decoded; 1 saves a forward pass per word.
     level : {"word", "character"}
         Unit of Chinese; see `brainlm.decoding.words.clean_words`.
+    prompt : PromptTraining, optional
+        Train a soft prompt, too (`brainlm.decoding.soft_prompt`); the last training story decides
+        when its training stops.
     """
 
     layer: int = 12
@@ -92,6 +104,7 @@ class Settings:
     n_frequent: int = 5000
     longest: int = 4
     level: str = "word"
+    prompt: PromptTraining | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +126,7 @@ class StoryDecoder:
     word_rate: WordRate
     settings: Settings
     key: str
+    prompt: SoftPrompt | None = None
 
     @property
     def before(self) -> int:
@@ -139,6 +153,16 @@ class StoryDecoder:
     def similarity(self, responses: np.ndarray) -> EmbeddingSimilarity:
         """Return MapGuide's scorer for responses (n_samples, n_targets), z-scored."""
         return EmbeddingSimilarity(*self.decoded_rows(responses))
+
+    def prompted(self, responses: np.ndarray) -> PromptedModel:
+        """Return BrainLLM's scorer for responses (n_samples, n_targets), z-scored."""
+        if self.prompt is None:
+            raise ValueError("the decoder has no soft prompt: fit it with Settings(prompt=...)")
+        X, samples = responses_after(self._components(responses), self.settings.delays)
+        rows = np.tile(self.prompt.mean, (self.before + len(responses), 1))
+        rows[samples + self.before] = X
+        embedder = self.embedder
+        return PromptedModel(embedder.model, embedder.vocabulary, self.prompt, rows)
 
     def true_rows(self, story: Story) -> np.ndarray:
         """Return the rows of a known text (for ceilings and scores of the mapping only)."""
@@ -219,7 +243,26 @@ def fit_story_decoder(
     mapper = _fit_mapper(stories, rows, inputs, settings)
     rate = fit_word_rate_of_stories(stories, inputs, settings.delays)
     key = _key(model, stories, targets, settings, language)
-    return StoryDecoder(embedder, scale, encoding, targets, inputs, mapper, rate, settings, key)
+    prompt = _fit_prompt(embedder, stories, inputs, settings)
+    fitted = encoding, targets, inputs, mapper, rate, settings, key, prompt
+    return StoryDecoder(embedder, scale, *fitted)
+
+
+def _fit_prompt(
+    embedder: CandidateEmbedder, stories: list[Story], inputs: PCA, settings: Settings
+) -> SoftPrompt | None:
+    """Train the soft prompt, where one is asked for; the last story is held out."""
+    if settings.prompt is None:
+        return None
+    tokenizer, language = embedder.model.tokenizer, embedder.vocabulary.language
+    examples = []
+    for story in stories:
+        components = inputs.transform(story.responses).astype(np.float32)
+        X, samples = responses_after(components, settings.delays)
+        tokens = spell(tokenizer, story.words, language)
+        examples.append(story_examples(story, tokens, X, samples, settings.prompt.context))
+    train = join_examples(examples[:-1])
+    return fit_soft_prompt(embedder.model, train, examples[-1], settings.prompt)
 
 
 def fit_word_rate_of_stories(stories: list[Story], inputs: PCA, delays: Sequence[int]) -> WordRate:
@@ -264,7 +307,8 @@ def _key(
     def plain(value: Any) -> Any:
         return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
-    settings = {f.name: getattr(given, f.name) for f in fields(given) if f.name != "mapper"}
+    apart = {"mapper", "prompt"} if given.prompt is None else {"mapper"}
+    settings = {f.name: plain(getattr(given, f.name)) for f in fields(given) if f.name not in apart}
     mapper = given.mapper.get_params()
     return content_key(
         {

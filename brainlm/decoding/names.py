@@ -9,7 +9,13 @@ from typing import Any
 
 MAPPERS = ("ridge", "linear-contrastive", "transformer")
 SCORERS = ("likelihood", "similarity", "mixture")
-LABELS = {"likelihood": "Tang", "similarity": "MapGuide", "mixture": "Mixture"}  # in tables
+PROMPT = "soft-prompt"
+LABELS = {  # in tables
+    "likelihood": "Tang",
+    "similarity": "MapGuide",
+    "mixture": "Mixture",
+    PROMPT: "BrainLLM",
+}
 TRAINED = {"mapper": "transformer"}
 FACTORS: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     "snr": ((0.0, 0.3, 1.0, 3.0), {}),

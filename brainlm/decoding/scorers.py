@@ -27,6 +27,9 @@ class Scorer(Protocol):
         Whether it looks at the embedding of a candidate at all.
     cumulative : bool
         Whether gains add up along a hypothesis.
+    reads_words : bool, optional
+        Whether the gain comes from ``word_gains``, which gets the words themselves
+        (`brainlm.decoding.prompted.PromptedModel`).
     """
 
     reach: int
@@ -205,6 +208,8 @@ class Mixture:
             raise ValueError(
                 "a mixture is made of scorers whose gains add up; RandomScorer's do not"
             )
+        if any(getattr(scorer, "reads_words", False) for scorer in scorers):
+            raise ValueError("a mixture is made of scorers of embeddings; a soft prompt is none")
         self.scorers, self.weights = tuple(scorers), tuple(float(w) for w in weights)
         self.reach = max(scorer.reach for scorer in scorers)
         self.needs_states = any(scorer.needs_states for scorer in scorers)

@@ -48,6 +48,7 @@ from brainlm.plotting.depth import (
     plot_depth_curves,
 )
 from brainlm.plotting.diagnostics import alphas, plot_alphas
+from brainlm.plotting.factors import context_and_size, plot_factor_scores
 from brainlm.plotting.flat import flat_maps, flat_view, plot_flat
 from brainlm.plotting.forest import plot_forest, plot_grouped_forest
 from brainlm.plotting.languages import language_gains, plot_language_gains
@@ -59,6 +60,7 @@ from brainlm.plotting.layers import (
     target_heat_map,
 )
 from brainlm.plotting.mapping import ablations, mapping_and_text, plot_factor, plot_mapping_and_text
+from brainlm.plotting.new_person import new_person, plot_new_person
 from brainlm.plotting.paper import (
     ONE_COLUMN,
     TWO_COLUMNS,
@@ -153,6 +155,7 @@ __all__ = [
     "plot_critical_difference",
     "plot_depth_curves",
     "plot_factor",
+    "plot_factor_scores",
     "plot_flat",
     "plot_forest",
     "plot_gain",
@@ -164,6 +167,7 @@ __all__ = [
     "plot_mapping_and_text",
     "plot_mapping_gain",
     "plot_mixed_effects",
+    "plot_new_person",
     "plot_null",
     "plot_over_controls",
     "plot_ranks",
@@ -199,6 +203,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "reconstruction_gain": reconstruction_gain,
     "reconstruction_scores": reconstruction_scores,
     "reconstruction_text": reconstruction_text,
+    "new_person": new_person,
     "ablations": ablations,
     "mapping_and_text": mapping_and_text,
     "geometry": geometry,
@@ -208,6 +213,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "layers_by_level": layers_by_level,
     "layers_by_modality": layers_by_modality,
     "cogbench": cogbench,
+    "context_and_size": context_and_size,
     "context_gains": context_gains,
     "winners": winners,
     "unique_variance": unique_variance,

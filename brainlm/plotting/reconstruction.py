@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 LETTER = 0.0605  # inches: width of a letter of 7 points
 SHOWN = ("bleu-1", "meteor", "meteor-reduced", "bertscore", "identification")
+GUIDES = {
+    "Tang": COLOURS["layer"],
+    "MapGuide": REFERENCE_COLOURS[0],
+    "BrainLLM": COLOURS["combined"],
+}
 
 
 def _by_level(scores: xarray.Dataset) -> xarray.Dataset:
@@ -90,7 +95,7 @@ def plot_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
     for condition in chosen:
         label, _, kind = condition.partition(": ")
         each = scores.sel(metric=metric, condition=condition)
-        colour = REFERENCE_COLOURS[0] if label == "MapGuide" else COLOURS["layer"]
+        colour = GUIDES.get(label, COLOURS["combined"])
         style = {"brain": "o-", "permuted brain": "x:", "noise input": "+:"}[kind]
         ax.errorbar(
             x,
@@ -110,7 +115,10 @@ def plot_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
 
 def plot_mapping_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
     """Draw the gain of both brain-guided decoders against the accuracy of the mapping."""
-    for label, colour in (("Tang", COLOURS["layer"]), ("MapGuide", REFERENCE_COLOURS[0])):
+    known = scores["condition"].values.tolist()
+    for label, colour in GUIDES.items():
+        if f"{label}: brain" not in known:
+            continue
         gain = scores["gain"].sel(condition=f"{label}: brain", metric=metric)
         ax.plot(scores["mapping_r"], gain, "o", ms=4, color=colour, label=f"{label}: brain")
     ax.axhline(0, color="black", lw=0.8, ls=":")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from brainlm._validation import same_length
+from brainlm.data.brain_maps import BrainMaps
 from brainlm.stats.paired import MOST_EXACT
 
 if TYPE_CHECKING:
@@ -49,6 +51,43 @@ class GroupMap:
 
         columns = {"mean": self.mean, "d": self.effect_size, "t": self.t, "p": self.p}
         return pd.DataFrame({**columns, "n": self.n_subjects}, index=names)
+
+    def to_maps(self, like: BrainMaps, alpha: float = 0.05) -> BrainMaps:
+        """Return the effect size as brain maps, for figures: where p <= ``alpha``, and everywhere.
+
+        Their names hold the number of subjects and the test, so that every view and every figure of
+        a bundle tells them.
+
+        Parameters
+        ----------
+        like : BrainMaps
+            On the same voxels or vertices; gives mask and affine.
+        alpha : float
+            Of the corrected p.
+
+        Returns
+        -------
+        BrainMaps
+            Two maps of Cohen's d; the first is 0 where p is larger.
+
+        Raises
+        ------
+        ValueError
+            Other voxels.
+
+        Examples
+        --------
+        ::
+
+            found = group_map(contrasts, method="tfce", adjacency=volume_adjacency(maps.mask))
+            flat_view(found.to_maps(maps))
+        """
+        same_length({"voxels of like": like.n_voxels, "targets of the group": len(self.mean)})
+        test = "max t" if self.method == "max" else "TFCE"
+        about = f"{self.n_subjects} subjects"
+        names = [f"{about}, p <= {alpha:g} ({test})", f"{about}, all voxels"]
+        data = np.array([np.where(self.p <= alpha, self.effect_size, 0), self.effect_size])
+        return BrainMaps(data, names, like.mask, "Cohen's d", like.affine)
 
 
 def group_map(

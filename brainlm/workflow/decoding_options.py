@@ -109,7 +109,7 @@ class SimulatedDecoderOptions:
     mapper: str = option("ridge", f"From brain to embedding: one of {', '.join(MAPPERS)}.")
     scorers: str = option(
         "likelihood,similarity",
-        f"Of {', '.join(LABELS)}, separated by commas; the mixture weighs both scorers alike.",
+        f"Of {', '.join(LABELS)}, separated by commas; the mixture weighs the first two alike.",
     )
     weights: str = option(
         "0",

@@ -18,9 +18,10 @@ from brainlm.decoding.controls import cautions
 from brainlm.decoding.crossed_study import CrossedStudy
 from brainlm.decoding.decoder import Settings, StoryDecoder
 from brainlm.decoding.embedding import EmbeddingDecoder
-from brainlm.decoding.names import LABELS, MAPPERS
+from brainlm.decoding.names import LABELS, MAPPERS, PROMPT
 from brainlm.decoding.sentence_study import SentenceStudy
 from brainlm.decoding.simulated_subjects import generate_stories
+from brainlm.decoding.soft_prompt import PromptTraining
 from brainlm.decoding.stories import Story, first_seconds, load_story
 from brainlm.decoding.story_scores import idf_of_stories
 from brainlm.decoding.story_study import DecodingStudy, published_scorers
@@ -244,6 +245,9 @@ def open_crossed_study(
         longest=1 if english else 2,
         level=text.level,
     )
+    scorers = choose(decoder.scorers, list(LABELS), "scorer")
+    if PROMPT in scorers:
+        settings = replace(settings, prompt=PromptTraining(epochs=1 if run.debug else 6))
     small: dict[str, Any] = {"n_components": 24, "n_targets": 40, "n_inputs": 30, "n_frequent": 500}
     encoder = search.encoder if search.encoder != "auto" else "minilm" if english else ""
     search = search.when(run.debug)
@@ -251,7 +255,7 @@ def open_crossed_study(
         decoding_model(decoder.model),
         replace(settings, **small) if run.debug else settings,
         text.language,
-        choose(decoder.scorers, list(LABELS), "scorer"),
+        scorers,
         search.beam,
         [0.0] if run.debug else parse_numbers(decoder.weights, "--weights"),
         36.0 if run.debug else text.seconds,

@@ -34,6 +34,12 @@ pytestmark = pytest.mark.filterwarnings(
 SMALL_TEXT = {"debug": False, "voxels": 400, "seconds": 32.0, "beam": 1, "encoder": ""}
 OPTIONS = {
     "cogbench": {"model": "gemma3", "draws": 1},
+    "context_and_size": {
+        "models": "smollm2:en,gemma3:en,minilm:en",
+        "datasets": "provo,binder-en",
+        "context": "1,8",
+        "pooling": "mean,last",
+    },
     "decode_ablations": {
         **SMALL_TEXT,
         "factors": "scorer",
@@ -44,6 +50,14 @@ OPTIONS = {
         "same_model": True,
     },
     "decode_alice_fmri": {"subjects": ",".join(LISTENERS), "draws": 1},
+    "decode_new_person": {
+        "debug": False,
+        "snrs": "20,0",
+        "voxels": 60,
+        "people": 3,
+        "stories": 2,
+        "minutes": "2,4",
+    },
     "decode_pereira2018": {"layers": "-1", "model": "smollm2"},
     "decode_pereira2018_text": {},
     "decode_story_dataset": {"dataset": "smn4lang-fmri", "layer": 2, "draws": 1},
@@ -62,6 +76,7 @@ OPTIONS = {
     "encode_epochs": {"permutations": 19, "model": "gemma3"},
     "encode_human_ratings": {"layers": "-1"},
     "encode_table": {"layers": "-1", "vectors": "glove-6b-50d", "word": "Word"},
+    "encode_new_listener": {"model": "none"},
     "encode_languages": {
         "models": "gemma3",
         "datasets": "evlab-alice-fr,evlab-alice-mr,evlab-passages-zh,evlab-passages-de",
@@ -117,6 +132,7 @@ TABLE = {
 }
 UNDEFINED = {
     "cogbench": {"undipped"},
+    "context_and_size": {*TABLE, "bits_per_byte", "p_random"},
     "encode_languages": {"ceiling", "subject_low", "subject_high"},
     "encode_human_ratings": {"score", "fold_score", "alpha", "prediction", "p_random"},
     "encode_table": {"score", "fold_score", "alpha", "prediction", "p_random"},
@@ -194,6 +210,14 @@ def check_simulated_stories(bundle, _):
     assert cells["gain"].sizes["story"] == cells["gain"].sizes["subject"] == 2
     assert float(cells["mapping_r"].mean()) > 0.03
     assert bundle.arrays["comparison"]["verdict"].item().startswith("undecided")
+
+
+def check_new_person(bundle, _):
+    scores = bundle.arrays["scores"]["accuracy"].sel(minutes=4)
+    assert float(scores.sel(snr=20, decoder="own")) > 0.6  # words at random: little to share
+    assert float(scores.sel(snr=20, decoder="ridge")) > 0.55
+    assert abs(float(scores.sel(snr=20, decoder="others")) - 0.5) < 0.15
+    assert (abs(scores.sel(snr=0) - 0.5) < 0.2).all()
 
 
 def check_cogbench(bundle, _):
@@ -275,6 +299,25 @@ def check_mulcogbench(bundle, _):
     assert judged.loc[("gemma3", "random vectors with its geometry"), "verdict"] == "more"
     assert judged.loc[("minilm", "random vectors with its geometry"), "verdict"] != "more"
     assert "gemma3 predicts more than" in bundle.arrays["verdict"].attrs["sentence"]
+
+
+def check_factors(bundle, _):
+    scores = table(bundle, "table")
+    assert len(scores) == 3 * (4 + 2)  # isolated words have no context
+    assert scores.groupby("model")["parameters"].nunique().eq(1).all()
+    causal = scores["model"] != "minilm"
+    assert (scores.loc[causal, "bits_per_byte"] > 0).all()
+    assert scores.loc[~causal, "bits_per_byte"].isna().all()
+    trends = table(bundle, "trends")
+    assert set(trends["factor"]) == {"context", "parameters"}  # two models have a perplexity
+    assert set(trends.loc[trends["factor"] == "context", "n_levels"]) == {2}
+
+
+def check_new_listener(bundle, _):
+    scores = bundle.arrays["scores"]["score"].isel(analysis=0).mean("fold")
+    assert scores.sizes["space"] == 5
+    assert float(scores.sel(space="others, same regions", target="LATL")) > 0.2
+    assert abs(float(scores.sel(space="others, same regions", target="LIFG"))) < 0.2
 
 
 def check_encode_languages(bundle, _):
@@ -365,8 +408,10 @@ def check_survey(bundle, _):
 
 CHECKS = {
     "cogbench": check_cogbench,
+    "context_and_size": check_factors,
     "decode_ablations": check_ablations,
     "decode_alice_fmri": check_alice_decoding,
+    "decode_new_person": check_new_person,
     "decode_pereira2018": check_pereira,
     "decode_pereira2018_text": check_pereira_text,
     "decode_story_dataset": check_stories,
@@ -378,6 +423,7 @@ CHECKS = {
     "encode_epochs": check_epochs,
     "encode_human_ratings": check_human_ratings,
     "encode_table": check_table,
+    "encode_new_listener": check_new_listener,
     "encode_languages": check_encode_languages,
     "mulcogbench": check_mulcogbench,
     "navigating": check_navigating,

@@ -93,18 +93,27 @@ def test_analyses_are_listed_with_their_question():
 def test_every_analysis_takes_the_common_options(name):
     text = RUNNER.invoke(app, ["run", name, "--help"]).output
     wanted = {"--out", "--debug", "--overwrite"}
-    studies = ("encode_languages", "mulcogbench", "navigating", "reading", "survey")
+    studies = (
+        "context_and_size",
+        "encode_languages",
+        "mulcogbench",
+        "navigating",
+        "reading",
+        "survey",
+    )
     if name in studies:  # many models and data sets
         wanted |= {"--models", "--datasets", "--root"}
     elif name.startswith("decode_story"):  # a folder of one's own, or simulated
         wanted |= {"--model", "--mapper", "--beam", "--null"}
+    elif name == "decode_new_person":  # simulated
+        wanted |= {"--model", "--people", "--minutes"}
     elif name == "decode_ablations":
         wanted |= {"--model", "--factors", "--null"}
     elif "simulate" not in name:  # no model and no data set
         one = ("decode_alice_fmri", "decode_pereira2018_text")  # layer, chosen beforehand
         layers = (
             "--depth"
-            if name in ("encode_bids", "encode_epochs")
+            if name in ("encode_bids", "encode_epochs", "encode_new_listener")
             else "--layer"
             if name in one
             else "--layers"

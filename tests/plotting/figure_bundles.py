@@ -409,6 +409,42 @@ def gains(rng):
     return {"verdict": table_of(table).assign_attrs(sentence=sentence)}
 
 
+def factors(rng):
+    """Three models at four contexts on two data sets, as context_and_size saves them."""
+    rows = [
+        {
+            "dataset": dataset,
+            "level": "discourse",
+            "model": model,
+            "context": context,
+            "pooling": "mean",
+            "parameters": size,
+            "bits_per_byte": 2.2 - 0.1 * np.log10(size) + 0.3 / context,
+            "score": 0.02 * np.log2(context) + 0.05 * np.log10(size) - 0.3 + rng.normal(0, 0.01),
+        }
+        for dataset in ("provo", "alice-fmri")
+        for model, size in (("gemma3", 2.7e8), ("smollm2", 1.3e8), ("qwen0.5b", 4.9e8))
+        for context in (1, 4, 16, 64)
+    ]
+    table = pd.DataFrame(rows)
+    table = table.assign(low=table["score"] - 0.02, high=table["score"] + 0.02)
+    return {"table": table_of(table)}
+
+
+def newcomers(rng):
+    """Accuracies of five methods by minutes of own data, as decode_new_person saves them."""
+    minutes = np.array([1.0, 2, 5, 10, 20, 40])
+    methods = ["own", "others", "procrustes", "srm", "ridge"]
+    rise = np.array([0.08, 0, 0.06, 0.11, 0.1])[:, None] * np.log10(1 + minutes)
+    accuracy = 0.5 + np.stack([rise, 0 * rise]) + rng.normal(0, 0.01, (2, 5, 6))
+    dims = ("snr", "decoder", "minutes")
+    scores = xarray.Dataset(
+        {"accuracy": (dims, accuracy), "low": (dims, accuracy - 0.04)},
+        coords={"snr": [1.0, 0.0], "decoder": methods, "minutes": minutes},
+    )
+    return {"scores": scores.assign(high=scores["accuracy"] + 0.04)}
+
+
 MAKERS = {
     "cogbench": cogbench_scores,
     "layer_curve": scores,
@@ -424,11 +460,13 @@ MAKERS = {
     "reconstruction_text": reconstructions,
     "ablations": decoders,
     "mapping_and_text": decoders,
+    "new_person": newcomers,
     "geometry": text,
     "surprisal": text,
     "model_by_dataset": studies,
     "layers_by_level": levels,
     "layers_by_modality": studies,
+    "context_and_size": factors,
     "context_gains": studies,
     "winners": studies,
     "unique_variance": studies,

@@ -4,9 +4,28 @@ import mne
 import numpy as np
 import pytest
 
+from brainlm.data.brain_maps import BrainMaps
 from brainlm.stats.group_maps import group_map, surface_adjacency, volume_adjacency
 
 MASK = np.ones((6, 6, 4), dtype=bool)
+
+
+def test_maps_tell_effect_size_and_number_of_subjects(rng):
+    mask = np.zeros((3, 4, 5), dtype=bool)
+    mask[1] = True
+    like = BrainMaps(np.zeros((1, 20)), ["any"], mask, "a.u.", np.eye(4))
+    values = rng.standard_normal((12, 20))
+    values[:, :5] += 3
+    found = group_map(values)
+    maps = found.to_maps(like)
+    assert maps.names.tolist() == ["12 subjects, p <= 0.05 (max t)", "12 subjects, all voxels"]
+    assert maps.unit == "Cohen's d"
+    shown, every = maps.data
+    np.testing.assert_allclose(every, values.mean(0) / values.std(0, ddof=1))
+    assert (shown[:5] == every[:5]).all()
+    assert (shown[found.p > 0.05] == 0).all()
+    with pytest.raises(ValueError, match="voxels of like"):
+        group_map(values[:, :9]).to_maps(like)
 
 
 def test_all_sign_patterns_by_hand(rng):

@@ -1,0 +1,343 @@
+"""The brain as a soft prompt of a language model: a third guide of decoding.
+
+A small map turns responses into a few vectors that stand before the text, in the space of the token
+embeddings; it is trained by the loss of the next words, and the language model stays as it is::
+
+    h = (x - m) / s,    prompt_j = e + d (b_j + h U V_j),    j = 1 ... n_prompts
+    loss = - mean log p(words of a sample | prompt(x after it), words before)
+
+with e and d the mean and the deviation of token embeddings, and U, V of a low rank. The idea is
+that of BrainLLM (Ye et al. 2025, Commun Biol 8:346, arXiv 2311.09889); sizes, rank, training: ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainlm.decoding.stories import Story
+from brainlm.language_models import LanguageModel
+from brainlm.language_models.heads import head_logits
+
+
+@dataclass(frozen=True)
+class PromptTraining:
+    """Settings of a soft prompt and of its training.
+
+    Attributes
+    ----------
+    n_prompts : int
+        Vectors before the text.
+    rank : int
+        Of the map from responses to all of them.
+    context : int
+        Words before the predicted ones.
+    epochs, patience : int
+        Most epochs, and epochs without a lower held-out loss until it stops.
+    batch : int
+        Samples per step.
+    rate, decay : float
+        Learning rate and weight decay of AdamW.
+    seed : int
+    """
+
+    n_prompts: int = 4
+    rank: int = 16
+    context: int = 16
+    epochs: int = 6
+    patience: int = 2
+    batch: int = 32
+    rate: float = 5e-3
+    decay: float = 0.05
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class PromptExamples:
+    """Words that a sample holds, what was said before, and the responses after it.
+
+    Attributes
+    ----------
+    before, target : list of tuple of int
+        Tokens.
+    X : array of shape (n_examples, n_inputs)
+    """
+
+    before: list[tuple[int, ...]]
+    target: list[tuple[int, ...]]
+    X: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def select(self, rows: np.ndarray) -> PromptExamples:
+        """Return some of the examples."""
+        before, target = ([each[i] for i in rows] for each in (self.before, self.target))
+        return PromptExamples(before, target, self.X[rows])
+
+    def with_inputs(self, X: np.ndarray) -> PromptExamples:
+        """Return the same words with other responses, such as permuted ones."""
+        return PromptExamples(self.before, self.target, X)
+
+
+@dataclass(frozen=True, eq=False)
+class SoftPrompt:
+    """A trained map from responses to prompt vectors.
+
+    Attributes
+    ----------
+    mean, scale : array of shape (n_inputs,)
+        Of the training responses.
+    down : array of shape (n_inputs, rank)
+    up : array of shape (rank, n_prompts, width)
+    bias : array of shape (n_prompts, width)
+    centre : array of shape (width,)
+        Mean token embedding.
+    spread : array of shape (1,)
+        Standard deviation of token embeddings.
+    context : array of int, shape (1,)
+        Words before the predicted ones.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    down: np.ndarray
+    up: np.ndarray
+    bias: np.ndarray
+    centre: np.ndarray
+    spread: np.ndarray
+    context: np.ndarray
+
+    def vectors(self, X: np.ndarray) -> np.ndarray:
+        """Return the prompt of each sample, (n_samples, n_prompts, width), float32."""
+        hidden = ((X - self.mean) / self.scale) @ self.down
+        moved = np.einsum("nr,rkw->nkw", hidden, self.up) + self.bias
+        return (self.centre + self.spread * moved).astype(np.float32)
+
+    def save(self, path: Path | str) -> None:
+        """Write the map as a safetensors file."""
+        from safetensors.numpy import save_file
+
+        arrays = {f.name: np.ascontiguousarray(getattr(self, f.name)) for f in fields(self)}
+        save_file(arrays, path)
+
+
+def load_soft_prompt(path: Path | str) -> SoftPrompt:
+    """Read a `SoftPrompt` that its ``save`` has written."""
+    from safetensors.numpy import load_file
+
+    return SoftPrompt(**load_file(path))
+
+
+def story_examples(
+    story: Story,
+    tokens: Sequence[tuple[int, ...]],
+    X: np.ndarray,
+    samples: np.ndarray,
+    context: int,
+) -> PromptExamples:
+    """Return an example for each sample that holds words and has responses after it.
+
+    Parameters
+    ----------
+    story : Story
+    tokens : sequence of tuple of int, shape (n_words,)
+    X : array of shape (n_rows, n_inputs)
+    samples : array of int, shape (n_rows,)
+        The sample that each row of X follows (`brainlm.decoding.embedding.responses_after`).
+    context : int
+        Words.
+    """
+    place = np.searchsorted(story.times, story.middle, side="right") - 1
+    before, target, rows = [], [], []
+    for row, sample in enumerate(samples):
+        inside = np.flatnonzero(place == sample)
+        if sample < 0 or not len(inside):
+            continue
+        first = int(inside[0])
+        before.append(_joined(tokens[max(0, first - context) : first]))
+        target.append(_joined(tokens[first : inside[-1] + 1]))
+        rows.append(row)
+    return PromptExamples(before, target, X[rows])
+
+
+def join_examples(parts: Sequence[PromptExamples]) -> PromptExamples:
+    """Return the examples of several stories as one."""
+    return PromptExamples(
+        [text for part in parts for text in part.before],
+        [text for part in parts for text in part.target],
+        np.concatenate([part.X for part in parts]),
+    )
+
+
+def _joined(words: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(token for word in words for token in word)
+
+
+def fit_soft_prompt(
+    model: LanguageModel,
+    train: PromptExamples,
+    held_out: PromptExamples,
+    settings: PromptTraining | None = None,
+) -> SoftPrompt:
+    """Train the map on examples of training stories; the language model is not changed.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        Causal.
+    train, held_out : PromptExamples
+        Training stops when the loss of the held-out training story rises.
+    settings : PromptTraining, optional
+
+    Returns
+    -------
+    SoftPrompt
+        Of the epoch with the lowest held-out loss.
+
+    Raises
+    ------
+    ValueError
+        The model is not causal, or there are no examples.
+    """
+    import torch
+
+    given = PromptTraining() if settings is None else settings
+    if not model.causal:
+        raise ValueError(f"{model.name} is {model.kind}: a soft prompt needs a causal model")
+    if min(len(train), len(held_out)) == 0:
+        raise ValueError("a soft prompt needs examples to train on and a held-out story")
+    model.headed.requires_grad_(False)
+    start = _start(model, train, given)
+    names = ("down", "up", "bias")
+    rng = np.random.default_rng(given.seed)
+    weights = {name: torch.tensor(getattr(start, name), requires_grad=True) for name in names}
+    optimiser = torch.optim.AdamW(weights.values(), lr=given.rate, weight_decay=given.decay)
+    best, lowest, waited = start, prompt_loss(model, start, held_out), 0
+    for _ in range(given.epochs):
+        for rows in _batches(rng.permutation(len(train)), given.batch):
+            part = train.select(rows)
+            optimiser.zero_grad()
+            total, n_tokens = _summed_loss(model, _tensors(start, weights, part.X), part)
+            (total / n_tokens).backward()
+            optimiser.step()
+        now = SoftPrompt(**{**vars(start), **{n: w.detach().numpy() for n, w in weights.items()}})
+        loss, waited = prompt_loss(model, now, held_out), waited + 1
+        if loss < lowest:
+            copies = {name: getattr(now, name).copy() for name in names}
+            best, lowest, waited = SoftPrompt(**{**vars(start), **copies}), loss, 0
+        if waited >= given.patience:
+            break
+    return best
+
+
+def prompt_loss(model: LanguageModel, prompt: SoftPrompt, examples: PromptExamples) -> float:
+    """Return the mean loss of the next words, in nats per token.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    prompt : SoftPrompt
+    examples : PromptExamples
+        Of a held-out story; with permuted responses (`PromptExamples.with_inputs`) the null.
+    """
+    import torch
+
+    total, n_tokens = 0.0, 0
+    with torch.inference_mode():
+        for rows in _batches(np.arange(len(examples)), 64):
+            part = examples.select(rows)
+            vectors = torch.from_numpy(prompt.vectors(part.X))
+            loss, n = _summed_loss(model, vectors, part)
+            total, n_tokens = total + float(loss), n_tokens + n
+    return total / n_tokens
+
+
+def _start(model: LanguageModel, train: PromptExamples, given: PromptTraining) -> SoftPrompt:
+    """The map before training: small weights, prompts near the mean token embedding."""
+    import torch
+
+    rng = np.random.default_rng(given.seed)
+    X = np.asarray(train.X, dtype=np.float32)
+    scale = X.std(axis=0)
+    used = np.unique([token for words in train.target for token in words])
+    with torch.no_grad():
+        ids = torch.from_numpy(used).to(model.device)
+        embedded = model.headed.get_input_embeddings()(ids).float().cpu().numpy()
+    width = embedded.shape[1]
+    shape = (given.rank, given.n_prompts, width)
+    down = rng.standard_normal((X.shape[1], given.rank)) / np.sqrt(X.shape[1])
+    return SoftPrompt(
+        X.mean(axis=0),
+        np.where(scale > 0, scale, 1).astype(np.float32),
+        down.astype(np.float32),
+        (0.1 * rng.standard_normal(shape) / np.sqrt(given.rank)).astype(np.float32),
+        (0.1 * rng.standard_normal(shape[1:])).astype(np.float32),
+        embedded.mean(axis=0),
+        np.array([embedded.std(axis=0).mean()], dtype=np.float32),
+        np.array([given.context]),
+    )
+
+
+def _tensors(start: SoftPrompt, weights: dict[str, Any], X: np.ndarray) -> Any:
+    """Prompt vectors of a batch, through which the gradient flows to the weights."""
+    import torch
+
+    fixed = {n: torch.from_numpy(getattr(start, n)) for n in ("mean", "scale", "centre", "spread")}
+    Z = (torch.from_numpy(np.asarray(X, dtype=np.float32)) - fixed["mean"]) / fixed["scale"]
+    hidden = Z @ weights["down"]
+    moved = torch.einsum("nr,rkw->nkw", hidden, weights["up"]) + weights["bias"]
+    return fixed["centre"] + fixed["spread"] * moved
+
+
+def _batches(order: np.ndarray, size: int) -> list[np.ndarray]:
+    return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _summed_loss(model: LanguageModel, vectors: Any, part: PromptExamples) -> tuple[Any, int]:
+    """Sum of the losses of the target tokens of a batch, and their number."""
+    import torch
+
+    texts = [[*before, *target] for before, target in zip(part.before, part.target, strict=True)]
+    states, first = prompted_states(model, vectors, texts)
+    row, place, wanted = [], [], []
+    for k, (before, target) in enumerate(zip(part.before, part.target, strict=True)):
+        row += [k] * len(target)
+        place += list(range(first + len(before) - 1, first + len(before) - 1 + len(target)))
+        wanted += list(target)
+    logits = head_logits(model, states[torch.tensor(row), torch.tensor(place)])
+    targets = torch.tensor(wanted, device=logits.device)
+    return torch.nn.functional.cross_entropy(logits, targets, reduction="sum"), len(wanted)
+
+
+def prompted_states(
+    model: LanguageModel, vectors: Any, texts: Sequence[Sequence[int]]
+) -> tuple[Any, int]:
+    """Run texts behind their prompts; return hidden states and the place of the first text token.
+
+    Parameters
+    ----------
+    model : LanguageModel
+    vectors : tensor of shape (n_texts, n_prompts, width)
+    texts : sequence of sequence of int
+        Tokens of each text. The model's beginning of a text stands before the prompt.
+    """
+    import torch
+
+    prefix = list(model.frame.prefix)
+    longest = max(1, *map(len, texts))
+    ids = torch.zeros((len(texts), len(prefix) + longest), dtype=torch.long)
+    for k, text in enumerate(texts):
+        ids[k, : len(prefix) + len(text)] = torch.tensor([*prefix, *text])
+    embedded = model.headed.get_input_embeddings()(ids.to(model.device))
+    vectors = vectors.to(embedded)
+    whole = torch.cat([embedded[:, : len(prefix)], vectors, embedded[:, len(prefix) :]], dim=1)
+    first = len(prefix) + vectors.shape[1]
+    lengths = torch.tensor([first + len(text) for text in texts])
+    mask = (torch.arange(whole.shape[1]) < lengths[:, None]).long().to(model.device)
+    found = model.network(inputs_embeds=whole, attention_mask=mask, use_cache=False)
+    return found.last_hidden_state, first

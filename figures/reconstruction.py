@@ -51,7 +51,7 @@ def panels(bundle: Bundle, width: float) -> list[Panel]:
         brain = brain_conditions(text["condition"].values)[0]
         letters = {"characters": int((width - 6) / 1.54)}  # mm of a letter of 7 points
         write = on_axes(plot_text_timeline, text, brain, metrics[0], **letters, **size)
-        title = f"{brain}; green: words that both texts have; below: {metrics[0]} over the null"
+        title = f"{brain}; green: in both texts"
         parts.append(Panel(title, write, 30 + 10 * timeline_lines(text, brain, **size)))
     return parts
 

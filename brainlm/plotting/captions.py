@@ -158,4 +158,15 @@ CAPTIONS = {
     "mapping_and_text": (
         "Accuracy of the mapping against the score of the text, over mappers, data and noise."
     ),
+    "context_and_size": (
+        "Score of one layer against the words of context, the parameters of the network and its "
+        "bits per byte on the text of the data set (the latter two at the longest context); a "
+        "colour per model, a line style per data set. What rises to the right in the third "
+        "panel grows as predictions get worse."
+    ),
+    "new_person": (
+        "Pairwise identification of windows of a held-out story against minutes of the new "
+        "person's own data: own decoder, that of the others as it is, and after alignment; "
+        "bars: 95 % over people. Without signal (right) all must lie on the dotted line."
+    ),
 }

@@ -250,7 +250,7 @@ def check_description(bundle, _):
 
 def check_bids(bundle, _):
     scores = bundle.arrays["scores"]["score"].isel(analysis=0).mean("fold").sel(space="controls")
-    assert scores["target"].values[scores.argmax()] == ",".join(map(str, BEST))
+    assert scores["target"].values[scores.values.argmax()] == ",".join(map(str, BEST))
     assert float(scores.max()) > 0.7
 
 

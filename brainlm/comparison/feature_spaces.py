@@ -46,6 +46,8 @@ class FeatureSpace:
         Number of the last layer; 0 without layers.
     identity : dict
         Revision and settings: what a kept part must agree on.
+    model : LanguageModel, optional
+        The opened model whose layers these are.
     """
 
     name: str
@@ -55,6 +57,7 @@ class FeatureSpace:
     embed: Callable[[Stimulus, np.ndarray, str], Sequence[Features]]
     n_layers: int = 0
     identity: Any = None
+    model: LanguageModel | None = None
 
     def speaks(self, language: str) -> bool:
         """Whether the source has words of a language."""
@@ -99,7 +102,7 @@ def model_space(
     if not isinstance(model, LanguageModel):
         model = LanguageModel(model, dtype=dtype, untrained=untrained)
     if model.kind == "static":
-        return static_space(model.name, languages)
+        return static_space(str(name), languages)
     contexts: dict[str, int | str] = {"word": "none", "sentence": "sentence", "discourse": 256}
 
     def embed(stimulus: Stimulus, words: np.ndarray, level: str) -> list[Features]:
@@ -118,7 +121,8 @@ def model_space(
     if reading is not None:
         identity["context"] = reading.context
     family = family or ("causal" if model.causal else "masked")
-    return FeatureSpace(model.name, family, languages, _all_words, embed, model.n_layers, identity)
+    n_layers = model.n_layers
+    return FeatureSpace(model.name, family, languages, _all_words, embed, n_layers, identity, model)
 
 
 def static_space(

@@ -44,8 +44,8 @@ def static_of(language: str, sources: Sequence[FeatureSpace] = ()) -> FeatureSpa
     if language in STATIC:
         return static_space(STATIC[language], (language,))
     for source in sources:
-        if source.speaks(language):
-            inputs = model_space(source.name, (language,), layers=[0], family="static")
+        if source.model is not None and source.speaks(language):
+            inputs = model_space(source.model, (language,), layers=[0], family="static")
             return replace(inputs, name=f"{source.name} input embeddings", n_layers=0)
     raise UnknownNameError(
         f"no static vectors for language {language!r} (there are some for {', '.join(STATIC)}), "

@@ -171,7 +171,7 @@ def test_describe_language_model_says_what_a_model_cannot_do(tmp_path, capsys):
     main = load_analysis("describe_language_model").main
     with pytest.raises(DataMissingError, match="--language fr: the short story is in en, zh"):
         main(out=tmp_path / "fr", language="fr")
-    with pytest.raises(DataMissingError, match=r"none.txt: No such file"):
+    with pytest.raises(DataMissingError, match=r"none.txt: no such file"):
         main(out=tmp_path / "no", text=tmp_path / "none.txt")
 
 

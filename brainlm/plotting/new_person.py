@@ -59,5 +59,6 @@ def new_person(bundle: Bundle) -> Figure:
         plot_new_person(scores.sel(snr=snr), ax)
         ax.set_title(f"signal-to-noise ratio {snr:g}", loc="left")
     axes[0].set_ylabel("pairwise accuracy")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    columns = 3 if figure.get_figwidth() > 4 else 2
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns)
     return figure

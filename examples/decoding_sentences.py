@@ -27,8 +27,8 @@ try:
     brain = recording.data
     print(f"{len(brain)} sentences of Pereira et al. 2018")
 except DataMissingError:
-    embeddings = rng.standard_normal((300, 50))
-    brain = embeddings @ rng.standard_normal((50, 300)) + 25 * rng.standard_normal((300, 300))
+    embeddings = rng.standard_normal((200, 50))
+    brain = embeddings @ rng.standard_normal((50, 200)) + 25 * rng.standard_normal((200, 200))
     print("pereira2018 or glove-6b-50d is not on this machine: what follows is simulated")
 
 # %%
@@ -52,14 +52,14 @@ def accuracy(targets):
 
 
 observed = accuracy(embeddings)
-shifts = rng.integers(20, len(brain) - 20, 40)
+shifts = rng.integers(20, len(brain) - 20, 20)
 null = np.array([accuracy(np.roll(embeddings, shift, axis=0)) for shift in shifts])
 p = permutation_p(observed, null)
 for name, value, chance, level in zip(["2v2", "rank"], observed, null.mean(axis=0), p, strict=True):
     print(f"{name} accuracy {value:.3f}, null {chance:.3f}, p = {level:.3f}")
 
 fig, ax = plt.subplots(figsize=(5, 3), layout="constrained")
-ax.hist(null[:, 0], bins=12, color="0.7", label="40 shifts, refitted")
+ax.hist(null[:, 0], bins=12, color="0.7", label="20 shifts, refitted")
 ax.axvline(observed[0], color="C1", label="observed")
 ax.set(xlabel=f"2v2 accuracy ({len(brain)} sentences, 6 folds)", ylabel="shifts")
 ax.legend()

@@ -61,7 +61,8 @@ def test_an_example_runs_as_the_notebook_of_the_gallery_and_finds_what_was_plant
     for out in outputs:
         if out.output_type == "stream":
             said[out.name] += out.text
-    assert "Warning" not in said["stderr"]
+    # tqdm asks for ipywidgets in a notebook; that is up to the user.
+    assert "Warning" not in said["stderr"].replace("TqdmWarning", "")
     assert re.search(ALONE[name], said["stdout"])
     assert any("image/png" in out.get("data", ()) for out in outputs)
 

@@ -223,7 +223,7 @@ def test_reading_finds_the_gain_of_surprisal(tmp_path, capsys):
 
 def test_navigating_and_survey_race_on_the_same_words(tmp_path, capsys):
     _need(["provo", "lancaster"], ["minilm", "glove-6b-50d"])
-    options = {"models": "minilm:en", "datasets": "provo"}
+    options = {"models": "minilm:en", "datasets": "provo", "max_items": 600, "twins": 0}
     bundle = _run("navigating", tmp_path / "nav", **options)
     table = bundle.arrays["table"].to_dataframe()
     provo = table[table["dataset"] == "provo"]

@@ -132,12 +132,14 @@ def choose_images(folder: Path | str, pattern: str = "") -> dict[str, str]:
     UnknownNameError
         There is no fMRI of that pattern, or there are several and none was chosen.
     DataMissingError
-        See `survey_bids`.
+        No file matches the pattern, or see `survey_bids`.
     """
     images = [row for row in survey_bids(folder) if "_bold." in row["pattern"]]
     patterns = [row["pattern"] for row in images]
     if pattern:
         # A pattern of one's own is allowed: the survey merges tasks and sessions in its own way.
+        if not find_runs(Path(folder), pattern.replace("{hemisphere}", "L")):
+            raise DataMissingError(f"{folder}: no file matches {pattern!r}")
         known = {"pattern": pattern, "mask": "none", "columns": ""}
         return next((row for row in images if row["pattern"] == pattern), known)
     prepared = [row for row in images if row["pattern"].startswith("derivatives/")] or images

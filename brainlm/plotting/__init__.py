@@ -325,6 +325,7 @@ def save_figures(
         try:
             figure = draw(bundle, name, width=width, style=style)
             with paper_style(style):
+                figure.set_layout_engine("none")  # it is laid out: once is enough for all formats
                 for suffix in formats:
                     path = folder / f"{name}.{suffix}"
                     figure.savefig(path)

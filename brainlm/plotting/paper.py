@@ -211,6 +211,8 @@ def save_paper_figure(
     path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     with paper_style():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # once is enough for both files
         for suffix in (".pdf", ".png"):
             written.append(path.with_suffix(suffix))
             figure.savefig(written[-1])

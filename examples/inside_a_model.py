@@ -29,7 +29,7 @@ def sentence():
 
 
 def texts(sentences):
-    """Each sentence is a text of its own; each word is an item."""
+    """Every sentence is one text; every word is one item."""
     words = [word for each in sentences for word in each.split()]
     labels = [f"sentence {k}" for k, each in enumerate(sentences) for _ in each.split()]
     return Stimulus(words, "en", text=labels, item=[str(k) for k in range(len(words))])

@@ -39,7 +39,7 @@ def verdict_row(
     source : str
         Name of the model.
     reference : str
-        `CONTROLS`, which the model is added to, or one that stands in its place.
+        `CONTROLS`, which the model is added to, or one that replaces the model.
     other : float
         Score of the reference.
     found : mapping of str to float

@@ -64,7 +64,7 @@ def from_table(
     Returns
     -------
     stimulus : Stimulus
-        Isolated words, each a text and an item of its own, ordered by group and then by code
+        Isolated words, each the only one of its text and item, ordered by group and then by code
         point: inflections of a word are neighbours, which contiguous folds keep together.
     recording : Recording
         Shape (n_words, n_targets); of several subjects, targets have the column ``subject``.

@@ -6,7 +6,7 @@ Each in turn is the new person. Their story is decoded by a decoder of their own
 others as it is, and by that of the others after an alignment (Procrustes, shared response model,
 ridge) that is learned from the first ``--minutes`` of their training stories. Windows of 20 s of
 the held-out story are identified in pairs (chance .5); in the null the decoded story is turned
-against the text. With ``--snrs 1,0`` a group without any signal stands beside. See the section on
+against the text. With ``--snrs 1,0`` a group without any signal is shown beside it. See the section on
 what decoding can and cannot do in docs/decoding.md before you use it on people.
 """
 

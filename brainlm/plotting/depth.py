@@ -96,7 +96,7 @@ def _layers_by(table: pandas.DataFrame, column: str) -> Figure:
     kinds = list(dict.fromkeys(layered[column]))
     models = list(dict.fromkeys(layered["model"]))
     most = max(len(group["dataset"].unique()) for _, group in layered.groupby(column))
-    figure, axes = panels(len(kinds), 4, 3.6 + 0.2 * most)  # the data sets stand below their panel
+    figure, axes = panels(len(kinds), 4, 3.6 + 0.2 * most)  # the names of the data sets are below
     for ax, kind in zip(axes, kinds, strict=True):
         plot_depth_curves(layered[layered[column] == kind], models, ax)
         ax.set_title(kind, loc="left")

@@ -1,4 +1,4 @@
-"""Where a result bundle is, told without opening it."""
+"""Whether a folder holds a result bundle, checked without opening it."""
 
 from __future__ import annotations
 

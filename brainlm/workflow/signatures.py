@@ -41,7 +41,7 @@ def flat_options(main: Command, name: str) -> tuple[Command, Signature]:
 
 
 def check_options(given: Mapping[str, Any]) -> None:
-    """Raise for values that can be told to be wrong before any data are opened.
+    """Raise for values that are wrong whatever the data are.
 
     Raises
     ------

@@ -1,13 +1,13 @@
 """Does a decoder of other people work on a new person, and how much of their own data does it take?
 
-Simulated people hear the same stories; hidden states of a language model pass through weights of
-their own (so no voxel of one means what it means in another), a haemodynamic response and noise.
-Each in turn is the new person. Their story is decoded by a decoder of their own, by that of the
-others as it is, and by that of the others after an alignment (Procrustes, shared response model,
-ridge) that is learned from the first ``--minutes`` of their training stories. Windows of 20 s of
-the held-out story are identified in pairs (chance .5); in the null the decoded story is turned
-against the text. With ``--snrs 1,0`` a group without any signal is shown beside it. See the section on
-what decoding can and cannot do in docs/decoding.md before you use it on people.
+Simulated people hear the same stories; hidden states of a language model pass through weights that
+differ between people (so no voxel of one means what it means in another), a haemodynamic response
+and noise. Each in turn is the new person. Their story is decoded by their own decoder, by that of
+the others as it is, and by that of the others after an alignment (Procrustes, shared response
+model, ridge) that is learned from the first ``--minutes`` of their training stories. Windows of
+20 s of the held-out story are identified in pairs (chance .5); in the null the decoded story is
+turned against the text. ``--snrs 1,0`` adds a group without any signal. See the section on what
+decoding can and cannot do in docs/decoding.md before you use it on people.
 """
 
 from dataclasses import dataclass

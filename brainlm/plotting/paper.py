@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainlm.errors import UnknownNameError, unknown_name
-from brainlm.plotting._style import MM, fit_texts
+from brainlm.plotting._style import MM, fit_texts, lay_out
 from brainlm.plotting.glyphs import styled
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def save_paper_figure(
     path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     with paper_style():
-        figure.draw_without_rendering()
+        lay_out(figure)
         figure.set_layout_engine("none")  # once is enough for both files
         for suffix in (".pdf", ".png"):
             written.append(path.with_suffix(suffix))

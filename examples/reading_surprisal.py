@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from brainlm import Stimulus, open_dataset, word_length, zipf_frequency
-from brainlm.comparison.published_surprisal import published_models
+from brainlm.datasets.open import open_published_surprisal
 from brainlm.errors import DataMissingError
 from brainlm.language_models.ngrams import train_kneser_ney
 from brainlm.mixed_models.gains import held_out_gain, likelihood_gain
@@ -115,9 +115,7 @@ LANGUAGES = ["en", "es", "ru", "fi", "he"]
 def read_words(language):
     """A row per word of MECO: its mean gaze duration and its predictors."""
     stimulus, gaze = open_dataset(f"meco-means-{language}")
-    model = published_models(f"meco-means-{language}")[0]
     columns = {
-        "surprisal": model.surprisal(stimulus).values[:, 0],
         "length": word_length(stimulus).values[:, 0],
         "frequency": zipf_frequency(stimulus).values[:, 0],
         "invented": rng.standard_normal(stimulus.n_words),
@@ -125,7 +123,10 @@ def read_words(language):
     }
     words = pd.DataFrame(columns, index=stimulus.item).loc[gaze.items]
     words["ms"] = gaze.data[:, list(gaze.target_names).index("GD")]
-    return words[words.index.isin(model.values)]
+    words["surprisal"] = pd.Series(
+        open_published_surprisal(f"meco-means-{language}", "mGPT (published)")
+    )
+    return words.dropna()
 
 
 try:

@@ -159,7 +159,7 @@ def gain_figure(sections: Sections) -> plt.Figure | None:
     found = levels(sections, SIMULATED)
     if not found:
         return None
-    figure, axes = panels([1] * len(found), 2.9)
+    figure, axes = panels(*[2.2] * len(found))
     for ax, (snr, table) in zip(axes, found.items(), strict=True):
         place = np.arange(len(table))[::-1]
         guide = table["condition"].str.split(":").str[0]
@@ -174,8 +174,6 @@ def gain_figure(sections: Sections) -> plt.Figure | None:
     low, high = (f(*(ax.get_xlim()[end] for ax in axes)) for f, end in ((min, 0), (max, 1)))
     for ax in axes:
         ax.set_xlim(low, high)
-    for ax in axes[1:]:
-        ax.set_yticklabels([])
     return figure
 
 
@@ -184,7 +182,7 @@ def mapping_figure(sections: Sections) -> plt.Figure | None:
     table = grid(sections)
     if not len(table):
         return None
-    figure, (ax,) = panels([1], 2.6)
+    figure, (ax,) = panels(2.8)
     for (snr, own), colour in zip(
         table.groupby("snr"), ("0.6", "#56B4E9", "#0072B2"), strict=False
     ):
@@ -192,7 +190,7 @@ def mapping_figure(sections: Sections) -> plt.Figure | None:
         ax.plot(own["mapping_r"], own["bleu-1"], "o", ms=4, color=colour, label=label)
     ax.axhline(0, color="black", lw=0.5)
     ax.set(xlabel="held-out r of the map from brain to embeddings", ylabel="gain in bleu-1")
-    figure.legend(loc="outside right center")
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 
@@ -202,7 +200,7 @@ FIGURES = (
     (
         "gains.png",
         "Gain in bleu-1 over random reconstructions, with 95 % intervals over stories and "
-        "simulated subjects. Where there is no signal, all gains should be about 0.",
+        "simulated subjects. Without a signal, all gains but the ceiling's should be about 0.",
         gain_figure,
     ),
     (

@@ -260,7 +260,7 @@ def added_figure(sections: Sections) -> plt.Figure | None:
     table = contrasts(sections)
     if not len(table):
         return None
-    figure, axes = panels([1, 1], 3.4)
+    figure, axes = panels(1.8, 3.2)
     words = table["modality"] == "ratings"
     for ax, own, title in ((axes[0], table[words], "ratings of words"),
                            (axes[1], table[~words], "gaze, EEG and fMRI")):  # fmt: skip
@@ -279,7 +279,7 @@ def score_figure(sections: Sections) -> plt.Figure | None:
     if not len(table):
         return None
     best = table.loc[table.groupby("dataset", sort=False)["gain"].idxmax()]
-    figure, (ax,) = panels([1], 3.6)
+    figure, (ax,) = panels(3.8)
     place = np.arange(len(best))[::-1]
     ax.hlines(place, best["low"], best["high"], color="#0072B2", lw=1.2)
     for column, marker, colour, label in (
@@ -292,7 +292,7 @@ def score_figure(sections: Sections) -> plt.Figure | None:
     ax.axvline(0, color="black", lw=0.5)
     ax.set_yticks(place, [f"{r.dataset} ({r.modality})" for r in best.itertuples()])
     ax.set_xlabel("held-out r of similarity encoding")
-    figure.legend(loc="outside lower center", ncols=4)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
@@ -303,7 +303,7 @@ def text_figure(sections: Sections) -> plt.Figure | None:
     parts = [(title, table) for title, table in parts if len(table)]
     if not parts:
         return None
-    figure, axes = panels([1] * len(parts), 1.9)
+    figure, axes = panels(*[1.4] * len(parts))
     for ax, (title, table) in zip(axes, parts, strict=True):
         place = np.arange(len(table))[::-1]
         ax.hlines(place, table["low"], table["high"], color="#0072B2")
@@ -335,7 +335,7 @@ FIGURES = (
     (
         "text.png",
         "Text from fMRI: bleu-1 of the brain minus that of a control through the same decoder, "
-        "with 95 % intervals (left over 48 topics, right over draws of the control).",
+        "with 95 % intervals (sentences: over 48 topics; minutes: over draws of the control).",
         text_figure,
     ),
 )

@@ -9,11 +9,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from brainlm.plotting import TWO_COLUMNS, paper_style
+from brainlm.plotting import paper_style
 
 BEGIN, END = "<!-- written from the tables below -->", "<!-- end of the summary -->"
 INTERVAL = re.compile(r"(-?[\d.]+) \[(-?[\d.]+), (-?[\d.]+)\]")
 Sections = dict[str, str]
+WIDTH = 4.4  # inches: text of 7 points can be read on a phone
 Figure = tuple[str, str, Callable[[Sections], plt.Figure | None]]  # file, caption, function
 
 
@@ -101,19 +102,19 @@ def picture(sections: Sections, figure: Figure, folder: Path) -> str:
         if drawn is None:
             return ""
         folder.mkdir(exist_ok=True)
-        drawn.savefig(folder / name, dpi=150)
+        drawn.savefig(folder / name, dpi=150, bbox_inches="tight", pad_inches=0.06)
         plt.close(drawn)
     return f"![{caption.split('.')[0]}]({folder.name}/{name})\n\n*{caption}*\n"
 
 
-def panels(widths: Sequence[float], height: float) -> tuple[plt.Figure, list[plt.Axes]]:
-    """Return a figure of two columns with panels side by side."""
+def panels(*heights: float) -> tuple[plt.Figure, list[plt.Axes]]:
+    """Return a figure with panels of these heights in inches, one below the other."""
     figure, axes = plt.subplots(
+        len(heights),
         1,
-        len(widths),
-        figsize=(TWO_COLUMNS / 25.4, height),
-        width_ratios=widths,
+        figsize=(WIDTH, sum(heights)),
+        height_ratios=heights,
         layout="constrained",
         squeeze=False,
     )
-    return figure, list(axes[0])
+    return figure, list(axes[:, 0])

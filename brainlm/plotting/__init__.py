@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainlm.errors import UnknownNameError, unknown_name
-from brainlm.plotting._style import fit_texts, mark_debug, on_page, plot_heat_map
+from brainlm.plotting._style import fit_texts, lay_out, mark_debug, on_page, plot_heat_map
 from brainlm.plotting.brain import (
     brain_maps,
     brain_rows_height,
@@ -272,7 +272,7 @@ def draw(bundle: Bundle, name: str, *, width: float = TWO_COLUMNS, style: Any = 
         if bundle.record.get("config", {}).get("debug"):
             mark_debug(figure)
         fit_texts(figure)
-        figure.draw_without_rendering()  # lays it out while the style holds
+        lay_out(figure)  # while the style holds
     return figure
 
 

@@ -104,7 +104,7 @@ result = encode(
 print(result.summary())
 
 # %%
-# Which ratings are predicted?
+# Which ratings are predicted? In the real table valence best, and arousal least.
 
 layer = result.best_layer().names[0]
 scores = result.scores["score"].sel(analysis="ridge", space=layer).mean("fold")

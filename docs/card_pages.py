@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from brainlm.datasets.card import Card, read_card
+from brainlm.storage.downloads import readable_size
 
 PICTURES = Path(__file__).parent / "data-pictures"
 OPEN = {
@@ -72,6 +73,7 @@ def _definitions(card: Card) -> str:
         "Size of each subject": ", ".join(sizes),
         "Unit": facts.unit or "",
         "Sampling interval": f"{facts.sampling_interval} s" if facts.sampling_interval else "",
+        "Download": download(card),
         "Licence": card.licence + ("; not for commercial use" if card.noncommercial else ""),
         "Source": "\\\n".join(f"<{page}>" for page in source.pages) or source.how,
         "Fetch": source.instructions
@@ -85,6 +87,13 @@ def _definitions(card: Card) -> str:
         for term, definition in entries.items()
         if definition
     )
+
+
+def download(card: Card) -> str:
+    """Return how large the download is, where that is known."""
+    if card.source.how == "manual" and card.source.size is None:
+        return ""
+    return readable_size(card.source.size)
 
 
 def count(value: int | tuple[int, int]) -> str:

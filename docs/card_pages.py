@@ -13,6 +13,7 @@ OPEN = {
     "pairs": 'pairs = brainlm.open_pairs("{name}")',
     "maps": 'maps = brainlm.open_maps("{name}"{subject})',
 }
+NUMBERED = {"hi": "Texts are numbered: the fonts of the pictures have no Devanagari."}
 SIZES = {
     "n_samples": "samples",
     "n_targets": "targets",
@@ -35,6 +36,7 @@ def card_page(name: str) -> str:
     if picture.is_file():
         alt = f"A part of the data set {name}, as it is opened"
         parts += [f"```{{image}} ../data-pictures/{picture.name}\n:alt: {alt}\n:width: 100%\n```"]
+        parts += [NUMBERED.get(card.languages[0], "")]
     parts += [f"```python\nimport brainlm\n\n{opening(card)}\n```", _definitions(card)]
     if card.repairs:
         parts += ["## Changed on the way", *(f"- {repair}" for repair in card.repairs)]

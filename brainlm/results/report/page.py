@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from brainlm.data.brain_maps import BrainMaps, winners
 from brainlm.plotting.brain import brain_scale, bundle_maps, label_colours
-from brainlm.plotting.captions import CAPTIONS
+from brainlm.results.captions import CAPTIONS
 from brainlm.results.report.answer import answer_of
 from brainlm.results.report.array_tables import bundle_tables, comparison_table, has_spaces
 from brainlm.results.report.methods import citations_of, methods_of, models_of

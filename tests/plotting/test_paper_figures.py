@@ -114,6 +114,7 @@ def test_a_script_writes_both_files_in_one_column(case, tmp_path, monkeypatch):
 def test_two_columns_are_lettered_and_readable(case, tmp_path):
     bundle = load_bundle(made(case, tmp_path / "bundle"))
     figure = draw_paper_figure(script(PAPER[case][0]).panels, bundle, 183)
+    figure.draw_without_rendering()  # gives all texts their places
     check_letters_and_texts(figure)
     plt.close(figure)
 

@@ -25,7 +25,6 @@ from brainlm.comparison.model_factors import (
     parse_readings,
     trend_lines,
 )
-from brainlm.comparison.selection import parse_models
 from brainlm.comparison.table import tidy
 from brainlm.language_models import LanguageModel
 from brainlm.workflow import Run, Study, analysis, options, run_command
@@ -62,7 +61,7 @@ def main(
 ) -> None:
     study = Study(run, DATASETS, datasets)
     readings = parse_readings(context, pooling)
-    chosen = parse_models(models, study.languages)
+    chosen = study.models(models)
     study.open(LIMITS, max_items)
     scoring, describing, about = [], [], {}
     for name, known in chosen.items():

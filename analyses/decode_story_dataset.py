@@ -17,7 +17,7 @@ import typer
 from brainlm.data.recording import sampling_interval
 from brainlm.decoding.decoder import fit_story_decoder
 from brainlm.decoding.stories import stories_of
-from brainlm.encoding.align import delays_between
+from brainlm.encoding.delays import delays_between
 from brainlm.errors import UnknownNameError
 from brainlm.workflow import Run, analysis, run_command
 from brainlm.workflow.decoding_options import DecoderOptions, SampleOptions, StorySearchOptions

@@ -24,7 +24,6 @@ from brainlm.comparison.layer_scores import (
     static_of,
     twins_of_models,
 )
-from brainlm.comparison.selection import parse_models
 from brainlm.comparison.study_verdict import verdict_of_gains
 from brainlm.workflow import Run, Study, analysis, options, run_command
 from brainlm.workflow.reading_options import ReadingOptions
@@ -69,7 +68,7 @@ def main(
     study = Study(run, DATASETS, datasets)
     if run.debug:
         permutations, layers = min(permutations, 20), "0,1,-1" if layers == "all" else layers
-    chosen = parse_models(models, study.languages)
+    chosen = study.models(models)
     wanted = options.layer_list(layers)
     spaces = spaces_of_models(chosen, wanted, read)
     copies = twins_of_models(chosen, twins, wanted, read)

@@ -27,7 +27,6 @@ from brainlm.comparison.feature_families import (
 from brainlm.comparison.feature_spaces import FeatureSpace
 from brainlm.comparison.layer_gains import compare_levels, depth_profiles
 from brainlm.comparison.layer_scores import job_key, layer_part, static_of
-from brainlm.comparison.selection import parse_models
 from brainlm.comparison.space_comparison import compare_matched
 from brainlm.comparison.study_verdict import study_verdict
 from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
@@ -73,7 +72,7 @@ def main(
     read = reading.reading()
     study = Study(run, DATASETS, datasets)
     assemblies = study.open(LIMITS, max_items)
-    chosen = parse_models(models, study.languages)
+    chosen = study.models(models)
     neural = [layer_at(name, known, depth, reading=read) for name, known in chosen.items()]
     sweeps = [layers_over(name, known, N_LAYERS, read) for name, known in chosen.items()]
     plausible, notes = open_plausible(study.languages, run.root, assemblies, spaces)

@@ -24,7 +24,6 @@ import typer
 
 from brainlm.comparison.published_surprisal import published_models
 from brainlm.comparison.reading_trials import CONTROLS, reading_part, side_by_side, why_untested
-from brainlm.comparison.selection import parse_models
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import dataset_hashes, subjects_with_files
 from brainlm.errors import UnknownNameError
@@ -56,7 +55,7 @@ def main(
         "max_subjects": min(30, max_subjects) if run.debug else max_subjects,
         "mixed_items": min(mixed_items, 40) if run.debug else mixed_items,
     }
-    parts = study.compute(jobs_of(study, parse_models(models, study.languages), settings))
+    parts = study.compute(jobs_of(study, study.models(models), settings))
     run.note(*(note for part in parts.values() for note in json.loads(part.attrs["notes"])))
     tables = {
         "gains": rows_of_parts(parts, "gains", q=True),

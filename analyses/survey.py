@@ -15,7 +15,7 @@ from brainlm.comparison.feature_spaces import FeatureSpace
 from brainlm.comparison.grammar_spaces import grammar_spaces
 from brainlm.comparison.layer_scores import job_key, static_of
 from brainlm.comparison.model_ranks import model_ranks
-from brainlm.comparison.selection import materials, parse_models
+from brainlm.comparison.selection import materials
 from brainlm.comparison.space_comparison import compare_families
 from brainlm.comparison.study_verdict import study_verdict
 from brainlm.comparison.table import tidy_families
@@ -60,7 +60,7 @@ def main(
     read = reading.reading()
     study = Study(run, DATASETS, datasets)
     assemblies = study.open(LIMITS, max_items)
-    chosen = parse_models(models, study.languages)
+    chosen = study.models(models)
     neural = [families.layer_at(name, known, depth, reading=read) for name, known in chosen.items()]
     causal = [
         families.predictability_space(name, known)

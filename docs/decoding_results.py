@@ -2,7 +2,8 @@
 
 ``python docs/decoding_results.py FOLDER > docs/decoding_results.md``, where FOLDER holds bundles
 under the names of ``BUNDLES``. Every number is made of a bundle; an analysis whose bundle is not
-there is said to be missing.
+there is said to be missing. The summary and its figures are made of the tables of the page, so they
+can be renewed without the bundles: ``python docs/decoding_results.py docs/decoding_results.md``.
 """
 
 from __future__ import annotations
@@ -14,17 +15,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray
+from decoding_summary import FAILS, FIGURES, FOUND
+from page_summary import BEGIN, END, with_summary
 
 from brainlm.decoding.controls import cautions
 from brainlm.errors import DataMissingError
 from brainlm.results.bundle import Bundle, load_bundle
 
-HEAD = """# Decoding results
+PICTURES = Path(__file__).parent / "decoding-figures"
+HEAD = f"""# Decoding results
 
 Written from result bundles by `docs/decoding_results.py`; every number stands in the bundle that is
 named above it. Gain: mean score of 20-s windows minus that of random reconstructions with the same
 word times and beam. Simulated subjects are no brains: they show what the machinery can do where the
 signal is known. Text read from people is in [findings](findings.md).
+
+{BEGIN}
+{END}
+
+## How to read the numbers
 
 Intervals (95 %) are over stories and simulated subjects, both drawn at random. Permuted brain and
 noise input are drawn several times for each story; their gains are means over draws. Planted are
@@ -134,8 +143,13 @@ BUNDLES: dict[str, Callable[[Bundle], str]] = {
 }
 
 
-def main(folder: Path) -> None:
-    """Print the results of all bundles in a folder."""
+def renew(page: Path, figures: Path | None) -> None:
+    """Write the summary and the figures of a page from its tables again."""
+    page.write_text(with_summary(page.read_text("utf-8"), FOUND, FAILS, FIGURES, figures), "utf-8")
+
+
+def main(folder: Path, figures: Path | None = None) -> None:
+    """Print the results of all bundles in a folder, and draw the figures of the summary."""
     parts = [HEAD]
     for name, write in BUNDLES.items():
         try:
@@ -144,10 +158,12 @@ def main(folder: Path) -> None:
             parts.append(
                 f"## {name}\n\nNo bundle: this analysis has not been run with the present tests."
             )
-    sys.stdout.write("\n\n".join(parts) + "\n")
+    page = "\n\n".join(parts) + "\n"
+    sys.stdout.write(with_summary(page, FOUND, FAILS, FIGURES, figures))
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python docs/decoding_results.py FOLDER  (that holds the bundles)")
-    main(Path(sys.argv[1]))
+    given = Path(sys.argv[1])
+    (renew if given.is_file() else main)(given, PICTURES)

@@ -5,7 +5,8 @@
 ``simulate_regions``, ``encode_languages``, ``encode_epochs`` (of n400-word-pairs),
 ``decode_pereira2018_text`` and ``decode_alice_fmri`` saved under these names.
 Every sentence with a number is made of a bundle; a study whose bundle is not there is said to be
-missing.
+missing. The summary and its figures are made of the tables of the page, so they can be renewed
+without the bundles: ``python docs/findings.py docs/findings.md``.
 """
 
 from __future__ import annotations
@@ -18,19 +19,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray
+from findings_summary import FAILS, FIGURES, FOUND
+from page_summary import BEGIN, END, with_summary
 
 from brainlm.decoding.controls import cautions, condition_kind
 from brainlm.errors import DataMissingError
 from brainlm.results.bundle import Bundle, load_bundle
 
 ALPHA = 0.05
-HEAD = """# Findings
+PICTURES = Path(__file__).parent / "findings-figures"
+HEAD = f"""# Findings
 
 `docs/findings.py` wrote this page from result bundles; each section names its bundle, which holds
 every number. These are small studies on the data that one machine without a model hub has. They
 show what the analyses do and settle nothing about models.
 
-How to read the numbers:
+{BEGIN}
+{END}
+
+## How to read the numbers
 
 - r is held out. Where a model has several layers, the layer of each fold is chosen on the others.
 - Intervals are 95 % over folds, corrected for the training samples that folds share. They hold for
@@ -548,8 +555,13 @@ STUDIES: dict[str, Callable[[Bundle], str]] = {
 }
 
 
-def main(folder: Path) -> None:
-    """Print the findings of all bundles in a folder."""
+def renew(page: Path, figures: Path | None) -> None:
+    """Write the summary and the figures of a page from its tables again."""
+    page.write_text(with_summary(page.read_text("utf-8"), FOUND, FAILS, FIGURES, figures), "utf-8")
+
+
+def main(folder: Path, figures: Path | None = None) -> None:
+    """Print the findings of all bundles in a folder, and draw those of the summary."""
     parts, bundles = [HEAD], {}
     for name, write in STUDIES.items():
         try:
@@ -560,10 +572,12 @@ def main(folder: Path) -> None:
             )
             continue
         parts.append(write(bundles[name]))
-    sys.stdout.write("\n\n".join([*parts, untested(bundles)]) + "\n")
+    page = "\n\n".join([*parts, untested(bundles)]) + "\n"
+    sys.stdout.write(with_summary(page, FOUND, FAILS, FIGURES, figures))
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python docs/findings.py FOLDER  (the folder that holds the bundles)")
-    main(Path(sys.argv[1]))
+    given = Path(sys.argv[1])
+    (renew if given.is_file() else main)(given, PICTURES)

@@ -7,6 +7,8 @@ its own, so that a killed run goes on where it was. The same call takes the addr
 or ``slurm:40``.
 """
 
+# sphinx_gallery_thumbnail_path = 'layer_curve.png'
+
 import tempfile
 from pathlib import Path
 

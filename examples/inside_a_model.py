@@ -16,15 +16,16 @@ from brainlm.features.language_units import language_units, random_units, scramb
 
 rng = np.random.default_rng(0)
 model = LanguageModel("smollm2", dtype="bfloat16")
-NOUNS = "baker postman teacher doctor child farmer singer neighbour sailor painter".split()  # noqa: SIM905
-THINGS = "letter song garden boat window story bread river lamp picture".split()  # noqa: SIM905
-VERBS = "found painted remembered carried sold opened forgot described".split()  # noqa: SIM905
+NOUNS = "baker postman teacher doctor child farmer singer neighbour sailor painter"
+THINGS = "letter song garden boat window story bread river lamp picture"
+VERBS = "found painted remembered carried sold opened forgot described"
 ENDS = ["before the rain began", "when nobody was looking", "because it was late", "in the morning"]
 
 
 def sentence():
     """A sentence of words at random, such as 'The old baker sold the boat in the morning.'"""
-    who, what, did, end = (str(rng.choice(words)) for words in (NOUNS, THINGS, VERBS, ENDS))
+    who, what, did = (str(rng.choice(words.split())) for words in (NOUNS, THINGS, VERBS))
+    end = str(rng.choice(ENDS))
     return f"The {rng.choice(['old', 'young', 'tired'])} {who} {did} the {what} {end}."
 
 

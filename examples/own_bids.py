@@ -11,8 +11,25 @@ the rate of words two samples later, everything else is noise. With a folder of 
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nibabel as nib
 import numpy as np
+
+from brainlm import (
+    LeaveOneRunOut,
+    RidgeEncoder,
+    align,
+    concatenate,
+    cross_validate,
+    delays_between,
+    high_pass,
+    word_length,
+    word_rate,
+)
+from brainlm.data.brain_maps import paint
+from brainlm.io import read_bids, survey_bids
+from brainlm.plotting import surface_views
+from brainlm.plotting.summary import describe
 
 rng = np.random.default_rng(0)
 TR, n_samples = 2.0, 150
@@ -52,8 +69,6 @@ for run in (1, 2, 3):
 #
 # What is recorded, under which pattern, and which column of the events may hold words.
 
-from brainlm.io import read_bids, survey_bids  # noqa: E402
-
 (found,) = survey_bids(folder)
 for key, value in found.items():
     print(f"{key:9s} {value}")
@@ -63,8 +78,6 @@ for key, value in found.items():
 # ---------------
 #
 # Repetition times, runs, grids and the ends of words are checked on the way.
-
-from brainlm.plotting.summary import describe  # noqa: E402
 
 stimulus, recording = read_bids(
     folder,
@@ -84,31 +97,16 @@ print(describe(stimulus, recording))
 # Features that need no model, through delays of 2 to 8 s, because blood is slow. Each run is
 # predicted by an encoder that was fitted on the other two.
 
-from brainlm import (  # noqa: E402
-    LeaveOneRunOut,
-    RidgeEncoder,
-    align,
-    concatenate,
-    cross_validate,
-    delays_between,
-    high_pass,
-    word_length,
-    word_rate,
-)
-
 controls = concatenate([word_rate(stimulus), word_length(stimulus)], "controls")
 X, Y, runs = align(controls, high_pass(recording, period=128), delays=delays_between(TR))
 scores = cross_validate(RidgeEncoder(warn_edge=False), X, Y, LeaveOneRunOut(runs))
-print(scores)
+print(f"held-out r of {len(scores.mean)} voxels: {scores.mean.max():.2f} at best")
 
 # %%
 # Where in the brain?
 # -------------------
 #
 # ``paint`` puts the score of each voxel back to its place.
-
-from brainlm.data.brain_maps import paint  # noqa: E402
-from brainlm.plotting import surface_views  # noqa: E402
 
 (mask_path, *_) = sorted(prepared.glob("*_mask.nii.gz"))
 maps = paint(scores.mean[None], recording.targets, mask_path, ["word rate + length"], "held-out r")
@@ -118,3 +116,12 @@ print(
     f"{scores.mean[~inside].mean():.2f} elsewhere"
 )
 surface_views(maps, threshold=0.15)
+plt.show()
+
+# %%
+# The same as one command, with a layer of a language model beside the controls, maps and a verdict
+# (``brainlm bids my-study`` prints the call that fits a folder)::
+#
+#     brainlm run encode_bids my-study --subject 01
+#
+# Confounds, surfaces, single runs and words in shared files: :doc:`/own-bids`.

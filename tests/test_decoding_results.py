@@ -1,6 +1,7 @@
 """docs/decoding_results.py says what stands in the bundles, and names those that are not there."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,9 @@ CONDITIONS = [
 def results():
     spec = importlib.util.spec_from_file_location("decoding_results", SCRIPT)
     module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(SCRIPT.parent))  # as where it is run as a script
     spec.loader.exec_module(module)
+    sys.path.remove(str(SCRIPT.parent))
     return module
 
 
@@ -83,6 +86,11 @@ def test_numbers_are_those_of_the_bundles(results, tmp_path, capsys):
         )
     results.main(tmp_path)
     text = capsys.readouterr().out
+    summary = text.split("## How to read the numbers")[0]
+    assert "Tang 0.100 [0.080, 0.120], MapGuide 0.150 [0.130, 0.170]" in summary
+    assert "noise input: Tang 0.020 [0.000, 0.040]" in summary
+    assert "SNR 2 +0.030 [0.010, 0.050], MapGuide gains more" in summary
+    assert "ceiling 0.120" in summary
     assert "| MapGuide: brain | 0.150 [0.130, 0.170] |" in text
     assert "| MapGuide: noise input (3 draws) | 0.040 [0.020, 0.060] |" in text
     assert "| mean of the random null (score) | 0.200 |" in text
@@ -96,3 +104,14 @@ def test_numbers_are_those_of_the_bundles(results, tmp_path, capsys):
     assert "r = 1.00" in text
     assert text.count("A debug run") == 2
     assert text.count("No bundle") == 1
+
+
+def test_the_summary_of_the_page_is_that_of_its_tables(results, tmp_path):
+    """Nothing in it was written by hand, and its figures are drawn."""
+    page = SCRIPT.with_suffix(".md").read_text("utf-8")
+    (tmp_path / "page.md").write_text(page, "utf-8")
+    results.renew(tmp_path / "page.md", tmp_path / results.PICTURES.name)
+    assert (tmp_path / "page.md").read_text("utf-8") == page
+    drawn = {path.name for path in (tmp_path / results.PICTURES.name).iterdir()}
+    assert drawn == {path.name for path in results.PICTURES.iterdir()}
+    assert drawn == {name for name, _, _ in results.FIGURES}

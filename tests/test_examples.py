@@ -12,41 +12,116 @@ import nbformat
 import numpy as np
 import pytest
 
+from brainlm import list_datasets
+from brainlm.datasets.folders import is_on_disk
 from brainlm.language_models.sources import is_cached
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
-ALONE = {  # those that need no model, and what they must print
-    "chinese": r"r between both: (1\.000|0\.99\d)",
-    "layer_curves": r"chosen on the others: layers \[(6|7|8)",
+ALONE = {  # those that simulate their data and need no model, and what they must print
     "own_bids": r"r: 0\.[67]\d in the planted voxels, -?0\.0\d elsewhere",
-    "reading_surprisal": r"surprisal +gain 0\.0[2-5].*\ninvented +gain -?0\.000",
     "banded_ridge": r"planted: only syntax +\{'syntax': 0\.[1-9].*'meaning': -?0\.0",
-    "decoding_sentences": r"2v2 accuracy 0\.[89]\d+, null 0\.(49|5)\d+, p = 0\.0",
     "first_encoding": r"'1 samples': 0\.03.*'2 samples': 0\.18.*'3 samples': 0\.03",
-    "meg_response": r"'Cz': 0\.4\d+, 'Oz': -?0\.0",
-    "language_network": r"same data [01]\.\d.*other runs -?0\.[01](.|\n)*procrustes r = 0\.[6-9]",
-    "similarity_trap": "",
     "verdict": r"the model predicts more than(.|\n)*empty model: \['undecided', 'undecided'",
 }
+OF_DATA = {  # what they open; what they must print of it, and where it is missing
+    "chinese": (
+        ["bsc-gaze"],
+        r"92% of all boundaries(.|\n)*both +r = 0\.3\d(.|\n)*r between both: (1\.000|0\.99\d)",
+        r"both +r = 0\.[56]\d(.|\n)*r between both: (1\.000|0\.99\d)",
+    ),
+    "decoding_sentences": (
+        ["pereira2018", "glove-6b-50d"],
+        r"2v2 accuracy 0\.[89]\d+, null 0\.(4[6-9]|5)\d*, p = 0\.0",
+        r"2v2 accuracy 0\.[89]\d+, null 0\.(4[6-9]|5)\d*, p = 0\.0",
+    ),
+    "language_network": (
+        ["langloc-auditory", "evlab-parcels"],
+        r"IFG .*two people 0\.1\d(.|\n)*max t 3\d\d, TFCE 1\d\d\d(.|\n)*other runs -?0\.[01]",
+        r"noise: same data [01]\.\d.*other runs -?0\.[01](.|\n)*procrustes r = 0\.[89]",
+    ),
+    "layer_curves": (
+        ["binder-en", "minilm"],
+        r"layer 3 +0\.7\d(.|\n)*on the other folds: [1-5, ]+; held-out score 0\.7",
+        r"on the other folds: [678, ]+; held-out score 0\.5",
+    ),
+    "meg_response": (
+        ["n400-word-pairs"],
+        r"'Cz': 0\.4\d+, 'Oz': -?0\.0(.|\n)*largest r: 0\.4\d, P\w+, (3[468]|4[0-4])0 ms",
+        r"'Cz': 0\.4\d+, 'Oz': -?0\.0(.|\n)*largest r: 0\.9\d, Cz, (150|200) ms",
+    ),
+    "own_epochs": (
+        ["n400-word-pairs"],
+        r"association .* at P\w+@300ms; above chance: .* 300 to [34]00 ms\nword.*nowhere above",
+        r"association .* at Pz@[34]00ms; above chance: \d channel-times, 300 to 400 ms\n",
+    ),
+    "own_eye_tracking": (
+        ["reading-brain", "smollm2"],
+        r"2136 trials of 12 readers(.|\n)*surprisal +[12]\.\d(.|\n)*held out: \+0\.00",
+        r"3636 trials of 12 readers(.|\n)*surprisal +1[0-9]\.\d(.|\n)*p = [0-9.e-]+\n",
+    ),
+    "own_ratings": (
+        ["vad", "minilm"],
+        r"400 words, 3 ratings(.|\n)*layer 3: Valence 0\.[56]\d",
+        r"best layer on the other folds: 1; held-out score 0\.7",
+    ),
+    "reading_surprisal": (
+        ["meco-means-en", "meco-means-fi"],
+        r"\ninvented +gain [+-]0\.000(.|\n)*fi surprisal +gain \+0\.04.*\nfi invented +gain .0\.00",
+        r"\ninvented +gain [+-]0\.000(.|\n)*simulated surprisal +gain \+0\.1",
+    ),
+    "similarity_trap": (
+        ["binder-en", "glove-6b-50d"],
+        r"534 words, 62 attributes(.|\n)*centred +r = \+0\.6",
+        r"embeddings +centred +r = \+0\.[78](.|\n)*published form +r = .* -(0\.9|1\.0)",
+    ),
+}
+MISSING = "not on this machine"
+
+
+def is_here(name):
+    """A data set or a model."""
+    return is_on_disk(name) if name in list_datasets() else is_cached(name)
 
 
 def test_every_example_is_run_here():
     names = {path.stem for path in EXAMPLES.glob("*.py")}
     assert names == {
         *ALONE,
+        *OF_DATA,
         "alice_tutorial",
         "features_and_surprisal",
         "decoding_story",
         "cluster_study",
         "inside_a_model",
     }
+    assert len(OF_DATA) + 1 >= len(names) / 2  # with Alice: half of them open real data
+    for name in names:
+        text = (EXAMPLES / f"{name}.py").read_text("utf-8")
+        assert "noqa" not in text, f"{name}: readers see it"
+        assert "plt." in text or "thumbnail" in text or "surface_views" in text
+
+
+@pytest.mark.parametrize("name", OF_DATA)
+def test_without_its_data_an_example_says_so_and_finds_what_was_planted(
+    name, tmp_path, monkeypatch, capsys
+):
+    for folder in ("BRAINLM_DATA", "BRAINLM_CACHE"):
+        monkeypatch.setenv(folder, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(EXAMPLES / f"{name}.py"))
+    figures = plt.get_fignums()
+    plt.close("all")
+    printed = capsys.readouterr().out
+    assert MISSING in printed
+    assert re.search(OF_DATA[name][2], printed)
+    assert figures
 
 
 @pytest.mark.enable_socket  # of its kernel
 @pytest.mark.allow_hosts(["127.0.0.1"])
-@pytest.mark.parametrize("name", ALONE)
+@pytest.mark.parametrize("name", [*ALONE, *OF_DATA])
 def test_an_example_runs_as_the_notebook_of_the_gallery_and_finds_what_was_planted(name, tmp_path):
     """The conversion is the gallery's; every cell runs in a real kernel, and none warns."""
     convert = pytest.importorskip("sphinx_gallery.notebook").python_to_jupyter_cli
@@ -63,7 +138,10 @@ def test_an_example_runs_as_the_notebook_of_the_gallery_and_finds_what_was_plant
             said[out.name] += out.text
     # tqdm asks for ipywidgets in a notebook; that is up to the user.
     assert "Warning" not in said["stderr"].replace("TqdmWarning", "")
-    assert re.search(ALONE[name], said["stdout"])
+    needed, with_data, without = OF_DATA.get(name, ([], ALONE.get(name), ""))
+    here = all(map(is_here, needed))
+    assert (MISSING in said["stdout"]) == (not here)
+    assert re.search(with_data if here else without, said["stdout"])
     assert any("image/png" in out.get("data", ()) for out in outputs)
 
 
@@ -79,12 +157,13 @@ def test_alice_goes_from_files_to_a_column(capsys):
     assert (found["folder"] / "layer_curve_89mm.pdf").is_file()
 
 
-def test_similarity_needs_its_columns_centred():
+def test_similarity_needs_its_columns_centred(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINLM_DATA", str(tmp_path))
     curves = runpy.run_path(str(EXAMPLES / "similarity_trap.py"))["curves"]
     plt.close("all")
-    assert curves["informative", False][-1] < 0 < 0.5 < min(curves["informative", True])
-    assert curves["random", False][-1] < -0.9
-    assert max(map(abs, curves["random", True])) < 0.1
+    assert curves["word embeddings", False][-1] < 0 < 0.5 < min(curves["word embeddings", True])
+    assert curves["random vectors", False][-1] < -0.9
+    assert max(map(abs, curves["random vectors", True])) < 0.1
 
 
 def test_the_cluster_example():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ SCRIPT = Path(__file__).parent.parent / "docs" / "findings.py"
 def findings():
     spec = importlib.util.spec_from_file_location("findings", SCRIPT)
     module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(SCRIPT.parent))  # as where it is run as a script
     spec.loader.exec_module(module)
+    sys.path.remove(str(SCRIPT.parent))
     return module
 
 
@@ -71,7 +74,10 @@ def test_numbers_are_those_of_the_bundles(findings, tmp_path, capsys):
         )
     findings.main(tmp_path)
     text = capsys.readouterr().out
-    assert "in 1 of 3 measures" in text  # the third one is significantly worse
+    summary, tables = text.split("## How to read the numbers")
+    assert "held-out sentences in 1 of 3 pairs of measure and model (most: 0.1234 [" in summary
+    assert "x has the best mean rank (1.25 [1.00, 3.00])" in summary
+    assert "in 1 of 3 measures" in tables  # the third one is significantly worse
     assert "0.1234" in text
     assert re.search(r"\*\*holds here\*\*.* x .*\(1\.25\).* on 1 of 4 data sets", text)
     assert text.count("No bundle") == 8
@@ -278,3 +284,25 @@ def test_languages_and_word_pairs_have_their_numbers(findings, tmp_path, capsys)
     assert "m, beyond: 0.100; too few languages for an interval (2)." in page
     assert "| zh | evlab-passages-zh | m | 0.200 | 0.100 | 0.050 | 0.400 | 0.123 [" in page
     assert "0.250 at Pz@380ms (p = 0.010); above chance: 1 targets" in page
+
+
+def test_the_summary_of_the_page_is_that_of_its_tables(findings, tmp_path):
+    """Nothing in it was written by hand, and its figures are drawn."""
+    page = SCRIPT.with_suffix(".md").read_text("utf-8")
+    (tmp_path / "findings.md").write_text(page, "utf-8")
+    findings.renew(tmp_path / "findings.md", tmp_path / findings.PICTURES.name)
+    assert (tmp_path / "findings.md").read_text("utf-8") == page
+    drawn = {path.name for path in (tmp_path / findings.PICTURES.name).iterdir()}
+    assert drawn == {path.name for path in findings.PICTURES.iterdir()}
+    assert drawn == {name for name, _, _ in findings.FIGURES}
+
+
+def test_cells_with_intervals_are_read_and_others_are_not(findings):
+    from page_summary import measured, said, tables_of
+
+    text = "| a | b |\n|---|---|\n| x | -0.10 [-0.200, 0.050] |\n| y | - |\n\n| c |\n|---|\n| 1 |\n"
+    first, second = tables_of(text)
+    assert second["c"].tolist() == ["1"]
+    found = measured(first, "b")
+    assert said(found.iloc[0]) == "-0.100 [-0.200, 0.050]"
+    assert found["gain"].isna().tolist() == [False, True]

@@ -15,9 +15,10 @@ from brainlm.compute.backend import host, is_tensor
 from brainlm.data.features import Features
 from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
-from brainlm.encoding.align import align, warn_without_delays
+from brainlm.encoding.align import align
 from brainlm.encoding.block_scaler import ridge_of_blocks
 from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.delays import warn_without_delays
 from brainlm.encoding.encoding_result import Encoding
 from brainlm.encoding.folds import as_split
 from brainlm.encoding.labelled_scores import stack_scores

@@ -111,7 +111,7 @@ def fit_texts(figure: Figure) -> None:
     for text in figure.findobj(Text):
         text.set_fontsize(min(max(text.get_fontsize(), SMALLEST), LARGEST))
     _wrap(getattr(figure, "_suptitle", None), figure.get_figwidth())
-    figure.draw_without_rendering()  # lays it out, so that the axes have their sizes
+    lay_out(figure)  # so that the axes have their sizes
     axes: list[Any] = figure.axes
     for ax in axes:
         box = ax.get_window_extent()
@@ -123,6 +123,15 @@ def fit_texts(figure: Figure) -> None:
         _wrap(ax.yaxis.label, height + 0.1)
         for text in (ax.title, ax._left_title, ax._right_title):
             _wrap(text, width + 0.2)
+
+
+def lay_out(figure: Figure) -> None:
+    """Place the axes of a figure; nothing is drawn, which would take most of the time."""
+    engine = figure.get_layout_engine()
+    if engine is None:
+        figure.draw_without_rendering()
+    else:
+        engine.execute(figure)
 
 
 def _part_ticks(ax: Any) -> None:

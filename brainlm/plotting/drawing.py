@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from brainlm._progress import bar
 from brainlm.errors import UnknownNameError, unknown_name
 from brainlm.plotting._relabel import apply_changes
-from brainlm.plotting._style import fit_texts, mark_debug, on_page
+from brainlm.plotting._style import fit_texts, lay_out, mark_debug, on_page
 from brainlm.plotting.brain import brain_maps, group_map, searchlight_brain, winner_brain
 from brainlm.plotting.changes import ChangeOptions, Changes, changed, check_names, nothing_left
 from brainlm.plotting.cogbench import cogbench
@@ -193,7 +193,7 @@ def _draw(bundle: Bundle, name: str, width: float, style: Any, asked: Changes) -
             mark_debug(figure)
         apply_changes(figure, asked)
         fit_texts(figure)
-        figure.draw_without_rendering()  # lays it out while the style holds
+        lay_out(figure)  # while the style holds
     return figure
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainlm.errors import UnknownNameError, unknown_name
-from brainlm.plotting._style import MM, fit_texts
+from brainlm.plotting._style import MM, fit_texts, lay_out
 from brainlm.plotting.changes import Changes, changed
 from brainlm.plotting.glyphs import styled
 
@@ -152,7 +152,7 @@ def paper_figure(panels: Sequence[Panel], width: float) -> Figure:
     fit_texts(figure)
     if not any(ax.get_subplotspec() for ax in figure.axes):  # of brains: nothing to lay out
         figure.set_layout_engine("none")
-    figure.draw_without_rendering()  # lays it out while the style holds
+    lay_out(figure)  # while the style holds
     return figure
 
 
@@ -227,7 +227,7 @@ def save_paper_figure(
     path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     with paper_style():
-        figure.draw_without_rendering()
+        lay_out(figure)
         figure.set_layout_engine("none")  # once is enough for both files
         for suffix in (".pdf", ".png"):
             written.append(path.with_suffix(suffix))

@@ -12,7 +12,7 @@ import pandas as pd
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.layer_scores import table_of, time_summary
 from brainlm.comparison.parts import run_parts
-from brainlm.comparison.selection import choose_datasets, open_assemblies
+from brainlm.comparison.selection import choose_datasets, open_assemblies, parse_models
 from brainlm.comparison.study_verdict import study_verdict_dataset
 from brainlm.comparison.table import tidy
 from brainlm.datasets.card import read_card
@@ -44,7 +44,8 @@ class Study:
         self.run = run
         self.names, self.languages, notes = choose_datasets(datasets, known.split(), run.root)
         run.note(*notes)
-        if run.debug and datasets.strip() == "all":
+        self.trial = run.debug and datasets.strip() == "all"
+        if self.trial:
             self._keep_few()
         self.assemblies: list[Assembly] = []
         self.seconds: dict[str, float] = {}
@@ -60,6 +61,19 @@ class Study:
             dict.fromkeys(code for name in self.names for code in read_card(name).languages)
         )
         self.run.note(f"one data set of each modality: {left_out} left out", kind="debug")
+
+    def models(self, text: str) -> dict[str, tuple[str, ...]]:
+        """Return model -> languages (`parse_models`); a trial run has one model per language."""
+        named = parse_models(text, self.languages)
+        if not self.trial:
+            return named
+        kept: dict[str, tuple[str, ...]] = {}
+        for code in self.languages:
+            kept |= dict([each for each in named.items() if code in each[1]][:1])
+        left_out = ", ".join(name for name in named if name not in kept)
+        if left_out:
+            self.run.note(f"one model of each language: {left_out} left out", kind="debug")
+        return kept
 
     def open(self, limits: Mapping[str, Mapping[str, Any]], max_items: int) -> list[Assembly]:
         """Open the data sets, each within its limits; their notes are kept in the bundle."""

@@ -160,8 +160,8 @@ def _section(
     tables, left_out = bundle_tables(bundle)
     cards = _cards(record)
     brains = _brains(bundle)
-    shown = bar(brains[:MOST_VIEWERS], "brain views", inner=True)
-    viewers = [_viewer(name, maps, pieces) for name, maps in shown]
+    steps = bar(brains[:MOST_VIEWERS], "brain views", inner=True)
+    viewers = [_viewer(name, maps, pieces) for name, maps in steps]
     shown = [
         (title, _html(table, f"t{number}-{i}"), csv and f"{csv}/{_file_name(bundle, title)}.csv")
         for i, (title, table) in enumerate(tables.items())

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.card import Card, read_card
 from brainlm.datasets.folders import is_on_disk, list_datasets
@@ -156,7 +157,7 @@ def coverage_rows(stimulus: Stimulus, root: Path | str | None = None) -> list[di
         for model in list_models()
         if model.form == "vectors" and language in model.languages and is_cached(model.name)
     ]
-    return [_coverage_row(stimulus, *space) for space in spaces]
+    return [_coverage_row(stimulus, *space) for space in bar(spaces, "feature spaces")]
 
 
 def _is_norm(card: Card, language: str) -> bool:

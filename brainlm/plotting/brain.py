@@ -246,6 +246,17 @@ def winner_brain(bundle: Bundle) -> Figure:
     return _rows(bundle, [(each, "winner") for each in won])
 
 
+def group_map(bundle: Bundle) -> Figure:
+    """Draw the effect size over subjects where it is significant, a row per space."""
+    if "group" not in bundle.arrays:
+        raise ValueError(
+            f"{bundle.folder}: has no group map: it takes five subjects or more with maps on one "
+            "grid (`brainlm encode` with the setting brain)"
+        )
+    found = BrainMaps.from_xarray(bundle.arrays["group"])
+    return _rows(bundle, [(found, str(name)) for name in found.names])
+
+
 def searchlight_brain(bundle: Bundle) -> Figure:
     """Draw the score of the neighbourhood of each voxel, above chance, a row per space."""
     if "searchlight" not in bundle.arrays:

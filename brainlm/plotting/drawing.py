@@ -11,7 +11,7 @@ from brainlm._progress import bar
 from brainlm.errors import UnknownNameError, unknown_name
 from brainlm.plotting._relabel import apply_changes
 from brainlm.plotting._style import fit_texts, lay_out, mark_debug, on_page
-from brainlm.plotting.brain import brain_maps, searchlight_brain, winner_brain
+from brainlm.plotting.brain import brain_maps, group_map, searchlight_brain, winner_brain
 from brainlm.plotting.changes import ChangeOptions, Changes, changed, check_names, nothing_left
 from brainlm.plotting.cogbench import cogbench
 from brainlm.plotting.decoding_accuracy import decoding_curve, decoding_null
@@ -83,6 +83,7 @@ FIGURES: dict[str, Callable[[Bundle], Figure]] = {
     "brain_maps": brain_maps,
     "flat_maps": flat_maps,
     "glass_brains": glass_brains,
+    "group_map": group_map,
     "searchlight_brain": searchlight_brain,
     "winner_brain": winner_brain,
     "time_course": time_course,

@@ -17,7 +17,7 @@ import typer
 from brainlm.data.recording import sampling_interval
 from brainlm.decoding.decoder import fit_story_decoder
 from brainlm.decoding.stories import stories_of
-from brainlm.encoding.align import delays_between
+from brainlm.encoding.delays import delays_between
 from brainlm.errors import UnknownNameError
 from brainlm.workflow import Run, analysis, run_command
 from brainlm.workflow.decoding_options import DecoderOptions, SampleOptions, StorySearchOptions
@@ -62,6 +62,7 @@ def main(
     fitted = fit_story_decoder(network, train, settings, stimulus.language)
     run.note(f"samples are means of {average} volumes; the last of a run are left out")
     used = {"subject": recording.subject, "test": reference.name, "level": level, **cut}
+    used["scorers"] = decoder.chosen
     title = f"{dataset}, {recording.subject}, run {reference.name}"
     other = "wrong story", wrong
     decode_story(run, fitted, train, reference, other, search.when(run.debug), title=title, **used)

@@ -63,7 +63,8 @@ def main(
     network = decoding_model(decoder.model)
     fitted = fit_story_decoder(network, train, settings, recorded.language)
     used = {"title": f"{subject}, {reference.name}", "story": reference.name}
-    decode_story(run, fitted, train, reference, (kind, other), search.when(run.debug), **used)
+    others = {"scorers": decoder.chosen, **used}
+    decode_story(run, fitted, train, reference, (kind, other), search.when(run.debug), **others)
 
 
 if __name__ == "__main__":

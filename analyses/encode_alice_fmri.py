@@ -21,8 +21,8 @@ from brainlm.data.features import Features, concatenate
 from brainlm.data.preprocessing import high_pass
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.sound import Sound
-from brainlm.encoding.align import delays_between
 from brainlm.encoding.block_scaler import ridge_of_blocks
+from brainlm.encoding.delays import delays_between
 from brainlm.encoding.encode import Space, encode, untrained_spaces
 from brainlm.encoding.leakage import leakage_probe
 from brainlm.encoding.sound import align_sound

@@ -23,8 +23,8 @@ from brainlm.data.features import Features, concatenate
 from brainlm.data.preprocessing import high_pass
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.stimulus import Stimulus
-from brainlm.encoding.align import delays_between
 from brainlm.encoding.block_scaler import ridge_of_blocks
+from brainlm.encoding.delays import delays_between
 from brainlm.encoding.encode import Encoding, Space, encode, with_baselines
 from brainlm.encoding.splits import ContiguousBlocks, LeaveOneRunOut, Split
 from brainlm.errors import UnknownNameError

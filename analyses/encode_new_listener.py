@@ -16,7 +16,8 @@ from brainlm.data.preprocessing import high_pass
 from brainlm.data.recording import sampling_interval
 from brainlm.data.stimulus import Stimulus
 from brainlm.encoding.across_subjects import alignment_scores, alignment_table
-from brainlm.encoding.align import align, delays_between
+from brainlm.encoding.align import align
+from brainlm.encoding.delays import delays_between
 from brainlm.encoding.splits import ContiguousBlocks
 from brainlm.features import baselines
 from brainlm.language_models.model import LanguageModel

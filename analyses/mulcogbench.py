@@ -26,6 +26,7 @@ from brainlm.comparison.layer_scores import (
 )
 from brainlm.comparison.study_verdict import verdict_of_gains
 from brainlm.workflow import Run, Study, analysis, options, run_command
+from brainlm.workflow.reading_options import ReadingOptions
 
 DATASETS = (
     "binder-en binder-zh lancaster questions-218 ucl-gaze ucl-gaze-people provo geco zuco1-nr "
@@ -49,6 +50,7 @@ DEPTHS = {
     "modalities": "Depth by modality",
     "languages": "Agreement of English and Chinese",
 }
+READING = ReadingOptions()
 
 
 @analysis
@@ -60,14 +62,16 @@ def main(
     permutations: options.Permutations = 200,
     max_items: options.MaxItems = 1500,
     twins: options.Twins = 1,
+    reading: ReadingOptions = READING,
 ) -> None:
+    read = reading.reading()
     study = Study(run, DATASETS, datasets)
     if run.debug:
         permutations, layers = min(permutations, 20), "0,1,-1" if layers == "all" else layers
     chosen = study.models(models)
     wanted = options.layer_list(layers)
-    spaces = spaces_of_models(chosen, wanted)
-    copies = twins_of_models(chosen, twins, wanted)
+    spaces = spaces_of_models(chosen, wanted, read)
+    copies = twins_of_models(chosen, twins, wanted, read)
     settings = {"n_permutations": permutations, "n_random": 3 if run.debug else 10}
     study.open(LIMITS, max_items)
     parts = study.compute(jobs_of(study, spaces, copies, debug=run.debug, **settings))

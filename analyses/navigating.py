@@ -30,6 +30,7 @@ from brainlm.comparison.layer_scores import job_key, layer_part, static_of
 from brainlm.comparison.space_comparison import compare_matched
 from brainlm.comparison.study_verdict import study_verdict
 from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
+from brainlm.workflow.reading_options import ReadingOptions
 
 DATASETS = (
     "ucl-gaze ucl-gaze-people provo geco zuco1-nr bsc-gaze words-zh-gaze ucl-erp ucl-erp-people "
@@ -51,6 +52,7 @@ LIMITS = {
     "geco": {"max_subjects": 6},
     "zuco1-nr": {"max_subjects": 6},
 }
+READING = ReadingOptions()
 
 
 @analysis
@@ -65,12 +67,14 @@ def main(
     spaces: options.Spaces = "",
     max_items: options.MaxItems = 1500,
     twins: options.Twins = 1,
+    reading: ReadingOptions = READING,
 ) -> None:
+    read = reading.reading()
     study = Study(run, DATASETS, datasets)
     assemblies = study.open(LIMITS, max_items)
     chosen = study.models(models)
-    neural = [layer_at(name, known, depth) for name, known in chosen.items()]
-    sweeps = [layers_over(name, known, N_LAYERS) for name, known in chosen.items()]
+    neural = [layer_at(name, known, depth, reading=read) for name, known in chosen.items()]
+    sweeps = [layers_over(name, known, N_LAYERS, read) for name, known in chosen.items()]
     plausible, notes = open_plausible(study.languages, run.root, assemblies, spaces)
     run.note(*notes)
     settings = {
@@ -78,7 +82,7 @@ def main(
         "n_draws": 3 if run.debug else N_DRAWS,
         "n_random": 3 if run.debug else N_RANDOM,
     }
-    copies = twins_at(chosen, depth, twins)
+    copies = twins_at(chosen, depth, twins, read)
     jobs, layers = jobs_of(study, neural, plausible, sweeps, copies, **settings)
     parts = study.compute(jobs)
     tables = tabulate(study, parts, study.compute(layers))

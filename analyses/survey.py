@@ -23,6 +23,7 @@ from brainlm.datasets.folders import is_on_disk
 from brainlm.datasets.open import open_stimulus
 from brainlm.language_models import LanguageModel
 from brainlm.workflow import Run, Study, analysis, options, rows_of_parts, run_command
+from brainlm.workflow.reading_options import ReadingOptions
 
 DATASETS = (
     "ucl-gaze ucl-gaze-people ucl-spr provo geco zuco1-nr bsc-gaze ucl-erp ucl-erp-people "
@@ -41,6 +42,7 @@ LIMITS = {
     "geco": {"max_subjects": 6},
     "lancaster": {"max_items": 1000},
 }
+READING = ReadingOptions()
 
 
 @analysis
@@ -53,11 +55,13 @@ def main(
     spaces: options.Spaces = "",
     max_items: options.MaxItems = 1500,
     twins: options.Twins = 1,
+    reading: ReadingOptions = READING,
 ) -> None:
+    read = reading.reading()
     study = Study(run, DATASETS, datasets)
     assemblies = study.open(LIMITS, max_items)
     chosen = study.models(models)
-    neural = [families.layer_at(name, known, depth) for name, known in chosen.items()]
+    neural = [families.layer_at(name, known, depth, reading=read) for name, known in chosen.items()]
     causal = [
         families.predictability_space(name, known)
         for name, known in chosen.items()
@@ -70,7 +74,7 @@ def main(
         "n_random": 3 if run.debug else N_RANDOM,
     }
     trees = families.parse_treebanks(spaces)
-    copies = families.twins_at(chosen, depth, twins)
+    copies = families.twins_at(chosen, depth, twins, read)
     jobs = jobs_of(study, [*neural, *plausible], causal, trees, copies, **settings)
     parts = study.compute(jobs)
     tables = {

@@ -38,11 +38,11 @@ from .datasets.open import open_recording as open_recording
 from .datasets.open import open_stimulus as open_stimulus
 from .decoding.embedding import EmbeddingDecoder as EmbeddingDecoder
 from .encoding.align import align as align
-from .encoding.align import delay as delay
-from .encoding.align import delays_between as delays_between
 from .encoding.align import resample as resample
 from .encoding.banded import BandedRidgeEncoder as BandedRidgeEncoder
 from .encoding.cross_validation import cross_validate as cross_validate
+from .encoding.delays import delay as delay
+from .encoding.delays import delays_between as delays_between
 from .encoding.encode import Space as Space
 from .encoding.encode import encode as encode
 from .encoding.encode import with_baselines as with_baselines

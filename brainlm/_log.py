@@ -78,6 +78,17 @@ def keep_log() -> Iterator[None]:
             warnings.showwarning = show
 
 
+def say(line: str) -> None:
+    """Print a line on standard error, above any progress bar, and record it."""
+    from tqdm import tqdm
+
+    log = _CURRENT.get()
+    n_heard = 0 if log is None else len(log.lines)
+    tqdm.write(line, file=sys.stderr)
+    if log is not None and len(log.lines) == n_heard:  # a bar was drawn in the same line
+        log.add(line)
+
+
 def log_lines() -> list[str]:
     """Return the lines of the log so far; none outside of ``keep_log``."""
     log = _CURRENT.get()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from brainlm.datasets.card import Card, read_card
+from brainlm.storage.downloads import readable_size
 
 PICTURES = Path(__file__).parent / "data-pictures"
 OPEN = {
@@ -12,6 +13,7 @@ OPEN = {
     "pairs": 'pairs = brainlm.open_pairs("{name}")',
     "maps": 'maps = brainlm.open_maps("{name}"{subject})',
 }
+NUMBERED = {"hi": "Texts are numbered: the fonts of the pictures have no Devanagari."}
 SIZES = {
     "n_samples": "samples",
     "n_targets": "targets",
@@ -34,6 +36,7 @@ def card_page(name: str) -> str:
     if picture.is_file():
         alt = f"A part of the data set {name}, as it is opened"
         parts += [f"```{{image}} ../data-pictures/{picture.name}\n:alt: {alt}\n:width: 100%\n```"]
+        parts += [NUMBERED.get(card.languages[0], "")]
     parts += [f"```python\nimport brainlm\n\n{opening(card)}\n```", _definitions(card)]
     if card.repairs:
         parts += ["## Changed on the way", *(f"- {repair}" for repair in card.repairs)]
@@ -72,6 +75,7 @@ def _definitions(card: Card) -> str:
         "Size of each subject": ", ".join(sizes),
         "Unit": facts.unit or "",
         "Sampling interval": f"{facts.sampling_interval} s" if facts.sampling_interval else "",
+        "Download": download(card),
         "Licence": card.licence + ("; not for commercial use" if card.noncommercial else ""),
         "Source": "\\\n".join(f"<{page}>" for page in source.pages) or source.how,
         "Fetch": source.instructions
@@ -85,6 +89,13 @@ def _definitions(card: Card) -> str:
         for term, definition in entries.items()
         if definition
     )
+
+
+def download(card: Card) -> str:
+    """Return how large the download is, where that is known."""
+    if card.source.how == "manual" and card.source.size is None:
+        return ""
+    return readable_size(card.source.size)
 
 
 def count(value: int | tuple[int, int]) -> str:

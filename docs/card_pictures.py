@@ -20,7 +20,7 @@ import brainlm
 from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import is_on_disk
 from brainlm.datasets.open import open_responses
-from brainlm.plotting.glyphs import styled
+from brainlm.plotting.glyphs import fonts_for, styled
 from brainlm.plotting.paper import paper_style
 
 FOLDER = Path(__file__).parent / "data-pictures"
@@ -75,9 +75,10 @@ def draw_items(stimulus, recording, ax):
     rows = first_items(recording.items)
     image = ax.imshow(scaled[rows], aspect="auto", cmap="RdBu_r", vmin=-2.5, vmax=2.5)
     texts = {} if stimulus is None else dict(item_words(stimulus))
-    ax.set_yticks(
-        range(len(rows)), [shortened(texts.get(item, item)) for item in recording.items[rows]]
-    )
+    labels = [shortened(texts.get(item, item)) for item in recording.items[rows]]
+    if not fonts_for("".join(labels)):  # card_pages.NUMBERED says so below the picture
+        labels = [f"text {row + 1}" for row in range(len(rows))]
+    ax.set_yticks(range(len(rows)), labels)
     names = recording.targets["name"].astype(str).to_numpy()[:MOST]
     ax.set_xticks(range(len(names)), [shortened(name) for name in names], rotation=40, ha="right")
     ax.figure.colorbar(image, ax=ax, label=f"z of {shortened(recording.unit)}")

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from brainlm.datasets.card import card_names, read_card
-from brainlm.datasets.folders import list_subjects, refused_subjects, roots
+from brainlm.datasets.folders import find_folder, list_subjects, refused_subjects, roots
 from brainlm.datasets.open import open_dataset, open_maps, open_pairs, open_responses, open_stimulus
 from brainlm.errors import CorruptDataError, DataMissingError
 from brainlm.io.timecourses import read_matrix
@@ -37,6 +37,22 @@ def real_subjects(name):
 
 def kind_is(*kinds):
     return [name for name in card_names() if read_card(name).kind in kinds]
+
+
+def test_a_download_is_as_large_as_the_card_says():
+    stated = [card for card in map(read_card, card_names()) if card.source.how == "url"]
+    n_found = 0
+    for card in stated:
+        try:
+            folder = find_folder(card, None)
+        except DataMissingError:
+            continue
+        paths = [folder / path for path in card.checksums]
+        if all(path.is_file() for path in paths):
+            assert sum(path.stat().st_size for path in paths) == card.source.size, card.name
+            n_found += 1
+    if not n_found:
+        pytest.skip("needs the data")
 
 
 @pytest.mark.parametrize("name", kind_is("responses"))

@@ -8,21 +8,25 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from brainlm.batch.dask_tasks import collect, hash_inputs, leakage_notes, open_cluster, run_study
 from brainlm.batch.regions import region_scores, regions_of_study
 from brainlm.batch.study_file import StudyFile
 from brainlm.batch.study_reading import read_study
 from brainlm.comparison.layer_scores import table_of
 from brainlm.compute.memory import check_memory
-from brainlm.data.brain_maps import paint, targets_of
+from brainlm.data.brain_maps import BrainMaps, paint, targets_of
 from brainlm.plotting import save_figures
 from brainlm.results.bundle import load_bundle, save_bundle
 from brainlm.results.output import ROOM, hold_output
+from brainlm.stats.group_maps import group_of_maps
 from brainlm.stats.regions import NETWORK
 
 if TYPE_CHECKING:
     import xarray
 
+LEAST_SUBJECTS = 5  # with four, no p value of sign flips falls below .06
 MOST_ROWS = 12  # of the figure of brain maps; `brainlm plot --figure brain_maps` draws more
 
 
@@ -75,6 +79,8 @@ def _encode(study: StudyFile, out: Path, cluster: str | None, *, overwrite: bool
     arrays, notes = collect(study, paths)
     notes += leakage_notes(arrays)
     maps, figures = brain_maps_of(study, arrays)
+    if group := group_of_study(study, maps):
+        maps, figures = {**maps, "group": group}, [*figures, "group_map"]
     regions = region_scores(study, arrays) if regional else None
     tables = {} if regions is None else {"regions": table_of(regions)}
     save_bundle(
@@ -103,6 +109,18 @@ def _encode(study: StudyFile, out: Path, cluster: str | None, *, overwrite: bool
             yield f"{NETWORK:10s} {space:24s} {study.metric} {r:.3f} over {n} subjects"
     yield from (note for note in notes if "without any language" in note)
     yield f"result bundle: {out}"
+
+
+def group_of_study(study: StudyFile, maps: Mapping[str, xarray.Dataset]) -> xarray.Dataset | None:
+    """Return the group maps of five subjects or more on one grid; None where there are none."""
+    found = [BrainMaps.from_xarray(each) for each in maps.values()]
+    grids = {(each.mask.shape, str(np.round(each.affine, 4))) for each in found}
+    if len(found) < LEAST_SUBJECTS or len(grids) > 1:
+        return None
+    try:
+        return group_of_maps(found, correlations=study.metric == "r").to_xarray()
+    except ValueError:  # no voxel that all have
+        return None
 
 
 def brain_maps_of(

@@ -37,8 +37,8 @@ from brainlm.data.brain_maps import targets_of
 from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
 from brainlm.encoding._ridge.solve import DEFAULT_ALPHAS
-from brainlm.encoding.align import delay, delays_between
 from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.delays import delay, delays_between
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks, LeaveOneRunOut, Split
 from brainlm.errors import CorruptDataError, DataMissingError

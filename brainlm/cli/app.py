@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import Parameter
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,12 @@ import typer
 
 from brainlm.cli import completion
 from brainlm.cli.analyses import command_of, list_analyses, question_of
+from brainlm.cli.figures import plot
 from brainlm.cli.tables import print_table
 from brainlm.errors import UnknownNameError, unknown_name
 from brainlm.results.places import bundle_file
 from brainlm.workflow.command import StoppableGroup, failures, run_command
+from brainlm.workflow.option_groups import grouped
 
 app = typer.Typer(
     cls=StoppableGroup,
@@ -169,7 +172,7 @@ def list_everything(root: RootOption = None) -> None:
 def models() -> None:
     """List the language models that need no model hub, and usual names of others."""
     from brainlm.cli import catalogue
-    from brainlm.language_models.sources import USUAL
+    from brainlm.language_models.hub import USUAL
 
     print_table(catalogue.model_rows())
     typer.echo(f"\nfrom the Hugging Face hub, as any id org/model: {', '.join(USUAL)}")
@@ -190,20 +193,24 @@ def fetch(
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", help="Accept a non-commercial licence.")
     ] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask before whole data sets of imaging.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before more than 1 GB.")] = False,
 ) -> None:
     """Download data sets and language models into the cache, checked by SHA-256."""
     from brainlm.cli.catalogue import licence_line, size_question
     from brainlm.datasets.fetch import fetch_dataset
     from brainlm.datasets.folders import list_datasets
     from brainlm.language_models import fetch_model, list_models
+    from brainlm.language_models.hub import USUAL, hub_size
+    from brainlm.storage.downloads import readable_size
 
     models = {model.name: model for model in list_models()}
     for name in names:
         if name in models:
-            typer.echo(f"{models[name].title}. Licence: {models[name].licence}")
+            model = models[name]
+            size = readable_size(model.size)
+            typer.echo(f"{model.title}. Download: {size}. Licence: {model.licence}")
+            if not yes and (asked := size_question(name, None, model.size)):
+                typer.confirm(asked, abort=True)
             path = fetch_model(name)
         elif name in list_datasets():
             typer.echo(licence_line(name))
@@ -216,44 +223,18 @@ def fetch(
                 accept_licence=accept_licence,
                 progress=True,
             )
+        elif "/" in name or name in USUAL:
+            n_bytes = hub_size(name)
+            typer.echo(f"{name} from the Hugging Face hub. Download: {readable_size(n_bytes)}")
+            if not yes and (asked := size_question(name, None, n_bytes or 0)):
+                typer.confirm(asked, abort=True)
+            path = fetch_model(name)
         else:
             raise unknown_name("data set or language model", name, [*list_datasets(), *models])
         typer.echo(f"{name}: {path}")
 
 
-@app.command()
-def plot(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a result bundle.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the figures. Default: the bundle.")
-    ] = None,
-    figure: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Figure to draw. Default: every figure of the bundle.",
-            autocompletion=completion.figures_begun,
-        ),
-    ] = None,
-    width: Annotated[
-        float, typer.Option(min=60, max=400, help="Width of the page in mm: 89 is one column.")
-    ] = 183,
-    file_format: Annotated[
-        str, typer.Option("--format", help="Formats, separated by commas: png, pdf, svg, ...")
-    ] = "png,pdf",
-    style: Annotated[
-        str | None, typer.Option(help="A style of matplotlib on top of brainlm's, or its file.")
-    ] = None,
-) -> None:
-    """Draw the figures of a result bundle again, without computing anything."""
-    bundle_file(bundle)
-    from brainlm.plotting import save_figures
-    from brainlm.results.bundle import load_bundle
-
-    formats = [each.strip().lstrip(".") for each in file_format.split(",")]
-    for path in save_figures(
-        load_bundle(bundle), out, figure, formats=formats, width=width, style=style
-    ):
-        typer.echo(str(path))
+app.command("plot")(grouped(plot))
 
 
 @app.command()
@@ -392,7 +373,7 @@ def doctor(root: RootOption = None) -> None:
 
 def main() -> None:
     """Entry point; `brainlm.workflow.options.failures` says what the exit codes mean."""
-    with failures():
+    with failures({"root": Parameter("root", Parameter.KEYWORD_ONLY)}):
         app()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.card import Card, read_card
 from brainlm.datasets.folders import is_on_disk, list_datasets
@@ -15,7 +16,9 @@ from brainlm.errors import unknown_name
 from brainlm.features.norms import Norm, open_norm
 from brainlm.language_models.sources import is_cached, list_models
 from brainlm.language_models.word_vectors import StaticVectors
+from brainlm.storage.downloads import readable_size
 
+ASKED_BEFORE = 1_000_000_000  # bytes of a download
 PAGE_HEAD = """# Data sets
 
 Written from the cards in `datasets/` by `brainlm datasets --markdown > docs/datasets.md`; a test
@@ -74,6 +77,7 @@ def _dataset_row(card: Card, root: Path | str | None) -> dict[str, str]:
         "level": card.level,
         "subjects": str(card.facts.n_subjects or len(card.subjects) or "?"),
         "licence": card.licence + (" (non-commercial)" if card.noncommercial else ""),
+        "download": readable_size(card.source.size),
         "checked": "no" if card.unverified else "yes",
         "on disk": "yes" if is_on_disk(card, root) else "no",
     }
@@ -120,6 +124,7 @@ def model_rows() -> list[dict[str, str]]:
             "language": ",".join(model.languages),
             "layers x width": f"{model.n_layers} x {model.n_features}",
             "licence": model.licence,
+            "download": readable_size(model.size),
             "cached": "yes" if is_cached(model.name) else "no",
         }
         for model in list_models()
@@ -152,7 +157,7 @@ def coverage_rows(stimulus: Stimulus, root: Path | str | None = None) -> list[di
         for model in list_models()
         if model.form == "vectors" and language in model.languages and is_cached(model.name)
     ]
-    return [_coverage_row(stimulus, *space) for space in spaces]
+    return [_coverage_row(stimulus, *space) for space in bar(spaces, "feature spaces")]
 
 
 def _is_norm(card: Card, language: str) -> bool:
@@ -173,25 +178,42 @@ def _coverage_row(
 
 
 def licence_line(name: str) -> str:
-    """Return the licence of a data set in a line, with what it asks of the user."""
+    """Return size and licence of a data set in a line, with what it asks of the user."""
     card = read_card(name)
     asks = " Not for commercial use." if card.noncommercial else ""
     cite = f" Cite: {card.references[0].text}" if card.references else ""
-    return f"{card.title}. Licence: {card.licence}.{asks}{cite}"
+    size = readable_size(card.source.size)
+    return f"{card.title}. Download: {size}. Licence: {card.licence}.{asks}{cite}"
 
 
-def size_question(name: str, subjects: str | None) -> str:
-    """Return what to ask before a data set is fetched; empty for small ones."""
+def size_question(name: str, subjects: str | None, size: int | None = None) -> str:
+    """Return what to ask before a download of more than 1 GB, or of imaging of unknown size.
+
+    Parameters
+    ----------
+    name : str
+        Data set or language model.
+    subjects : str, optional
+        That were asked for.
+    size : int, optional
+        Bytes, of a language model.
+    """
+    if size is not None:
+        return f"{name}: {readable_size(size)}. Fetch it?" if size > ASKED_BEFORE else ""
     card = read_card(name)
+    source, page = card.source, card.source.pages[0] if card.source.pages else "no page"
     how_many = card.facts.n_subjects or len(card.subjects) or "all"
-    if card.source.how == "openneuro" and subjects is None:
+    if source.size is not None and source.size <= ASKED_BEFORE:
+        return ""
+    known = f"{readable_size(source.size)}" if source.size else f"of unknown size, see {page}"
+    if source.how == "openneuro" and subjects is None:
         return (
-            f"{name}: {how_many} subjects of OpenNeuro, tens to hundreds of gigabytes (sizes: "
-            f"{card.source.pages[0]}). --subjects fetches some of them. Fetch all?"
+            f"{name}: {how_many} subjects of OpenNeuro, {known}; imaging takes tens to hundreds of "
+            "gigabytes. --subjects fetches some of them. Fetch all?"
         )
-    if card.source.how == "hub":
-        return f"{name}: one archive of several gigabytes ({card.source.pages[0]}). Fetch it?"
-    return ""
+    if source.how == "hub":
+        return f"{name}: one archive, {known}. Fetch it?"
+    return f"{name}: {known}. Fetch it?" if source.size else ""
 
 
 def dataset_page(name: str, root: Path | str | None = None) -> str:

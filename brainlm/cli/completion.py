@@ -27,6 +27,6 @@ def analyses_begun(incomplete: str) -> list[str]:
 
 def figures_begun(incomplete: str) -> list[str]:
     """Names of figures that begin so."""
-    from brainlm.plotting import FIGURES
+    from brainlm.results.captions import CAPTIONS
 
-    return [name for name in FIGURES if name.startswith(incomplete)]
+    return [name for name in CAPTIONS if name.startswith(incomplete)]

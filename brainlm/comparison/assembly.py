@@ -12,7 +12,8 @@ from brainlm.data.features import Features
 from brainlm.data.notes import Note
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.stimulus import Stimulus
-from brainlm.encoding.align import align, delays_between
+from brainlm.encoding.align import align
+from brainlm.encoding.delays import delays_between
 from brainlm.encoding.splits import ContiguousBlocks, Groups, Split
 from brainlm.stats.noise_ceiling import leave_one_subject_out
 from brainlm.stats.permutation import circular_shift, permute_groups

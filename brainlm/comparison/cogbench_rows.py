@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from brainlm._progress import bar
 from brainlm.comparison.cogbench import (
     TaskData,
     control_scores,
@@ -71,7 +72,7 @@ def score_task(
         "n_samples": data.first.n_samples,
     }
     rows = []
-    for kind, name, features in spaces:
+    for kind, name, features in bar(spaces, "spaces"):
         X = data.design(features)
         scores = {**official_scores(data, X), **held_out_scores(data, X)}
         rows.append({**about, "space": name, "kind": kind, **scores})

@@ -68,20 +68,26 @@ def layer_at(
 
 
 def twins_at(
-    models: Mapping[str, tuple[str, ...]], depth: float, n_twins: int
+    models: Mapping[str, tuple[str, ...]],
+    depth: float,
+    n_twins: int,
+    reading: Reading | None = None,
 ) -> dict[str, list[FeatureSpace]]:
     """Return untrained twins of models at a depth, by the name of the model."""
-    return {
-        name: [layer_at(name, spoken, depth, untrained=seed) for seed in range(n_twins)]
-        for name, spoken in models.items()
-    }
+
+    def twin(name: str, seed: int) -> FeatureSpace:
+        return layer_at(name, models[name], depth, untrained=seed, reading=reading)
+
+    return {name: [twin(name, seed) for seed in range(n_twins)] for name in models}
 
 
-def layers_over(name: str, languages: tuple[str, ...], n: int) -> FeatureSpace:
+def layers_over(
+    name: str, languages: tuple[str, ...], n: int, reading: Reading | None = None
+) -> FeatureSpace:
     """Return ``n`` layers of a model, evenly spread over its depth, the last one among them."""
     n_layers = model_space(name, languages, layers=[0]).n_layers
     layers = sorted({max(1, round(k * n_layers / n)) for k in range(1, n + 1)})
-    return model_space(name, languages, layers=layers)
+    return model_space(name, languages, layers=layers, reading=reading)
 
 
 def parse_spaces(text: str) -> dict[tuple[str, str], Path]:

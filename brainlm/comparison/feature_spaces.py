@@ -70,13 +70,13 @@ class Reading:
 
     Attributes
     ----------
-    context : int
-        Words before each word.
+    context : int, optional
+        Words before each word. Default: as many as are usual for the text.
     pooling : str
         How a word is made of its tokens, as in `brainlm.LanguageModel.embed`.
     """
 
-    context: int
+    context: int | None = None
     pooling: str = "mean"
 
 
@@ -109,7 +109,7 @@ def model_space(
         context: int | str = contexts[level]
         if level == "discourse" and not model.causal:
             context = 32 if stimulus.timed else "sentence"  # a pass per word is slow
-        if reading is not None and level != "word":
+        if reading is not None and reading.context is not None and level != "word":
             context = reading.context
         hidden = model.embed(stimulus, layers, context=context, pooling=pooling)
         return [layer.select_words(words) for layer in hidden]
@@ -118,7 +118,7 @@ def model_space(
     pooling = "mean" if reading is None else reading.pooling
     identity: dict[str, Any] = {"model": model.identity, "dtype": dtype, "layers": str(layers)}
     identity["pooling"] = pooling
-    if reading is not None:
+    if reading is not None and reading.context is not None:
         identity["context"] = reading.context
     family = family or ("causal" if model.causal else "masked")
     n_layers = model.n_layers

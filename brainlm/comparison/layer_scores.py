@@ -12,6 +12,7 @@ import numpy as np
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.feature_spaces import (
     FeatureSpace,
+    Reading,
     control_space,
     model_space,
     permute_types,
@@ -296,17 +297,22 @@ def _geometry(features: Features) -> dict[str, float]:
 
 
 def spaces_of_models(
-    models: Mapping[str, tuple[str, ...]], layers: Any = "all"
+    models: Mapping[str, tuple[str, ...]], layers: Any = "all", reading: Reading | None = None
 ) -> list[FeatureSpace]:
     """Open the language models of a study."""
-    return [model_space(name, spoken, layers=layers) for name, spoken in models.items()]
+    given: dict[str, Any] = {"layers": layers, "reading": reading}
+    return [model_space(name, spoken, **given) for name, spoken in models.items()]
 
 
 def twins_of_models(
-    models: Mapping[str, tuple[str, ...]], n_twins: int, layers: Any = "all"
+    models: Mapping[str, tuple[str, ...]],
+    n_twins: int,
+    layers: Any = "all",
+    reading: Reading | None = None,
 ) -> dict[str, list[FeatureSpace]]:
     """Open untrained twins of the language models of a study, by the name of the model."""
+    given: dict[str, Any] = {"layers": layers, "reading": reading}
     return {
-        name: [model_space(name, spoken, layers=layers, untrained=seed) for seed in range(n_twins)]
+        name: [model_space(name, spoken, untrained=seed, **given) for seed in range(n_twins)]
         for name, spoken in models.items()
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from brainlm._progress import bar
 from brainlm.storage.store import PartStore
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def run_parts(
         Of each part; 0 where it was kept.
     """
     parts, seconds = {}, {}
-    for number, (name, key, compute) in enumerate(jobs, 1):
+    for number, (name, key, compute) in enumerate(bar(jobs, "parts"), 1):
         if name in parts:
             raise ValueError(f"two jobs are called {name!r}")
         start = perf_counter()

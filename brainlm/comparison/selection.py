@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainlm._progress import bar
 from brainlm.comparison.assembly import Assembly
 from brainlm.comparison.opening import open_assembly
 from brainlm.datasets.card import read_card
@@ -90,7 +91,7 @@ def open_assemblies(
 ) -> list[Assembly]:
     """Open the data sets of a study, each with its limits; small ones in debug."""
     tasks = []
-    for name in names:
+    for name in bar(names, "open data sets"):
         limit: dict[str, Any] = {"max_items": max_items, **limits.get(name, {})}
         if debug:
             most = 60 if name == "nieuwland2018" else 3

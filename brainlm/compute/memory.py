@@ -10,6 +10,11 @@ from brainlm.errors import CorruptDataError
 
 MOST_COMPRESSED = 1032  # deflate cannot do better
 SLACK = 1 << 26  # bytes; files of constant values that are not even stored
+# Limit, use, and cached files of a control group: version 2 names no controller, version 1 does.
+GROUP_FILES = {
+    "": ("memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
 
 
 def available_memory() -> int:
@@ -27,21 +32,33 @@ def available_memory() -> int:
     return max(0, min([found, *_left_in_groups(), *_left_of_address_space()]))
 
 
-def _left_in_groups() -> Iterator[int]:
-    """Yield the memory left in the control group of this process and in those above it."""
-    top = Path("/sys/fs/cgroup")
+def _left_in_groups(
+    top: Path = Path("/sys/fs/cgroup"), listing: Path = Path("/proc/self/cgroup")
+) -> Iterator[int]:
+    """Yield the memory left in the control groups of this process and in those above them.
+
+    Cached files that the system can drop at once count as free.
+    """
     try:
-        own = Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2].strip("/")
+        lines = listing.read_text().splitlines()
     except OSError:
         return  # no Linux
-    for folder in (top / own, *(top / own).parents):
-        if not folder.is_relative_to(top):
-            return
-        try:
-            limit = int((folder / "memory.max").read_text())
-            yield limit - int((folder / "memory.current").read_text())
-        except (OSError, ValueError):
-            continue  # no limit
+    for line in lines:
+        _, kinds, own = line.split(":", 2)
+        if kinds not in GROUP_FILES:
+            continue
+        limit, taken, dropped = GROUP_FILES[kinds]
+        hierarchy = top / kinds
+        folder = hierarchy / own.strip("/")
+        for each in (folder, *folder.parents):
+            if not each.is_relative_to(hierarchy):
+                break
+            try:
+                rows = dict(row.split() for row in (each / "memory.stat").read_text().splitlines())
+                held = int((each / taken).read_text()) - int(rows[dropped])
+                yield int((each / limit).read_text()) - held
+            except (OSError, ValueError, KeyError):
+                continue  # no limit, or a group that a container does not show
 
 
 def _left_of_address_space() -> Iterator[int]:

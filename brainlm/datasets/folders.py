@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from brainlm._progress import bar
 from brainlm._validation import named_subject
 from brainlm.data.notes import Note
 from brainlm.datasets.card import Card, card_names, read_card
@@ -87,7 +88,8 @@ def dataset_hashes(
     card = read_card(name)
     folder = find_folder(card, root)
     paths = card.options.found_files(folder, choose_subject(card, folder, subject))
-    return {str(path): sha256_of(folder / path) for path in paths}
+    hashed = bar(paths, "check files", inner=True)
+    return {str(path): sha256_of(folder / path) for path in hashed}
 
 
 def roots(root: Path | str | None) -> list[Path]:

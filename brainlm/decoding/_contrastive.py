@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.data.scores import pearson
 from brainlm.storage.store import PartStore
 
@@ -123,13 +124,15 @@ def train_mapper(
     optimiser = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.decay)
     state = _Progress(kind, settings, seed, train, checkpoint)
     state.load(network, optimiser)
-    first = state.epoch
+    first, steps = state.epoch, bar(None, "epochs", inner=True, total=settings.epochs)
     while state.epoch < settings.epochs and state.waited < settings.patience:
         if stop_after is not None and state.epoch - first >= stop_after:
             break
+        steps.update()
         _epoch(kind, network, optimiser, train, settings, seed=(seed, state.epoch))
         predicted = run_network(network, held_out.X)
         state.note(float(np.nanmean(pearson(predicted, held_out.Y))), network, optimiser)
+    steps.close()
     network.load_state_dict(state.best)
     return network
 

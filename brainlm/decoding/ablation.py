@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainlm._progress import bar
 from brainlm.decoding._contrastive import Training
 from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.conditions import Condition, brain_scorer, random_conditions
@@ -252,11 +253,9 @@ def decode_variants(
     study: AblationStudy, variants: Iterable[Variant], *, progress: bool = False
 ) -> dict[Variant, dict[str, dict[str, float]]]:
     """Decode variants, each once; those that an earlier run finished are loaded."""
-    from tqdm import tqdm
-
     found: dict[Variant, dict[str, dict[str, float]]] = {}
     unique = list(dict.fromkeys(variants))
-    for variant in tqdm(unique, desc="variants", disable=not progress):
+    for variant in bar(unique, "variants", progress=progress):
         key = study.key(variant)
         saved = None if study.store is None else study.store.load_json(key)
         found[variant] = decode_variant(study, variant) if saved is None else saved

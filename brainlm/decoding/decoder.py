@@ -47,7 +47,7 @@ from brainlm.decoding.stories import StackedResponses, Story
 from brainlm.decoding.vocabulary import Vocabulary, build_vocabulary
 from brainlm.decoding.word_rate import WordRate, fit_word_rate
 from brainlm.decoding.words import clean_words, read_states
-from brainlm.encoding.align import delay
+from brainlm.encoding.delays import delay
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.tokens import spell
 from brainlm.storage.store import content_key

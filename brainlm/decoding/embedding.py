@@ -17,7 +17,7 @@ from brainlm.data.scores import pearson
 from brainlm.decoding._contrastive import Batches, Training, run_network, train_mapper
 from brainlm.decoding.names import MAPPERS
 from brainlm.encoding._ridge.solve import Standardizer
-from brainlm.encoding.align import delay
+from brainlm.encoding.delays import delay
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.errors import unknown_name
 from brainlm.stats.identification import (

@@ -10,6 +10,7 @@ from typing import Any
 MAPPERS = ("ridge", "linear-contrastive", "transformer")
 SCORERS = ("likelihood", "similarity", "mixture")
 PROMPT = "soft-prompt"
+RECORDED = ("likelihood", "similarity", PROMPT)  # of recordings: a mixture takes a tuning story
 LABELS = {  # in tables
     "likelihood": "Tang",
     "similarity": "MapGuide",

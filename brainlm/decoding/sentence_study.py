@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.conditions import numbered_draw
 from brainlm.decoding.controls import compare_over_units, nan_fdr, unit_means
@@ -158,8 +159,6 @@ class SentenceStudy:
         number: int,
     ) -> dict[str, list[list[str]]]:
         """Decode the chosen sentences under all conditions, those of equal length at once."""
-        from tqdm import tqdm
-
         beam = Beam(self.beam)
         draws = range(self.n_null)
         blind: dict[str, tuple[Any, Beam]] = {
@@ -167,7 +166,9 @@ class SentenceStudy:
             **{f"null {k}": (partial(RandomScorer, 1000 * number + k), beam) for k in draws},
         }
         said: dict[tuple[str, int], list[str]] = {}
-        for length in tqdm(np.unique(n_words[chosen]).tolist(), desc="decode", unit="length"):
+        for length in bar(
+            np.unique(n_words[chosen]).tolist(), "decode", progress=True, unit="length"
+        ):
             mine = [int(i) for i in chosen if n_words[i] == length]
             tasks = [((name, -1), make(), each) for name, (make, each) in blind.items()]
             tasks += [

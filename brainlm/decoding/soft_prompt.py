@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.decoding.stories import Story
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.heads import head_logits
@@ -244,8 +245,9 @@ def _train(
     weights = {name: torch.tensor(getattr(start, name), requires_grad=True) for name in names}
     optimiser = torch.optim.AdamW(weights.values(), lr=given.rate, weight_decay=given.decay)
     best, lowest, waited = start, prompt_loss(model, start, held_out), 0
-    for _ in range(given.epochs):
-        for rows in _batches(rng.permutation(len(train))[: given.most], given.batch):
+    for epoch in range(given.epochs):
+        batches = _batches(rng.permutation(len(train))[: given.most], given.batch)
+        for rows in bar(batches, f"soft prompt, epoch {epoch + 1}", inner=True):
             part = train.select(rows)
             optimiser.zero_grad()
             total, n_tokens = _summed_loss(model, _tensors(start, weights, part.X), part)

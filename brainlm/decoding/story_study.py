@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.decoding.beam_search import Beam, Reconstruction
 from brainlm.decoding.conditions import Condition, build_conditions, random_conditions
 from brainlm.decoding.decoder import StoryDecoder
@@ -175,7 +176,6 @@ def decode_conditions(
     progress : bool
     """
     from joblib import Parallel, delayed
-    from tqdm import tqdm
 
     def decode(names: list[str]) -> list[Reconstruction]:
         batch = [conditions[name] for name in names]
@@ -194,7 +194,7 @@ def decode_conditions(
     if n_jobs > 1:
         parallel = Parallel(n_jobs=n_jobs, return_as="generator")
         found = parallel(delayed(decode)(names) for names in batches)
-    found = tqdm(found, total=len(batches), desc="decode", disable=not progress)
+    found = bar(found, "decode", progress=progress, total=len(batches))
     results = dict(zip(chain(*batches), chain(*found), strict=True))
     return {name: results[name] for name in conditions}
 

@@ -52,7 +52,9 @@ def _lines(
 
 
 def show_story(study: xarray.Dataset) -> str:
-    """Return the reconstruction by MapGuide beside the reference, and the table of conditions.
+    """Return a reconstruction beside the reference, and the table of conditions.
+
+    It is that of the similarity scorer (MapGuide), or of the first scorer where there is none.
 
     Parameters
     ----------
@@ -63,7 +65,9 @@ def show_story(study: xarray.Dataset) -> str:
     table = study[COLUMNS].sel(metric=metric).to_dataframe()[COLUMNS].round(3).to_string()
     mapping = f"mapping: r {float(study['mapping_r']):.3f}, 2v2 {float(study['mapping_2v2']):.3f}"
     note = f"({metric}; all scores are in the bundle. A gain counts beside its nulls only.)"
-    text = terminal_view(study, "MapGuide: brain", metric)
+    names = _of_brains(study)
+    shown = "MapGuide: brain" if "MapGuide: brain" in names else names[0]
+    text = terminal_view(study, shown, metric)
     return "\n".join([*cautions(study), text, mapping, table, show_controls(study, metric), note])
 
 
@@ -85,11 +89,16 @@ def condition_tables(scores: xarray.Dataset) -> list[str]:
 
 
 def write_pages(study: xarray.Dataset, folder: Path) -> None:
-    """Write a page of HTML for each scorer into a folder: ``tang.html``, ``mapguide.html``."""
-    for condition in ("Tang: brain", "MapGuide: brain"):
+    """Write a page of HTML for each scorer into a folder: ``tang.html``, ..."""
+    for condition in _of_brains(study):
         title = f"{study.attrs['title']}, {condition}"
         page = html_view(study, condition, _shown(study), title=title)
         (folder / f"{condition.split(':')[0].lower()}.html").write_text(page, encoding="utf-8")
+
+
+def _of_brains(study: xarray.Dataset) -> list[str]:
+    """Return the conditions that scorers were given the brain in."""
+    return [name for name in map(str, study["condition"].values) if name.endswith(": brain")]
 
 
 def _shown(study: xarray.Dataset) -> str:

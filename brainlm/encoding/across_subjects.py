@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from brainlm._progress import bar
 from brainlm.encoding.cross_validation import cross_validate
 from brainlm.encoding.folds import as_split
 from brainlm.encoding.ridge import RidgeEncoder
@@ -62,9 +63,9 @@ def alignment_scores(
 
     encoder = RidgeEncoder(warn_edge=False) if encoder is None else encoder
     split = as_split(split)
-    own = [cross_validate(encoder, X, Y, split) for Y in responses]
+    own = [cross_validate(encoder, X, Y, split) for Y in bar(responses, "own encoders")]
     every = {OWN: own}
-    for method in NAMES:
+    for method in bar(NAMES, "alignments"):
         every[NAMES[method]] = leave_one_subject_out(
             X, responses, split, method, encoder=encoder, n_shared=n_shared
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm._validation import same_length
 from brainlm.data.recording import Recording
 from brainlm.data.scores import pearson
@@ -105,7 +106,10 @@ def added_effect(
     ]
     fitted = small @ np.linalg.pinv(small) @ Y
     left = Y - fitted
-    null = [_gains(folds, fitted + left[order]).mean(axis=0) for order in orders]
+    null = [
+        _gains(folds, fitted + left[order]).mean(axis=0)
+        for order in bar(orders, "permutations", inner=True)
+    ]
     return AddedEffect(_gains(folds, Y), np.array(null))
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from scipy.stats import rankdata
 from sklearn.base import clone
 
+from brainlm._progress import bar
 from brainlm._validation import check_finite, check_targets, same_length
 from brainlm.compute.backend import host, is_accelerator, is_tensor, itemsize, place
 from brainlm.compute.inputs import checked_means
@@ -185,7 +186,9 @@ def cross_validate(
     diagnostics: dict[str, list[np.ndarray]] = {}
     every = [prepared(encoder, split, train) for train, _ in folds]
     done = not at_most and _fit_together(every, X, Y, [train for train, _ in folds])
-    for fresh, (train, test) in zip(every, folds, strict=True):
+    for fresh, (train, test) in bar(
+        zip(every, folds, strict=True), "folds", inner=True, total=len(folds)
+    ):
         if at_most:
             *steps, last = fresh.named_steps.values() if hasattr(fresh, "steps") else (fresh,)
             sides = X[train], X[test]

@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
+from brainlm._progress import bar
 from brainlm.compute.backend import host, is_tensor
 from brainlm.data.features import Features
 from brainlm.data.recording import Recording
 from brainlm.data.scores import Scores
-from brainlm.encoding.align import align, warn_without_delays
+from brainlm.encoding.align import align
 from brainlm.encoding.block_scaler import ridge_of_blocks
 from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.delays import warn_without_delays
 from brainlm.encoding.encoding_result import Encoding
 from brainlm.encoding.folds import as_split
 from brainlm.encoding.labelled_scores import stack_scores
@@ -224,7 +225,7 @@ def encode(
     null: dict[str, list[np.ndarray]] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AlphaEdgeWarning)  # kept in the notes
-        for space in tqdm(spaces, desc="spaces", unit="space", disable=not progress):
+        for space in bar(spaces, "spaces", progress=progress, unit="space"):
             X, sizes = space.design(recording, delays)
             X = X if dtype is None else X.astype(dtype)
             for method, encoder in encoders.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm._validation import same_length
 from brainlm.compute.backend import (
     as_rows,
@@ -138,7 +139,7 @@ def _refit_by_fold(
     z = full((len(orders), Y.shape[1]), 0, X, in_double=False)
     room = block_bytes(X, AT_ONCE * X.itemsize * len(X))
     folds = list(zip(splits, alphas_of, strict=True))
-    for (train, test), alphas in folds:
+    for (train, test), alphas in bar(folds, "permuted folds", inner=True):
         fit = fit_ridge(
             X[at(train, X)], standardize=standardize, smallest_alpha=float(alphas.min())
         )

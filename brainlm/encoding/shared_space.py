@@ -10,6 +10,7 @@ import numpy as np
 from scipy.linalg import orthogonal_procrustes
 from sklearn.base import clone
 
+from brainlm._progress import bar
 from brainlm._validation import check_finite, same_length
 from brainlm.data.scores import Scores, pearson
 from brainlm.encoding.cross_validation import prepared
@@ -173,7 +174,7 @@ def leave_one_subject_out(
     split = as_split(split)
     folds = checked_folds(split.split(X), len(X), f"split {split!r}")
     values: list[list[np.ndarray]] = [[] for _ in responses]
-    for train, test in folds:
+    for train, test in bar(folds, "folds", inner=True):
         fresh = prepared(encoder, split, train)
         for s, own in enumerate(responses):
             others = [Y[train] for k, Y in enumerate(responses) if k != s]

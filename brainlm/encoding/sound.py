@@ -10,7 +10,8 @@ import numpy as np
 from brainlm.data.features import Features
 from brainlm.data.recording import Recording, sampling_interval
 from brainlm.data.sound import Frames
-from brainlm.encoding.align import AlignmentWarning, delay
+from brainlm.encoding.align import AlignmentWarning
+from brainlm.encoding.delays import delay
 
 MOST_OUTSIDE = 0.05  # of a sound that a recording may not cover without a warning
 

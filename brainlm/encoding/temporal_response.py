@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from brainlm.encoding.align import delay
+from brainlm.encoding.delays import delay
 
 
 def lag_samples(tmin: float, tmax: float, rate: float) -> list[int]:

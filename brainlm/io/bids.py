@@ -304,7 +304,10 @@ def _sampling_interval(folder: Path, series: list[ImageSeries], declared: float 
             found[content[""].name] = float(said)
     path = series[0].sources[0]
     if not found:
-        raise CorruptDataError(f"{path}: no repetition time: declare sampling_interval")
+        raise CorruptDataError(
+            f"{path}: no repetition time: write RepetitionTime (seconds) into its "
+            ".json, or declare sampling_interval"
+        )
     if max(found.values()) - min(found.values()) > 1e-3:
         times = ", ".join(f"{name} {step:g} s" for name, step in found.items())
         raise CorruptDataError(

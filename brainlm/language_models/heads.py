@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.language_models.hidden_states import BATCH_TOKENS
 from brainlm.language_models.windows import Batch, Windows
 
@@ -56,12 +57,10 @@ def predictions(
     entropy : array of shape (n_rows,)
         Entropy of the distribution over tokens.
     """
-    from tqdm import tqdm
-
     log_p, entropy = np.empty(len(target)), np.empty(len(target))
     mass = np.empty((len(target), 2))
     batches = list(windows.batches(BATCH_TOKENS, model.batch_size))
-    for batch in tqdm(batches, desc=f"predict with {model.name}", disable=not progress):
+    for batch in bar(batches, f"predict with {model.name}", progress=progress, inner=not progress):
         order = np.argsort(batch.unit)  # one place per row
         found = _predict(model, batch, batch.place[order], target[batch.rows])
         log_p[batch.rows], mass[batch.rows], entropy[batch.rows] = found

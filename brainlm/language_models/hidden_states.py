@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.compute.memory import check_memory
 from brainlm.language_models.sites import Site, blocks_of, points_of, recorded
 from brainlm.language_models.windows import Batch, Windows
@@ -59,16 +60,15 @@ def _states_of_width(
     model: LanguageModel, windows: Windows, layers: Sequence[Any], width: int, progress: bool
 ) -> tuple[np.ndarray, ...]:
     """Pooled states of layers and sites that have ``width`` features."""
-    from tqdm import tqdm
-
     batches = list(windows.batches(BATCH_TOKENS, model.batch_size))
-    bar = tqdm(total=len(batches), desc=f"embed with {model.name}", disable=not progress)
+    desc, n = f"embed with {model.name}", len(batches)
+    steps = bar(None, desc, progress=progress, inner=not progress, total=n)
 
     def compute(step: int) -> tuple[np.ndarray, Iterator[np.ndarray]]:
-        bar.update()
+        steps.update()
         return batches[step].rows, _finite(model, _forward(model, batches[step], layers), layers)
 
-    with bar:
+    with steps:
         if model.cache is not None:
             return _from_cache(model, windows, layers, width, len(batches), compute)
         shape = (len(layers), windows.n_rows, width)

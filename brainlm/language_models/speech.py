@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.compute.backend import check_device
 from brainlm.data.sound import Frames, Sound
 from brainlm.language_models import loading
@@ -164,12 +165,13 @@ class SpeechModel:
     ) -> Iterator[np.ndarray]:
         """Hidden states at the ends of inputs of one length, (n_layers, n_inputs, n_features)."""
         import torch
-        from tqdm import tqdm
 
         rate = int(self.extractor.sampling_rate)
         last = np.round(ends * rate).astype(int)
         first = np.maximum(last - round(window * rate), 0)
-        with tqdm(total=len(ends), desc=f"listen with {self.name}", disable=not progress) as bar:
+        with bar(
+            None, f"listen with {self.name}", progress=progress, inner=not progress, total=len(ends)
+        ) as steps:
             start = 0
             while start < len(ends):
                 length = last[start] - first[start]
@@ -182,7 +184,7 @@ class SpeechModel:
                     states = self._heard(inputs)
                 place = self._last_frame(length, states[0].shape[1])
                 yield np.stack([states[layer][:, place].float().cpu().numpy() for layer in layers])
-                bar.update(stop - start)
+                steps.update(stop - start)
                 start = stop
 
     def _heard(self, inputs: list[np.ndarray]) -> Any:

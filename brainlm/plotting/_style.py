@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,7 @@ COLOURS = {
     "ceiling": "#555555",
 }
 MODEL_COLOURS = ("#0072B2", "#D55E00", "#5D3A9B", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
-REFERENCE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#000000")
+REFERENCE_COLOURS = ("#009E73", "#E69F00", "#CC79A7", "#7A4B1E", "#000000")
 
 
 def interval(values: np.ndarray, ratio: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +117,7 @@ def fit_texts(figure: Figure) -> None:
         box = ax.get_window_extent()
         width, height = box.width / figure.dpi, box.height / figure.dpi
         if isinstance(ax.xaxis.get_major_locator(), MaxNLocator) and width < FEW_TICKS:
-            ax.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
+            ax.xaxis.set_major_locator(_fewer(ax.xaxis.get_major_locator(), 3))
         _part_ticks(ax)
         _wrap(ax.xaxis.label, width + 0.2)
         _wrap(ax.yaxis.label, height + 0.1)
@@ -147,10 +147,44 @@ def _part_ticks(ax: Any) -> None:
         boxes.sort(key=lambda box: box.x0)
         if all(a.x1 <= b.x0 for a, b in itertools.pairwise(boxes)):
             return
-        if not isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
+        locator = ax.xaxis.get_major_locator()
+        if not isinstance(locator, MaxNLocator):
             ax.tick_params(axis="x", rotation=40)
             return
-        ax.xaxis.set_major_locator(MaxNLocator(n, steps=[1, 2, 2.5, 5, 10]))
+        ax.xaxis.set_major_locator(_fewer(locator, n))
+
+
+def _fewer(locator: Any, n: int) -> Any:
+    """Return a locator of at most ``n`` intervals; numbers of layers stay whole."""
+    from matplotlib.ticker import MaxNLocator
+
+    whole = bool(locator._integer)  # matplotlib tells it no other way
+    steps = [1, 2, 5, 10] if whole else [1, 2, 2.5, 5, 10]
+    return MaxNLocator(n, steps=steps, integer=whole)
+
+
+def whole_numbers(ax: Axes) -> None:
+    """Write whole numbers below an axis, such as those of layers."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+
+
+def share_limits(axes: Sequence[Axes], side: str) -> None:
+    """Give panels that are compared the same limits along ``side``, x or y."""
+    ends = np.array([getattr(ax, f"get_{side}lim")() for ax in axes])
+    for ax in axes:
+        getattr(ax, f"set_{side}lim")(ends.min(), ends.max())
+
+
+def only_first_column(axes: Sequence[Axes], *, ticks: bool = True) -> None:
+    """Remove the label of the y axis, and its ticks' too, from all but the first column."""
+    for ax in axes:
+        place = ax.get_subplotspec()
+        if place is not None and not place.is_first_col():
+            ax.set_ylabel("")
+            if ticks:
+                ax.tick_params(labelleft=False)
 
 
 def mark_debug(figure: Figure) -> None:
@@ -167,38 +201,6 @@ def _wrap(text: Any, inches: float) -> None:
     width = max(12, int(inches / (CHARACTER * text.get_fontsize() / LARGEST)))
     lines = [textwrap.fill(line, width) for line in text.get_text().splitlines()]
     text.set_text("\n".join(lines))
-
-
-def plot_heat_map(
-    values: np.ndarray, rows: list[str], columns: list[str], ax: Axes, *, label: str | None
-) -> Axes:
-    """Draw values as colours with their numbers; NaN is a dash on white.
-
-    Colours are signed where a value is below 0, else they begin with white at 0.
-
-    Parameters
-    ----------
-    values : array of shape (n_rows, n_columns)
-    rows, columns : list of str
-    ax : matplotlib.axes.Axes
-    label : str, optional
-        Of the colour bar; None: no colour bar.
-    """
-    limit = float(np.nanmax(np.abs(values))) or 1.0
-    signed = np.nanmin(values) < 0
-    colours, least = ("RdBu_r", -limit) if signed else ("Blues", 0.0)
-    image = ax.imshow(values, cmap=colours, vmin=least, vmax=limit, aspect="auto")
-    for i, j in np.ndindex(values.shape):
-        known = np.isfinite(values[i, j])
-        colour = "white" if known and abs(values[i, j]) > 0.6 * limit else "black"
-        text = f"{values[i, j]:.2f}" if known else "–"
-        ax.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
-    ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
-    ax.set_yticks(range(len(rows)), rows)
-    ax.spines[:].set_visible(False)
-    if label is not None:
-        ax.figure.colorbar(image, ax=ax, label=label)
-    return ax
 
 
 def shared_legend(figure: Figure | SubFigure, ax: Axes) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from brainlm.data.brain_maps import BrainMaps, winners
 from brainlm.plotting._style import REFERENCE_COLOURS, page_size
+from brainlm.plotting.changes import ColourScale, colour_of, colour_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -36,6 +38,22 @@ def brain_scale(maps: BrainMaps, name: str) -> float:
     return float(np.quantile(values[values > 0], 0.99)) if values.any() else 1.0
 
 
+def scale_of(rows: Sequence[tuple[BrainMaps, str]], limit: float | None = None) -> ColourScale:
+    """Return one colour scale for maps: signed where one has values below 0, else from 0.
+
+    Parameters
+    ----------
+    rows : sequence of (BrainMaps, str)
+        Maps and the name of one of them.
+    limit : float, optional
+        Its end. Default: the greatest `brain_scale`.
+    """
+    least = min(float(maps.volume(name)[maps.mask].min(initial=0.0)) for maps, name in rows)
+    if limit is None:
+        limit = max(brain_scale(maps, name) for maps, name in rows)
+    return colour_scale(-limit if least < 0 else 0.0, limit)
+
+
 def label_colours(maps: BrainMaps) -> list[Any]:
     """Return a colour per label: up to seven distinct ones; more labels are layers, in order."""
     import matplotlib as mpl
@@ -43,7 +61,7 @@ def label_colours(maps: BrainMaps) -> list[Any]:
     few = ("#0072B2", "#D55E00", *REFERENCE_COLOURS)
     n = max(maps.labels)
     if n <= len(few):
-        return list(few[:n])
+        return [colour_of(maps.labels.get(k, k), few[k - 1]) for k in range(1, n + 1)]
     if maps.unit == "label":  # of parcels neighbours must differ
         return list(mpl.colormaps["tab20"](np.arange(n) % 20))
     return list(mpl.colormaps["viridis"](np.linspace(0, 1, n)))
@@ -79,20 +97,25 @@ def surface_views(
 
     name = str(maps.names[0]) if name is None else name
     figure, axes = plt.subplots(len(VIEWS), 2, figsize=page_size(6.4, 5), layout="none")
-    limit = brain_scale(maps, name) if limit is None else limit
-    _surfaces(maps, name, axes.T, mesh, limit, threshold)
+    scale = scale_of([(maps, name)], limit)
+    _surfaces(maps, name, axes.T, mesh, scale, threshold)
     if maps.labels:
         _legend(figure, maps, axes)
     else:
-        _scale(figure, axes, f"{name} ({maps.unit})", limit)
+        _scale(figure, axes, f"{name} ({maps.unit})", scale)
     return figure
 
 
 def _surfaces(
-    maps: BrainMaps, name: str, axes: np.ndarray, mesh: str, limit: float, threshold: float | None
+    maps: BrainMaps,
+    name: str,
+    axes: np.ndarray,
+    mesh: str,
+    scale: ColourScale,
+    threshold: float | None,
 ) -> None:
     """Draw a map into axes (n_sides, n_views)."""
-    pictures = _pictures(maps, name, mesh, limit, threshold)
+    pictures = _pictures(maps, name, mesh, scale, threshold)
     for side, row in zip(SIDES, axes, strict=True):
         for view, ax in zip(VIEWS, row, strict=True):
             ax.imshow(pictures[side, view])
@@ -101,7 +124,7 @@ def _surfaces(
 
 
 def _pictures(
-    maps: BrainMaps, name: str, mesh: str, limit: float, threshold: float | None
+    maps: BrainMaps, name: str, mesh: str, scale: ColourScale, threshold: float | None
 ) -> dict[tuple[str, str], np.ndarray]:
     """Paint each view once, (n_rows, n_columns, 4), all cut to one size.
 
@@ -123,7 +146,7 @@ def _pictures(
             place = {"hemi": side, "view": view, "axes": ax, "figure": figure}
             place |= {"bg_map": meshes[f"sulc_{side}"], "bg_on_data": True, "colorbar": False}
             with np.errstate(invalid="ignore"):
-                _paint(maps, texture, meshes[f"infl_{side}"], limit, threshold, place)
+                _paint(maps, texture, meshes[f"infl_{side}"], scale, threshold, place)
             figure.patch.set_visible(False)
             ax.patch.set_visible(False)
             canvas.draw()
@@ -150,7 +173,7 @@ def _paint(
     maps: BrainMaps,
     texture: np.ndarray,
     surface: str,
-    limit: float,
+    scale: ColourScale,
     threshold: float | None,
     place: dict[str, Any],
 ) -> None:
@@ -172,20 +195,15 @@ def _paint(
         plot_surf_stat_map(
             surface,
             stat_map=texture,
-            cmap="RdBu_r",
-            vmin=-limit,
-            vmax=limit,
-            symmetric_cbar=True,  # both, or 0 is not white
+            **scale.options,
+            symmetric_cbar=scale.low == -scale.high,  # all three, or 0 is not white
             threshold=threshold or 1e-9,
             **place,
         )
 
 
-def _scale(figure: Figure | SubFigure, axes: np.ndarray, label: str, limit: float) -> None:
-    import matplotlib.pyplot as plt
-
-    scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), "RdBu_r")
-    figure.colorbar(scale, ax=axes, shrink=0.5, pad=0.02).set_label(label)
+def _scale(figure: Figure | SubFigure, axes: np.ndarray, label: str, scale: ColourScale) -> None:
+    figure.colorbar(scale.mappable, ax=axes, shrink=0.5, pad=0.02).set_label(label)
 
 
 def _legend(figure: Figure | SubFigure, maps: BrainMaps, axes: np.ndarray) -> None:
@@ -228,6 +246,17 @@ def winner_brain(bundle: Bundle) -> Figure:
     return _rows(bundle, [(each, "winner") for each in won])
 
 
+def group_map(bundle: Bundle) -> Figure:
+    """Draw the effect size over subjects where it is significant, a row per space."""
+    if "group" not in bundle.arrays:
+        raise ValueError(
+            f"{bundle.folder}: has no group map: it takes five subjects or more with maps on one "
+            "grid (`brainlm encode` with the setting brain)"
+        )
+    found = BrainMaps.from_xarray(bundle.arrays["group"])
+    return _rows(bundle, [(found, str(name)) for name in found.names])
+
+
 def searchlight_brain(bundle: Bundle) -> Figure:
     """Draw the score of the neighbourhood of each voxel, above chance, a row per space."""
     if "searchlight" not in bundle.arrays:
@@ -249,15 +278,15 @@ def _rows(bundle: Bundle, rows: list[tuple[BrainMaps, str]]) -> Figure:
         len(rows), 4, figsize=page_size(9, height), layout="none", squeeze=False
     )
     figure.subplots_adjust(0.02, 0.4 / height, 0.97, 1 - 0.4 / height, 0, 0.25)
-    limit = max(brain_scale(maps, name) for maps, name in rows)
+    scale = scale_of(rows)
     for (maps, name), row in zip(rows, axes, strict=True):
-        _surfaces(maps, name, row.reshape(2, 2), "fsaverage5", limit, None)
+        _surfaces(maps, name, row.reshape(2, 2), "fsaverage5", scale, None)
         place = {"xycoords": "axes fraction", "textcoords": "offset points"}
-        row[0].annotate(_row_title(maps, name), (0, 1), (0, 14), **place)
+        row[0].annotate(_row_title(maps, name), (0, 1), (0, 17), **place)
     if rows[0][0].labels:
         _legend(figure, rows[0][0], axes)
     else:
-        _scale(figure, axes, rows[0][0].unit, limit)
+        _scale(figure, axes, rows[0][0].unit, scale)
     return figure
 
 
@@ -279,7 +308,7 @@ def draw_brain_rows(rows: list[tuple[BrainMaps, str]], part: SubFigure) -> None:
     inch = part.get_figure(root=True).dpi
     width, height = part.bbox.width / inch * 25.4, part.bbox.height / inch * 25.4
     view = (height - HEAD - FOOT) / len(rows) - LINE
-    limit = max(brain_scale(maps, name) for maps, name in rows)
+    scale = scale_of(rows)
     several = len({maps.subject for maps, _ in rows}) > 1
     for k, (maps, name) in enumerate(rows):
         top = height - HEAD - k * (view + LINE)
@@ -288,7 +317,7 @@ def draw_brain_rows(rows: list[tuple[BrainMaps, str]], part: SubFigure) -> None:
         low = (top - LINE - view) / height
         axes = [part.add_axes((j / 4 + 0.005, low, 0.24, view / height)) for j in range(4)]
         views = np.array(axes, dtype=object).reshape(2, 2)
-        _surfaces(maps, name, views, "fsaverage5", limit, None)
+        _surfaces(maps, name, views, "fsaverage5", scale, None)
         for ax in axes:
             ax.set_title("")
             ax.set_anchor("N")  # below the name of its row, however high the row
@@ -298,7 +327,7 @@ def draw_brain_rows(rows: list[tuple[BrainMaps, str]], part: SubFigure) -> None:
     if rows[0][0].labels:
         _legend(part, rows[0][0], np.array(axes))
     else:
-        _scale_below(part, rows[0][0].unit, limit, height)
+        _scale_below(part, rows[0][0].unit, scale, height)
 
 
 def brain_rows_height(n_rows: int, width: float) -> float:
@@ -306,13 +335,9 @@ def brain_rows_height(n_rows: int, width: float) -> float:
     return HEAD + FOOT + n_rows * (LINE + 0.155 * width)
 
 
-def _scale_below(part: SubFigure, unit: str, limit: float, height: float) -> None:
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
+def _scale_below(part: SubFigure, unit: str, scale: ColourScale, height: float) -> None:
     place = part.add_axes((0.3, 5 / height, 0.3, 1.4 / height))
-    scale = ScalarMappable(Normalize(-limit, limit), colormaps["RdBu_r"])
-    part.colorbar(scale, cax=place, orientation="horizontal", ticks=[-limit, 0, limit])
-    place.set_xticklabels([f"{-limit:.2g}", "0", f"{limit:.2g}"])
+    ticks = sorted({scale.low, 0.0, scale.high}) if scale.low <= 0 else [scale.low, scale.high]
+    part.colorbar(scale.mappable, cax=place, orientation="horizontal", ticks=ticks)
+    place.set_xticklabels([f"{tick:.2g}" for tick in ticks])
     place.text(1.1, 0.5, "" if unit == "1" else unit, transform=place.transAxes, va="center")

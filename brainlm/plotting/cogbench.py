@@ -15,6 +15,7 @@ from brainlm.plotting._style import (
     REFERENCE_COLOURS,
     page_size,
 )
+from brainlm.plotting.changes import colour_of
 from brainlm.plotting.studies import table_frame
 
 if TYPE_CHECKING:
@@ -53,15 +54,15 @@ def plot_cogbench(
 
     layers = table[table["kind"] == "layer"].sort_values("layer")
     last = float(layers["layer"].max())
-    blue: dict[str, Any] = {"ms": 2.5, "lw": 1, "color": COLOURS["layer"]}
+    blue: dict[str, Any] = {"ms": 2.5, "lw": 1, "color": colour_of("model", COLOURS["layer"])}
     ax.plot(layers["layer"], layers[metric], "o-", label="model", **blue)
     if metric == "official" and layers["undipped"].notna().all():
         label = "model, sensors chosen in training"
         ax.plot(layers["layer"], layers["undipped"], "o:", mfc="white", label=label, **blue)
     twins = table[table["kind"] == "untrained"].groupby("layer")[metric].mean()
     if len(twins):
-        purple: dict[str, Any] = {"ms": 2, "lw": 1, "color": COLOURS["with empty"]}
-        ax.plot(twins.index, twins, "s--", label="untrained", **purple)
+        colour = colour_of("untrained", COLOURS["untrained"])
+        ax.plot(twins.index, twins, "s--", ms=2, lw=1, color=colour, label="untrained")
     for kind, label, colour, dashes in (
         ("random", "random vectors", COLOURS["random"], "-"),
         ("controls", "controls", REFERENCE_COLOURS[1], "-"),
@@ -69,7 +70,9 @@ def plot_cogbench(
     ):
         own = table[table["kind"] == kind]
         if len(own) and (metric == "official" or kind != "null"):
-            ax.axhline(own[metric].mean(), color=colour, ls=dashes, lw=1, label=label)
+            ax.axhline(
+                own[metric].mean(), color=colour_of(label, colour), ls=dashes, lw=1, label=label
+            )
     if metric == "official" and published is not None and len(published):
         _draw_published(published, last, ax)
     if metric != "official":

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, panels, shared_legend
+from brainlm.plotting._style import (
+    COLOURS,
+    REFERENCE_COLOURS,
+    panels,
+    share_limits,
+    shared_legend,
+    whole_numbers,
+)
+from brainlm.plotting.changes import colour_of
 
 if TYPE_CHECKING:
     import xarray
@@ -46,17 +54,24 @@ def plot_accuracy_curve(scores: xarray.Dataset, analysis: str, name: str, ax: Ax
         layers["layer"].values,
         layers[f"{name}_null"].transpose("space", "permutation").values,
     )
-    ax.plot(x, layers[name].values, "o-", ms=3, color=COLOURS["layer"], label="layers")
+    ax.plot(
+        x,
+        layers[name].values,
+        "o-",
+        ms=3,
+        color=colour_of("layers", COLOURS["layer"]),
+        label="layers",
+    )
     low, high = np.quantile(null, [0.025, 0.975], axis=1)
     label = f"permuted passages, 95 % range (n = {null.shape[1]})"
     ax.fill_between(x, low, high, color=COLOURS["random"], alpha=0.4, lw=0, label=label)
     references = chosen.isel(space=np.flatnonzero(chosen["kind"] == "reference"))
     for i, space in enumerate(references["space"].values):
         value = float(references[name].sel(space=space))
-        ax.axhline(
-            value, color=REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)], ls="--", lw=1.2, label=space
-        )
+        colour = colour_of(space, REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)])
+        ax.axhline(value, color=colour, ls="--", lw=1.2, label=space)
     ax.axhline(0.5, color="black", lw=0.8, ls=":", label="chance")
+    whole_numbers(ax)
     ax.set_xlabel("layer (0 = input embeddings)")
     ax.set_ylabel(ACCURACIES[name])
     ax.set_title(str(analysis), loc="left")
@@ -70,6 +85,7 @@ def decoding_curve(bundle: Bundle) -> Figure:
     figure, axes = panels(len(cases), 3.8, 3.4)
     for ax, (analysis, name) in zip(axes, cases, strict=True):
         plot_accuracy_curve(scores, analysis, name, ax)
+    share_limits(axes, "y")
     shared_legend(figure, axes[0])
     figure.suptitle(scores.attrs["title"], fontsize=10)
     return figure
@@ -87,6 +103,7 @@ def decoding_null(bundle: Bundle) -> Figure:
         plot_null(float(each[name]), null, ax, label=ACCURACIES[name], chance=0.5)
         ax.set_title(str(analysis), loc="left")
         ax.legend(loc="upper center", fontsize=7)
+    share_limits(axes, "x")
     space = str(deepest["space"].values)
     figure.suptitle(f"{scores.attrs['title']}: {space}", fontsize=10)
     return figure

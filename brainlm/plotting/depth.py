@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from brainlm.plotting._style import COLOURS, MODEL_COLOURS, panels
+from brainlm.plotting._style import COLOURS, MODEL_COLOURS, only_first_column, panels, share_limits
+from brainlm.plotting.changes import colour_of
 from brainlm.plotting.studies import table_frame
 
 if TYPE_CHECKING:
@@ -30,18 +31,19 @@ def plot_depth_curves(table: pandas.DataFrame, models: list[str], ax: Axes) -> A
     ax : matplotlib.axes.Axes
         Its legend has the models, the random embeddings, then the data sets.
     """
-    sets = list(dict.fromkeys(table["dataset"]))
+    sets, grey = list(dict.fromkeys(table["dataset"])), colour_of(RANDOM, COLOURS["random"])
     for (dataset, model), rows in table.groupby(["dataset", "model"], sort=False):
-        colour = MODEL_COLOURS[models.index(model) % len(MODEL_COLOURS)]
+        colour = colour_of(model, MODEL_COLOURS[models.index(model) % len(MODEL_COLOURS)])
         style = STYLES[sets.index(dataset) % len(STYLES)]
         for family, own in rows.sort_values("depth").groupby(rows["family"] == "random"):
             if family:
-                ax.plot(own["depth"], own["score"], "-", lw=0.6, color=COLOURS["random"])
+                ax.plot(own["depth"], own["score"], "-", lw=0.6, color=grey)
             else:
                 ax.plot(own["depth"], own["score"], style, ms=2.5, lw=1, color=colour)
     for i, model in enumerate(models):
-        ax.plot([], [], lw=2, color=MODEL_COLOURS[i % len(MODEL_COLOURS)], label=model)
-    ax.plot([], [], lw=0.6, color=COLOURS["random"], label=RANDOM)
+        colour = colour_of(model, MODEL_COLOURS[i % len(MODEL_COLOURS)])
+        ax.plot([], [], lw=2, color=colour, label=model)
+    ax.plot([], [], lw=0.6, color=grey, label=RANDOM)
     for i, dataset in enumerate(sets):
         ax.plot([], [], STYLES[i % len(STYLES)], ms=2.5, lw=1, color="black", label=dataset)
     ax.axhline(0, color="black", lw=0.5)
@@ -62,15 +64,18 @@ def plot_best_depths(profiles: pandas.DataFrame, names: list[str], ax: Axes) -> 
     ax : matplotlib.axes.Axes
     """
     modalities = list(dict.fromkeys(profiles["modality"]))
+    colours = {
+        modality: colour_of(modality, MODEL_COLOURS[i % len(MODEL_COLOURS)])
+        for i, modality in enumerate(modalities)
+    }
     for y, row in enumerate(profiles.itertuples()):
-        colour = MODEL_COLOURS[modalities.index(row.modality) % len(MODEL_COLOURS)]
+        colour = colours[row.modality]
         ax.hlines(y, row.depth_low, row.depth_high, color=colour, lw=1)
         ax.plot(row.best_depth, y, "o", ms=3, color=colour)
     if "planted_depth" in profiles:
         place = range(len(profiles))
         ax.plot(profiles["planted_depth"], place, "kx", ms=4, mew=0.8, label="planted")
-    for i, modality in enumerate(modalities):
-        colour = MODEL_COLOURS[i % len(MODEL_COLOURS)]
+    for modality, colour in colours.items():
         ax.plot([], [], "o-", ms=3, lw=1, color=colour, label=modality)
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.4, -0.6)
@@ -110,6 +115,8 @@ def _layers_by(table: pandas.DataFrame, column: str) -> Figure:
             bbox_to_anchor=(0, 0),
             bbox_transform=below,
         )
+    share_limits(axes, "y")
+    only_first_column(axes)
     methods = layered["method"].unique()
     axes[0].set_ylabel(f"{methods[0]}, held-out r" if len(methods) == 1 else "held-out r")
     handles, labels = axes[0].get_legend_handles_labels()

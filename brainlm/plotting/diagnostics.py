@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, page_size
+from brainlm.plotting.changes import colour_of
 
 if TYPE_CHECKING:
     import xarray
@@ -38,7 +39,8 @@ def plot_alphas(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         if not len(own):
             continue
         share = [np.mean(own == value) for value in grid]
-        colour = COLOURS.get(kind, REFERENCE_COLOURS[number % len(REFERENCE_COLOURS)])
+        default = COLOURS.get(kind, REFERENCE_COLOURS[number % len(REFERENCE_COLOURS)])
+        colour = colour_of(kind, default)
         n = int((kinds == kind).sum())
         label = f"{kind} ({n} space{'s' * (n != 1)})"
         ax.plot(grid, share, marker="o", ms=3, color=colour, label=label)

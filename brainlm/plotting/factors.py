@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting._style import MODEL_COLOURS, panels
+from brainlm.plotting._style import MODEL_COLOURS, only_first_column, panels, share_limits
+from brainlm.plotting.changes import colour_of
 from brainlm.plotting.depth import STYLES
 from brainlm.plotting.studies import table_frame
 
@@ -65,7 +66,7 @@ def plot_factor_scores(
 
 
 def _colour(models: list[str], model: str) -> str:
-    return MODEL_COLOURS[models.index(model) % len(MODEL_COLOURS)]
+    return colour_of(model, MODEL_COLOURS[models.index(model) % len(MODEL_COLOURS)])
 
 
 def context_and_size(bundle: Bundle) -> Figure:
@@ -82,6 +83,8 @@ def context_and_size(bundle: Bundle) -> Figure:
         shown = table[table["level"] != "word"] if factor == "context" else table[longest]
         plot_factor_scores(shown, factor, models, sets, ax)
     axes[0].set_ylabel("held-out r")
+    share_limits(axes, "y")
+    only_first_column(axes)
     for model in models:
         axes[0].plot([], [], lw=2, color=_colour(models, model), label=model)
     for i, dataset in enumerate(sets):

@@ -9,7 +9,7 @@ import numpy as np
 
 from brainlm.data.brain_maps import BrainMaps
 from brainlm.plotting._style import page_size
-from brainlm.plotting.brain import SIDES, brain_scale, bundle_maps, label_colours, texture_of
+from brainlm.plotting.brain import SIDES, bundle_maps, label_colours, scale_of, texture_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +27,7 @@ def plot_flat(
     ax: Axes,
     *,
     limit: float | None = None,
+    least: float | None = None,
     threshold: float = 0.0,
     colours: Any = "RdBu_r",
     regions: np.ndarray | None = None,
@@ -41,7 +42,9 @@ def plot_flat(
     side : {"left", "right"}
     ax : matplotlib.axes.Axes
     limit : float, optional
-        End of the symmetric colour scale. Default: the 99th percentile of the absolute values.
+        End of the colour scale. Default: the 99th percentile of the absolute values.
+    least : float, optional
+        Its other end. Default: ``-limit``.
     threshold : float
     colours : colormap, or sequence of colours of labels 1, 2, ...
     regions : array of int, shape (n_vertices,), optional
@@ -79,7 +82,12 @@ def plot_flat(
         style: dict[str, Any] = (
             {"cmap": ListedColormap(colours), "vmin": 0.5, "vmax": len(colours) + 0.5}
             if labels
-            else {"cmap": colours, "vmin": -limit, "vmax": limit, "shading": "gouraud"}
+            else {
+                "cmap": colours,
+                "vmin": -limit if least is None else least,
+                "vmax": limit,
+                "shading": "gouraud",
+            }
         )
         values = texture[kept[:, 0]] if labels else texture
         draw(points[:, 0], points[:, 1], kept, values, rasterized=True, **style)
@@ -113,7 +121,9 @@ def flat_view(
     mesh = options.setdefault("mesh", "fsaverage5")
     if maps.labels:
         options["colours"] = label_colours(maps)
-    limit = options.setdefault("limit", brain_scale(maps, name))
+    scale = scale_of([(maps, name)], options.get("limit"))
+    if not maps.labels:
+        options |= {"limit": scale.high, "least": scale.low, "colours": scale.colours}
     meshes = fetch_surf_fsaverage(mesh)
     figure, axes = plt.subplots(1, 2, figsize=page_size(9, 4.2), layout="none")
     for side, ax in zip(SIDES, axes, strict=True):
@@ -126,9 +136,8 @@ def flat_view(
         ax.set_title(side, fontsize=8)
     figure.subplots_adjust(0.01, 0.15, 0.99, 0.93, wspace=0.02)
     if not maps.labels:
-        scale = plt.cm.ScalarMappable(plt.Normalize(-limit, limit), "RdBu_r")
         below = figure.add_axes((0.35, 0.12, 0.3, 0.025))
-        bar = figure.colorbar(scale, cax=below, orientation="horizontal")
+        bar = figure.colorbar(scale.mappable, cax=below, orientation="horizontal")
         bar.set_label(f"{name} ({maps.unit})", fontsize=8)
         bar.ax.tick_params(labelsize=7)
     return figure

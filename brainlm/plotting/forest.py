@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from brainlm.plotting._style import MODEL_COLOURS
+from brainlm.plotting.changes import arranged, colour_of
 
 if TYPE_CHECKING:
     import pandas
@@ -62,11 +63,12 @@ def plot_grouped_forest(
     q : str
         Column of q values: points with q > .05 are hollow. Default: all are filled.
     """
-    rows, groups = (list(dict.fromkeys(table[name])) for name in (row, group))
+    rows, groups = (arranged(dict.fromkeys(table[name])) for name in (row, group))
     step = min(0.3, 0.7 / len(groups))
     for g, name in enumerate(groups):
         own = table[table[group] == name]
-        colour, marker = MODEL_COLOURS[g % len(MODEL_COLOURS)], MARKERS[g % len(MARKERS)]
+        colour = colour_of(name, MODEL_COLOURS[g % len(MODEL_COLOURS)])
+        marker = MARKERS[g % len(MARKERS)]
         y = np.array([rows.index(each) for each in own[row]]) + step * (g - (len(groups) - 1) / 2)
         value, low, high = (own[each].to_numpy(dtype=float) for each in columns)
         ax.hlines(y, low, high, color=colour, lw=1)

@@ -12,10 +12,14 @@ from brainlm.plotting._style import (
     COLOURS,
     REFERENCE_COLOURS,
     interval,
+    only_first_column,
     panels,
-    plot_heat_map,
+    share_limits,
     shared_legend,
+    whole_numbers,
 )
+from brainlm.plotting.changes import arranged, colour_of
+from brainlm.plotting.heat_map import plot_heat_map
 
 if TYPE_CHECKING:
     import xarray
@@ -87,9 +91,10 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
         mean, half = interval(values.mean(axis=2), ratio)
         plain = kind in ("random", "untrained", "with empty")
         style = {"linestyle": "--", "linewidth": 1} if plain else {"marker": "o"}
-        ax.plot(layers, mean, color=COLOURS[kind], markersize=3, label=label, **style)
+        colour = colour_of(label, COLOURS[kind])
+        ax.plot(layers, mean, color=colour, markersize=3, label=label, **style)
         if kind != "with empty":  # one band fewer to look through
-            ax.fill_between(layers, mean - half, mean + half, color=COLOURS[kind], alpha=0.2, lw=0)
+            ax.fill_between(layers, mean - half, mean + half, color=colour, alpha=0.2, lw=0)
     references = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))
     for i, space in enumerate(references["space"].values):
         value = float(scores["score"].sel(analysis=analysis, space=space).mean())
@@ -97,18 +102,22 @@ def plot_layer_curve(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
             continue  # not every analysis has a score for every space
         ax.axhline(
             value,
-            color=REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)],
+            color=colour_of(space, REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)]),
             lw=1.2,
             ls=(0, (4, 1 + i)),
             label=space,
         )
     if "ceiling" in scores:
         middle, width = map(float, interval(scores["ceiling"].mean("target").values))
-        ax.axhline(middle, color=COLOURS["ceiling"], lw=1, ls=":", label="noise ceiling (others)")
-        ax.axhspan(middle - width, middle + width, color=COLOURS["ceiling"], alpha=0.12, lw=0)
+        label = "noise ceiling (others)"
+        grey = colour_of(label, COLOURS["ceiling"])
+        ax.axhline(middle, color=grey, lw=1, ls=":", label=label)
+        ax.axhspan(middle - width, middle + width, color=grey, alpha=0.12, lw=0)
     ax.axhline(0, color="black", lw=0.5)
     if sites := _sites(scores):
         ax.set_xticks(range(len(sites)), sites, rotation=40, ha="right")
+    else:
+        whole_numbers(ax)
     ax.set_xlabel("site" if sites else "layer (0 = input embeddings)")
     ax.set_ylabel(scores.attrs["label"])
     ax.set_title(str(analysis), loc="left")
@@ -132,15 +141,17 @@ def plot_target_bars(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
     for kind, label in (("layer", "best layer"), ("combined", "best layer + controls")):
         layers, values = _by_kind(scores, analysis, kind)
         if len(layers):
-            bars.append((f"{label} (held out)", held_out_choice(values)[1], COLOURS[kind]))
+            name = f"{label} (held out)"
+            bars.append((name, held_out_choice(values)[1], colour_of(name, COLOURS[kind])))
     reference = scores.isel(space=np.flatnonzero(scores["kind"] == "reference"))
     for i, space in enumerate(reference["space"].values):
         values = found.sel(analysis=analysis, space=space).transpose(unit, "target").values
         if not np.isnan(values).any():
-            bars.append((space, values, REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)]))
+            default = REFERENCE_COLOURS[i % len(REFERENCE_COLOURS)]
+            bars.append((space, values, colour_of(space, default)))
     targets = scores["target"].values
     width = 0.8 / len(bars)
-    for i, (label, values, colour) in enumerate(bars):
+    for i, (label, values, colour) in enumerate(arranged(bars, lambda bar: bar[0])):
         mean, half = interval(values, ratio)
         x = np.arange(len(targets)) - 0.4 + width * (i + 0.5)
         ax.bar(x, mean, width, yerr=half, color=colour, label=label, error_kw={"lw": 0.8})
@@ -151,7 +162,7 @@ def plot_target_bars(scores: xarray.Dataset, analysis: str, ax: Axes) -> Axes:
             ceiling,
             middle - 0.4,
             middle + 0.4,
-            color=COLOURS["ceiling"],
+            color=colour_of("noise ceiling", COLOURS["ceiling"]),
             ls=":",
             label="noise ceiling",
         )
@@ -170,14 +181,17 @@ def target_heat_map(bundle: Bundle) -> Figure:
     found, unit, _ = _by_unit(shown)
     height, width = 1.8 + 0.28 * shown.sizes["target"], 2.2 + 0.45 * shown.sizes["space"]
     figure, axes = panels(shown.sizes["analysis"], width, height)
+    means = found.mean(unit)
+    ends = float(means.min()), float(means.max())  # one scale for all panels
     for ax, analysis in zip(axes, shown["analysis"].values, strict=True):
-        values = found.sel(analysis=analysis).mean(unit)
+        values = means.sel(analysis=analysis)
         plot_heat_map(
             values.transpose("target", "space").values,
             [str(t) for t in shown["target"].values],
             [str(s) for s in shown["space"].values],
             ax,
             label=str(scores.attrs["label"]),
+            ends=ends,
         )
         ax.set_title(f"{analysis}: mean of {shown.sizes[unit]} {unit}s", loc="left", fontsize=9)
     return figure
@@ -194,6 +208,8 @@ def _each_method(bundle: Bundle, plot: Callable, width: float) -> Figure:
     figure, axes = panels(scores.sizes["analysis"], width, 3.6)
     for ax, analysis in zip(axes, scores["analysis"].values, strict=True):
         plot(scores, analysis, ax)
+    share_limits(axes, "y")
+    only_first_column(axes)
     shared_legend(figure, axes[0])
     figure.suptitle(f"{scores.attrs['title']} ({_sample_text(scores)})", fontsize=10)
     return figure

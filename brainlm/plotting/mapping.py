@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, REFERENCE_COLOURS, panels, shared_legend
+from brainlm.plotting._style import (
+    COLOURS,
+    REFERENCE_COLOURS,
+    only_first_column,
+    panels,
+    shared_legend,
+)
+from brainlm.plotting.changes import colour_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +22,7 @@ if TYPE_CHECKING:
 
     from brainlm.results.bundle import Bundle
 
+NULL = "95 % of random reconstructions"
 NAMES = {
     "snr": "signal-to-noise ratio",
     "lm_weight": "weight of the language model",
@@ -53,13 +61,7 @@ def plot_factor(table: pd.DataFrame, factor: str, metric: str, ax: Axes) -> Axes
     x = np.arange(len(rows))
     reach = rows["null_half"].to_numpy(dtype=float)
     ax.fill_between(
-        x,
-        -reach,
-        reach,
-        color=COLOURS["random"],
-        alpha=0.35,
-        lw=0,
-        label="95 % of random reconstructions",
+        x, -reach, reach, color=colour_of(NULL, COLOURS["random"]), alpha=0.35, lw=0, label=NULL
     )
     ax.axhline(0, color="black", lw=0.8, ls=":")
     bars = ", 95 % over blocks of windows" if rows["half"].notna().any() else ""  # short text
@@ -69,7 +71,7 @@ def plot_factor(table: pd.DataFrame, factor: str, metric: str, ax: Axes) -> Axes
         yerr=rows["half"],
         fmt="o",
         ms=4,
-        color=COLOURS["layer"],
+        color=colour_of("brain", COLOURS["layer"]),
         label=f"brain{bars}",
     )
     ax.set_xticks(x, [_label(factor, value) for value in rows["value"]])
@@ -86,6 +88,7 @@ def plot_mapping_and_text(table: pd.DataFrame, metric: str, ax: Axes) -> Axes:
     for colour, (mapper, mine) in zip(
         REFERENCE_COLOURS, rows.groupby("mapper", sort=False), strict=False
     ):
+        colour = colour_of(mapper, colour)
         for snr, points in mine.groupby("snr"):
             ax.plot(
                 points["mapping_r"],
@@ -111,8 +114,8 @@ def ablations(bundle: Bundle) -> Figure:
     figure, axes = panels(len(factors), 2.8, 2.8, columns=4, sharey=True)
     for ax, factor in zip(axes, factors, strict=True):
         plot_factor(table, factor, metric, ax)
-        if ax.get_subplotspec().is_first_col():
-            ax.set_ylabel(f"gain in {metric}")
+        ax.set_ylabel(f"gain in {metric}")
+    only_first_column(axes)
     shared_legend(figure, axes[0])
     figure.suptitle(bundle.arrays["table"].attrs["title"], fontsize=10)
     return figure

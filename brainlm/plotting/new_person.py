@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from brainlm.plotting._style import MODEL_COLOURS, panels
+from brainlm.plotting.changes import colour_of
 
 if TYPE_CHECKING:
     import xarray
@@ -37,12 +38,14 @@ def plot_new_person(scores: xarray.Dataset, ax: Axes) -> Axes:
     minutes = scores["minutes"].values
     methods = [str(name) for name in scores["decoder"].values]
     for i, name in enumerate(methods):
-        own, colour = scores.sel(decoder=name), MODEL_COLOURS[i % len(MODEL_COLOURS)]
+        own, label = scores.sel(decoder=name), NAMES[name]
+        default = MODEL_COLOURS[i % len(MODEL_COLOURS)]
+        colour = colour_of(label, colour_of(name, default))
         shifted = minutes * 1.04 ** (i - (len(methods) - 1) / 2)
         ax.plot(shifted, own["accuracy"], lw=1, color=colour)
         ax.vlines(shifted, own["low"], own["high"], color=colour, lw=0.8)
         marker = MARKERS[i % len(MARKERS)]
-        ax.plot(shifted, own["accuracy"], marker, ms=3, color=colour, label=NAMES[name])
+        ax.plot(shifted, own["accuracy"], marker, ms=3, color=colour, label=label)
     ax.axhline(0.5, color="black", lw=0.8, ls=":")
     ax.set_xscale("log")
     ax.set_xticks(minutes, [f"{m:g}" for m in minutes])

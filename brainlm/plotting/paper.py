@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainlm.errors import UnknownNameError, unknown_name
-from brainlm.plotting._style import MM, fit_texts
+from brainlm.plotting._style import MM, fit_texts, lay_out
+from brainlm.plotting.changes import Changes, changed
 from brainlm.plotting.glyphs import styled
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 ONE_COLUMN, TWO_COLUMNS = 89, 183  # mm
 STYLE = Path(__file__).parent / "paper.mplstyle"
+# Settings of size and layout, which are the page's, and of the window system.
+OURS = ("backend", "interactive", "toolbar", "figure.figsize", "figure.autolayout", "webagg",
+        "figure.constrained_layout", "figure.subplot", "savefig.bbox", "figure.dpi")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Panel:
 def paper_style(style: Any = None) -> Iterator[None]:
     """Draw in brainlm's style at the size of print: 7 to 8 points, no cropping.
 
-    ``style`` is one of matplotlib's, or several, on top of it.
+    What you have changed in ``matplotlib.rcParams``, by ``plt.style.use`` or in a matplotlibrc
+    file goes before brainlm's style. ``style`` is one of matplotlib's, or several, on top of it.
 
     Raises
     ------
@@ -62,14 +67,25 @@ def paper_style(style: Any = None) -> Iterator[None]:
     """
     import matplotlib.pyplot as plt
 
-    for name in [style] if isinstance(style, str | dict) else style or ():
+    styles = [style] if isinstance(style, str | dict | Path) else list(style or ())
+    own = _own_settings()
+    for name in styles:
         try:
             with plt.style.context(name):
                 pass
         except OSError:  # neither a style nor a file, address or module that holds one
             raise unknown_name("style", name, plt.style.available) from None
-    with styled(), plt.style.context(STYLE), plt.style.context([] if style is None else style):
+    with styled(), plt.style.context([STYLE, own, *styles]):
         yield
+
+
+def _own_settings() -> dict[str, Any]:
+    """Return the settings that differ from those that matplotlib ships, but for sizes."""
+    import matplotlib as mpl
+
+    names = [name for name in mpl.rcParams if not name.startswith(OURS)]
+    own = {name: mpl.rcParams[name] for name in names}
+    return {name: value for name, value in own.items() if value != mpl.rcParamsDefault[name]}
 
 
 def on_axes(
@@ -136,7 +152,7 @@ def paper_figure(panels: Sequence[Panel], width: float) -> Figure:
     fit_texts(figure)
     if not any(ax.get_subplotspec() for ax in figure.axes):  # of brains: nothing to lay out
         figure.set_layout_engine("none")
-    figure.draw_without_rendering()  # lays it out while the style holds
+    lay_out(figure)  # while the style holds
     return figure
 
 
@@ -172,7 +188,7 @@ def draw_paper_figure(
     UnknownNameError
         The bundle holds nothing that the figure could be drawn from.
     """
-    with paper_style():
+    with paper_style(), changed(Changes(), bundle):
         try:
             found = panels(bundle, width)
         except KeyError as error:
@@ -211,7 +227,7 @@ def save_paper_figure(
     path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     with paper_style():
-        figure.draw_without_rendering()
+        lay_out(figure)
         figure.set_layout_engine("none")  # once is enough for both files
         for suffix in (".pdf", ".png"):
             written.append(path.with_suffix(suffix))

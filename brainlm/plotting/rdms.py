@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, panels, shared_legend
+from brainlm.plotting._style import COLOURS, panels, share_limits, shared_legend
+from brainlm.plotting.changes import colour_of
 
 if TYPE_CHECKING:
     import xarray
@@ -37,6 +38,8 @@ def similarity_and_rsa(bundle: Bundle) -> Figure:
         _plot_layer_lines(scores["rho"].expand_dims(analysis=["RSA"]), rsa)
         rsa.set_ylabel("Spearman rho of RDMs")
         rsa.set_title("RSA", loc="left", fontsize=9)
+    share_limits(axes[::2], "y")
+    share_limits(axes[1::2], "y")
     shared_legend(figure, axes[0])
     return figure
 
@@ -46,7 +49,8 @@ def _plot_layer_lines(values: xarray.DataArray, ax: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
     for i, analysis in enumerate(values["analysis"].values):
-        colour, each = (COLOURS["layer"], COLOURS["combined"])[i], values.sel(analysis=analysis)
+        colour = colour_of(analysis, (COLOURS["layer"], COLOURS["combined"])[i % 2])
+        each = values.sel(analysis=analysis)
         for kind, style in (("layer", "o-"), ("random", ":")):
             curve = each.isel(space=np.flatnonzero(values["kind"] == kind)).sortby("layer")
             label = str(analysis) if kind == "layer" else f"random embeddings, {analysis}"

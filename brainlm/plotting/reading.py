@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, MODEL_COLOURS, panels
+from brainlm.plotting._style import COLOURS, MODEL_COLOURS, only_first_column, panels, share_limits
+from brainlm.plotting.changes import arranged_rows, colour_of
 from brainlm.plotting.forest import plot_forest, plot_grouped_forest
 from brainlm.plotting.studies import table_frame
 
@@ -89,7 +90,7 @@ def plot_spillover(mixed: pandas.DataFrame, model: str, ax: Axes) -> Axes:
     own = _labelled(mixed[mixed["model"] == model])
     for k, (_, row) in enumerate(own.iterrows()):
         t, style = row[list(BACK)].to_numpy(float), "osD^vP"[k % 6] + "-"
-        colour = MODEL_COLOURS[k % len(MODEL_COLOURS)]
+        colour = colour_of(row["label"], MODEL_COLOURS[k % len(MODEL_COLOURS)])
         ax.plot(range(len(BACK)), t, style, color=colour, ms=3, lw=1, label=row["label"])
     ax.axhline(0, color="black", lw=0.5)
     for level in (-2, 2):
@@ -114,6 +115,8 @@ def reading_gains(bundle: Bundle) -> Figure:
         plot_forest(own, "gain", names, colours, ax)
         ax.set_xlabel("nats per word, held out (blue: q <= .05)")
         ax.set_title(model, loc="left")
+    share_limits(axes, "x")
+    only_first_column(axes, ticks=False)
     return figure
 
 
@@ -122,15 +125,16 @@ def reading_effects(bundle: Bundle) -> Figure:
     effects = table_frame(bundle, "effects")
     rows = effects["language"] + ", " + effects["dataset"] + ": " + effects["measure"]
     effects = effects.assign(row=rows).sort_values(["language", "dataset"], kind="stable")
+    effects = arranged_rows(effects)
     figure, axes = panels(len(SHOWN), 3.2, 0.9 + 0.24 * effects["row"].nunique())
     columns = ("coefficient", "low", "high")
-    for k, (ax, predictor) in enumerate(zip(axes, SHOWN, strict=True)):
+    for ax, predictor in zip(axes, SHOWN, strict=True):
         own = effects[effects["predictor"] == predictor]
         plot_grouped_forest(own, ax, row="row", group="model", columns=columns, q="q")
         ax.set_title(predictor, loc="left")
         ax.set_xlabel("SD per SD (filled: q <= .05)")
-        if k:
-            ax.tick_params(labelleft=False)
+    share_limits(axes, "x")
+    only_first_column(axes)
     names = axes[0].get_legend_handles_labels()
     figure.legend(*names, loc="outside lower right", ncols=len(names[0]))
     return figure

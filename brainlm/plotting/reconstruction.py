@@ -14,8 +14,10 @@ from brainlm.plotting._style import (
     REFERENCE_COLOURS,
     page_size,
     panels,
+    share_limits,
     shared_legend,
 )
+from brainlm.plotting.changes import colour_of
 from brainlm.plotting.forest import plot_grouped_forest
 from brainlm.plotting.text_columns import LINE, plot_text_timeline, timeline_lines
 
@@ -72,7 +74,8 @@ def plot_conditions(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
     rows = list(dict.fromkeys(map(condition_kind, names)))
     for name in names:
         kind = condition_kind(name).rpartition(": ")[2]
-        colour = {"brain": COLOURS["layer"], "ceiling": COLOURS["ceiling"]}.get(kind, "black")
+        default = {"brain": COLOURS["layer"], "ceiling": COLOURS["ceiling"]}.get(kind, "black")
+        colour = colour_of(condition_kind(name), colour_of(kind, default))
         at = each.sel(condition=name)
         ax.errorbar(
             float(at["score"]),
@@ -95,7 +98,7 @@ def plot_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
     for condition in chosen:
         label, _, kind = condition.partition(": ")
         each = scores.sel(metric=metric, condition=condition)
-        colour = GUIDES.get(label, COLOURS["combined"])
+        colour = colour_of(label, GUIDES.get(label, COLOURS["combined"]))
         style = {"brain": "o-", "permuted brain": "x:", "noise input": "+:"}[kind]
         ax.errorbar(
             x,
@@ -120,6 +123,7 @@ def plot_mapping_gain(scores: xarray.Dataset, metric: str, ax: Axes) -> Axes:
         if f"{label}: brain" not in known:
             continue
         gain = scores["gain"].sel(condition=f"{label}: brain", metric=metric)
+        colour = colour_of(label, colour)
         ax.plot(scores["mapping_r"], gain, "o", ms=4, color=colour, label=f"{label}: brain")
     ax.axhline(0, color="black", lw=0.8, ls=":")
     ax.set_xlabel("mapping accuracy (r over dimensions)")
@@ -204,6 +208,7 @@ def reconstruction_gain(bundle: Bundle) -> Figure:
         plot_gain(scores, metric, ax)
     shared_legend(figure, axes[0])
     plot_mapping_gain(scores, metrics[0], axes[-1])
+    share_limits([axes[0], axes[-1]], "y")
     _warn(figure, scores)
     return figure
 

@@ -15,10 +15,12 @@ from brainlm.plotting._style import (
     PAGE,
     REFERENCE_COLOURS,
     interval,
+    only_first_column,
     page_size,
     panels,
     shared_legend,
 )
+from brainlm.plotting.changes import colour_of, colour_scale
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,8 +125,7 @@ def added_effects(bundle: Bundle) -> Figure:
         ax.set_ylabel(f"gain in held-out r ({n_channels} channels)")
         ax.set_title(title, loc="left")
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), frameon=False)
-        if not ax.get_subplotspec().is_first_col():
-            ax.set_ylabel("")
+    only_first_column(axes)
     return figure
 
 
@@ -143,7 +144,7 @@ def _colours(scores: xarray.Dataset) -> list[tuple[str, str]]:
     """Spaces with a colour each: those of their kind, references one after the other."""
     references = iter(REFERENCE_COLOURS * scores.sizes["space"])
     return [
-        (str(name), COLOURS[kind] if kind in COLOURS else next(references))
+        (str(name), colour_of(name, COLOURS[kind] if kind in COLOURS else next(references)))
         for name, kind in zip(scores["space"].values, scores["kind"].values.tolist(), strict=True)
     ]
 
@@ -235,7 +236,8 @@ def _heads(
     """Draw heads on one scale: a row for each (name, curves, channels to mark), a column a time."""
     import mne
 
-    limit = max(float(np.nanmax(np.abs(curves[:, columns]))) for _, curves, _ in rows)
+    shown = np.stack([curves[:, columns] for _, curves, _ in rows])
+    scale = colour_scale(float(np.nanmin(shown)), float(np.nanmax(shown)))
     n = len(columns)
     axes = figure.subplots(len(rows), n, squeeze=False)
     drawn: Any = None
@@ -246,8 +248,8 @@ def _heads(
                 info,
                 axes=ax,
                 show=False,
-                vlim=(-limit, limit),
-                cmap="RdBu_r",
+                vlim=(scale.low, scale.high),
+                cmap=scale.colours,
                 mask=None if above is None else above[:, column],
                 mask_params={"markersize": 3, "markerfacecolor": "black"},
             )

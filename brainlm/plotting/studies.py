@@ -7,13 +7,21 @@ method (`brainlm.comparison.table`), and the smaller ones that each analysis nam
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainlm.plotting._style import COLOURS, MODEL_COLOURS, REFERENCE_COLOURS, panels, plot_heat_map
+from brainlm.plotting._style import (
+    COLOURS,
+    MODEL_COLOURS,
+    REFERENCE_COLOURS,
+    only_first_column,
+    panels,
+    share_limits,
+)
+from brainlm.plotting.changes import arranged, colour_of
 from brainlm.plotting.forest import plot_forest
+from brainlm.plotting.heat_map import plot_heat_map
 
 if TYPE_CHECKING:
     import pandas
@@ -35,12 +43,12 @@ def table_frame(bundle: Bundle, name: str) -> pandas.DataFrame:
 
 
 def _order(table: pandas.DataFrame) -> list[str]:
-    """Data sets by level, then modality."""
+    """Data sets by level, then modality, unless the reader has an order."""
     level = table["level"].map({"word": 0, "sentence": 1, "discourse": 2})
     ordered = table.assign(place=level).sort_values(
         ["place", "modality", "language"], kind="stable"
     )
-    return list(dict.fromkeys(ordered["dataset"]))
+    return arranged(dict.fromkeys(ordered["dataset"]))
 
 
 def _names(table: pandas.DataFrame) -> dict[str, str]:
@@ -106,12 +114,15 @@ def context_gains(bundle: Bundle) -> Figure:
     for ax, model in zip(axes, models, strict=True):
         own = gains[gains["model"] == model].set_index("dataset")
         own = own.loc[[d for d in order if d in own.index]].reset_index()
-        colours = [LEVEL_COLOURS[level] for level in own["level"]]
+        colours = [colour_of(level, LEVEL_COLOURS[level]) for level in own["level"]]
         plot_forest(own, "gain", list(own["dataset"]), colours, ax)
         ax.set_title(model, loc="left")
         ax.set_xlabel("r minus r of static vectors")
+    share_limits(axes, "x")
     for level, colour in LEVEL_COLOURS.items():
-        axes[0].plot([], [], "o-", ms=4, lw=1.2, color=colour, label=level)
+        if level in set(gains["level"]):
+            shown = colour_of(level, colour)
+            axes[0].plot([], [], "o-", ms=4, lw=1.2, color=shown, label=level)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -133,8 +144,12 @@ def paired_bars(bundle: Bundle) -> Figure:
     tested = set(pairs["first"]) | set(pairs["second"])
     order = [d for d in _order(table) if d in set(pairs["dataset"])]
     names = _names(table)
-    columns, colours = min(3, len(order)), space_colours(bundle)
-    figure, axes = panels(len(order), 3.4, 2.9, columns=columns)
+    spaces = sorted(tested)
+    colours = {
+        space: colour_of(space, MODEL_COLOURS[i % len(MODEL_COLOURS)])
+        for i, space in enumerate(spaces)
+    }
+    figure, axes = panels(len(order), 3.4, 2.9, columns=min(3, len(order)))
     for ax, dataset in zip(axes, order, strict=True):
         own = table[(table["dataset"] == dataset) & table["space"].isin(tested)]
         own = own.reset_index(drop=True)
@@ -162,6 +177,9 @@ def paired_bars(bundle: Bundle) -> Figure:
         about = f"{first['n_items']} items, {first['n_units']} {first['unit']}s"
         ax.set_title(f"{names[dataset]}\n{about}", loc="left", fontsize=8)
         ax.set_ylabel(f"held-out {first['metric']}")
+    if table["metric"].nunique() == 1:
+        share_limits(axes, "y")
+        only_first_column(axes, ticks=False)
     figure.suptitle(
         "brackets: difference with q <= .05 over all pairs; dashed: controls (length, frequency, "
         "position, word rate of a story)",
@@ -191,24 +209,7 @@ def coverage(bundle: Bundle) -> Figure:
     return figure
 
 
-def space_colours(bundle: Bundle) -> dict[str, str]:
-    """Return one colour per feature space, the same in all figures of a bundle."""
-    compared = [
-        bundle.arrays[name] for name in ("winners", "partition", "pairs") if name in bundle.arrays
-    ]
-    columns = [each[name].values for each in compared for name in ("space", "first", "second")
-               if name in each]  # fmt: skip
-    names = sorted({str(name) for values in columns for name in values.tolist()})
-    return {name: MODEL_COLOURS[i % len(MODEL_COLOURS)] for i, name in enumerate(names)}
-
-
-def plot_winners(
-    shares: pandas.DataFrame,
-    ax: Axes,
-    *,
-    about: bool = True,
-    colours: Mapping[str, str] | None = None,
-) -> Axes:
+def plot_winners(shares: pandas.DataFrame, ax: Axes, *, about: bool = True) -> Axes:
     """Draw for each data set the share of targets that each representation predicts best.
 
     Parameters
@@ -218,15 +219,13 @@ def plot_winners(
     ax : matplotlib.axes.Axes
     about : bool
         Write the modality and the level behind the name of a data set.
-    colours : mapping of str to str, optional
-        Of the spaces. Default: in the order of the table.
     """
     order, names = _order(shares), _names(shares)
     left = np.zeros(len(order))
     for i, space in enumerate(dict.fromkeys(shares["space"])):
         own = shares[shares["space"] == space].set_index("dataset")["share"]
         values = own.reindex(order).fillna(0).to_numpy()
-        colour = MODEL_COLOURS[i % len(MODEL_COLOURS)] if colours is None else colours[space]
+        colour = colour_of(space, MODEL_COLOURS[i % len(MODEL_COLOURS)])
         hatch = "" if i < len(MODEL_COLOURS) else "//"
         ax.barh(range(len(order)), values, left=left, color=colour, hatch=hatch, label=space)
         left += values
@@ -241,18 +240,13 @@ def winners(bundle: Bundle) -> Figure:
     """Draw for each data set the share of targets that each representation predicts best."""
     shares = table_frame(bundle, "winners")
     figure, (ax,) = panels(1, 7.0, 1.4 + 0.34 * shares["dataset"].nunique())
-    plot_winners(shares, ax, colours=space_colours(bundle))
+    plot_winners(shares, ax)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 
 def plot_unique_variance(
-    parts: pandas.DataFrame,
-    value: str,
-    ax: Axes,
-    *,
-    about: bool = True,
-    colours: Mapping[str, str] | None = None,
+    parts: pandas.DataFrame, value: str, ax: Axes, *, about: bool = True
 ) -> Axes:
     """Draw R2 of each space on each data set, with 95 % intervals over targets.
 
@@ -265,8 +259,6 @@ def plot_unique_variance(
     ax : matplotlib.axes.Axes
     about : bool
         Write the modality and the level behind the name of a data set.
-    colours : mapping of str to str, optional
-        Of the spaces. Default: in the order of the table.
     """
     order, names = _order(parts), _names(parts)
     spaces = list(dict.fromkeys(parts["space"]))
@@ -278,7 +270,7 @@ def plot_unique_variance(
             own[value],
             width,
             xerr=own[f"{value}_half"].to_numpy(),
-            color=MODEL_COLOURS[i % len(MODEL_COLOURS)] if colours is None else colours[space],
+            color=colour_of(space, MODEL_COLOURS[i % len(MODEL_COLOURS)]),
             label=space,
             error_kw={"lw": 0.7},
         )
@@ -294,9 +286,10 @@ def unique_variance(bundle: Bundle) -> Figure:
     parts = table_frame(bundle, "partition")
     figure, axes = panels(2, 4.4, 1.5 + 0.4 * parts["dataset"].nunique())
     for ax, value in zip(axes, ("alone", "unique"), strict=True):
-        plot_unique_variance(parts, value, ax, colours=space_colours(bundle))
+        plot_unique_variance(parts, value, ax)
         ax.set_title(value, loc="left")
-    axes[1].set_yticklabels([])
+    share_limits(axes, "x")
+    only_first_column(axes)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
@@ -369,4 +362,5 @@ def critical_difference(bundle: Bundle) -> Figure:
             loc="left",
             fontsize=8,
         )
+    share_limits(axes, "x")
     return figure

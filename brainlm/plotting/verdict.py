@@ -6,7 +6,15 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from brainlm.plotting._style import CHARACTER, COLOURS, page_size, panels
+from brainlm.plotting._style import (
+    CHARACTER,
+    COLOURS,
+    only_first_column,
+    page_size,
+    panels,
+    share_limits,
+)
+from brainlm.plotting.changes import colour_of
 from brainlm.plotting.forest import plot_forest, plot_grouped_forest
 from brainlm.plotting.studies import table_frame
 
@@ -37,7 +45,9 @@ def plot_verdict(table: pandas.DataFrame, ax: Axes) -> Axes:
         f"{WORDS[row.comparison]} {row.reference}\n(r = {row.other:.3f})"
         for row in table.itertuples()
     ]
-    plot_forest(table, "gain", names, [MARKS[found] for found in table["verdict"]], ax)
+    plot_forest(
+        table, "gain", names, [colour_of(found, MARKS[found]) for found in table["verdict"]], ax
+    )
     ax.set_xlabel("gain of the model in held-out r")
     return ax
 
@@ -84,8 +94,7 @@ def _of_study(table: pandas.DataFrame) -> Figure:
     height = 1.5 + n_sets * max(0.22, 0.09 * n_models)  # inches
     figure, axes = panels(table["reference"].nunique(), 1.9, height)
     plot_study_verdict(table, axes)
-    for ax in axes:
-        if not ax.get_subplotspec().is_first_col():
-            ax.set_yticklabels([])
+    share_limits(axes, "x")
+    only_first_column(axes)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

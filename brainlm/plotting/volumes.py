@@ -9,7 +9,7 @@ import numpy as np
 
 from brainlm.data.brain_maps import BrainMaps, winners
 from brainlm.plotting._style import page_size
-from brainlm.plotting.brain import brain_scale, bundle_maps
+from brainlm.plotting.brain import brain_scale, bundle_maps, scale_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def glass_brains(bundle: Bundle) -> Figure:
     """Draw every brain map of a bundle through a transparent brain, a row each.
 
-    Only maps of volumes; of each the upper fifth of its absolute values.
+    Only maps of volumes, on one scale; of all together the upper fifth of the absolute values.
     """
     import matplotlib.pyplot as plt
 
@@ -37,8 +37,10 @@ def glass_brains(bundle: Bundle) -> Figure:
         len(rows), 1, figsize=page_size(7, 2.4 * len(rows)), squeeze=False, layout="none"
     )
     limit = max(brain_scale(maps, name) for maps, name in rows)  # one scale for all rows
+    every = [np.abs(maps.volume(name)[maps.mask]) for maps, name in rows]
+    threshold = float(np.quantile(np.concatenate(every), 0.8))  # or a baseline of noise has blobs
     for (maps, name), ax in zip(rows, axes[:, 0], strict=True):
-        glass_brain(maps, ax, name, limit=limit)
+        glass_brain(maps, ax, name, limit=limit, threshold=threshold)
         ax.set_title(f"{maps.subject}: {name} ({maps.unit})", fontsize=9)
     return figure
 
@@ -70,16 +72,15 @@ def glass_brain(
 
     name = str(maps.names[0]) if name is None else name
     image, values = maps.image(name), np.abs(maps.volume(name)[maps.mask])
-    limit = brain_scale(maps, name) if limit is None else limit
+    scale = scale_of([(maps, name)], limit)
     plot_glass_brain(
         image,
         axes=ax,
         colorbar=True,
         plot_abs=False,
         display_mode="lyr",
-        vmin=-limit,
-        vmax=limit,
-        symmetric_cbar=True,  # all three, or 0 is not white
+        **scale.options,
+        symmetric_cbar=scale.low == -scale.high,  # all three, or 0 is not white
         threshold=float(np.quantile(values, 0.8)) if threshold is None else threshold,
     )
     ax.set_title(f"{name} ({maps.unit})", fontsize=9)

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import kendalltau, rankdata
 
+from brainlm._progress import bar
 from brainlm._validation import check_finite
 from brainlm.compute.backend import (
     at,
@@ -274,6 +275,6 @@ def permuted_comparisons(
     ranks, square = place(ranks, device), place(square, device)
     first, second, moved = (at(index, square) for index in (first, second, orders))
     null = empty((n_permutations, len(rdms)), ranks)
-    for i, order in enumerate(moved):
+    for i, order in enumerate(bar(moved, "permutations", inner=True)):
         null[i] = square[order[first], order[second]] @ ranks
     return host(null)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from brainlm._progress import bar
 from brainlm.encoding.splits import Split
 from brainlm.stats.identification import pairwise_accuracy, pattern_correlations
 
@@ -60,7 +61,7 @@ def searchlight(
     if neighbourhoods.shape[0] != neighbourhoods.shape[1]:
         raise ValueError(f"neighbourhoods must be square, got {neighbourhoods.shape}")
     found = np.full(neighbourhoods.shape[0], np.nan)
-    for place in range(len(found)):
+    for place in bar(range(len(found)), "searchlight", inner=True):
         own = np.sort(neighbourhoods.indices[slice(*neighbourhoods.indptr[place : place + 2])])
         if len(own) >= least:
             found[place] = score(own)

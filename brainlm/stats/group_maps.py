@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from scipy import sparse
 
 from brainlm._validation import same_length
 from brainlm.data.brain_maps import BrainMaps
+from brainlm.data.scores import fisher_z
 from brainlm.stats.paired import MOST_EXACT
 
 if TYPE_CHECKING:
@@ -88,6 +90,69 @@ class GroupMap:
         names = [f"{about}, p <= {alpha:g} ({test})", f"{about}, all voxels"]
         data = np.array([np.where(self.p <= alpha, self.effect_size, 0), self.effect_size])
         return BrainMaps(data, names, like.mask, "Cohen's d", like.affine)
+
+
+def group_of_maps(
+    maps: Sequence[BrainMaps], *, correlations: bool = True, alpha: float = 0.05
+) -> BrainMaps:
+    """Test every map that all subjects have, and return the effect sizes as brain maps.
+
+    Voxels that some subject lacks, or that are equal in all, are left out.
+
+    Parameters
+    ----------
+    maps : sequence of BrainMaps
+        Of each subject, on one grid: those that a bundle holds, or of several bundles.
+    correlations : bool
+        Values are correlations, which are Fisher-transformed.
+    alpha : float
+        Of the corrected p; see `group_map`.
+
+    Returns
+    -------
+    BrainMaps
+        For each map Cohen's d, 0 where the corrected p (max t) is larger.
+
+    Raises
+    ------
+    ValueError
+        Fewer than five subjects, another grid, no map or voxel that all have.
+
+    Examples
+    --------
+    ::
+
+        maps = [m for folder in folders for m in bundle_maps(load_bundle(folder)).values()]
+        flat_view(group_of_maps(maps))
+    """
+    first = maps[0]
+    for each in maps:
+        same = each.mask.shape == first.mask.shape
+        if not same or not _same_affine(each.affine, first.affine):
+            raise ValueError(
+                f"{each.subject}: its maps are on another grid than those of {first.subject}: "
+                "resample them to one template first"
+            )
+    mask = np.logical_and.reduce([each.mask for each in maps])
+    names = [name for name in first.names if all(name in each.names for each in maps)]
+    if not names or not mask.any():
+        raise ValueError("the subjects have no map, or no voxel, that is in all")
+    values = np.array([[each.volume(name)[mask] for each in maps] for name in names])
+    values = fisher_z(values) if correlations else values
+    varied = (values.std(axis=1) > 0).all(axis=0)
+    mask[mask] = varied
+    found = [group_map(own[:, varied]) for own in values]
+    about = f"{len(maps)} subjects, p <= {alpha:g} (max t)"
+    shown = np.array([np.where(each.p <= alpha, each.effect_size, 0) for each in found])
+    labels = [f"{name}: {about}" for name in names]
+    return BrainMaps(shown, labels, mask, "Cohen's d", first.affine)
+
+
+def _same_affine(one: Any, other: Any) -> bool:
+    """Say whether two maps lie alike; surfaces have no affine."""
+    if one is None or other is None:
+        return one is other
+    return bool(np.allclose(one, other))
 
 
 def group_map(

@@ -29,6 +29,16 @@ LARGEST_MEMBER = 1 << 30  # bytes; above, a file must not be packed more tightly
 MOST_UNPACKED = 100  # times its packed size: text gets to about 20, an archive bomb to 1000
 
 
+def readable_size(n_bytes: int | None) -> str:
+    """Return a size as people write it, such as ``"83 MB"``; ``"unknown"`` for None."""
+    if n_bytes is None:
+        return "unknown"
+    size, units = float(n_bytes), ["B", "kB", "MB", "GB", "TB"]
+    while size >= 999.5 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.0f} {units[0]}" if size >= 10 or units[0] == "B" else f"{size:.1f} {units[0]}"
+
+
 def cache_folder() -> Path:
     """Return brainlm's cache: ``BRAINLM_CACHE``, else the user cache of the operating system."""
     import pooch

@@ -6,7 +6,7 @@ import errno
 import inspect
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from brainlm._log import keep_log
+from brainlm._progress import shown_progress
 from brainlm.errors import (
     CorruptDataError,
     DataMissingError,
@@ -23,6 +24,7 @@ from brainlm.errors import (
     unknown_name,
 )
 from brainlm.workflow import options
+from brainlm.workflow.typed_names import is_argument, typed
 
 EXPECTED = (
     CorruptDataError,
@@ -57,17 +59,22 @@ class StoppableGroup(_Stoppable, TyperGroup):
 
 
 @contextmanager
-def failures() -> Iterator[None]:
+def failures(parameters: Mapping[str, inspect.Parameter] | None = None) -> Iterator[None]:
     """Record the log of a command, and exit with the documented code.
 
     0 is success, 1 a problem found by ``doctor`` or an error that nobody foresaw (with its
     traceback), 2 an error in what was asked for or found, told in one line, 130 a stop by Ctrl-C.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Parameter, optional
+        Of the command: its messages name options as they are typed.
     """
     try:
-        with keep_log():
+        with keep_log(), shown_progress():
             yield
     except EXPECTED as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {typed(str(error), parameters or {})}", err=True)
         sys.exit(2)
     except OSError as error:
         if error.errno not in NO_ROOM:
@@ -83,7 +90,7 @@ def run_command(
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command(cls=StoppableCommand)(_with_settings(main))
     given = sys.argv[1:] if arguments is None else list(arguments)
-    with failures():
+    with failures(inspect.signature(main).parameters):
         app(args=from_settings(main, given), prog_name=name or None)
 
 
@@ -139,7 +146,7 @@ def from_settings(main: Callable[..., None], arguments: Sequence[str]) -> list[s
             changes[key.strip()] = setting.strip()
     parameters = inspect.signature(main).parameters
     known = list(parameters)
-    positional = {key for key, each in parameters.items() if _is_argument(each.annotation)}
+    positional = {key for key, each in parameters.items() if is_argument(each.annotation)}
     options: list[str] = []
     for key, value in (settings | changes).items():
         if key not in known:
@@ -155,12 +162,6 @@ def from_settings(main: Callable[..., None], arguments: Sequence[str]) -> list[s
             items = value if isinstance(value, list) else [text]
             options += [option, ",".join(map(str, items))]
     return [*options, *left]
-
-
-def _is_argument(annotation: Any) -> bool:
-    """Whether a parameter is an argument of the command line, not an option."""
-    described = getattr(annotation, "__metadata__", ())
-    return any(isinstance(each, typer.models.ArgumentInfo) for each in described)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

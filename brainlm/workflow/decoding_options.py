@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from brainlm.decoding.names import FACTORS, LABELS, MAPPERS, SCORERS
+from brainlm.decoding.names import FACTORS, LABELS, MAPPERS, PROMPT, RECORDED, SCORERS
 from brainlm.workflow.option_groups import option
 from brainlm.workflow.options import choose
 
 if TYPE_CHECKING:
     from brainlm.decoding.decoder import Settings
+    from brainlm.decoding.soft_prompt import PromptTraining
 
 AnySearch = TypeVar("AnySearch", bound="SearchOptions")
 
@@ -53,6 +54,14 @@ class DecoderOptions(SentenceDecoderOptions):
 
     context: float = option(6.0, "Minimum context of a word, in seconds of text.", min=0.1)
     voxels: int = option(10_000, "Number of voxels, those with the best fit in training.", min=10)
+    scorers: str = option(
+        "likelihood,similarity", f"Of {', '.join(RECORDED)}, separated by commas."
+    )
+
+    @property
+    def chosen(self) -> list[str]:
+        """Names of the scorers."""
+        return choose(self.scorers, RECORDED, "scorer")
 
     def settings(self, *, debug: bool, **others: Any) -> Settings:
         """Return the settings of the decoder, smaller in a short trial run."""
@@ -60,6 +69,8 @@ class DecoderOptions(SentenceDecoderOptions):
         from brainlm.decoding.embedding import EmbeddingDecoder
 
         choose(self.mapper, MAPPERS, "mapper")
+        if PROMPT in self.chosen:
+            others["prompt"] = prompt_training(debug=debug)
         settings = Settings(
             layer=self.layer,
             context_seconds=self.context,
@@ -74,6 +85,13 @@ class DecoderOptions(SentenceDecoderOptions):
             "n_frequent": 100,
         }
         return replace(settings, **small) if debug else settings
+
+
+def prompt_training(*, debug: bool) -> PromptTraining:
+    """Return the settings of a soft prompt; a single epoch in a short trial run."""
+    from brainlm.decoding.soft_prompt import PromptTraining
+
+    return PromptTraining(epochs=1) if debug else PromptTraining()
 
 
 @dataclass(frozen=True)

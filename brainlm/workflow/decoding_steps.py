@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,17 @@ from brainlm.datasets.card import read_card
 from brainlm.datasets.folders import is_on_disk, list_subjects
 from brainlm.datasets.open import open_dataset, open_stimulus
 from brainlm.decoding import CAUTION
+from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.controls import cautions
 from brainlm.decoding.crossed_study import CrossedStudy
 from brainlm.decoding.decoder import Settings, StoryDecoder
 from brainlm.decoding.embedding import EmbeddingDecoder
-from brainlm.decoding.names import LABELS, MAPPERS, PROMPT
+from brainlm.decoding.names import LABELS, MAPPERS, PROMPT, RECORDED
 from brainlm.decoding.sentence_study import SentenceStudy
 from brainlm.decoding.simulated_subjects import generate_stories
-from brainlm.decoding.soft_prompt import PromptTraining
 from brainlm.decoding.stories import Story, first_seconds, load_story
 from brainlm.decoding.story_scores import idf_of_stories
-from brainlm.decoding.story_study import DecodingStudy, published_scorers
+from brainlm.decoding.story_study import DecodingStudy
 from brainlm.decoding.text_scores import TextMetrics
 from brainlm.decoding.text_view import show_story, write_pages
 from brainlm.decoding.words import clean_words
@@ -37,6 +38,7 @@ from brainlm.workflow.decoding_options import (
     SimulatedDecoderOptions,
     StorySearchOptions,
     StoryTextOptions,
+    prompt_training,
 )
 from brainlm.workflow.options import choose
 from brainlm.workflow.run import Run
@@ -77,9 +79,10 @@ def decode_story(
     search: StorySearchOptions,
     /,
     title: str,
+    scorers: Sequence[str] = RECORDED[:2],
     **settings: Any,
 ) -> None:
-    """Decode a story by both published scorers; show, save and describe the scores.
+    """Decode a story by each scorer; show, save and describe the scores.
 
     Reconstructions are saved beside the bundle, so that an interrupted run resumes.
 
@@ -96,6 +99,8 @@ def decode_story(
     search : StorySearchOptions
     title : str
         Of the bundle.
+    scorers : sequence of str
+        Of `brainlm.decoding.names.RECORDED`.
     **settings
         Recorded in the bundle.
     """
@@ -111,7 +116,8 @@ def decode_story(
         progress=True,
     )
     responses = other[0], other[1].responses
-    scores = study.run(test, responses, published_scorers(search.beam))
+    guides = {LABELS[name]: (name, Beam(search.beam)) for name in scorers}
+    scores = study.run(test, responses, guides)
     scores = scores.assign(study.mapping(test))
     scores.attrs["title"] = f"{title}: {len(train)} training stories, beam {search.beam}"
     run.show(show_story(scores))
@@ -247,7 +253,7 @@ def open_crossed_study(
     )
     scorers = choose(decoder.scorers, list(LABELS), "scorer")
     if PROMPT in scorers:
-        settings = replace(settings, prompt=PromptTraining(epochs=1 if run.debug else 4))
+        settings = replace(settings, prompt=prompt_training(debug=run.debug))
     small: dict[str, Any] = {"n_components": 24, "n_targets": 40, "n_inputs": 30, "n_frequent": 500}
     encoder = search.encoder if search.encoder != "auto" else "minilm" if english else ""
     search = search.when(run.debug)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.data.notes import Note
 from brainlm.data.recording import Recording, side_by_side
 from brainlm.data.stimulus import Stimulus
@@ -56,7 +57,8 @@ def open_subjects(
     if subjects.strip() == "all":
         excluded += refused_subjects(dataset, root)
     ready, n_ready = None, 0
-    for name in choose(subjects, list_subjects(dataset, root)):  # without the refused
+    # Subjects whom the card refuses are not among them.
+    for name in bar(choose(subjects, list_subjects(dataset, root)), "open subjects", inner=True):
         try:
             stimulus, recording = limits.cut(*open_dataset(dataset, name, root))
             if check is not None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from brainlm._log import keep_log, log_lines
+from brainlm._log import keep_log, log_lines, say
+from brainlm._progress import shown_progress
 from brainlm.data.features import Features
 from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
@@ -88,6 +89,7 @@ class Run:
         with ExitStack() as held:
             held.enter_context(hold_output(self.out, overwrite=self.overwrite))
             held.enter_context(keep_log())
+            held.enter_context(shown_progress())
             self._held = held.pop_all()
         self.start = perf_counter()
         if self.debug:
@@ -133,8 +135,8 @@ class Run:
         self.show(f"\n{title}\n{rows}")
 
     def progress(self, line: str) -> None:
-        """Print a line on standard error."""
-        typer.echo(line, err=True)
+        """Print a line on standard error, above any progress bar."""
+        say(line)
 
     def uses(self, *inputs: Any) -> None:
         """Record where data and features come from: files with their SHA-256, models, settings.

@@ -44,6 +44,7 @@ def test_a_response_in_a_folder_of_ones_own_is_found(tmp_path, capsys, subjects,
     assert any(key.endswith(", 01") for key in bundle.record["inputs"]["data"])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_channel_that_one_subject_lacks_is_left_out_and_told(tmp_path, capsys):
     card = meg_folder(tmp_path)
     path = tmp_path / "mine" / "sub-02" / "meg" / "sub-02_task-story_meg.fif"

@@ -11,7 +11,10 @@ from brainlm.cli.analyses import load_analysis
 from brainlm.cli.app import app
 from brainlm.results.bundle import load_bundle
 
-pytestmark = pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning"),
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 @pytest.fixture

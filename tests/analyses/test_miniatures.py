@@ -5,8 +5,6 @@ has to find the first and not the second.
 """
 
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,9 +14,11 @@ from miniatures.stories import story_folder
 from miniatures.words import N_TOLD, english_words, say
 from support.bids_folder import BEST, write_bids
 from support.pictures import check_pictures
+from typer.testing import CliRunner
 
 from brainlm import LanguageModel
 from brainlm.cli.analyses import list_analyses, load_analysis
+from brainlm.cli.app import app
 from brainlm.data.notes import kind_of
 from brainlm.datasets.open import open_dataset
 from brainlm.errors import CorruptDataError
@@ -498,32 +498,15 @@ def test_a_listener_of_zeros_is_excluded(miniature):
     assert "constant" in excluded
 
 
-def command(*arguments):
-    """Run an analysis in a process of its own, where cards and models have the usual names."""
-    return subprocess.run(
-        [sys.executable, "-m", "brainlm.cli.app", "run", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-
-
-def test_the_command_reads_a_card(miniature, tmp_path):
+def test_the_command_reads_a_card(miniature_files, tmp_path, monkeypatch):
+    """Cards and a model by their paths: none has the name of one that brainlm knows."""
+    monkeypatch.setenv("BRAINLM_DATA", str(miniature_files.root))
     out = tmp_path / "out"
-    cards = ",".join(str(miniature.cards / f"{name}.toml") for name in ("ucl-spr", "geco"))
-    given = [
-        "reading",
-        "--datasets",
-        cards,
-        "--models",
-        f"{miniature.models / 'smollm2'}:en",
-        "--debug",
-        "--out",
-        out,
-    ]
-    done = command(*given)
-    assert done.returncode == 0, done.stderr
+    cards = [str(miniature_files.cards / f"{name}.toml") for name in ("ucl-spr", "geco")]
+    model = f"{miniature_files.models / 'smollm2'}:en"
+    command = ["run", "reading", "--datasets", ",".join(cards), "--models", model]
+    done = CliRunner().invoke(app, [*command, "--debug", "--out", str(out)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
     bundle = load_bundle(out)
     check_pictures(out, bundle.record["figures"])
     assert set(table(bundle, "gains")["dataset"]) == {"ucl-spr", "geco"}

@@ -21,8 +21,9 @@ from brainlm.batch.tasks import TaskShape
 from brainlm.cli.app import app
 from brainlm.compute.lazy_arrays import open_stored
 from brainlm.data.brain_maps import winners
-from brainlm.encoding.align import delay, resample
+from brainlm.encoding.align import resample
 from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.delays import delay
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks, LeaveOneRunOut
 from brainlm.errors import CorruptDataError, DataMissingError, UnknownNameError

@@ -445,6 +445,23 @@ def test_fetch_asks_before_whole_data_sets_of_imaging(nothing_here, monkeypatch,
             _say("fetch", "lebel2023", *certain)
 
 
+def test_sizes_of_downloads_are_told_and_asked_about(nothing_here, monkeypatch):
+    monkeypatch.setattr("brainlm.language_models.fetch_model", lambda name: f"got {name}")
+    told = _say("fetch", "minilm")[1]
+    assert "Download: 84 MB" in told  # no question
+    assert "got minilm" in told
+    monkeypatch.setattr("brainlm.language_models.hub.hub_size", lambda name: 16_060_000_000)
+    asked = RUNNER.invoke(app, ["fetch", "org/large"], input="n\n")
+    assert asked.exit_code == 1
+    assert "org/large: 16 GB. Fetch it?" in asked.output
+    assert "got org/large" in _say("fetch", "org/large", "--yes")[1]
+    table = _say("models")[1]
+    assert "84 MB" in table
+    page = _say("datasets", "lebel2023")[1]
+    assert "download  unknown" in page
+    assert "download  1.3 MB" in _say("datasets", "alice-fmri")[1]
+
+
 def test_the_list_of_analyses_imports_none(monkeypatch):
     monkeypatch.setattr("brainlm.cli.analyses.load_analysis", None)
     code, text = _say("run")

@@ -6,9 +6,9 @@ from support.comparison_tasks import array_source, word_task
 from support.tiny_models import byte_level_bpe, tiny_llama
 
 from brainlm import LanguageModel, Stimulus
-from brainlm.comparison.feature_families import layer_at
-from brainlm.comparison.feature_spaces import Reading
-from brainlm.comparison.layer_scores import layer_part
+from brainlm.comparison.feature_families import layer_at, layers_over, twins_at
+from brainlm.comparison.feature_spaces import Reading, model_space
+from brainlm.comparison.layer_scores import layer_part, spaces_of_models, twins_of_models
 from brainlm.comparison.model_factors import (
     bits_per_byte,
     factor_rows,
@@ -20,6 +20,7 @@ from brainlm.comparison.model_factors import (
     trend_lines,
 )
 from brainlm.errors import UnknownNameError
+from brainlm.workflow.reading_options import ReadingOptions
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::brainlm.features.baselines.UnknownWordsWarning",
@@ -116,6 +117,29 @@ def test_a_reading_is_that_of_embed(tmp_path, reading):
     given = {"context": reading.context, "pooling": reading.pooling}
     (direct,) = model.embed(words, model.n_layers, **given)
     np.testing.assert_array_equal(found.values, direct.values)
+
+
+def test_a_study_reads_as_it_was_asked_to(tmp_path):
+    folder = str(tiny_llama(tmp_path, byte_level_bpe()))
+    model, words = LanguageModel(folder), Stimulus(WORDS, "en")
+    every = np.ones(words.n_words, dtype=bool)
+    assert ReadingOptions().reading() is None
+    read = ReadingOptions(pooling="last").reading()
+    assert read == Reading(None, "last")
+    space = layer_at(model, ("en",), 1.0, reading=read)
+    (direct,) = model.embed(words, model.n_layers, context=256, pooling="last")
+    np.testing.assert_array_equal(space.embed(words, every, "discourse")[0].values, direct.values)
+    models = {folder: ("en",)}
+    read = ReadingOptions(context=3).reading()
+    (layers,) = spaces_of_models(models, "all", read)
+    ((twin,),) = twins_of_models(models, 1, "all", read).values()
+    ((copy,),) = twins_at(models, 1.0, 1, read).values()
+    swept = layers_over(folder, ("en",), 2, read)
+    usual = [model_space(folder, ("en",)), layer_at(folder, ("en",), 1.0)]
+    assert all(each.identity["context"] == 3 for each in (layers, twin, copy, swept))
+    assert not any("context" in each.identity for each in usual)  # kept parts of earlier runs hold
+    with pytest.raises(UnknownNameError, match="Did you mean 'mean'"):
+        ReadingOptions(pooling="meen").reading()
 
 
 def test_options_are_checked():

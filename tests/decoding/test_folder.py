@@ -55,6 +55,18 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
     assert not (tmp_path / ".out-parts").exists()  # the bundle has all of them
 
 
+def test_a_folder_is_decoded_with_a_soft_prompt(folder, tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
+    _decode(folder, tiny_folder, tmp_path / "out", story="d", scorers="soft-prompt", draws=1)
+    scores = load_bundle(tmp_path / "out").arrays["scores"]
+    conditions = scores["condition"].values.tolist()
+    assert {"BrainLLM: brain", "BrainLLM: permuted brain", "ceiling"} <= set(conditions)
+    assert not any(name.startswith(("Tang", "MapGuide")) for name in conditions)
+    assert np.isfinite(scores["gain"].sel(metric="bleu-1", condition="BrainLLM: brain"))
+    with pytest.raises(UnknownNameError, match="unknown scorer 'mixture'"):
+        _decode(folder, tiny_folder, tmp_path / "other", scorers="mixture")
+
+
 def _texts(out):
     scores = load_bundle(out).arrays["scores"]
     return dict(zip(scores["condition"].values, scores["text"].values, strict=True))

@@ -7,14 +7,8 @@ from brainlm.data.features import Features
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
 from brainlm.datasets.card import read_card
-from brainlm.encoding.align import (
-    AlignmentWarning,
-    align,
-    delay,
-    delays_between,
-    lanczos_weights,
-    resample,
-)
+from brainlm.encoding.align import AlignmentWarning, align, lanczos_weights, resample
+from brainlm.encoding.delays import delay, delays_between
 from brainlm.features.baselines import random_walk
 
 TR = 2.0

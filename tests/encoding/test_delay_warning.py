@@ -7,7 +7,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 from brainlm import ContiguousBlocks, Recording, RidgeEncoder, Stimulus, align, encode, word_length
-from brainlm.encoding.align import DelayWarning
+from brainlm.encoding.delays import DelayWarning
 from brainlm.encoding.temporal_response import Delayer
 
 

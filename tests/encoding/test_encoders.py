@@ -10,8 +10,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from brainlm.data.scores import pearson
-from brainlm.encoding.align import delay
 from brainlm.encoding.block_scaler import BlockScaler
+from brainlm.encoding.delays import delay
 from brainlm.encoding.ridge import AlphaEdgeWarning, RidgeEncoder
 from brainlm.encoding.similarity import SimilarityEncoder
 from brainlm.encoding.splits import ContiguousBlocks

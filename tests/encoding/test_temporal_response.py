@@ -7,8 +7,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from brainlm import Stimulus
 from brainlm.data.target_table import over_time, target_table
-from brainlm.encoding.align import delay
 from brainlm.encoding.cross_validation import cross_validate
+from brainlm.encoding.delays import delay
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks, GapWarning, LeaveOneRunOut
 from brainlm.encoding.temporal_response import Delayer, lag_samples

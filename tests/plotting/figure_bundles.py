@@ -324,7 +324,10 @@ def brains(rng):
     data = np.stack([(90 - x) / 100, (y - 126) / 120])
     mask = np.ones((24, 29, 24), dtype=bool)
     maps = BrainMaps(data, ["a", "b"], mask, "r", affine, subject="S1").to_xarray()
-    return {"maps_S1": maps, "searchlight": maps.isel(map=[1])}
+    found = BrainMaps(
+        np.abs(data[:1]), ["a: 6 subjects, p <= 0.05 (max t)"], mask, "Cohen's d", affine
+    )
+    return {"maps_S1": maps, "searchlight": maps.isel(map=[1]), "group": found.to_xarray()}
 
 
 def epochs(rng):
@@ -481,6 +484,7 @@ MAKERS = {
     "added_effects": added,
     "language_gains": languages_of_a_study,
     "verdict": gains,
+    "group_map": brains,
     "searchlight_brain": brains,
     "glass_brains": brains,
     "time_course": epochs,

@@ -3,12 +3,11 @@
 import matplotlib.pyplot as plt
 import pytest
 from figure_bundles import MAKERS, bundle_for
-from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from brainlm.errors import UnknownNameError
-from brainlm.plotting import draw, paper_style, save_figures
-from brainlm.plotting.studies import space_colours
+from brainlm.plotting import draw, save_figures
+from brainlm.plotting.paper import paper_style
 
 MM = 1 / 25.4
 CLIPPED = 0.03  # inches
@@ -61,20 +60,3 @@ def test_formats_width_and_style_are_taken(tmp_path):
     for options in ({"formats": ["pgn"]}, {"style": "ggplott"}):
         with pytest.raises(UnknownNameError, match=r"Did you mean '(png|ggplot)'"):
             save_figures(bundle, tmp_path, ["alphas"], **options)
-
-
-def test_a_space_has_one_colour_in_all_figures_of_a_bundle():
-    bundle = bundle_for("winners")
-    colours = space_colours(bundle)
-    assert len(set(colours.values())) == len(colours)
-    for name in ("winners", "unique_variance"):
-        figure = draw(bundle, name)
-        bars = {
-            container.get_label(): to_hex(container.patches[0].get_facecolor())
-            for ax in figure.axes
-            for container in ax.containers
-            if hasattr(container, "patches") and container.get_label() in colours
-        }
-        plt.close(figure)
-        assert bars == {label: colours[label].lower() for label in bars}
-        assert bars

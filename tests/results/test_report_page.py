@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from brainlm.cli.app import app
 from brainlm.plotting import FIGURES, draw
-from brainlm.plotting.captions import CAPTIONS
+from brainlm.results.captions import CAPTIONS
 from brainlm.results.report import (
     bundle_tables,
     csv_folder,

@@ -140,9 +140,9 @@ def test_the_bootstrap_over_items_is_that_of_rsatoolbox(rng):
         [rsatoolbox.model.ModelFixed(str(i), model) for i, model in enumerate(models)],
         rsatoolbox_rdms(rdms),
         method="rho-a",
-        N=400,
+        N=250,
     )
-    found = bootstrap_rdms(rdms, models, over=("items",), n_draws=400)
+    found = bootstrap_rdms(rdms, models, over=("items",), n_draws=1000)
     np.testing.assert_allclose(found.standard_error**2, theirs.model_var, rtol=0.35)
 
 

@@ -1,11 +1,15 @@
+from dataclasses import replace
 from itertools import product
+from types import SimpleNamespace
 
 import mne
 import numpy as np
 import pytest
 
+from brainlm.batch.run import group_of_study
 from brainlm.data.brain_maps import BrainMaps
-from brainlm.stats.group_maps import group_map, surface_adjacency, volume_adjacency
+from brainlm.data.scores import fisher_z
+from brainlm.stats.group_maps import group_map, group_of_maps, surface_adjacency, volume_adjacency
 
 MASK = np.ones((6, 6, 4), dtype=bool)
 
@@ -106,3 +110,52 @@ def test_bad_input_is_named(rng):
         group_map(rng.standard_normal((6, 3)), method="tfce")
     with pytest.raises(ValueError, match="equal in all subjects"):
         group_map(np.ones((6, 3)))
+
+
+def maps_of_subjects(rng, n, planted):
+    """Maps of subjects on one grid, each without a voxel of its own."""
+    found = []
+    for subject in range(n):
+        mask = np.ones((4, 5, 3), dtype=bool)
+        mask.flat[subject] = False
+        data = rng.normal(0, 0.02, (2, 60)) + np.outer([0.3, 0], planted)
+        names, whose = ["layer", "baseline"], f"S{subject}"
+        kept = data[:, mask.ravel()]
+        found.append(BrainMaps(kept, names, mask, "r", np.eye(4), subject=whose))
+    return found
+
+
+def test_maps_of_subjects_are_tested_where_all_have_them(rng):
+    planted = np.arange(60) >= 40
+    maps = maps_of_subjects(rng, 8, planted)
+    found = group_of_maps(maps)
+    assert list(found.names) == [
+        "layer: 8 subjects, p <= 0.05 (max t)",
+        "baseline: 8 subjects, p <= 0.05 (max t)",
+    ]
+    assert found.mask.sum() == 60 - 8
+    layer, baseline = (found.volume(name).ravel() for name in found.names)
+    np.testing.assert_array_equal(layer > 0, planted)
+    assert not baseline.any()
+    values = np.array([each.volume("layer")[found.mask] for each in maps])
+    direct = group_map(fisher_z(values))
+    expected = np.where(direct.p <= 0.05, direct.effect_size, 0)
+    np.testing.assert_allclose(found.data[0], expected, rtol=1e-12)
+
+
+def test_maps_that_cannot_be_compared_are_named(rng):
+    maps = maps_of_subjects(rng, 6, np.ones(60))
+    with pytest.raises(ValueError, match="five subjects or more"):
+        group_of_maps(maps[:4])
+    shifted = replace(maps[1], affine=2 * np.eye(4))
+    with pytest.raises(ValueError, match="S1: its maps are on another grid than those of S0"):
+        group_of_maps([maps[0], shifted])
+
+
+def test_a_study_has_group_maps_from_five_subjects_on(rng):
+    subjects = maps_of_subjects(rng, 5, np.ones(60))
+    maps = {f"maps_{each.subject}": each.to_xarray() for each in subjects}
+    study = SimpleNamespace(metric="r")
+    assert BrainMaps.from_xarray(group_of_study(study, maps)).n_maps == 2
+    assert group_of_study(study, dict(list(maps.items())[:4])) is None
+    assert group_of_study(study, {}) is None

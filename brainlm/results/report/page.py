@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from brainlm._progress import bar
 from brainlm.data.brain_maps import BrainMaps, winners
 from brainlm.plotting.brain import brain_scale, bundle_maps, label_colours
-from brainlm.plotting.captions import CAPTIONS
+from brainlm.results.captions import CAPTIONS
 from brainlm.results.report.answer import answer_of
 from brainlm.results.report.array_tables import bundle_tables, comparison_table, has_spaces
 from brainlm.results.report.methods import citations_of, methods_of, models_of
@@ -159,7 +160,8 @@ def _section(
     tables, left_out = bundle_tables(bundle)
     cards = _cards(record)
     brains = _brains(bundle)
-    viewers = [_viewer(name, maps, pieces) for name, maps in brains[:MOST_VIEWERS]]
+    steps = bar(brains[:MOST_VIEWERS], "brain views", inner=True)
+    viewers = [_viewer(name, maps, pieces) for name, maps in steps]
     shown = [
         (title, _html(table, f"t{number}-{i}"), csv and f"{csv}/{_file_name(bundle, title)}.csv")
         for i, (title, table) in enumerate(tables.items())

@@ -81,6 +81,11 @@ CAPTIONS = {
         "The first map on the unfolded cortex: nothing is hidden in a sulcus. Grey: sulci (dark) "
         "and gyri."
     ),
+    "group_map": (
+        "Cohen's d of each voxel over subjects, where sign flips of whole maps (maximum t, "
+        "corrected for all voxels) give p <= .05; a row per space. Subjects who heard the same "
+        "stimuli share their noise: the test is about other people with these stimuli."
+    ),
     "searchlight_brain": (
         "How well held-out samples are told apart (2v2 accuracy above .5) from the voxels around "
         "each place, a row per space."

@@ -412,7 +412,7 @@ def test_three_near_names_are_offered():
         (["run", "encode_alice_fmri", "--layers", "abc"], "--layers 'abc': give whole numbers"),
         (["run", "encode_alice_fmri", "--sound", "/nope"], "--sound /nope: no such file"),
         (["run", "mulcogbench", "--models", "minilmm:en"], "Did you mean 'minilm'"),
-        (["run", "encode_table", "/nope.csv"], "--table /nope.csv: no such file"),
+        (["run", "encode_table", "/nope.csv"], "error: /nope.csv: no such file"),
         (["plot", "/nope"], "/nope: not a result bundle"),
         (["report", "/nope"], "/nope: not a result bundle"),
         (["datasets", "alice-fmri", "--markdown"], "leave 'alice-fmri' out"),

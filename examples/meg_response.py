@@ -8,6 +8,8 @@ word of 200 word pairs (van Vliet & Salmelin 2020; ``brainlm fetch n400-word-pai
 the second part uses the simulated EEG, too.
 """
 
+# sphinx_gallery_thumbnail_number = -1
+
 import matplotlib.pyplot as plt
 import mne
 import numpy as np

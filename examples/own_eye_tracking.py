@@ -4,9 +4,10 @@ Your own eye tracking
 
 From a report of fixations to reading measures, and from there to the question whether readers look
 longer at surprising words. The fixations are those of twelve adults on a text about electric
-circuits (Reading Brain, Hsu et al. 2019), the surprisal is that of SmolLM2 (``brainlm fetch
-smollm2``). Without both, reports of simulated readers are written, and an n-gram model stands in
-for the language model. With reports of your own, begin at "Look".
+circuits (Reading Brain, Hsu et al. 2019; ``brainlm datasets reading-brain`` says where they are),
+the surprisal is that of SmolLM2 (``brainlm fetch smollm2``). Without both, reports of simulated
+readers are written, and an n-gram model stands in for the language model. With reports of your own,
+begin at "Look".
 """
 
 import tempfile
@@ -80,7 +81,7 @@ except DataMissingError:
 # Look
 # ----
 # A report has a row per fixation, in the order of time: in which sentence, on which word, and how
-# long. A second table has the words. Reports of EyeLink have these columns; others are renamed.
+# long. A second table has the words. Columns may have any names: they are options of the reader.
 
 report = pd.read_csv(folder / FIXATIONS.format(subject="01", run=1), sep="\t", dtype=str)
 print(

@@ -119,19 +119,39 @@ def test_without_its_data_an_example_says_so_and_finds_what_was_planted(
     assert figures
 
 
+@pytest.fixture(scope="module")
+def kernel():
+    """A kernel for all notebooks: each is in a fresh namespace, the libraries are loaded once."""
+    nbclient = pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    client = nbclient.NotebookClient(nbformat.v4.new_notebook(), timeout=300)
+    with client.setup_kernel():
+        yield client
+
+
+def execute(client, notebook, folder):
+    """Run the cells of a notebook in a folder, after all names of the one before are removed."""
+    fresh = f"%reset -f\n%cd -q {folder}\nimport warnings\nwarnings.resetwarnings()"
+    cell = {**notebook.cells[0], "cell_type": "code", "source": fresh}
+    notebook.cells.insert(0, nbformat.from_dict({**cell, "outputs": [], "execution_count": None}))
+    client.nb = notebook
+    client.reset_execution_trackers()
+    for index, cell in enumerate(client.nb.cells):
+        client.execute_cell(cell, index)
+    return client.nb.cells
+
+
 @pytest.mark.enable_socket  # of its kernel
 @pytest.mark.allow_hosts(["127.0.0.1"])
 @pytest.mark.parametrize("name", [*ALONE, *OF_DATA])
-def test_an_example_runs_as_the_notebook_of_the_gallery_and_finds_what_was_planted(name, tmp_path):
+def test_an_example_runs_as_the_notebook_of_the_gallery_and_finds_what_was_planted(
+    name, kernel, tmp_path
+):
     """The conversion is the gallery's; every cell runs in a real kernel, and none warns."""
     convert = pytest.importorskip("sphinx_gallery.notebook").python_to_jupyter_cli
-    nbclient = pytest.importorskip("nbclient")
-    pytest.importorskip("ipykernel")
     convert([shutil.copy(EXAMPLES / f"{name}.py", tmp_path)])
-    notebook = nbformat.read(tmp_path / f"{name}.ipynb", as_version=4)
-    resources = {"metadata": {"path": tmp_path}}
-    nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
-    outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
+    cells = execute(kernel, nbformat.read(tmp_path / f"{name}.ipynb", as_version=4), tmp_path)
+    outputs = [out for cell in cells for out in cell.get("outputs", ())]
     said = {"stdout": "", "stderr": ""}
     for out in outputs:
         if out.output_type == "stream":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from brainlm.datasets.folders import check_file, choose_subject, find_folder
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.io.epoch_files import read_covariates
 from brainlm.io.registry import READERS
+from brainlm.io.word_responses import spelling
 from brainlm.storage.long_recordings import constant_columns
 from brainlm.storage.openneuro import check_finished
 
@@ -206,21 +208,51 @@ def open_published_surprisal(
     UnknownNameError
         The card has no such model.
     DataMissingError, CorruptDataError
-        As in `open_dataset`.
+        As in `open_dataset`; or an item is another word there.
+
+    Warns
+    -----
+    UserWarning
+        Values of words that the responses lack are left out.
     """
     card = read_card(name)
     published = card.published_surprisal
     known = {} if published is None else published.models
     if published is None or model not in known:
         raise unknown_name(f"published model of {card.name!r}", model, known)
-    changed = {"columns": [published.column], "rename": {}, "where": {published.key: known[model]}}
-    responses = {**card.open.options["responses"], **changed}
-    opening = card.open.model_copy(
-        update={"options": {**card.open.options, "responses": responses}}
+    rows = {published.key: known[model]}
+    changed = {"columns": [published.column], "rename": {}, "where": rows}
+    options = {**card.open.options, "responses": {**card.open.options["responses"], **changed}}
+    if published.key in options.get("words", {}).get("where", {}):  # each model has its own rows
+        options["words"] = {**options["words"], "where": rows}
+    opening = card.open.model_copy(update={"options": options})
+    _, (theirs, recording), _ = _open_content(card.model_copy(update={"open": opening}), None, root)
+    values = dict(
+        zip(recording.items.tolist(), recording.data[:, 0].astype(float).tolist(), strict=True)
     )
-    _, (_, recording), _ = _open_content(card.model_copy(update={"open": opening}), None, root)
-    values = recording.data[:, 0].astype(float).tolist()
-    return dict(zip(recording.items.astype(str).tolist(), values, strict=True))
+    return _of_words(card.name, model, values, theirs, open_dataset(name, root=root)[0])
+
+
+def _of_words(
+    name: str, model: str, values: dict[str, float], theirs: Stimulus, words: Stimulus
+) -> dict[str, float]:
+    """Return the values of items that the data set has; the same item is the same word."""
+    said = dict(zip(theirs.item.tolist(), theirs.words.tolist(), strict=True))
+    read = dict(zip(words.item.tolist(), words.words.tolist(), strict=True))
+    for item in values:
+        if item in read and spelling(said[item]) != spelling(read[item]):
+            raise CorruptDataError(
+                f"data set {name!r}: item {item!r} is {read[item]!r} in the responses and "
+                f"{said[item]!r} in {model!r}: the surprisal belongs to another word"
+            )
+    known = {item: value for item, value in values.items() if item in read}
+    if len(known) < len(values):
+        warnings.warn(
+            f"data set {name!r}: {len(values) - len(known)} of {len(values)} values of {model!r} "
+            "belong to words that the responses lack: left out",
+            stacklevel=3,
+        )
+    return known
 
 
 def _read(

@@ -266,14 +266,14 @@ def _check_words(
     for item, said, line in zip(
         sheet.fill(table.item), sheet.texts(table.word), sheet.lines, strict=True
     ):
-        if _letters(words.get(item, said)) != _letters(said):
+        if spelling(words.get(item, said)) != spelling(said):
             raise CorruptDataError(
                 f"{sheet.path}, row {line}: responds to {said!r}, but word {item!r} of the "
                 f"sentences is {words[item]!r}: the two tables number words differently"
             )
 
 
-def _letters(word: str) -> str:
+def spelling(word: str) -> str:
     """Return the word without case, punctuation and marks, to compare spellings."""
     kept = (c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c)[0] in "LNM")
     return "".join(kept).casefold()

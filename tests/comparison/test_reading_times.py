@@ -14,8 +14,8 @@ from brainlm.comparison import reading_trials
 from brainlm.comparison.published_surprisal import PublishedSurprisal, published_models
 from brainlm.data.recording import Recording
 from brainlm.data.stimulus import Stimulus
-from brainlm.datasets.open import open_published_surprisal
-from brainlm.errors import UnknownNameError
+from brainlm.datasets.open import _of_words, open_published_surprisal
+from brainlm.errors import CorruptDataError, UnknownNameError
 from brainlm.features.baselines import word_length, zipf_frequency
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.sources import is_cached
@@ -111,6 +111,24 @@ def test_published_surprisal_stands_in_for_a_model():
     assert total["coefficient"].item() > 0.05
     assert total["low"].item() > 0
     assert any("have no surprisal" in note for note in json.loads(part.attrs["notes"]))
+
+
+def test_published_values_of_words_that_nobody_read_are_left_out_and_told():
+    """In Korean, one model went on where the gaze of the tenth text ends."""
+    path = real("meco_xlang", "merged_data", "ko.csv")
+    with pytest.warns(UserWarning, match=r"12 of 1474 values of 'mGPT \(published\)' belong to"):
+        models = published_models("meco-means-ko")
+    assert [len(model.values) for model in models] == [1462, 1680]
+    table = pd.read_csv(path)
+    row = table[(table["model"] == "mgpt_lc") & (table["trialid"] == 3) & (table["ianum"] == 157)]
+    assert models[0].values["3/157"] == row["surp"].item()
+
+
+def test_published_values_of_other_words_are_refused():
+    read = Stimulus(["a", "dog"], "en", item=["1", "2"])
+    theirs = Stimulus(["a", "cat"], "en", item=["1", "2"])
+    with pytest.raises(CorruptDataError, match="item '2' is 'dog' in the responses and 'cat' in"):
+        _of_words("own", "theirs", {"1": 2.0, "2": 3.0}, theirs, read)
 
 
 def test_words_without_published_surprisal_are_counted():

@@ -31,9 +31,11 @@ from .data.stimulus import Stimulus as Stimulus
 from .datasets.fetch import fetch_dataset as fetch_dataset
 from .datasets.folders import list_datasets as list_datasets
 from .datasets.folders import list_subjects as list_subjects
+from .datasets.open import open_covariates as open_covariates
 from .datasets.open import open_dataset as open_dataset
 from .datasets.open import open_maps as open_maps
 from .datasets.open import open_pairs as open_pairs
+from .datasets.open import open_published_surprisal as open_published_surprisal
 from .datasets.open import open_recording as open_recording
 from .datasets.open import open_stimulus as open_stimulus
 from .decoding.embedding import EmbeddingDecoder as EmbeddingDecoder

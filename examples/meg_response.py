@@ -22,10 +22,10 @@ from brainlm import (
     Stimulus,
     align,
     cross_validate,
+    open_covariates,
     open_dataset,
 )
 from brainlm.data.target_table import over_time
-from brainlm.datasets.open import open_covariates
 from brainlm.encoding.temporal_response import Delayer, lag_samples
 from brainlm.errors import DataMissingError
 from brainlm.io.mne_objects import epoch_words, from_epochs

@@ -14,8 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from brainlm import Stimulus, open_dataset, word_length, zipf_frequency
-from brainlm.datasets.open import open_published_surprisal
+from brainlm import Stimulus, open_dataset, open_published_surprisal, word_length, zipf_frequency
 from brainlm.errors import DataMissingError
 from brainlm.language_models.ngrams import train_kneser_ney
 from brainlm.mixed_models.gains import held_out_gain, likelihood_gain

@@ -6,6 +6,7 @@ A command that needs the network, a queue, or somebody's own recordings is skipp
 import re
 import shlex
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import typer
@@ -13,6 +14,7 @@ from support.bundles_for_tests import make_bundle
 from support.studies import write_study
 from typer.testing import CliRunner
 
+import brainlm
 from brainlm.cli.analyses import load_analysis
 from brainlm.cli.app import app
 from brainlm.datasets.folders import is_on_disk
@@ -153,3 +155,12 @@ def test_settings_of_the_page_are_taken(folder):
     assert "layer 6" in done.output
     assert "layer 0" not in done.output
     assert (folder / "results" / "try" / "log.txt").is_file()
+
+
+def test_the_reference_lists_every_public_name():
+    text = (ROOT / "docs/api.rst").read_text("utf-8")
+    names = [name for name in dir(brainlm) if not isinstance(getattr(brainlm, name), ModuleType)]
+    public = [name for name in names if not name.startswith("_")]
+    listed = re.findall(r"^   (\w+)$", text, re.MULTILINE)
+    assert sorted(listed) == sorted(public)
+    assert len(set(listed)) == len(listed)

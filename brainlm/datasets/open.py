@@ -173,6 +173,13 @@ def open_covariates(
     -------
     list of Features, each of shape (n_words, 1)
         Empty where the card names none (``covariates`` of the reader ``epoch-files``).
+
+    Examples
+    --------
+    >>> stimulus, epochs = brainlm.open_dataset("n400-word-pairs")  # doctest: +SKIP
+    >>> found = brainlm.open_covariates("n400-word-pairs", "04", stimulus)  # doctest: +SKIP
+    >>> [each.name for each in found]  # doctest: +SKIP
+    ['FAS']
     """
     card = read_card(name)
     if not card.open.options.get("covariates"):
@@ -214,6 +221,13 @@ def open_published_surprisal(
     -----
     UserWarning
         Values of words that the responses lack are left out.
+
+    Examples
+    --------
+    >>> values = brainlm.open_published_surprisal("meco-means-en", "mGPT (published)")
+    ... # doctest: +SKIP
+    >>> len(values)  # doctest: +SKIP
+    2071
     """
     card = read_card(name)
     published = card.published_surprisal

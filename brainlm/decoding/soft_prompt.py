@@ -3,11 +3,14 @@
 A small map turns responses into a few vectors that stand before the text, in the space of the token
 embeddings; it is trained by the loss of the next words, and the language model stays as it is::
 
-    h = (x - m) / s,    prompt_j = e + d (b_j + h U V_j),    j = 1 ... n_prompts
+    h = (x - m) / s U,    prompt_j = e + d (b_j + h V_j),    j = 1 ... n_prompts
     loss = - mean log p(words of a sample | prompt(x after it), words before)
 
-with e and d the mean and the deviation of token embeddings, and U, V of a low rank. The idea is
-that of BrainLLM (Ye et al. 2025, Commun Biol 8:346, arXiv 2311.09889); sizes, rank, training: ours.
+with e and d the mean and the deviation of token embeddings. U, of a low rank, is what ridge
+regression predicts best of the mean token embedding of a sample's words. V and b are trained by the
+loss, on predictions for samples that the regression has not seen. The idea is that of BrainLLM (Ye
+et al. 2025, Commun Biol 8:346, arXiv 2311.09889), which also begins with token embeddings; the
+regression, the rank and the training are ours.
 """
 
 from __future__ import annotations
@@ -22,8 +25,14 @@ import numpy as np
 
 from brainlm._progress import bar
 from brainlm.decoding.stories import Story
+from brainlm.encoding.ridge import RidgeEncoder
+from brainlm.encoding.splits import ContiguousBlocks
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.heads import head_logits
+
+FEWEST = 40  # examples
+N_FOLDS, GAP = 5, 2  # of the regressions; the gap in examples
+SEARCHED = 4  # times the rank: components of the token embeddings that are predicted
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,8 @@ class PromptTraining:
     n_prompts : int
         Vectors before the text.
     rank : int
-        Of the map from responses to all of them.
+        Of the map from responses to all of them: directions of token embeddings that the responses
+        predict.
     context : int
         Words before the predicted ones.
     epochs, patience : int
@@ -207,13 +217,16 @@ def fit_soft_prompt(
     Raises
     ------
     ValueError
-        The model is not causal, or there are no examples.
+        The model is not causal, or there are too few examples.
     """
     given = PromptTraining() if settings is None else settings
     if not model.causal:
         raise ValueError(f"{model.name} is {model.kind}: a soft prompt needs a causal model")
-    if min(len(train), len(held_out)) == 0:
-        raise ValueError("a soft prompt needs examples to train on and a held-out story")
+    if len(train) < FEWEST or not len(held_out):
+        raise ValueError(
+            f"a soft prompt needs {FEWEST} examples to train on and a held-out story, got "
+            f"{len(train)} and {len(held_out)}"
+        )
     model.headed.requires_grad_(False)
     with _single_precision(model):
         return _train(model, train, held_out, given)
@@ -239,8 +252,8 @@ def _train(
     """Return the map of the epoch with the lowest held-out loss."""
     import torch
 
-    start = _start(model, train, given)
-    names = ("down", "up", "bias")
+    start, hidden = _start(model, train, given)
+    names = ("up", "bias")
     rng = np.random.default_rng(given.seed)
     weights = {name: torch.tensor(getattr(start, name), requires_grad=True) for name in names}
     optimiser = torch.optim.AdamW(weights.values(), lr=given.rate, weight_decay=given.decay)
@@ -250,7 +263,7 @@ def _train(
         for rows in bar(batches, f"soft prompt, epoch {epoch + 1}", inner=True):
             part = train.select(rows)
             optimiser.zero_grad()
-            total, n_tokens = _summed_loss(model, _tensors(start, weights, part.X), part)
+            total, n_tokens = _summed_loss(model, _prompts(start, weights, hidden[rows]), part)
             (total / n_tokens).backward()
             optimiser.step()
         now = SoftPrompt(**{**vars(start), **{n: w.detach().numpy() for n, w in weights.items()}})
@@ -285,41 +298,67 @@ def prompt_loss(model: LanguageModel, prompt: SoftPrompt, examples: PromptExampl
     return total / n_tokens
 
 
-def _start(model: LanguageModel, train: PromptExamples, given: PromptTraining) -> SoftPrompt:
-    """The map before training: small weights, prompts near the mean token embedding."""
-    import torch
-
+def _start(
+    model: LanguageModel, train: PromptExamples, given: PromptTraining
+) -> tuple[SoftPrompt, np.ndarray]:
+    """The map by ridge regression, and h of the training examples by other examples' regression."""
     rng = np.random.default_rng(given.seed)
     X = np.asarray(train.X, dtype=np.float32)
-    scale = X.std(axis=0)
-    used = np.unique([token for words in train.target for token in words])
-    with torch.no_grad():
-        ids = torch.from_numpy(used).to(model.device)
-        embedded = model.headed.get_input_embeddings()(ids).float().cpu().numpy()
-    width = embedded.shape[1]
-    shape = (given.rank, given.n_prompts, width)
-    down = rng.standard_normal((X.shape[1], given.rank)) / np.sqrt(X.shape[1])
-    return SoftPrompt(
-        X.mean(axis=0),
-        np.where(scale > 0, scale, 1).astype(np.float32),
+    mean, scale = X.mean(axis=0), X.std(axis=0)
+    scale[scale == 0] = 1
+    embedded, centre, spread = _token_embeddings(model, train.target)
+    _, size, axes = np.linalg.svd(embedded - embedded.mean(axis=0), full_matrices=False)
+    axes = axes[: min(SEARCHED * given.rank, int((size > 1e-4 * size[0]).sum()))]
+    parts = (embedded - embedded.mean(axis=0)) @ axes.T
+    unseen = np.empty_like(parts)
+    for fold, test in ContiguousBlocks(N_FOLDS, gap=GAP).split(X):
+        unseen[test] = _ridge(X[fold], parts[fold]).predict(X[test])
+    best = np.linalg.svd(unseen, full_matrices=False)[2][: given.rank].T
+    hidden = unseen @ best
+    deviation = np.maximum(hidden.std(axis=0), np.finfo(np.float32).tiny)
+    # In units of the mean and scale, so that the weights are what each unit vector predicts.
+    down = _ridge(X, parts).predict(mean + np.diag(scale)) @ best / deviation
+    moved = (deviation[:, None] * (best.T @ axes) / spread)[:, None]
+    shape = (given.n_prompts, embedded.shape[1])
+    prompt = SoftPrompt(
+        mean,
+        scale,
         down.astype(np.float32),
-        (0.1 * rng.standard_normal(shape) / np.sqrt(given.rank)).astype(np.float32),
-        (0.1 * rng.standard_normal(shape[1:])).astype(np.float32),
-        embedded.mean(axis=0),
-        np.array([embedded.std(axis=0).mean()], dtype=np.float32),
+        np.repeat(moved, given.n_prompts, axis=1).astype(np.float32),
+        (0.1 * rng.standard_normal(shape)).astype(np.float32),
+        centre,
+        np.array([spread], dtype=np.float32),
         np.array([given.context]),
     )
+    return prompt, (hidden / deviation).astype(np.float32)
 
 
-def _tensors(start: SoftPrompt, weights: dict[str, Any], X: np.ndarray) -> Any:
+def _ridge(X: np.ndarray, Y: np.ndarray) -> RidgeEncoder:
+    return RidgeEncoder(cv=ContiguousBlocks(N_FOLDS, gap=GAP), warn_edge=False).fit(X, Y)
+
+
+def _token_embeddings(
+    model: LanguageModel, texts: Sequence[tuple[int, ...]]
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Mean token embedding of each text; mean and deviation of the embeddings of their tokens."""
+    import torch
+
+    used, place = np.unique([token for words in texts for token in words], return_inverse=True)
+    with torch.no_grad():
+        ids = torch.from_numpy(used).to(model.device)
+        known = model.headed.get_input_embeddings()(ids).float().cpu().numpy()
+    starts = np.cumsum([0, *map(len, texts)])[:-1]
+    sums = np.add.reduceat(known[place], starts, axis=0)
+    means = sums / np.array([[len(words)] for words in texts])
+    return means, known.mean(axis=0), float(known.std(axis=0).mean())
+
+
+def _prompts(start: SoftPrompt, weights: dict[str, Any], hidden: np.ndarray) -> Any:
     """Prompt vectors of a batch, through which the gradient flows to the weights."""
     import torch
 
-    fixed = {n: torch.from_numpy(getattr(start, n)) for n in ("mean", "scale", "centre", "spread")}
-    Z = (torch.from_numpy(np.asarray(X, dtype=np.float32)) - fixed["mean"]) / fixed["scale"]
-    hidden = Z @ weights["down"]
-    moved = torch.einsum("nr,rkw->nkw", hidden, weights["up"]) + weights["bias"]
-    return fixed["centre"] + fixed["spread"] * moved
+    moved = torch.einsum("nr,rkw->nkw", torch.from_numpy(hidden), weights["up"]) + weights["bias"]
+    return torch.from_numpy(start.centre) + torch.from_numpy(start.spread) * moved
 
 
 def _batches(order: np.ndarray, size: int) -> list[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -73,16 +74,18 @@ def glass_brain(
     name = str(maps.names[0]) if name is None else name
     image, values = maps.image(name), np.abs(maps.volume(name)[maps.mask])
     scale = scale_of([(maps, name)], limit)
-    plot_glass_brain(
-        image,
-        axes=ax,
-        colorbar=True,
-        plot_abs=False,
-        display_mode="lyr",
-        **scale.options,
-        symmetric_cbar=scale.low == -scale.high,  # all three, or 0 is not white
-        threshold=float(np.quantile(values, 0.8)) if threshold is None else threshold,
-    )
+    with warnings.catch_warnings():  # a row below the threshold of all rows has no blob
+        warnings.filterwarnings("ignore", "empty mask")
+        plot_glass_brain(
+            image,
+            axes=ax,
+            colorbar=True,
+            plot_abs=False,
+            display_mode="lyr",
+            **scale.options,
+            symmetric_cbar=scale.low == -scale.high,  # all three, or 0 is not white
+            threshold=float(np.quantile(values, 0.8)) if threshold is None else threshold,
+        )
     ax.set_title(f"{name} ({maps.unit})", fontsize=9)
     return ax
 

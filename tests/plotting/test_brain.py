@@ -142,3 +142,9 @@ def test_a_bundle_without_maps_says_how_to_get_them(tmp_path):
             ),
             "winner_brain",
         )
+
+
+@pytest.mark.filterwarnings("error:empty mask")
+def test_a_glass_brain_below_the_threshold_of_all_rows_is_empty(maps):
+    glass_brain(maps, plt.subplots(layout="none")[1], threshold=1e6)
+    plt.close("all")

@@ -128,9 +128,7 @@ def fit_texts(figure: Figure) -> None:
 def lay_out(figure: Figure) -> None:
     """Place the axes of a figure; nothing is drawn, which would take most of the time."""
     engine = figure.get_layout_engine()
-    if engine is None:
-        figure.draw_without_rendering()
-    else:
+    if engine is not None:  # axes without one, such as brains, are in their places
         engine.execute(figure)
 
 

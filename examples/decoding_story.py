@@ -63,7 +63,7 @@ stimulus = Stimulus(words, "en", onset, duration, run=run, text=run)
 # The weights are planted on layer 9 of the model that decodes by layer 6: the easiest case, and
 # partly a circle. ``brainlm run decode_story_simulated`` plants another model.
 
-model = LanguageModel("smollm2", dtype="bfloat16", cache=True)
+model = LanguageModel("smollm2", dtype="auto", cache=True)
 simulation = Simulation(n_targets=300, snr=5.0)
 responses = simulate_stories(model, stimulus, simulation)
 times = np.concatenate([LEAD + simulation.step * np.arange(len(Y)) for Y in responses.values()])

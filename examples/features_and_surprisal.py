@@ -14,7 +14,7 @@ from brainlm.features.geometry import geometry
 from brainlm.plotting import plot_surprisal
 
 stimulus = read_text("The old baker opened her shop. Nobody came, so she ate the bread.", "en")
-model = LanguageModel("smollm2", dtype="bfloat16")
+model = LanguageModel("smollm2", dtype="auto")
 layers = model.embed(stimulus, context=256)  # every layer, a row per word
 surprisal = model.surprisal(stimulus, context=256)  # bits per word
 for word, bits in zip(stimulus.words, surprisal.values[:, 0], strict=True):
@@ -29,7 +29,7 @@ print(f"{len(layers)} layers of {layers[15].n_features} features")
 # ``open_dataset`` does.
 
 chinese = read_text("老面包师打开店门。没有客人，她就自己吃面包。", "zh")
-gemma = LanguageModel("gemma3", dtype="bfloat16")
+gemma = LanguageModel("gemma3", dtype="auto")
 chinese_layers = gemma.embed(chinese, context=256)
 chinese_surprisal = gemma.surprisal(chinese, context=256)
 for word, bits in zip(chinese.words, chinese_surprisal.values[:, 0], strict=True):

@@ -15,7 +15,7 @@ from brainlm import ContiguousBlocks, LanguageModel, Recording, RidgeEncoder, St
 from brainlm.features.language_units import language_units, random_units, scramble_letters
 
 rng = np.random.default_rng(0)
-model = LanguageModel("smollm2", dtype="bfloat16")
+model = LanguageModel("smollm2", dtype="auto")
 NOUNS = "baker postman teacher doctor child farmer singer neighbour sailor painter"
 THINGS = "letter song garden boat window story bread river lamp picture"
 VERBS = "found painted remembered carried sold opened forgot described"

@@ -27,9 +27,18 @@ def _processor_has_half() -> bool:
 
 def half_is_fast(A: Any) -> bool:
     """Return whether the device of ``A`` multiplies bfloat16 in hardware."""
-    if not is_accelerator(A):
+    return multiplies_half(str(A.device) if is_accelerator(A) else "cpu")
+
+
+def multiplies_half(device: str) -> bool:
+    """Return whether a device, such as "cpu" or "cuda:1", multiplies bfloat16 in hardware."""
+    if device == "cpu":
         return _processor_has_half()
-    return bool(A.is_cuda and namespace(A).cuda.get_device_capability(A.device) >= (8, 0))
+    if not device.startswith("cuda"):
+        return False
+    import torch
+
+    return bool(torch.cuda.get_device_capability(device) >= (8, 0))
 
 
 @cache

@@ -313,6 +313,7 @@ def _key(
     return content_key(
         {
             "model": model.identity,
+            "dtype": model.dtype,
             "language": language,
             "words": [story.words for story in stories],
             "middle": [story.middle for story in stories],

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from brainlm.compute.products import multiplies_half
 from brainlm.errors import CorruptDataError, reading, unknown_name
 from brainlm.io.files import read_json
 from brainlm.language_models.sources import ModelFiles
@@ -16,6 +17,15 @@ MOST_LAYERS = 1000  # transformers builds as many as are declared, before it loo
 FEWEST_TOKENS = 8  # that any model reads at a time
 SPEECH = ("wav2vec2", "hubert", "wavlm", "whisper")  # families of models that listen
 DTYPES = ("float32", "bfloat16", "float16")
+
+
+def dtype_on(device: str, dtype: str) -> str:
+    """Return the precision; of "auto", bfloat16 where the device has it, else float32."""
+    if dtype == "auto":
+        return "bfloat16" if multiplies_half(device) else "float32"
+    if dtype not in DTYPES:
+        raise unknown_name("dtype", dtype, ("auto", *DTYPES))
+    return dtype
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import numpy as np
 from brainlm.compute.backend import check_device
 from brainlm.data.features import Features
 from brainlm.data.stimulus import Stimulus
-from brainlm.errors import unknown_name
 from brainlm.language_models import loading
 from brainlm.language_models.heads import begins_word
 from brainlm.language_models.hidden_states import hidden_states
@@ -47,9 +46,11 @@ class LanguageModel:
         vectors (``"glove-6b-50d"``) give a ``StaticVectors``, which is used in the same way.
     device : str
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``. One that is not there is an error.
-    dtype : {"float32", "bfloat16", "float16"}
+    dtype : {"float32", "bfloat16", "float16", "auto"}
         Precision of the network; features always come as float32. bfloat16 halves the time on
-        processors that have it and changes hidden states by about 1 %; float16 may overflow.
+        processors that have it, takes four times as long on those that do not, and changes hidden
+        states by about 1 %; "auto" is bfloat16 on the former and float32 on the latter. float16
+        may overflow.
     batch_size : int, optional
         Inputs per forward pass. Default: as many as fit 4096 tokens.
     cache : bool or path
@@ -108,12 +109,10 @@ class LanguageModel:
         separator: str | None = None,
         untrained: int | None = None,
     ) -> None:
-        if dtype not in loading.DTYPES:
-            raise unknown_name("dtype", dtype, loading.DTYPES)
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.device = check_device(device)
-        self.dtype = dtype
+        self.dtype = loading.dtype_on(self.device, dtype)
         self.batch_size = batch_size
         self.cache = resolve_cache(cache)
         self.source = find_source(name, allow_pickles).twin(untrained)

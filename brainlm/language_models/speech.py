@@ -61,7 +61,8 @@ class SpeechModel:
     ) -> None:
         from transformers import AutoConfig, AutoFeatureExtractor
 
-        self.device, self.dtype = check_device(device), dtype
+        self.device = check_device(device)
+        self.dtype = loading.dtype_on(self.device, dtype)
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self.batch_size = batch_size

@@ -45,8 +45,8 @@ from brainlm.workflow.run import Run
 
 
 def decoding_model(name: str) -> LanguageModel:
-    """Open a causal model for decoding: in half precision, its hidden states cached."""
-    return LanguageModel(name, dtype="bfloat16", cache=True)
+    """Open a causal model for decoding, in half precision where that is faster; states are kept."""
+    return LanguageModel(name, dtype="auto", cache=True)
 
 
 def longest_other(stories: list[Story], test: Story) -> Story:

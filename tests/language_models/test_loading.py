@@ -94,6 +94,16 @@ def test_unknown_dtype_lists_the_choices(llama_folder):
         load_network(ModelFiles("x", llama_folder, "1"), device="cpu", dtype="half")
 
 
+@pytest.mark.parametrize(("half", "dtype"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_half_precision_where_the_processor_has_it(llama_folder, monkeypatch, half, dtype):
+    monkeypatch.setattr("brainlm.language_models.loading.multiplies_half", lambda device: half)
+    model = LanguageModel(llama_folder, dtype="auto")
+    assert model.dtype == dtype
+    assert str(next(model.network.parameters()).dtype) == f"torch.{dtype}"
+    with pytest.raises(UnknownNameError, match="Choices: auto, float32, bfloat16, float16"):
+        LanguageModel(llama_folder, dtype="half")
+
+
 def test_slow_tokenizer_is_refused(llama_folder, monkeypatch):
     import transformers
 

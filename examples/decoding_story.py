@@ -105,7 +105,7 @@ scorers = {
 }
 middle = decoder.word_times(test.responses, test.times)  # when words are heard
 # Of a small language that no text of the model is like, many words must be allowed at each step.
-beam = Beam(8, nucleus=Nucleus(mass=0.99, ratio=0.001, most=60))
+beam = Beam(4, nucleus=Nucleus(mass=0.99, ratio=0.001, most=40))
 found = {
     label: decoder.decode(
         scorer, middle, test.times, replace(beam, lm_weight=1.0) if label == "no brain" else beam

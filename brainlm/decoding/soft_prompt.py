@@ -30,7 +30,7 @@ from brainlm.encoding.splits import ContiguousBlocks
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.heads import head_logits
 
-FEWEST = 40  # examples
+FEWEST = 20  # examples
 N_FOLDS, GAP = 5, 2  # of the regressions; the gap in examples
 SEARCHED = 4  # times the rank: components of the token embeddings that are predicted
 

@@ -167,5 +167,5 @@ def test_gains_are_probabilities_of_the_first_token(tiny, vocabulary, rng):
 
 def test_bad_input_is_named(tiny, vocabulary, rng):
     part = examples(rng, vocabulary, 4)
-    with pytest.raises(ValueError, match=r"needs 40 examples to train .* got 4 and 0"):
+    with pytest.raises(ValueError, match=r"needs 20 examples to train .* got 4 and 0"):
         fit_soft_prompt(tiny, part, part.select(np.arange(0)))

@@ -16,7 +16,7 @@ OVER = ("brain - control", "bleu-1")
 
 
 def contrasts(sections: Sections) -> pd.DataFrame:
-    """What models add to the controls in the MulCogBench study, with the modality."""
+    """Gains over the controls in the MulCogBench study, with the modality."""
     text = section(sections, "MulCogBench")
     table = table_with(text, "dataset", "model", "over controls", "q controls", "q static")
     kinds = table_with(text, "dataset", "modality", "r", "permuted").drop_duplicates("dataset")
@@ -256,7 +256,7 @@ def missing(sections: Sections) -> str:
 
 
 def added_figure(sections: Sections) -> plt.Figure | None:
-    """What each model adds to the controls."""
+    """Gain of each model over the controls."""
     table = contrasts(sections)
     if not len(table):
         return None
@@ -274,7 +274,7 @@ def added_figure(sections: Sections) -> plt.Figure | None:
 
 
 def score_figure(sections: Sections) -> plt.Figure | None:
-    """The best model of each data set beside its references."""
+    """Score of the best model of each data set, and of its references."""
     table = scores(sections)
     if not len(table):
         return None

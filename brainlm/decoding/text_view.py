@@ -97,7 +97,7 @@ def write_pages(study: xarray.Dataset, folder: Path) -> None:
 
 
 def _of_brains(study: xarray.Dataset) -> list[str]:
-    """Return the conditions that scorers were given the brain in."""
+    """Return the conditions in which scorers got the brain."""
     return [name for name in map(str, study["condition"].values) if name.endswith(": brain")]
 
 

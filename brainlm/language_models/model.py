@@ -48,9 +48,8 @@ class LanguageModel:
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``. One that is not there is an error.
     dtype : {"float32", "bfloat16", "float16", "auto"}
         Precision of the network; features always come as float32. bfloat16 halves the time on
-        processors that have it, takes four times as long on those that do not, and changes hidden
-        states by about 1 %; "auto" is bfloat16 on the former and float32 on the latter. float16
-        may overflow.
+        processors that have it, takes longer on others, and changes hidden states by about 1 %;
+        "auto" is bfloat16 on the former and float32 on the latter. float16 may overflow.
     batch_size : int, optional
         Inputs per forward pass. Default: as many as fit 4096 tokens.
     cache : bool or path

@@ -168,12 +168,12 @@ class ColourScale(NamedTuple):
 
     @property
     def options(self) -> dict[str, Any]:
-        """As matplotlib takes them."""
+        """Return the scale as arguments of matplotlib."""
         return {"cmap": self.colours, "vmin": self.low, "vmax": self.high}
 
     @property
     def mappable(self) -> Any:
-        """For a colour bar of its own."""
+        """Return the scale for a colour bar that is drawn apart."""
         from matplotlib import colormaps
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize

@@ -180,7 +180,7 @@ def _draw(bundle: Bundle, name: str, width: float, style: Any, asked: Changes) -
     with paper_style(style), on_page(width), changed(asked, bundle) as shown:
         try:
             figure = FIGURES[name](shown)
-        except Exception as error:
+        except (KeyError, IndexError, ValueError) as error:  # what an empty selection leads to
             if asked.select:
                 raise nothing_left(bundle, name, asked) from error
             if isinstance(error, KeyError):

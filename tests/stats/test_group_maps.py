@@ -113,7 +113,7 @@ def test_bad_input_is_named(rng):
 
 
 def maps_of_subjects(rng, n, planted):
-    """Maps of subjects on one grid, each without a voxel of its own."""
+    """Maps of subjects on one grid, each lacking another voxel."""
     found = []
     for subject in range(n):
         mask = np.ones((4, 5, 3), dtype=bool)

@@ -72,8 +72,17 @@ class CachedTexts:
             part.read([pieces[row][common:] for row in longer.tolist()])
             self._append(part, longer)
 
+    def read_vectors(self, vectors: np.ndarray) -> None:
+        """Read vectors in place of token embeddings, (n_vectors, width), the same in each text."""
+        embedded = _torch().from_numpy(vectors).to(self.model.device)
+        dtype = getattr(_torch(), self.model.dtype)
+        self._read_inputs(embedded.to(dtype).expand(len(self), -1, -1))
+
     def forward(self, ids: Any, positions: Any, seen: Any, new: Any, cache: Any) -> Any:
-        """Run the network behind a cache; ``new`` marks which new tokens see which."""
+        """Run the network behind a cache; ``new`` marks which new tokens see which.
+
+        ``ids`` are tokens, (n, n_new), or vectors in place of embeddings, (n, n_new, width).
+        """
         torch = _torch()
         visible = torch.cat([seen[:, None, :].expand(-1, ids.shape[1], -1), new], dim=2)
         # A padded token sees itself: a row of the softmax needs something.
@@ -84,7 +93,7 @@ class CachedTexts:
         mask.masked_fill_(~visible, torch.finfo(dtype).min)
         with grouped_attention(self.model.network):
             return self.model.network(
-                input_ids=ids,
+                **{"inputs_embeds" if ids.is_floating_point() else "input_ids": ids},
                 attention_mask=mask[:, None],
                 position_ids=positions,
                 past_key_values=cache,
@@ -93,8 +102,10 @@ class CachedTexts:
 
     def _read_alike(self, pieces: np.ndarray) -> None:
         """Read equally many tokens of every text, (n, n_new)."""
+        self._read_inputs(_torch().from_numpy(pieces.astype(np.int64)).to(self.model.device))
+
+    def _read_inputs(self, ids: Any) -> None:
         torch = _torch()
-        ids = torch.from_numpy(pieces.astype(np.int64)).to(self.model.device)
         new = torch.ones(ids.shape[1], ids.shape[1], dtype=torch.bool, device=ids.device).tril()
         positions = self.length[:, None] + torch.arange(ids.shape[1], device=ids.device)
         with torch.inference_mode():
@@ -102,7 +113,8 @@ class CachedTexts:
                 ids, positions, self.seen, new[None].expand(len(ids), -1, -1), self._cache
             )
             self.logits = head_logits(self.model, states[:, -1])
-        self.seen = torch.cat([self.seen, torch.ones_like(ids, dtype=torch.bool)], dim=1)
+        read = torch.ones(ids.shape[:2], dtype=torch.bool, device=ids.device)
+        self.seen = torch.cat([self.seen, read], dim=1)
         self.length = self.length + ids.shape[1]
 
     def _copy(self, rows: np.ndarray) -> CachedTexts:
@@ -134,7 +146,9 @@ class CachedTexts:
         self.length[chosen] = part.length
 
 
-def read_tree(model: LanguageModel, words: np.ndarray, tokens: Sequence[Any]) -> CachedTexts:
+def read_tree(
+    model: LanguageModel, words: np.ndarray, tokens: Sequence[Any], prompt: np.ndarray | None = None
+) -> CachedTexts:
     """Read texts behind the model's prefix; what they begin with in common is read once.
 
     Parameters
@@ -143,6 +157,8 @@ def read_tree(model: LanguageModel, words: np.ndarray, tokens: Sequence[Any]) ->
     words : array of int, shape (n_texts, n_words)
     tokens : sequence of tuple of int
         Of each word.
+    prompt : array of shape (n_vectors, width), optional
+        Vectors behind the prefix, in the space of the token embeddings; the same for all texts.
 
     Returns
     -------
@@ -151,6 +167,8 @@ def read_tree(model: LanguageModel, words: np.ndarray, tokens: Sequence[Any]) ->
     """
     texts = CachedTexts(model)
     texts.read([tuple(model.frame.prefix)])
+    if prompt is not None:
+        texts.read_vectors(prompt)
     row = np.zeros(len(words), dtype=int)
     for stretch, first, rows in _stretches(words):
         texts.select(row[first])

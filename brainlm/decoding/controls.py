@@ -225,3 +225,14 @@ def _where(metrics: Sequence[str], own: np.ndarray, other: np.ndarray, found: np
     cells = zip(metrics, own, other, found, strict=True)
     listed = [f"{metric} ({a:.3f} against {b:.3f})" for metric, a, b, here in cells if here]
     return f"in {', '.join(listed)}" if listed else ""
+
+
+def prompt_lines(scores: xarray.Dataset) -> list[str]:
+    """Return a line on the loss of the soft prompt, where one was trained."""
+    if "prompt_loss" not in scores:
+        return []
+    loss, null, share = (float(scores[f"prompt_{name}"]) for name in ("loss", "null", "share"))
+    return [
+        f"soft prompt: {loss:.3f} nats per token of the story, {null:.3f} with shifted responses "
+        f"(lower than {share:.0%} of the shifts)"
+    ]

@@ -25,15 +25,10 @@ from brainlm.decoding.beam_search import (
 )
 from brainlm.decoding.embedding import EmbeddingDecoder, responses_after
 from brainlm.decoding.encoding_model import EncodingModel, choose_targets, fit_encoding_model
+from brainlm.decoding.prompt_examples import PromptExamples, join_examples, story_examples
 from brainlm.decoding.prompted import PromptedModel
 from brainlm.decoding.scorers import EmbeddingSimilarity, EncodingLikelihood, Scorer
-from brainlm.decoding.soft_prompt import (
-    PromptTraining,
-    SoftPrompt,
-    fit_soft_prompt,
-    join_examples,
-    story_examples,
-)
+from brainlm.decoding.soft_prompt import PromptTraining, SoftPrompt, fit_soft_prompt
 from brainlm.decoding.stimulus_model import (
     RowScale,
     StimulusModel,
@@ -164,6 +159,10 @@ class StoryDecoder:
         embedder = self.embedder
         return PromptedModel(embedder.model, embedder.vocabulary, self.prompt, rows)
 
+    def prompt_examples(self, story: Story) -> PromptExamples:
+        """Return the words of each sample of a known text and its responses (for scores only)."""
+        return _examples(self.embedder, story, self._components(story.responses), self.settings)
+
     def true_rows(self, story: Story) -> np.ndarray:
         """Return the rows of a known text (for ceilings and scores of the mapping only)."""
         embedding = self.embedder.space.project(_states(self.embedder, story.words))
@@ -254,15 +253,21 @@ def _fit_prompt(
     """Train the soft prompt, where one is asked for; the last story is held out."""
     if settings.prompt is None:
         return None
-    tokenizer, language = embedder.model.tokenizer, embedder.vocabulary.language
-    examples = []
-    for story in stories:
-        components = inputs.transform(story.responses).astype(np.float32)
-        X, samples = responses_after(components, settings.delays)
-        tokens = spell(tokenizer, story.words, language)
-        examples.append(story_examples(story, tokens, X, samples, settings.prompt.context))
+    examples = [
+        _examples(embedder, story, inputs.transform(story.responses), settings) for story in stories
+    ]
     train = join_examples(examples[:-1])
     return fit_soft_prompt(embedder.model, train, examples[-1], settings.prompt)
+
+
+def _examples(
+    embedder: CandidateEmbedder, story: Story, components: np.ndarray, settings: Settings
+) -> PromptExamples:
+    """Return the examples of a story, given the principal components of its responses."""
+    assert settings.prompt is not None
+    X, samples = responses_after(components.astype(np.float32), settings.delays)
+    tokens = spell(embedder.model.tokenizer, story.words, embedder.vocabulary.language)
+    return story_examples(story, tokens, X, samples, settings.prompt.context)
 
 
 def fit_word_rate_of_stories(stories: list[Story], inputs: PCA, delays: Sequence[int]) -> WordRate:

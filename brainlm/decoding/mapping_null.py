@@ -1,8 +1,8 @@
-"""Null of a mapping: responses shifted in a circle against the embedding of the text."""
+"""Nulls of a mapping and of a soft prompt: responses shifted in a circle against the text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from brainlm.decoding.decoder import StoryDecoder
 from brainlm.decoding.embedding import MappingScores
+from brainlm.decoding.soft_prompt import prompt_loss
 from brainlm.decoding.stories import Story
 from brainlm.decoding.story_scores import score_story_mapping
 from brainlm.stats.permutation import permutation_p
@@ -18,15 +19,40 @@ if TYPE_CHECKING:
     import xarray
 
 
+def shifted_stories(story: Story, n: int, seed: int = 0) -> Iterator[Story]:
+    """Yield a story with its responses shifted in a circle, by at least a tenth of it."""
+    n_samples = len(story.times)
+    least = max(1, n_samples // 10)
+    shifts = np.random.default_rng(seed).integers(least, n_samples - least, n)
+    return (replace(story, responses=np.roll(story.responses, s, axis=0)) for s in shifts)
+
+
 def shifted_mappings(
     decoder: StoryDecoder, story: Story, n: int, seed: int = 0
 ) -> list[MappingScores]:
-    """Score the mapping of responses shifted in a circle, by at least a tenth of the story."""
-    n_samples = len(story.times)
-    least = n_samples // 10
-    shifts = np.random.default_rng(seed).integers(least, n_samples - least, n)
-    moved = (replace(story, responses=np.roll(story.responses, s, axis=0)) for s in shifts)
-    return [score_story_mapping(decoder, each) for each in moved]
+    """Score the mapping of `shifted_stories`."""
+    return [score_story_mapping(decoder, each) for each in shifted_stories(story, n, seed)]
+
+
+def score_story_prompt(
+    decoder: StoryDecoder, story: Story, n: int, seed: int = 0
+) -> dict[str, float]:
+    """Return how well the soft prompt predicts the words of a held-out story, and its null.
+
+    Returns
+    -------
+    dict
+        ``prompt_loss``, in nats per token; ``prompt_null``, its mean over ``n`` `shifted_stories`;
+        ``prompt_share``, the share of those whose loss is higher. NaN for a story too short to hold
+        a word with all of its responses. Empty without a soft prompt.
+    """
+    if decoder.prompt is None:
+        return {}
+    model, prompt = decoder.embedder.model, decoder.prompt
+    moved = (story, *shifted_stories(story, n, seed))
+    loss, *null = (prompt_loss(model, prompt, decoder.prompt_examples(each)) for each in moved)
+    share = float(np.mean(np.array(null) > loss))
+    return {"prompt_loss": loss, "prompt_null": float(np.mean(null)), "prompt_share": share}
 
 
 def compare_mappings(

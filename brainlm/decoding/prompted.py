@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import numpy as np
 
-from brainlm.decoding.soft_prompt import SoftPrompt, prompted_states
+from brainlm.decoding.cached_texts import read_tree
+from brainlm.decoding.soft_prompt import SoftPrompt
 from brainlm.decoding.stimulus_model import RowWindow
 from brainlm.decoding.vocabulary import Vocabulary
 from brainlm.language_models import LanguageModel
-from brainlm.language_models.heads import head_logits
 
 
 class PromptedModel:
@@ -22,7 +20,9 @@ class PromptedModel:
 
     within the first tokens of the vocabulary; words that begin with the same token get the same
     gain, and the proposals of the language model without a prompt tell them apart. x are the
-    responses after the row in which the word has its largest weight.
+    responses after the row in which the word has its largest weight. As in training, the words
+    before are the last ``context`` words before that row and those inside it; within a row only the
+    new word is read.
 
     Parameters
     ----------
@@ -46,6 +46,7 @@ class PromptedModel:
         self._tokens = np.array(sorted(vocabulary.root.children))
         places = np.searchsorted(self._tokens, [word[0] for word in vocabulary.tokens])
         self._first = places  # of each word, among those tokens
+        self._row, self._history = -1, np.zeros((0, 0), dtype=np.int32)
 
     def gains(self, rows: RowWindow, parents: np.ndarray, steps: np.ndarray) -> np.ndarray:
         """Refuse: embeddings alone are not enough, see ``word_gains``."""
@@ -65,18 +66,21 @@ class PromptedModel:
             Words of each hypothesis.
         words : array of int, shape (n_candidates,)
         """
-        import torch
-
         row = rows.first + int(np.argmax(rows.weights()))
-        row = min(max(row, 0), len(self._vectors) - 1)
-        recent = history[:, max(0, history.shape[1] - int(self.prompt.context[0])) :]
-        tokens = self.vocabulary.tokens
-        texts = [list(chain.from_iterable(tokens[word] for word in line)) for line in recent]
-        with torch.inference_mode():
-            vectors = torch.from_numpy(np.repeat(self._vectors[row : row + 1], len(texts), axis=0))
-            states, first = prompted_states(self.model, vectors, texts)
-            last = torch.tensor([first + len(text) - 1 for text in texts])
-            logits = head_logits(self.model, states[torch.arange(len(texts)), last])
-            chosen = torch.from_numpy(self._tokens).to(logits.device)
-            log_p = logits[:, chosen].log_softmax(-1).cpu().numpy()
+        self._advance(min(max(row, 0), len(self._vectors) - 1), history)
+        log_p = self._texts.logits[:, self._tokens].float().log_softmax(-1).cpu().numpy()
         return log_p[parents, self._first[words]]
+
+    def _advance(self, row: int, history: np.ndarray) -> None:
+        """Read on what the hypotheses have gained since the last call, or begin with a new row."""
+        last = {words.tobytes(): place for place, words in enumerate(self._history)}
+        grown = history.shape[1] == self._history.shape[1] + 1 and row == self._row
+        before = [last.get(words.tobytes(), -1) for words in history[:, :-1]] if grown else [-1]
+        if min(before) < 0:
+            window = history[:, max(0, history.shape[1] - int(self.prompt.context[0])) :]
+            vectors = self._vectors[row]
+            self._texts = read_tree(self.model, window, self.vocabulary.tokens, vectors)
+        else:
+            self._texts.select(np.array(before))
+            self._texts.read([self.vocabulary.tokens[word] for word in history[:, -1]])
+        self._row, self._history = row, np.ascontiguousarray(history)

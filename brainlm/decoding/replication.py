@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import t
 
-from brainlm.decoding.controls import condition_kind, control_draws
+from brainlm.decoding.controls import condition_kind, control_draws, prompt_lines
 from brainlm.errors import unknown_name
 from brainlm.stats.paired import Interval
 
@@ -249,6 +249,7 @@ def gain_lines(scores: xarray.Dataset, comparison: xarray.Dataset | None = None)
         each = scores.sel(snr=snr)
         r, accuracy, r2 = (float(each[n]) for n in ("mapping_r", "mapping_2v2", "encoding_r2"))
         lines.append(f"\nSNR {snr:g}: mapping r {r:.3f}, 2v2 {accuracy:.3f}; encoding R2 {r2:.3f}")
+        lines += prompt_lines(each)
         for metric in each["metric"].values:
             table = each[names].sel(metric=metric).to_dataframe()[names]
             lines.append(f"\n{metric}\n{table.round(3).to_string()}")

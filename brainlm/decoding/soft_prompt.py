@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from brainlm._progress import bar
-from brainlm.decoding.stories import Story
+from brainlm.decoding.prompt_examples import PromptExamples
 from brainlm.encoding.ridge import RidgeEncoder
 from brainlm.encoding.splits import ContiguousBlocks
 from brainlm.language_models import LanguageModel
@@ -69,34 +69,6 @@ class PromptTraining:
     rate: float = 5e-3
     decay: float = 0.05
     seed: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class PromptExamples:
-    """Words that a sample holds, what was said before, and the responses after it.
-
-    Attributes
-    ----------
-    before, target : list of tuple of int
-        Tokens.
-    X : array of shape (n_examples, n_inputs)
-    """
-
-    before: list[tuple[int, ...]]
-    target: list[tuple[int, ...]]
-    X: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def select(self, rows: np.ndarray) -> PromptExamples:
-        """Return some of the examples."""
-        before, target = ([each[i] for i in rows] for each in (self.before, self.target))
-        return PromptExamples(before, target, self.X[rows])
-
-    def with_inputs(self, X: np.ndarray) -> PromptExamples:
-        """Return the same words with other responses, such as permuted ones."""
-        return PromptExamples(self.before, self.target, X)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,51 +118,6 @@ def load_soft_prompt(path: Path | str) -> SoftPrompt:
     from safetensors.numpy import load_file
 
     return SoftPrompt(**load_file(path))
-
-
-def story_examples(
-    story: Story,
-    tokens: Sequence[tuple[int, ...]],
-    X: np.ndarray,
-    samples: np.ndarray,
-    context: int,
-) -> PromptExamples:
-    """Return an example for each sample that holds words and has responses after it.
-
-    Parameters
-    ----------
-    story : Story
-    tokens : sequence of tuple of int, shape (n_words,)
-    X : array of shape (n_rows, n_inputs)
-    samples : array of int, shape (n_rows,)
-        The sample that each row of X follows (`brainlm.decoding.embedding.responses_after`).
-    context : int
-        Words.
-    """
-    place = np.searchsorted(story.times, story.middle, side="right") - 1
-    before, target, rows = [], [], []
-    for row, sample in enumerate(samples):
-        inside = np.flatnonzero(place == sample)
-        if sample < 0 or not len(inside):
-            continue
-        first = int(inside[0])
-        before.append(_joined(tokens[max(0, first - context) : first]))
-        target.append(_joined(tokens[first : inside[-1] + 1]))
-        rows.append(row)
-    return PromptExamples(before, target, X[rows])
-
-
-def join_examples(parts: Sequence[PromptExamples]) -> PromptExamples:
-    """Return the examples of several stories as one."""
-    return PromptExamples(
-        [text for part in parts for text in part.before],
-        [text for part in parts for text in part.target],
-        np.concatenate([part.X for part in parts]),
-    )
-
-
-def _joined(words: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
-    return tuple(token for word in words for token in word)
 
 
 def fit_soft_prompt(
@@ -284,7 +211,8 @@ def prompt_loss(model: LanguageModel, prompt: SoftPrompt, examples: PromptExampl
     model : LanguageModel
     prompt : SoftPrompt
     examples : PromptExamples
-        Of a held-out story; with permuted responses (`PromptExamples.with_inputs`) the null.
+        Of a held-out story; with permuted responses (`PromptExamples.with_inputs`) the null. The
+        loss of none is NaN.
     """
     import torch
 
@@ -295,7 +223,7 @@ def prompt_loss(model: LanguageModel, prompt: SoftPrompt, examples: PromptExampl
             vectors = torch.from_numpy(prompt.vectors(part.X))
             loss, n = _summed_loss(model, vectors, part)
             total, n_tokens = total + float(loss), n_tokens + n
-    return total / n_tokens
+    return total / n_tokens if n_tokens else float("nan")
 
 
 def _start(

@@ -17,6 +17,7 @@ from brainlm._progress import bar
 from brainlm.decoding.beam_search import Beam, Reconstruction
 from brainlm.decoding.conditions import Condition, build_conditions, random_conditions
 from brainlm.decoding.decoder import StoryDecoder
+from brainlm.decoding.mapping_null import score_story_prompt
 from brainlm.decoding.names import LABELS
 from brainlm.decoding.null_scores import Window
 from brainlm.decoding.stories import Story, story_key
@@ -141,9 +142,14 @@ class DecodingStudy:
         )
 
     def mapping(self, story: Story) -> dict[str, float]:
-        """Return ``mapping_r`` and ``mapping_2v2`` of the decoded embedding of a story."""
+        """Return ``mapping_r`` and ``mapping_2v2`` of the decoded embedding of a story.
+
+        And the loss of the soft prompt, where there is one
+        (`brainlm.decoding.mapping_null.score_story_prompt`), with as many shifts as the null has.
+        """
         found = score_story_mapping(self.decoder, story)
-        return {"mapping_r": float(found.r.mean()), "mapping_2v2": found.pairwise}
+        mapping = {"mapping_r": float(found.r.mean()), "mapping_2v2": found.pairwise}
+        return {**mapping, **score_story_prompt(self.decoder, story, self.n_null)}
 
 
 def windows_of(middle: np.ndarray, story: Story) -> np.ndarray:

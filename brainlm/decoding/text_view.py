@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brainlm.decoding import CAUTION
-from brainlm.decoding.controls import cautions
+from brainlm.decoding.controls import cautions, prompt_lines
 
 if TYPE_CHECKING:
     import xarray
@@ -68,7 +68,8 @@ def show_story(study: xarray.Dataset) -> str:
     names = _of_brains(study)
     shown = "MapGuide: brain" if "MapGuide: brain" in names else names[0]
     text = terminal_view(study, shown, metric)
-    return "\n".join([*cautions(study), text, mapping, table, show_controls(study, metric), note])
+    tables = [mapping, *prompt_lines(study), table, show_controls(study, metric), note]
+    return "\n".join([*cautions(study), text, *tables])
 
 
 def show_controls(study: xarray.Dataset, metric: str) -> str:

@@ -55,7 +55,7 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
     assert not (tmp_path / ".out-parts").exists()  # the bundle has all of them
 
 
-def test_a_folder_is_decoded_with_a_soft_prompt(folder, tiny_folder, tmp_path, monkeypatch):
+def test_a_folder_is_decoded_with_a_soft_prompt(folder, tiny_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
     _decode(folder, tiny_folder, tmp_path / "out", story="d", scorers="soft-prompt", draws=1)
     scores = load_bundle(tmp_path / "out").arrays["scores"]
@@ -63,6 +63,11 @@ def test_a_folder_is_decoded_with_a_soft_prompt(folder, tiny_folder, tmp_path, m
     assert {"BrainLLM: brain", "BrainLLM: permuted brain", "ceiling"} <= set(conditions)
     assert not any(name.startswith(("Tang", "MapGuide")) for name in conditions)
     assert np.isfinite(scores["gain"].sel(metric="bleu-1", condition="BrainLLM: brain"))
+    loss, null, share = (float(scores[f"prompt_{name}"]) for name in ("loss", "null", "share"))
+    assert 0 < loss < 20
+    assert 0 < null < 20
+    assert 0 <= share <= 1
+    assert f"soft prompt: {loss:.3f} nats per token of the story" in capsys.readouterr().out
     with pytest.raises(UnknownNameError, match="unknown scorer 'mixture'"):
         _decode(folder, tiny_folder, tmp_path / "other", scorers="mixture")
 

@@ -63,6 +63,7 @@ def test_stories_and_subjects_are_crossed_and_nothing_is_decided_by_two(
         same_model=True,
         snrs="3",
         draws=1,
+        scorers="likelihood,similarity,soft-prompt",
         debug=True,
         out=tmp_path / "out",
     )
@@ -79,7 +80,10 @@ def test_stories_and_subjects_are_crossed_and_nothing_is_decided_by_two(
     )
     assert comparison["verdict"].item().startswith("undecided (2 stories, 2 subjects")
     assert "the decoder's own model is planted: a circular analysis" in notes
-    assert "MapGuide minus Tang" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "MapGuide minus Tang" in printed
+    assert scores["prompt_loss"].item() == pytest.approx(cells["prompt_loss"].mean().item())
+    assert f"soft prompt: {scores['prompt_loss'].item():.3f} nats per token" in printed
 
 
 def test_the_decoders_own_model_is_not_planted_unasked(analysis, tiny, tiny_folder, tmp_path):

@@ -8,19 +8,20 @@ import pytest
 from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.conditions import brain_scorer, build_conditions
 from brainlm.decoding.decoder import Settings, fit_story_decoder
+from brainlm.decoding.prompt_examples import PromptExamples, story_examples
 from brainlm.decoding.prompted import PromptedModel
 from brainlm.decoding.scorers import Mixture
 from brainlm.decoding.soft_prompt import (
-    PromptExamples,
     PromptTraining,
     SoftPrompt,
     fit_soft_prompt,
     load_soft_prompt,
     prompt_loss,
-    story_examples,
+    prompted_states,
 )
 from brainlm.decoding.stories import Story
 from brainlm.language_models import LanguageModel
+from brainlm.language_models.heads import head_logits
 
 FAST = PromptTraining(n_prompts=2, rank=8, context=4, epochs=12, patience=4, batch=32, rate=0.02)
 N_INPUTS = 12
@@ -163,6 +164,42 @@ def test_gains_are_probabilities_of_the_first_token(tiny, vocabulary, rng):
     assert total == pytest.approx(1, abs=1e-4)
     with pytest.raises(ValueError, match="scores words, not embeddings"):
         scorer.gains(rows, np.zeros(1, dtype=int), np.zeros((1, 2)))
+
+
+def test_gains_of_a_search_are_those_of_texts_that_are_read_whole(tiny, vocabulary, rng):
+    """Hypotheses part and die over three rows; keys and values are kept within a row."""
+    import torch
+
+    from brainlm.decoding.stimulus_model import RowScale, RowWindow, StimulusModel, word_weights
+
+    part = examples(rng, vocabulary, 60)
+    prompt = fit_soft_prompt(tiny, part, part, replace(FAST, epochs=1, context=2))
+    X = rng.standard_normal((3, N_INPUTS))
+    scorer = PromptedModel(tiny, vocabulary, prompt, X)
+    middle = np.array([0.3, 0.8, 1.3, 1.8, 2.4, 3.0, 4.5, 5.0])
+    row_of, start = [0, 0, 0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 2, 2, 4, 4]
+    model = StimulusModel(
+        word_weights(middle, 2.0 * np.arange(3)), RowScale(np.zeros(2), np.ones(2), 1.0)
+    )
+    rows, history = RowWindow(model, 0), np.zeros((1, 0), dtype=np.int32)
+    for k, row in enumerate(row_of):
+        words = rng.integers(0, len(vocabulary), 5)
+        parents = rng.integers(0, len(history), 5)
+        found = scorer.word_gains(rows, parents, history, words)
+        texts = [
+            [token for word in line[start[k] :] for token in vocabulary.tokens[word]]
+            for line in history
+        ]
+        vectors = torch.from_numpy(np.repeat(prompt.vectors(X[row : row + 1]), len(texts), axis=0))
+        states, first = prompted_states(tiny, vectors, texts)
+        last = [first + len(text) - 1 for text in texts]
+        logits = head_logits(tiny, states[torch.arange(len(texts)), last])
+        known = sorted({word[0] for word in vocabulary.tokens})
+        log_p = logits[:, known].log_softmax(-1).detach().numpy()
+        wanted = [known.index(vocabulary.tokens[word][0]) for word in words]
+        np.testing.assert_allclose(found, log_p[parents, wanted], atol=2e-4)
+        history = np.c_[history[parents], words].astype(np.int32)
+        rows.advance(parents, np.zeros((5, 2), dtype=np.float32))
 
 
 def test_bad_input_is_named(tiny, vocabulary, rng):

@@ -15,8 +15,8 @@ linux_only = pytest.mark.skipif(not LINUX, reason="memory is bounded by Linux's 
 
 
 @contextlib.contextmanager
-def bounded(seconds=LONGEST):
-    """Stop what is busy for longer, and let no more than `ROOM` be taken (on Linux)."""
+def bounded(seconds=LONGEST, room=ROOM):
+    """Stop what is busy for longer, and let no more than ``room`` be taken (on Linux)."""
     if not LINUX:
         yield
         return
@@ -30,7 +30,7 @@ def bounded(seconds=LONGEST):
         taken = int(file.read().split()[0]) * resource.getpagesize()
     old = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)
-    resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, before[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (taken + room, before[1]))
     try:
         yield
     finally:

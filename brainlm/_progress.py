@@ -1,14 +1,17 @@
-"""Progress bars on standard error: where they are asked for, and of all that a command does."""
+"""Progress on standard error: bars where they are asked for, and of all that a command does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
+from threading import Timer
 from typing import Any
 
+from brainlm._log import say
+
 SHOWN: ContextVar[bool] = ContextVar("progress", default=False)
-DELAY = 2.0  # seconds after which a bar inside another step appears
+DELAY = 2.0  # seconds after which a bar inside another step, or the line of a step, appears
 
 
 @contextmanager
@@ -48,3 +51,18 @@ def bar(
     asked = progress or SHOWN.get()
     options |= {"delay": DELAY, "leave": False} if inner else {}
     return tqdm(items, desc=desc, disable=not asked, **options)
+
+
+@contextmanager
+def step(desc: str) -> Iterator[None]:
+    """Name what lasts without parts to count: inside a command, in a line after some seconds."""
+    if not SHOWN.get():
+        yield
+        return
+    timer = Timer(DELAY, copy_context().run, [say, f"{desc} ..."])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -4,7 +4,7 @@ from time import sleep
 
 from brainlm import _progress
 from brainlm._log import keep_log, log_lines
-from brainlm._progress import bar, shown_progress
+from brainlm._progress import bar, shown_progress, step
 from brainlm.workflow import Run
 
 
@@ -39,6 +39,20 @@ def test_an_analysis_is_a_command_and_its_lines_stand_alone(tmp_path, capsys):
     assert "parts: " in told
     assert any(line.endswith("first part: done") for line in lines)
     assert not any("parts:" in line for line in lines)  # bars are not in the log
+
+
+def test_a_step_without_parts_is_named_when_it_lasts(capsys, monkeypatch):
+    monkeypatch.setattr(_progress, "DELAY", 0.02)
+    with step("outside of a command"):
+        sleep(0.05)
+    with keep_log(), shown_progress():
+        with step("quick"):
+            pass
+        with step("load a model"):
+            sleep(0.1)
+        lines = log_lines()
+    assert capsys.readouterr().err == "load a model ...\n"
+    assert any(line.endswith("load a model ...") for line in lines)
 
 
 def test_folds_of_a_fit_have_a_bar(monkeypatch, rng):

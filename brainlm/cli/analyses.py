@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from brainlm._progress import shown_progress, step
 from brainlm.errors import unknown_name
 from brainlm.workflow.signatures import check_options, described, flat_options
 
@@ -75,7 +76,9 @@ def command_of(name: str) -> Callable[..., None]:
 
     def command(**given: Any) -> None:
         check_options(given)
-        load_analysis(name).main(**given)
+        with shown_progress(), step(f"load the code of {name}"):
+            analysis = load_analysis(name)
+        analysis.main(**given)
 
     _, form = flat_options(module.main, analysis_path(name).stem)
     return described(command, module.main, form)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._progress import step
 from brainlm._validation import is_mapped
 from brainlm.data.brain_maps import BrainMaps
 from brainlm.data.features import Features
@@ -289,7 +290,8 @@ def _open_content(
     check_finished(folder, paths)
     for path in paths:
         check_file(card, folder / path, card.checksums.get(path))
-    content = READERS[card.open.reader].function(folder, subject, **card.open.options)
+    with step(f"read {card.name}"):
+        content = READERS[card.open.reader].function(folder, subject, **card.open.options)
     return card, content, f"data set {card.name!r}, subject {subject!r}, file {folder / paths[0]}"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.decomposition import PCA
 
+from brainlm._progress import step
 from brainlm.compute.lazy_arrays import TargetView
 from brainlm.compute.memory import check_memory
 from brainlm.decoding.beam_search import (
@@ -193,6 +194,7 @@ class StoryDecoder:
         return self.inputs.transform(responses[:, self.targets]).astype(np.float32)
 
 
+@step("fit the decoder of stories")
 def fit_story_decoder(
     model: LanguageModel, stories: list[Story], settings: Settings, language: str = "en"
 ) -> StoryDecoder:

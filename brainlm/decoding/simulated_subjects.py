@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brainlm._progress import bar
 from brainlm.data.stimulus import Stimulus
 from brainlm.decoding.words import clean_words, read_states
 from brainlm.encoding.align import resample
@@ -172,7 +173,7 @@ def generate_stories(
     cache = BeamCache(model, vocabulary, context=16)
     nucleus = Nucleus(mass=0.95, ratio=0.01)
     cache.advance(np.zeros(n_stories, int), rng.choice(len(vocabulary), n_stories))
-    while cache.history.shape[1] < n_words:
+    for _ in bar(range(n_words - 1), "write stories"):
         found = propose(cache, nucleus, least=3)
         chosen = []
         for story in range(n_stories):

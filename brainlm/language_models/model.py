@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._progress import step
 from brainlm.compute.backend import check_device
 from brainlm.data.features import Features
 from brainlm.data.stimulus import Stimulus
@@ -115,9 +116,10 @@ class LanguageModel:
         self.batch_size = batch_size
         self.cache = resolve_cache(cache)
         self.source = find_source(name, allow_pickles).twin(untrained)
-        self.config = loading.load_config(self.source.folder)
-        self.kind = loading.kind_of(self.config)
-        self.tokenizer = loading.load_tokenizer(self.source.folder)
+        with step(f"open {self.name}"):
+            self.config = loading.load_config(self.source.folder)
+            self.kind = loading.kind_of(self.config)
+            self.tokenizer = loading.load_tokenizer(self.source.folder)
         given = self.source.separator if separator is None else separator
         self.frame: Frame = frame_of(self.tokenizer, self.kind, given)
 
@@ -167,14 +169,16 @@ class LanguageModel:
     @cached_property
     def network(self) -> Any:
         """The torch module, without a language-modelling head."""
-        return loading.load_network(self.source, device=self.device, dtype=self.dtype)
+        with step(f"load {self.name}"):
+            return loading.load_network(self.source, device=self.device, dtype=self.dtype)
 
     @cached_property
     def headed(self) -> Any:
         """The torch module with its language-modelling head; ``network`` becomes a part of it."""
         head = "AutoModelForCausalLM" if self.causal else "AutoModelForMaskedLM"
         where = {"device": self.device, "dtype": self.dtype}
-        headed = loading.load_network(self.source, **where, head=head)
+        with step(f"load {self.name}"):
+            headed = loading.load_network(self.source, **where, head=head)
         self.network = headed.base_model
         return headed
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from brainlm._progress import bar
+from brainlm._progress import bar, step
 from brainlm.compute.backend import check_device
 from brainlm.data.sound import Frames, Sound
 from brainlm.language_models import loading
@@ -90,7 +90,8 @@ class SpeechModel:
     @cached_property
     def network(self) -> Any:
         """The torch module; of Whisper, the encoder."""
-        return loading.load_network(self.source, device=self.device, dtype=self.dtype)
+        with step(f"load {self.name}"):
+            return loading.load_network(self.source, device=self.device, dtype=self.dtype)
 
     def embed(
         self,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from brainlm._log import keep_log, log_lines, say
-from brainlm._progress import shown_progress
+from brainlm._progress import shown_progress, step
 from brainlm.data.features import Features
 from brainlm.data.notes import Note
 from brainlm.data.recording import Recording
@@ -183,16 +183,17 @@ class Run:
             self.uses(result.recording, *result.spaces)
             self.note(*result.notes)
             settings = {**result.settings, **settings}
-        save_bundle(
-            self.out,
-            analysis=self.analysis,
-            arrays={**(result.arrays if result is not None else {}), **(arrays or {})},
-            config={**self.settings, **_plain(settings)},
-            inputs={"data": self.data, "features": self.features},
-            notes=self.notes,
-            figures=figures,
-            overwrite=self.overwrite,
-        )
+        with step("save the bundle"):
+            save_bundle(
+                self.out,
+                analysis=self.analysis,
+                arrays={**(result.arrays if result is not None else {}), **(arrays or {})},
+                config={**self.settings, **_plain(settings)},
+                inputs={"data": self.data, "features": self.features},
+                notes=self.notes,
+                figures=figures,
+                overwrite=self.overwrite,
+            )
         save_figures(load_bundle(self.out))
         told = f"   {DEBUG}" if self.debug else ""
         self.show(f"result bundle: {self.out}   ({self.seconds:.0f} s){told}")

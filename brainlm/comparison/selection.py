@@ -86,18 +86,18 @@ def open_assemblies(
     root: Path | None,
     limits: Mapping[str, Mapping[str, Any]],
     *,
-    debug: bool,
     max_items: int,
+    few: int = 0,
 ) -> list[Assembly]:
-    """Open the data sets of a study, each with its limits; small ones in debug."""
+    """Open the data sets of a study, each with its limits; ``few`` items of each in a debug run."""
     tasks = []
     for name in bar(names, "open data sets"):
         limit: dict[str, Any] = {"max_items": max_items, **limits.get(name, {})}
-        if debug:
+        if few:
             most = 60 if name == "nieuwland2018" else 3
-            limit = {"max_items": 120, "max_subjects": most}
+            limit = {"max_items": few, "max_subjects": most}
         task = open_assembly(name, root, **limit)
-        if debug:
+        if few:
             task = replace(task, n_splits=4)
         tasks.append(task)
     return tasks

@@ -138,9 +138,7 @@ def _rda_column(column: Any) -> list[Any]:
     missing, cells = np.flatnonzero(column.isna()), column.tolist()
     floats = [cell for cell in column.dropna() if isinstance(cell, float)]
     if floats and all(map(float.is_integer, floats)):
-        cells = [
-            int(cell) if isinstance(cell, float) and cell == cell else cell for cell in cells
-        ]
+        cells = [int(cell) if isinstance(cell, float) and cell == cell else cell for cell in cells]
     for row in missing:
         cells[row] = ""
     return cells

@@ -77,8 +77,9 @@ class Study:
 
     def open(self, limits: Mapping[str, Mapping[str, Any]], max_items: int) -> list[Assembly]:
         """Open the data sets, each within its limits; their notes are kept in the bundle."""
+        few = (60 if self.trial else 120) if self.run.debug else 0
         self.assemblies = open_assemblies(
-            self.names, self.run.root, limits, debug=self.run.debug, max_items=max_items
+            self.names, self.run.root, limits, max_items=max_items, few=few
         )
         self.seconds["opening the data"] = self.run.seconds
         for each in self.assemblies:

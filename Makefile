@@ -28,10 +28,12 @@ demo: fetch
 	$(BIN)/brainlm run encode_human_ratings --twins 0 --out results/demo --overwrite
 
 # The models of the tests, where they can be had; without them the tests that need them skip. Two
-# processes with a thread each take half the time of one with two threads.
+# processes with a thread each take half the time of one with two threads. LONG=all adds the tests that
+# take many seconds each, LONG=2/8 the second of eight parts of them.
+LONG ?= none
 test: install
 	-$(BIN)/brainlm fetch human-ratings minilm glove-6b-50d smollm2 synonyms-zh
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal --long $(LONG)
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,5 +1,7 @@
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import matplotlib as mpl
 import numpy as np
@@ -7,6 +9,35 @@ import pytest
 import urllib3  # noqa: F401  its first import opens a socket, which tests block
 
 mpl.use("Agg")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--long",
+        default="none",
+        metavar="PART",
+        help="tests that are marked as long: none, all, or a part of them such as 2/6",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out long tests that nobody asked for, be it by ``--long`` or by name."""
+    part = config.getoption("--long")
+    if part == "all" or any("::" in argument for argument in config.args):
+        return
+    found = re.fullmatch(r"(\d+)/(\d+)", part)
+    if part != "none" and (not found or not 1 <= int(found[1]) <= int(found[2])):
+        raise pytest.UsageError(f"--long {part}: give none, all, or a part such as 2/6")
+    k, n = map(int, found.groups()) if found else (0, 1)  # the hash is the same in all processes
+    left_out = [
+        item
+        for item in items
+        if item.get_closest_marker("long") and crc32(item.nodeid.encode()) % n != k - 1
+    ]
+    if left_out:
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture

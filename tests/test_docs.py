@@ -122,6 +122,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 @pytest.mark.parametrize(("page", "line"), list(commands()))
 def test_a_command_runs_as_it_stands(folder, page, line):
@@ -144,6 +145,7 @@ def test_a_command_runs_as_it_stands(folder, page, line):
     assert done.output.strip()
 
 
+@pytest.mark.long
 def test_settings_of_the_page_are_taken(folder):
     """On the words of the norms that the machine has; what the file says, ``--set`` changes."""
     if not is_cached("minilm") or not is_on_disk("human-ratings"):

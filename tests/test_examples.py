@@ -103,6 +103,7 @@ def test_every_example_is_run_here():
         assert "plt." in text or "thumbnail" in text or "surface_views" in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OF_DATA)
 def test_without_its_data_an_example_says_so_and_finds_what_was_planted(
     name, tmp_path, monkeypatch, capsys
@@ -165,6 +166,7 @@ def test_an_example_runs_as_the_notebook_of_the_gallery_and_finds_what_was_plant
     assert any("image/png" in out.get("data", ()) for out in outputs)
 
 
+@pytest.mark.long
 def test_alice_goes_from_files_to_a_column(capsys):
     if not is_cached("smollm2"):
         pytest.skip("smollm2 is not in the cache: run `brainlm fetch smollm2`")
@@ -186,6 +188,7 @@ def test_similarity_needs_its_columns_centred(tmp_path, monkeypatch):
     assert max(map(abs, curves["random vectors", True])) < 0.1
 
 
+@pytest.mark.long
 def test_the_cluster_example():
     done = subprocess.run(
         [sys.executable, EXAMPLES / "cluster_study.py"], capture_output=True, text=True, timeout=120
@@ -194,6 +197,7 @@ def test_the_cluster_example():
     assert re.search(r"scores_S1 .*'layer 1': -?0\.0.*'layer 2': 0\.7", done.stdout)
 
 
+@pytest.mark.long
 def test_a_simulated_minute_is_decoded(capsys):
     if not is_cached("smollm2"):
         pytest.skip("smollm2 is not in the cache: run `brainlm fetch smollm2`")
@@ -208,6 +212,7 @@ def test_a_simulated_minute_is_decoded(capsys):
     assert float(re.search(r"2v2 = ([\d.]+)", printed)[1]) > 0.9
 
 
+@pytest.mark.long
 def test_inside_a_model(capsys):
     if not is_cached("smollm2"):
         pytest.skip("smollm2 is not in the cache: run `brainlm fetch smollm2`")
@@ -221,6 +226,7 @@ def test_inside_a_model(capsys):
     assert "language units  prefer held-out sentences" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_features_and_surprisal(capsys):
     for name in ("smollm2", "gemma3"):
         if not is_cached(name):

@@ -101,6 +101,7 @@ def run_encode_bids(study, out, *arguments):
     return CliRunner().invoke(app, command, catch_exceptions=False)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 @pytest.mark.parametrize("subject", [[], ["--subject", "sub-01"]])
 def test_one_command_does_what_the_page_does(study, tmp_path, subject):
@@ -117,6 +118,7 @@ def test_one_command_does_what_the_page_does(study, tmp_path, subject):
     assert bundle.record["config"]["pattern"].startswith("derivatives/fmriprep")
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 def test_a_model_and_confounds(miniature, tmp_path, rng):
     study = write_bids(tmp_path / "my-study", rng, confounds=True)

@@ -47,6 +47,7 @@ def card(tmp_path, rng):
     return card
 
 
+@pytest.mark.long
 def test_a_card_of_your_own_opens_and_is_described(card):
     assert list_subjects(card) == [f"r{k}" for k in range(6)]
     stimulus, recording = open_dataset(card, "r3")
@@ -57,6 +58,7 @@ def test_a_card_of_your_own_opens_and_is_described(card):
     assert "160 words" in told.output
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not is_cached("smollm2"), reason="smollm2 is not cached")
 @pytest.mark.parametrize("extra", [[], ["--debug"]])
 def test_reading_takes_a_card_of_your_own(card, tmp_path, extra):

@@ -42,6 +42,7 @@ def test_bars_show_the_held_out_layer_and_the_references(rng):
     plt.close("all")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", [lambda rng: by_fold(rng)[1], by_subject])
 def test_figures_are_drawn_from_the_bundle_and_drawn_again_alike(rng, tmp_path, make):
     folder = save_bundle(
@@ -95,6 +96,7 @@ def text_arrays(rng, words):
     }
 
 
+@pytest.mark.long
 def test_geometry_and_surprisal_are_drawn_from_the_bundle_and_show_their_numbers(rng, tmp_path):
     words = [f"word{i}" for i in range(70)]
     arrays = text_arrays(rng, words)

@@ -115,6 +115,7 @@ def bundle(tmp_path_factory):
     return load_bundle(folder), table
 
 
+@pytest.mark.long
 def test_heat_map_shows_the_best_layer_of_each_model(bundle):
     loaded, table = bundle
     figure = draw(loaded, "model_by_dataset")

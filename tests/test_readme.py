@@ -30,6 +30,7 @@ def test_it_is_short():
     assert TEXT.count("\n") <= 120
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 def test_second_block_runs_with_its_data_and_model(capsys):
     if not is_on_disk("alice-fmri"):

@@ -55,6 +55,7 @@ def test_a_download_is_as_large_as_the_card_says():
         pytest.skip("needs the data")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", kind_is("responses"))
 def test_responses_agree_with_every_fact(name, rng):
     subjects = real_subjects(name)
@@ -220,6 +221,7 @@ def test_responses_meet_their_own_words():
     assert spearman([lengths[item] for item in recording.items], first_pass) > 0.75
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("people", "means", "measure"),
     [("ucl-erp-people", "ucl-erp", "N400"), ("ucl-gaze-people", "ucl-gaze", "RTfirstpass")],

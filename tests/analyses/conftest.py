@@ -1,13 +1,14 @@
 import pytest
 
-from brainlm.plotting import save_figures
+from brainlm.plotting import brain, save_figures
 from brainlm.workflow import run
 
 
 @pytest.fixture(autouse=True)
-def pictures_without_pdf(monkeypatch):
-    """Half of the drawing; the tests of plotting look at the PDF of every figure."""
+def coarse_pictures(monkeypatch):
+    """A part of the drawing; the tests of plotting look at every figure in full, and at its PDF."""
     monkeypatch.setitem(save_figures.__kwdefaults__, "formats", ("png",))
+    monkeypatch.setattr(brain, "PICTURE_DPI", 40)
 
 
 @pytest.fixture

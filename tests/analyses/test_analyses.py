@@ -42,6 +42,7 @@ def _run(name, folder, *, drawn=False, **options):
     return bundle
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
 def test_encode_human_ratings(tmp_path, capsys):
     _need(["human-ratings"], ["minilm", "glove-6b-50d"])
@@ -60,6 +61,7 @@ def test_encode_human_ratings(tmp_path, capsys):
     assert all(len(sha) == 64 for sha in files.values())
 
 
+@pytest.mark.long
 def test_encode_alice_fmri(tmp_path, capsys):
     _need(["alice-fmri"], ["smollm2"])
     bundle = _run("encode_alice_fmri", tmp_path / "out", drawn=True)
@@ -105,6 +107,7 @@ def test_decode_pereira2018(tmp_path, capsys):
     assert np.isfinite(predicted).all()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
 def test_similarity_binder(tmp_path, capsys):
     _need(["binder-en", "binder-zh"], ["minilm", "gemma3", "glove-6b-50d", "synonyms-zh"])
@@ -141,6 +144,7 @@ def test_unknown_subjects_list_the_choices(tmp_path, name, dataset, options, mes
         _run(name, tmp_path / "out", **options)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -155,6 +159,7 @@ def test_unknown_models_and_layers_list_the_choices(tmp_path, options, message):
         _run("encode_human_ratings", tmp_path / "out", **options)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("model", "language"), [("smollm2", "en"), ("gemma3", "zh")])
 def test_describe_language_model(tmp_path, capsys, model, language):
@@ -199,6 +204,7 @@ def test_alice_is_cut_into_blocks_that_do_not_touch():
         np.testing.assert_allclose(story.responses.std(axis=0), 1, rtol=1e-4)
 
 
+@pytest.mark.long
 def test_mulcogbench_compares_on_shared_words_and_resumes(tmp_path, capsys):
     _need(["binder-en", "binder-zh"], ["minilm", "glove-6b-50d", "synonyms-zh"])
     options = {"models": "minilm:en", "datasets": "binder-en,binder-zh", "permutations": 19}
@@ -228,6 +234,7 @@ def test_reading_finds_the_gain_of_surprisal(tmp_path, capsys):
     assert bundle.record["config"]["controls"][0] == "length"
 
 
+@pytest.mark.long
 def test_navigating_and_survey_race_on_the_same_words(tmp_path, capsys):
     _need(["provo", "lancaster"], ["minilm", "glove-6b-50d"])
     options = {"models": "minilm:en", "datasets": "provo", "max_items": 300, "twins": 0}

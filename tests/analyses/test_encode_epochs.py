@@ -26,6 +26,7 @@ def run(card, root, **options):
     return load_bundle(root / "out")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("subjects", "unit"), [("all", "subject"), ("01", "fold")])
 def test_a_response_in_a_folder_of_ones_own_is_found(tmp_path, capsys, subjects, unit):
     bundle = run(meg_folder(tmp_path), tmp_path, subjects=subjects, permutations=99)
@@ -110,6 +111,7 @@ def test_simulated_epochs_are_found_where_they_were_planted(tmp_path, capsys):
     assert "12 of 12 planted" in capsys.readouterr().out
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::brainlm.features.baselines.UnknownWordsWarning")
 @pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")
 def test_association_of_pairs_is_found_beyond_the_model(tmp_path, capsys):

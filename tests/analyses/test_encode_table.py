@@ -47,6 +47,7 @@ def run(table, out, *arguments):
     return load_bundle(out), found.output
 
 
+@pytest.mark.long
 def test_it_finds_what_was_planted_and_equals_encode(table, tmp_path):
     bundle, printed = run(table, tmp_path / "out", "--group", "family")
     ridge = bundle.arrays["scores"]["score"].sel(analysis="ridge encoding").mean("fold")

@@ -72,6 +72,7 @@ def test_jobs_of_slurm_give_the_serial_results(study, tmp_path):
         np.testing.assert_array_equal(scores.score, serial[name].score)
 
 
+@pytest.mark.long
 def test_a_killed_worker_loses_only_its_running_tasks(tmp_path, client):
     study = read_study(write_study(tmp_path), ["targets_per_task=1"])
     hashes = hash_inputs(study)
@@ -161,6 +162,7 @@ def test_an_empty_baseline_above_chance_is_a_warning(study, tmp_path):
         leakage_notes(arrays)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("address", ["local:", "local:none", "slurm:0"])
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(UnknownNameError, match="with N workers"), open_cluster(address):

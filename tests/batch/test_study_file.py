@@ -219,6 +219,7 @@ def test_a_study_that_does_not_fit_into_memory_is_refused_before(tmp_path, monke
         list(encode_study(write_study(tmp_path), tmp_path / "out"))
 
 
+@pytest.mark.long
 def test_the_worked_example_of_the_documentation_prints_what_it_says(tmp_path, monkeypatch):
     page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text("utf-8")
     code, command, printed = re.search(
@@ -244,6 +245,7 @@ def undrawn(monkeypatch):
     monkeypatch.setattr("brainlm.batch.run.save_figures", lambda bundle: [])
 
 
+@pytest.mark.long
 def test_a_study_with_an_image_of_its_targets_keeps_brain_maps(tmp_path, undrawn):
     path = write_study(tmp_path / "study")
     affine = np.diag([8.0, 8, 8, 1])

@@ -230,6 +230,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_first(monkeypatch, capsys, t
     assert "no permission to write there (or read-only); choose another --out" in said
 
 
+@pytest.mark.long
 def test_ctrl_c_leaves_a_study_that_goes_on(tmp_path):
     """A real interrupt of a real process: exit code, word, parts; the next run takes them over."""
     path = write_study(tmp_path / "study")

@@ -69,6 +69,7 @@ def profile_of(task, story, method):
     return layer_profile(scores, depths, ratio, chance=chance.values, random=random), rows
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["ridge", "similarity"])
 def test_planted_layers_and_the_difference_of_modalities_are_found(story, method):
     meg = simulate_meg(story[1], story[0], n_targets=5, subjects=5)

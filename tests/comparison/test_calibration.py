@@ -19,6 +19,7 @@ def calibration():
     return module
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "studies"),
     [

@@ -8,6 +8,7 @@ from brainlm.comparison.languages import over_languages, spoken_of
 from brainlm.features.baselines import has_frequencies
 
 
+@pytest.mark.long
 def test_a_model_is_skipped_where_it_does_not_speak():
     languages = ["en", "mr", "zh"]
     spoken, notes = spoken_of({"gemma3": languages, "smollm2": ("en", "fr")}, languages)

@@ -78,6 +78,7 @@ def test_growth_with_size_is_found_and_context_is_flat(rng):
     assert (trends.loc["bits_per_byte", "high"] < 0).all()  # better prediction, higher score
 
 
+@pytest.mark.long
 def test_flat_scores_are_flat_as_often_as_they_should():
     p = []
     for seed in range(6):

@@ -233,6 +233,7 @@ def test_n400_of_people_opens_with_a_ceiling():
     assert 0.03 < task.mean_ceiling() < 0.5
 
 
+@pytest.mark.long
 def test_people_who_share_noise_do_not_make_noise_significant():
     words, hits = [f"w{i:03d}" for i in range(120)], 0
     stimulus = Stimulus(words, "en", text=words)

@@ -48,6 +48,7 @@ def ucl_sentences(n_sentences):
     return stimulus, table, rows
 
 
+@pytest.mark.long
 def test_surprisal_agrees_with_published_columns_and_predicts_reading():
     stimulus, table, rows = ucl_sentences(70)
     if not is_cached("smollm2"):

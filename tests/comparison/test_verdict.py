@@ -64,6 +64,7 @@ def test_what_the_twin_has_is_no_gain_of_the_model():
     assert table["verdict"]["its untrained twin"] == "less"
 
 
+@pytest.mark.long
 def test_a_model_without_meaning_is_undecided():
     found = [verdict(planted(seed), n_draws=3)["verdict"] != "undecided" for seed in range(10, 20)]
     assert np.mean(found) <= 0.1
@@ -114,6 +115,7 @@ def three(seed, **options):
     return [planted(100 * seed + k, **options) for k in range(4)]
 
 
+@pytest.mark.long
 def test_of_several_subjects_the_interval_is_over_subjects():
     table = verdict(three(1, meaning=1.0), n_draws=3)
     assert (table["verdict"] == "more").all()

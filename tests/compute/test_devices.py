@@ -411,6 +411,7 @@ def test_numpy_alone_does_not_load_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.long
 def test_the_benchmark_of_cards_runs(tmp_path):
     path = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
     rows = ["--rows", "gemm,decode,larger"]

@@ -89,6 +89,7 @@ def little_prince(language):
     return Stimulus([word for section in words for word in section], language, text=labels)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["smollm2", "gemma3", "minilm", "mpnet", "qwen0.5b"])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_token_of_the_little_prince_has_its_word(name, language):

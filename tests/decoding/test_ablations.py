@@ -106,6 +106,7 @@ def test_minutes_are_taken_from_the_first_story_on(study):
         first_minutes(stories, 2.0)
 
 
+@pytest.mark.long
 def test_signal_and_dimensions_of_the_brain_are_needed(found):
     variants, results = found
     good, silent, narrow, mixed = (results[variant] for variant in variants)

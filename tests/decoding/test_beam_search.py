@@ -42,6 +42,7 @@ def _states(model, vocabulary, words, layer):
     return np.array(found)
 
 
+@pytest.mark.long
 def test_exact_embedding_and_a_wide_beam_give_the_text_back(scene):
     embedder, stimulus_model, truth, test = scene
     beam = Beam(width=150, extensions=60, nucleus=EVERY)
@@ -51,6 +52,7 @@ def test_exact_embedding_and_a_wide_beam_give_the_text_back(scene):
     assert found.n_candidates > 11 * 150 * 25
 
 
+@pytest.mark.long
 def test_noise_gives_no_gain(scene, rng):
     embedder, stimulus_model, truth, test = scene
     said = [embedder.vocabulary.words[i] for i in test]
@@ -111,6 +113,7 @@ def test_bad_settings_are_refused():
         Nucleus(ratio=2)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("nucleus", [EVERY, Nucleus(mass=1e-6, ratio=1, most=30, beyond=0)])
 def test_searches_at_once_find_what_each_finds_alone(scene, nucleus):
     embedder, stimulus_model, truth, _ = scene

@@ -44,6 +44,7 @@ def subject(tiny):
     return stimulus, recording
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", ["word", "character"])
 def test_chinese_is_decoded_by_words_and_by_characters(tiny, subject, level):
     *train, test = stories_of(*subject, level)

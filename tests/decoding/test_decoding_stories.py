@@ -124,6 +124,7 @@ def _gain_of(decoder, scorer, words, middle, times):
     return total
 
 
+@pytest.mark.long
 def test_planted_text_is_mapped_and_preferred_to_any_other(study):
     _, test, decoder, _ = study
     story, rng = test[1], np.random.default_rng(0)
@@ -166,6 +167,7 @@ def test_the_reference_is_never_seen(study):
     assert len(texts[0]["MapGuide: brain"]) not in (half, len(story.words))
 
 
+@pytest.mark.long
 def test_a_subject_without_signal_has_no_gain(tiny, stimulus, tmp_path):
     _, test, decoder, _ = _study(tiny, stimulus, tmp_path / "none", 0.0)
     story = test[1]

@@ -53,6 +53,7 @@ def test_ridge_mapper_is_the_ridge_encoder_turned_round(data):
     np.testing.assert_allclose(own, RidgeEncoder(cv=4).fit(X, Y).predict(X))
 
 
+@pytest.mark.long
 def test_training_is_deterministic_and_resumes_exactly(data, tmp_path):
     X, Y, runs = data
     z = ((Y - Y.mean(0)) / Y.std(0)).astype(np.float32)

@@ -32,6 +32,7 @@ def _decode(folder, tiny_folder, out, **options):
     load_analysis("decode_story_folder").main(folder=folder, out=out, **options)
 
 
+@pytest.mark.long
 def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
     _decode(folder, tiny_folder, tmp_path / "out", story="d")
@@ -55,6 +56,7 @@ def test_a_folder_is_decoded_scored_and_shown(folder, tiny_folder, tmp_path, cap
     assert not (tmp_path / ".out-parts").exists()  # the bundle has all of them
 
 
+@pytest.mark.long
 def test_a_folder_is_decoded_with_a_soft_prompt(folder, tiny_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
     _decode(folder, tiny_folder, tmp_path / "out", story="d", scorers="soft-prompt", draws=1)
@@ -77,6 +79,7 @@ def _texts(out):
     return dict(zip(scores["condition"].values, scores["text"].values, strict=True))
 
 
+@pytest.mark.long
 def test_processes_disk_and_a_kill_change_nothing(folder, tiny_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("BRAINLM_CACHE", str(tmp_path / "cache"))
     options = {"story": "d", "draws": 1}

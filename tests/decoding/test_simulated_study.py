@@ -52,6 +52,7 @@ def analysis(monkeypatch, tmp_path):
     return module
 
 
+@pytest.mark.long
 def test_stories_and_subjects_are_crossed_and_nothing_is_decided_by_two(
     analysis, tiny_folder, tmp_path, capsys
 ):

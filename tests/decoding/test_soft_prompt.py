@@ -54,6 +54,7 @@ def test_a_planted_brain_lowers_the_loss_below_that_of_the_permuted_brain(tiny, 
     assert gain_over_permuted(tiny, vocabulary, 0) > 0.2
 
 
+@pytest.mark.long
 def test_a_brain_of_noise_gains_nothing(tiny, vocabulary):
     gains = [gain_over_permuted(tiny, vocabulary, seed, planted=False) for seed in (1, 2, 3)]
     assert abs(np.mean(gains)) < 0.05

@@ -44,6 +44,7 @@ def decode(smn4lang, tiny_folder, out, **options):
     return load_bundle(out)
 
 
+@pytest.mark.long
 def test_a_chinese_data_set_is_decoded_beside_its_nulls(smn4lang, tiny_folder, tmp_path, capsys):
     bundle = decode(smn4lang, tiny_folder, tmp_path / "out")
     scores = bundle.arrays["scores"]
@@ -64,6 +65,7 @@ def test_a_chinese_data_set_is_decoded_beside_its_nulls(smn4lang, tiny_folder, t
     assert (tmp_path / "out" / "mapguide.html").read_text("utf-8").startswith("<!doctype html>")
 
 
+@pytest.mark.long
 def test_recordings_larger_than_memory_give_the_same(smn4lang, tiny_folder, tmp_path, monkeypatch):
     options = {"voxels": 30}
     first = decode(smn4lang, tiny_folder, tmp_path / "memory", **options).arrays["scores"]

@@ -40,6 +40,7 @@ def test_the_null_is_that_of_cross_validating_permuted_responses(rng, n_features
             assert row[v] == pytest.approx(np.tanh(np.arctanh(r).mean()), abs=1e-6)
 
 
+@pytest.mark.long
 def test_false_positives_of_autocorrelated_noise_stay_at_their_level(rng):
     """400 independent studies: features and responses smooth in time, and unrelated."""
     split, rejected = ContiguousBlocks(3, gap=5), 0

@@ -113,6 +113,7 @@ def test_too_little_memory_is_said_before_anything_is_computed(rng):
         cross_validate(RidgeEncoder(), X, Y, BLOCKS, max_memory=0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("n_features", "search"), [(100, "exact"), (700, "exact"), (700, "fast")])
 def test_memory_stays_below_what_was_allowed(rng, tmp_path, n_features, search, monkeypatch):
     monkeypatch.setattr(brainlm.encoding._ridge.search, "SMALL", 0.0)

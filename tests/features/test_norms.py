@@ -107,6 +107,7 @@ def test_ratings_that_are_no_ratings_are_refused():
         open_norm("alice-fmri")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "language", "words", "n_features"),
     [

@@ -28,6 +28,7 @@ def concepts(tmp_path):
     return root
 
 
+@pytest.mark.long
 def test_a_map_per_chinese_word_opens_by_its_card(concepts):
     stimulus, recording = open_dataset("concepts-zh-fmri", "01", root=concepts.parent)
     assert recording.data.shape == (672, 28**3)

@@ -321,6 +321,7 @@ def test_a_broken_sentence_is_named(card, folder, change, message):
         open_dataset(card("cogbench-gaze", n_samples=3, n_words=9), root=folder.parent)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::brainlm.encoding.ridge.AlphaEdgeWarning")
 def test_the_lines_of_the_documentation_run(miniature):
     page = Path(__file__).parents[2] / "docs/cogbench.md"

@@ -417,6 +417,7 @@ def test_import_does_not_load_torch():
     assert found.stdout.strip() == "False"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["minilm", "mpnet", "smollm2", "gemma3", "qwen0.5b"])
 def test_shipped_models_are_what_their_card_says(name):
     from brainlm.language_models import list_models

@@ -42,6 +42,7 @@ def test_borders_run_between_regions(ax):
     assert len(lines.get_segments()) == len(mixed)
 
 
+@pytest.mark.long
 def test_labels_and_values_of_a_volume(rng):
     affine = np.diag([8.0, 8, 8, 1])
     affine[:3, 3] = -90, -126, -72

@@ -81,6 +81,7 @@ def test_every_script_has_a_bundle():
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", PAPER)
 def test_a_script_writes_both_files_in_one_column(case, tmp_path, monkeypatch):
     width, figures = 89, []
@@ -110,6 +111,7 @@ def test_a_script_writes_both_files_in_one_column(case, tmp_path, monkeypatch):
     check_letters_and_texts(figure)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", PAPER)
 def test_two_columns_are_lettered_and_readable(case, tmp_path):
     bundle = load_bundle(made(case, tmp_path / "bundle"))

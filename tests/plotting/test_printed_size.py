@@ -28,6 +28,7 @@ def drawn_texts(figure, monkeypatch):
     return found
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")  # nilearn's, about its own arguments
 @pytest.mark.parametrize("width", [89])  # those of 183 mm are compared with pictures
 @pytest.mark.parametrize("name", MAKERS)

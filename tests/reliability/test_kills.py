@@ -10,6 +10,7 @@ N_KILLS = 5
 QUICK = [work for work in WORKS if work.name in ("embed", "long recordings")]
 
 
+@pytest.mark.long
 @linux_only
 @pytest.mark.parametrize("work", QUICK, ids=lambda work: work.name)
 def test_killed_work_ends_with_the_same_bits(work, tmp_path, monkeypatch):

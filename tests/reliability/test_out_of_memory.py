@@ -91,6 +91,7 @@ def kill_workers(client, always):
     client.register_plugin(Kill())
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*tried once more")  # tasks that waited for the same worker
 @pytest.mark.parametrize("always", [False, True])
 def test_a_worker_that_the_system_kills(study, tmp_path, monkeypatch, always):
@@ -141,6 +142,7 @@ print(sum("tried once more" in str(each.message) for each in told))
 """
 
 
+@pytest.mark.long
 @linux_only
 def test_a_study_under_a_limit_of_memory_ends_in_smaller_blocks(tmp_path):
     rng = np.random.default_rng(0)

@@ -247,6 +247,7 @@ def browser():
         chromium.close()
 
 
+@pytest.mark.long
 @pytest.mark.enable_socket
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (800, "dark"), (390, "dark")])
 def test_a_browser_shows_sorts_filters_and_zooms_it(browser, bundle, tmp_path, width, scheme):
@@ -299,6 +300,7 @@ def brightness(colour):
     return sum(numbers) / 3
 
 
+@pytest.mark.long
 def test_brains_of_a_bundle_share_their_meshes_and_have_a_table(tmp_path, brains):
     with_maps = make_bundle(tmp_path / "maps", arrays={"maps_S1": brains}, figures=[])
     text = report_page([with_maps])
@@ -321,6 +323,7 @@ def test_the_log_of_the_run_is_in_the_page(bundle):
     assert "&lt;b&gt;said&lt;/b&gt;" in text
 
 
+@pytest.mark.long
 @pytest.mark.enable_socket
 def test_a_browser_turns_a_brain_only_when_it_is_opened(browser, tmp_path, brains):
     with_maps = make_bundle(tmp_path / "maps", arrays={"maps_S1": brains}, figures=[])

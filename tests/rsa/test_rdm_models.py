@@ -119,6 +119,7 @@ def test_the_value_of_the_bootstrap_is_the_mean_comparison(rng, method):
     np.testing.assert_allclose(found.values, np.mean(each, axis=0))
 
 
+@pytest.mark.long
 def test_the_bootstrap_covers_the_error_over_new_items_and_subjects():
     studies, said = [], []
     for seed in range(60):
@@ -131,6 +132,7 @@ def test_the_bootstrap_covers_the_error_over_new_items_and_subjects():
     assert (ratio < 3.6).all()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 def test_the_bootstrap_over_items_is_that_of_rsatoolbox(rng):
     import rsatoolbox

@@ -75,6 +75,7 @@ def test_a_planted_blob_is_found_and_nothing_else(rng, method):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("method", "studies"), [("max", 200), ("tfce", 10)])
 def test_noise_is_found_in_one_study_of_twenty(method, studies):
     rng = np.random.default_rng(1)

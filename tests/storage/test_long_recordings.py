@@ -107,6 +107,7 @@ def save_series(folder, grid, n_samples):
     )
 
 
+@pytest.mark.long
 def test_opening_a_series_larger_than_memory_takes_megabytes_and_a_block_of_targets_that_block(
     tmp_path, monkeypatch
 ):

@@ -155,7 +155,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smollm2")
-    parser.add_argument("--dtype", default="bfloat16")
+    parser.add_argument("--dtype", default="auto")
     parser.add_argument("--words", type=int, default=16)
     parser.add_argument("--voxels", type=int, default=10_000)
     given = parser.parse_args()

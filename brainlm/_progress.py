@@ -55,7 +55,7 @@ def bar(
 
 @contextmanager
 def step(desc: str) -> Iterator[None]:
-    """Name what lasts without parts to count: inside a command, in a line after some seconds."""
+    """Print the name of a step of a command that lasts and has no parts for a bar."""
     if not SHOWN.get():
         yield
         return

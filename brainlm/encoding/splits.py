@@ -93,7 +93,7 @@ class ContiguousBlocks:
         for test in np.array_split(np.arange(n_samples), self.n_splits):
             keep = np.ones(n_samples, dtype=bool)
             keep[test] = False
-            for run in dict.fromkeys(runs[test].tolist()):
+            for run in _in_order(runs[test]):
                 inside = test[runs[test] == run]
                 low = positions[inside[0]] - self.gap
                 high = positions[inside[-1]] + self.gap
@@ -122,6 +122,12 @@ class ContiguousBlocks:
 
     def __repr__(self) -> str:
         return f"ContiguousBlocks(n_splits={self.n_splits}, gap={self.gap})"
+
+
+def _in_order(labels: np.ndarray) -> list[Any]:
+    """Return the labels in the order in which they come first; each forms a block or few."""
+    begins = np.r_[True, labels[1:] != labels[:-1]]
+    return list(dict.fromkeys(labels[begins].tolist()))
 
 
 @dataclass(frozen=True, eq=False)

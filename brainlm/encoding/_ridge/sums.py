@@ -27,6 +27,7 @@ from brainlm.compute.backend import (
     eps,
     full,
     host,
+    is_accelerator,
     is_tensor,
     like,
     namespace,
@@ -37,6 +38,7 @@ from brainlm.compute.threads import map_alone
 from brainlm.encoding._ridge.solve import RidgeFit, Standardizer
 
 ROWS = 2048  # samples in double precision at a time
+IN_CACHE = 1 << 20  # bytes of them on the processor, where they pass several times
 LEFT = 1e-6  # of sums of squares after centring, below which their rounding counts
 RESOLVED = 1e-10  # smallest penalty as a share of the largest eigenvalue before centring
 ALONE = 64  # features from which a decomposition has a thread to itself
@@ -81,14 +83,14 @@ class SideSums:
         origin = xp.where(constant, xp.concatenate([double(X[0]), double(Y[0])]), origin)
         p, q = X.shape[1], 1 + len(origin)
         products = full((len(blocks), q, q), 0, X, in_double=True)
-        buffer = full((ROWS, q), 1, X, in_double=True)
+        n_rows = ROWS if is_accelerator(X) else max(64, min(ROWS, IN_CACHE // (8 * q)))
+        buffer = full((n_rows, q), 1, X, in_double=True)
         for total, block in zip(products, blocks, strict=True):
-            for start in range(0, len(block), ROWS):
-                rows = at(neighbours(block[start : start + ROWS]), X)
-                D = buffer[: len(block[start : start + ROWS])]
-                D[:, 1 : 1 + p] = X[rows]
-                D[:, 1 + p :] = Y[rows]
-                D[:, 1:] -= origin
+            for start in range(0, len(block), n_rows):
+                own = block[start : start + n_rows]
+                rows, D = at(neighbours(own), X), buffer[: len(own)]
+                xp.subtract(X[rows], origin[:p], out=D[:, 1 : 1 + p])
+                xp.subtract(Y[rows], origin[p:], out=D[:, 1 + p :])
                 total += D.T @ D
         sides = like(member, products) @ products.reshape(len(blocks), -1)
         return cls(X[:0], origin, constant, sides.reshape(-1, q, q))

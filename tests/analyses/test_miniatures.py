@@ -468,6 +468,7 @@ def check_numbers(bundle, undefined):
                 assert np.isfinite(values.values).all(), (title, variable)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OPTIONS)
 def test_it_finds_what_was_planted(name, miniature, tmp_path):
     out = tmp_path / "out"

@@ -100,7 +100,7 @@ class Standardizer:
         if is_tensor(X):
             return (X - self.mean) / self.scale
         Z = np.empty(X.shape, np.result_type(X.dtype, self.mean.dtype))
-        step = max(1, IN_CACHE // (Z.itemsize * X.shape[1]))
+        step = max(1, IN_CACHE // max(1, Z.itemsize * X.shape[1]))
         for start in range(0, len(X), step):
             rows = slice(start, start + step)
             np.subtract(X[rows], self.mean, out=Z[rows])

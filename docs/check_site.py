@@ -10,6 +10,7 @@ console stays empty, and axe finds no violation, in light and in dark. Ends with
 
 import shutil
 import sys
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -34,6 +35,11 @@ class Quiet(SimpleHTTPRequestHandler):
 
     def log_message(self, *_):
         """Say nothing."""
+
+    def copyfile(self, *files):
+        """Send a file, unless the browser has left the page before it came."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            super().copyfile(*files)
 
 
 def pages():

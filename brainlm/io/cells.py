@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from brainlm._validation import is_missing
 from brainlm.compute.memory import check_unpacked
 from brainlm.errors import CorruptDataError, unknown_name
 from brainlm.io.files import read_json, read_text
@@ -117,7 +118,7 @@ def _rda_rows(path: Path, sheet: str | None, columns: Sequence[str]) -> list[lis
     frame = frames[chosen]
     # Only the columns that are needed: as Python objects they take ten times their size.
     names = [name for name in frame.columns if not columns or str(name) in columns]
-    cells = [_rda_column(frame[name]) for name in names]
+    cells = [_rda_column(frame[name].tolist()) for name in names]
     return [list(map(str, names)), *map(list, zip(*cells, strict=True))]
 
 
@@ -133,15 +134,13 @@ def _unpacked(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _rda_column(column: Any) -> list[Any]:
+def _rda_column(cells: list[Any]) -> list[Any]:
     """Return cells with R's NA as empty ones; R keeps whole numbers as doubles, too."""
-    missing, cells = np.flatnonzero(column.isna()), column.tolist()
-    floats = [cell for cell in column.dropna() if isinstance(cell, float)]
-    if floats and all(map(float.is_integer, floats)):
-        cells = [int(cell) if isinstance(cell, float) and cell == cell else cell for cell in cells]
-    for row in missing:
-        cells[row] = ""
-    return cells
+    filled = ["" if is_missing(cell) else cell for cell in cells]
+    floats = [cell for cell in filled if isinstance(cell, float)]
+    if floats and all(cell.is_integer() for cell in floats):
+        return [int(cell) if isinstance(cell, float) else cell for cell in filled]
+    return filled
 
 
 def _npz_rows(path: Path, sheet: str | None, columns: Sequence[str]) -> list[list[Any]]:

@@ -59,7 +59,6 @@ DOUBLE = 1e-11
 
 PRIMAL = 0.4  # features per sample up to which the primal form is the faster
 STANDARDIZE_BYTES = 1 << 24  # of features in double precision at a time
-IN_CACHE = 1 << 19  # bytes that pass twice
 AT_ONCE = 1024  # targets whose weights are made together
 
 
@@ -97,14 +96,8 @@ class Standardizer:
 
     def apply(self, X: Any) -> Any:
         """Return (X - mean) / scale."""
-        if is_tensor(X):
-            return (X - self.mean) / self.scale
-        Z = np.empty(X.shape, np.result_type(X.dtype, self.mean.dtype))
-        step = max(1, IN_CACHE // max(1, Z.itemsize * X.shape[1]))
-        for start in range(0, len(X), step):
-            rows = slice(start, start + step)
-            np.subtract(X[rows], self.mean, out=Z[rows])
-            Z[rows] /= self.scale
+        Z = X - self.mean
+        Z /= self.scale
         return Z
 
 

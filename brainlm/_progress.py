@@ -55,7 +55,7 @@ def bar(
 
 @contextmanager
 def step(desc: str) -> Iterator[None]:
-    """Print the name of a step of a command that lasts and has no parts for a bar."""
+    """Print the name of a long step of a command that has no parts for a bar."""
     if not SHOWN.get():
         yield
         return

@@ -6,8 +6,8 @@ From a report of fixations to reading measures, and from there to the question w
 longer at surprising words. The fixations are those of twelve adults on a text about electric
 circuits (Reading Brain, Hsu et al. 2019; ``brainlm datasets reading-brain`` says where they are),
 the surprisal is that of SmolLM2 (``brainlm fetch smollm2``). Without both, reports of simulated
-readers are written, and an n-gram model stands in for the language model. With your reports,
-begin at "Look".
+readers are written, and the surprisal is that of an n-gram model. With your reports, begin at
+"Look".
 """
 
 import tempfile

@@ -51,7 +51,7 @@ def score_story_prompt(
     model, prompt = decoder.embedder.model, decoder.prompt
     moved = (story, *shifted_stories(story, n, seed))
     loss, *null = (prompt_loss(model, prompt, decoder.prompt_examples(each)) for each in moved)
-    share = float(np.mean(np.array(null) > loss))
+    share = float(np.mean(np.array(null) > loss)) if np.isfinite(loss) else np.nan
     return {"prompt_loss": loss, "prompt_null": float(np.mean(null)), "prompt_share": share}
 
 

@@ -16,10 +16,9 @@ from sklearn.base import clone
 from brainlm._progress import bar
 from brainlm._validation import check_finite, check_targets, same_length
 from brainlm.compute.backend import host, is_accelerator, is_tensor, itemsize, place
-from brainlm.compute.inputs import Encoder, checked_means
+from brainlm.compute.inputs import checked_means
 from brainlm.compute.lazy_arrays import TargetView, bad_columns, column_blocks, on_disk
 from brainlm.compute.memory import check_memory, parse_bytes
-from brainlm.compute.products import neighbours
 from brainlm.compute.streams import resident
 from brainlm.data.notes import Note
 from brainlm.data.scores import Scores, pearson, r_squared
@@ -208,9 +207,7 @@ def cross_validate(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", AlphaEdgeWarning)  # summed up once, over all folds
                 fitted = fresh if done else fresh.fit(X[train], Y[train])
-                # Ours change nothing in place, so that they may see the samples themselves.
-                rows = neighbours(test) if isinstance(fitted, Encoder) else test
-                predicted = fitted.predict(X[rows]).reshape(len(test), -1)
+                predicted = fitted.predict(X[test]).reshape(len(test), -1)
             if is_tensor(predicted) != is_tensor(Y):
                 predicted = host(predicted)
             score = host(_score(predicted, Y[test], metric))

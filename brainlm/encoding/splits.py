@@ -125,7 +125,7 @@ class ContiguousBlocks:
 
 
 def _in_order(labels: np.ndarray) -> list[Any]:
-    """Return the labels in the order in which they come first; each forms a block or few."""
+    """Return the labels in order of first appearance; each comes in few blocks."""
     begins = np.r_[True, labels[1:] != labels[:-1]]
     return list(dict.fromkeys(labels[begins].tolist()))
 

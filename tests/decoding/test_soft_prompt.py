@@ -8,6 +8,7 @@ import pytest
 from brainlm.decoding.beam_search import Beam
 from brainlm.decoding.conditions import brain_scorer, build_conditions
 from brainlm.decoding.decoder import Settings, fit_story_decoder
+from brainlm.decoding.mapping_null import score_story_prompt
 from brainlm.decoding.prompt_examples import PromptExamples, story_examples
 from brainlm.decoding.prompted import PromptedModel
 from brainlm.decoding.scorers import Mixture
@@ -19,7 +20,7 @@ from brainlm.decoding.soft_prompt import (
     prompt_loss,
     prompted_states,
 )
-from brainlm.decoding.stories import Story
+from brainlm.decoding.stories import Story, first_seconds
 from brainlm.language_models import LanguageModel
 from brainlm.language_models.heads import head_logits
 
@@ -147,6 +148,25 @@ def test_a_decoder_with_a_soft_prompt_decodes_under_all_conditions(tiny, vocabul
         brain_scorer(plain, test.responses, "soft-prompt")
     with pytest.raises(ValueError, match="a soft prompt is none"):
         Mixture([chosen[0].scorer], [1.0])
+
+
+def test_a_story_too_short_for_its_responses_has_no_loss(tiny, vocabulary, rng):
+    told = stories(rng, vocabulary)
+    settings = Settings(
+        layer=2,
+        context=4,
+        n_components=6,
+        n_targets=20,
+        n_inputs=8,
+        n_frequent=0,
+        prompt=replace(FAST, epochs=1),
+    )
+    decoder = fit_story_decoder(tiny, told[:3], settings)
+    found = score_story_prompt(decoder, first_seconds(told[3], 10.0), 3)
+    assert np.isfinite(list(found.values())).all()
+    silent = replace(told[3], words=(), onset=np.zeros(0), middle=np.zeros(0))
+    assert np.isnan(list(score_story_prompt(decoder, silent, 3).values())).all()
+    assert score_story_prompt(replace(decoder, prompt=None), told[3], 3) == {}
 
 
 def test_gains_are_probabilities_of_the_first_token(tiny, vocabulary, rng):

@@ -38,7 +38,7 @@ from brainlm.compute.threads import map_alone
 from brainlm.encoding._ridge.solve import RidgeFit, Standardizer
 
 ROWS = 2048  # samples in double precision at a time
-IN_CACHE = 1 << 20  # bytes of them on the processor, where they pass several times
+IN_CACHE = 1 << 20  # bytes of them that stay in the cache of a processor
 LEFT = 1e-6  # of sums of squares after centring, below which their rounding counts
 RESOLVED = 1e-10  # smallest penalty as a share of the largest eigenvalue before centring
 ALONE = 64  # features from which a decomposition has a thread to itself
